@@ -1,0 +1,50 @@
+PYTHON ?= python3
+BIN := .venv/bin
+FEEDRATE := $(BIN)/feedrate
+# the real MovieLens files that tests marked `realdata` want, where they are at hand
+export FEEDRATE_DATA ?= $(abspath ../shared/data)
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test check install nvtabular lock clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+bench: .venv/installed .venv/nvtabular  ## set up, run every loader on a small synthetic MovieLens, write runs/bench/report.html
+	$(FEEDRATE) prepare synthetic-movielens --rows 250000 --seed 0 -o data/bench --if-missing
+	$(FEEDRATE) run data/bench --loaders native,native-batched,nvtabular,cupy --batch-size 2048 --epochs 3 --repeats 3 -o runs/bench --overwrite
+	$(FEEDRATE) report runs/bench -o runs/bench/report.html
+
+test: .venv/installed .venv/nvtabular  ## set up, run the tests
+	$(BIN)/python -m pytest tests --benchmark-skip
+
+check: .venv/installed  ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	mkdir -p build/types/feedrate && ln -sfn "$(CURDIR)/bench" "$(CURDIR)/loaders" "$(CURDIR)/reports" build/types/feedrate/
+	$(BIN)/mypy
+	cd build/types && ../../$(BIN)/lint-imports --config ../../pyproject.toml
+
+install: .venv/installed  ## feedrate itself, in .venv
+nvtabular: .venv/nvtabular  ## NVTabular 23.8 beside it (its metadata asks for pandas 1: hence --no-deps)
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.lock pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+.venv/nvtabular: requirements-nvtabular.lock .venv/installed
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-nvtabular.lock
+	touch $@
+
+lock:  ## resolve pyproject.toml anew into requirements.lock
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet torch==2.13.0 .[test] nvtx
+	build/lock/bin/python -m pip freeze --exclude feedrate | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.lock
+	rm -rf build/lock
+
+clean:  ## remove everything that was made here
+	rm -rf .venv build runs data

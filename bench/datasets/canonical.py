@@ -1,0 +1,211 @@
+"""The canonical data folder: train/*.parquet, valid/*.parquet and dataset.json. Every source writes it, every run reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from feedrate.loaders.base import Schema, Split
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from feedrate.bench.checksum import RowSum
+
+FORMAT_VERSION = 1
+ROW_GROUP_ROWS = 262_144
+ROW_GROUPS_A_FILE = 32
+SplitName = Literal["train", "valid"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitInfo:
+    rows: int
+    files: tuple[str, ...]
+    """Names in the split's folder."""
+    checksum: str
+    """Sum of the row hashes of bench/checksum.py."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """dataset.json."""
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    schema: Schema
+    splits: Mapping[SplitName, SplitInfo]
+    fingerprint: str
+    """SHA-256 over schema, rows and checksums: equal means the same rows, in whatever order and files."""
+    provenance: Mapping[str, Any]
+    best_auc: float | None = None
+    """AUC of the true probabilities on the valid split, where the source planted them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A canonical folder, read."""
+
+    folder: Path
+    info: DatasetInfo
+
+    def split(self, name: SplitName) -> Split:
+        info = self.info.splits[name]
+        files = tuple(self.folder / name / file for file in info.files)
+        return Split(files=files, rows=info.rows, schema=self.info.schema)
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Raises FeedrateError where the folder is not a canonical one or a file of it is missing."""
+    path = folder / "dataset.json"
+    try:
+        info = msgspec.json.decode(path.read_bytes(), type=DatasetInfo)
+    except FileNotFoundError:
+        raise FeedrateError(f"{folder} is not a prepared dataset (it has no dataset.json): make one with `feedrate prepare`") from None
+    except (msgspec.DecodeError, OSError) as error:
+        raise FeedrateError(f"{path} cannot be read ({error}): make it anew with `feedrate prepare --overwrite`") from error
+    if info.format_version != FORMAT_VERSION:
+        raise FeedrateError(
+            f"{path} has format {info.format_version}, and this feedrate reads {FORMAT_VERSION}: prepare it anew"
+        )
+    dataset = Dataset(folder, info)
+    for name in info.splits:
+        for file in dataset.split(name).files:
+            if not file.is_file():
+                raise FeedrateError(f"{file} is missing, though dataset.json lists it: prepare {folder} anew")
+    return dataset
+
+
+@contextmanager
+def new_dataset(folder: Path, schema: Schema, *, overwrite: bool) -> Iterator[DatasetWriter]:
+    """Write beside `folder` and move into place at the end, so that what is there is always whole."""
+    if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
+        raise FeedrateError(f"{folder} exists: pass --overwrite to replace it or choose another -o")
+    if overwrite and folder.exists() and any(folder.iterdir()) and not (folder / "dataset.json").exists():
+        raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    writer = DatasetWriter(partial, schema)
+    try:
+        yield writer
+        writer.close()
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+class DatasetWriter:
+    """Cuts tables into row groups and files, and sums up their rows."""
+
+    def __init__(self, folder: Path, schema: Schema) -> None:
+        self._folder, self._schema = folder, schema
+        names: tuple[SplitName, ...] = ("train", "valid")
+        self._splits = {name: _SplitWriter(folder / name, schema) for name in names}
+
+    def add(self, split: SplitName, table: pa.Table) -> None:
+        """Append rows; columns as `arrow_schema(schema)` has them."""
+        self._splits[split].add(table)
+
+    def finish(self, name: str, provenance: Mapping[str, Any], best_auc: float | None = None) -> None:
+        """Write dataset.json."""
+        self.close()
+        splits = {split: writer.info() for split, writer in self._splits.items()}
+        for split, info in splits.items():
+            if info.rows == 0:
+                raise FeedrateError(f"the {split} split has no rows: the source is too small to be split")
+        content = msgspec.json.encode([self._schema, {split: (info.rows, info.checksum) for split, info in splits.items()}])
+        info = DatasetInfo(
+            name=name,
+            schema=self._schema,
+            splits=splits,
+            fingerprint=hashlib.sha256(content).hexdigest(),
+            provenance=provenance,
+            best_auc=best_auc,
+        )
+        (self._folder / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
+
+    def close(self) -> None:
+        for writer in self._splits.values():
+            writer.close()
+
+
+class _SplitWriter:
+    def __init__(self, folder: Path, schema: Schema) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._schema = folder, schema
+        self._arrow = arrow_schema(schema)
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._files: list[str] = []
+        self._groups_in_file = 0
+        self._writer: Any = None
+        self._rows = 0
+        self._sum: RowSum | None = None
+
+    def add(self, table: pa.Table) -> None:
+        import pyarrow as pa
+
+        self._waiting.append(table.select(self._arrow.names).cast(self._arrow))
+        self._waiting_rows += table.num_rows
+        while self._waiting_rows >= ROW_GROUP_ROWS:
+            table = pa.concat_tables(self._waiting)
+            self._write(table.slice(0, ROW_GROUP_ROWS))
+            self._waiting, self._waiting_rows = [table.slice(ROW_GROUP_ROWS)], table.num_rows - ROW_GROUP_ROWS
+
+    def close(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting_rows:
+            self._write(pa.concat_tables(self._waiting))
+            self._waiting, self._waiting_rows = [], 0
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def info(self) -> SplitInfo:
+        digest = self._sum.result().digest if self._sum else "0" * 16
+        return SplitInfo(rows=self._rows, files=tuple(self._files), checksum=digest)
+
+    def _write(self, group: pa.Table) -> None:
+        import pyarrow.parquet as pq
+
+        from feedrate.bench.checksum import RowSum
+        from feedrate.loaders.columns import columns_of_table
+
+        if self._writer is None or self._groups_in_file == ROW_GROUPS_A_FILE:
+            if self._writer is not None:
+                self._writer.close()
+            self._files.append(f"part-{len(self._files):04}.parquet")
+            self._groups_in_file = 0
+            self._writer = pq.ParquetWriter(self._folder / self._files[-1], self._arrow, compression="snappy")
+        group = group.combine_chunks()
+        self._writer.write_table(group, row_group_size=group.num_rows)
+        self._groups_in_file += 1
+        self._rows += group.num_rows
+        self._sum = self._sum or RowSum()
+        self._sum.add(columns_of_table(group, self._schema).slice(0, group.num_rows))
+
+
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """The files' columns: int32 ids, lists of int32, float32; nothing nullable."""
+    import pyarrow as pa
+
+    ids = pa.int32()
+    bags = pa.list_(pa.field("element", ids, nullable=False))
+    return pa.schema(
+        [
+            *(pa.field(column.name, ids, nullable=False) for column in schema.single_hot),
+            *(pa.field(column.name, bags, nullable=False) for column in schema.multi_hot),
+            *(pa.field(name, pa.float32(), nullable=False) for name in (*schema.continuous, schema.label)),
+        ]
+    )

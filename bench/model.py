@@ -1,0 +1,108 @@
+"""The embedding MLP that every loader drives: the reference notebook's, with its widths as defaults.
+
+Architecture of nvtabular.framework_utils.torch.models.Model: EmbeddingBag(sum) for multi-hot columns, Embedding for
+single-hot ones, BatchNorm on continuous ones, concatenated as [multi-hot | single-hot | continuous]; then blocks of
+Linear, ReLU, BatchNorm, Dropout; then Linear to one raw output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from feedrate.loaders.base import Batch, Schema
+from feedrate.loaders.errors import FeedrateError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    hidden: tuple[int, ...] = (128, 128, 128)
+    embedding_width: int | None = None
+    """None: by NVTabular's rule from the cardinality."""
+    dropout: float = 0.0
+    loss: Literal["mse", "bce"] = "mse"
+    """mse on the raw output, as in the notebook, or binary cross-entropy on it as log-odds."""
+    optimizer: Literal["adam", "sgd", "adagrad"] = "adam"
+    learning_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not self.hidden or min(self.hidden) < 1:
+            raise FeedrateError(f"hidden layers are {list(self.hidden)}, but must be at least one, each of at least 1 unit")
+        for name, accepted in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in accepted:
+                raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
+        if not 0 <= self.dropout < 1:
+            raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and under 1")
+        if self.learning_rate <= 0:
+            raise FeedrateError(f"learning_rate is {self.learning_rate}, but must be over 0")
+
+
+LOSSES = {"mse": nn.functional.mse_loss, "bce": nn.functional.binary_cross_entropy_with_logits}
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "adagrad": torch.optim.Adagrad}
+
+
+def embedding_width(cardinality: int) -> int:
+    """min(max(16, round(1.6 cardinality^0.56)), 512), the rule of nvtabular.ops.get_embedding_sizes."""
+    return min(max(16, round(1.6 * cardinality**0.56)), 512)
+
+
+class EmbeddingMLP(nn.Module):
+    """Batch -> float32 [B]."""
+
+    def __init__(self, schema: Schema, spec: ModelSpec) -> None:
+        super().__init__()
+
+        def width(cardinality: int) -> int:
+            return spec.embedding_width or embedding_width(cardinality)
+
+        self.single_hot = nn.ModuleDict(
+            {_key(c.name): nn.Embedding(c.cardinality, width(c.cardinality)) for c in schema.single_hot}
+        )
+        self.multi_hot = nn.ModuleDict(
+            {
+                _key(c.name): nn.EmbeddingBag(c.cardinality, width(c.cardinality), mode="sum", include_last_offset=True)
+                for c in schema.multi_hot
+            }
+        )
+        self.continuous = nn.BatchNorm1d(len(schema.continuous)) if schema.continuous else None
+        inputs = sum(width(c.cardinality) for c in (*schema.single_hot, *schema.multi_hot)) + len(schema.continuous)
+        blocks = []
+        for size in spec.hidden:
+            blocks.append(
+                nn.Sequential(nn.Linear(inputs, size), nn.ReLU(inplace=True), nn.BatchNorm1d(size), nn.Dropout(spec.dropout))
+            )
+            inputs = size
+        self.blocks = nn.Sequential(*blocks)
+        self.output = nn.Linear(inputs, 1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        parts = [self.multi_hot[_key(name)](values, offsets) for name, (values, offsets) in batch.bags.items()]
+        parts += [self.single_hot[_key(name)](ids) for name, ids in batch.ids.items()]
+        if self.continuous is not None:
+            parts.append(self.continuous(torch.stack(list(batch.dense.values()), 1)))
+        output: Tensor = self.output(self.blocks(torch.cat(parts, 1)))
+        return output.view(-1)
+
+
+def build_model(schema: Schema, spec: ModelSpec, *, seed: int, device: str) -> EmbeddingMLP:
+    """The same weights for the same seed, whatever the loader and the device: they are drawn on the CPU."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = EmbeddingMLP(schema, spec)
+    return model.to(device)
+
+
+def build_optimizer(model: nn.Module, spec: ModelSpec) -> torch.optim.Optimizer:
+    return OPTIMIZERS[spec.optimizer](model.parameters(), lr=spec.learning_rate)
+
+
+def loss_of(output: Tensor, label: Tensor, spec: ModelSpec) -> Tensor:
+    return LOSSES[spec.loss](output, label)
+
+
+def _key(name: str) -> str:
+    """ModuleDict refuses dots and names of its own attributes."""
+    return "column " + name.replace(".", "·")

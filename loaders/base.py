@@ -1,0 +1,135 @@
+"""The whole contract of a loader: what it is given (Split, LoaderConfig), what it yields (Batch), what it is (Adapter)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Categorical:
+    """A column of ids: 0 <= id < cardinality, where 0 is null or unseen."""
+
+    name: str
+    cardinality: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The columns of a dataset by kind. Every loader yields all of them, in this order."""
+
+    single_hot: tuple[Categorical, ...] = ()
+    multi_hot: tuple[Categorical, ...] = ()
+    continuous: tuple[str, ...] = ()
+    label: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns: single-hot, multi-hot, continuous, label."""
+        categorical = (column.name for column in (*self.single_hot, *self.multi_hot))
+        return (*categorical, *self.continuous, self.label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The Parquet files a loader reads: ids int32, lists of int32, continuous and label float32, no nulls."""
+
+    files: tuple[Path, ...]
+    rows: int
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B rows on the trial's device, ready on the consumer's current stream.
+
+    A batch stays as it is after the next one has been taken: the consumer may keep it.
+    """
+
+    ids: Mapping[str, Tensor]
+    """Single-hot: int32 or int64 [B]."""
+    bags: Mapping[str, tuple[Tensor, Tensor]]
+    """Multi-hot: (values [N], offsets [B + 1]), both int32 or both int64; row i owns values[offsets[i]:offsets[i+1]]."""
+    dense: Mapping[str, Tensor]
+    """Continuous: float32 [B]."""
+    label: Tensor
+    """float32 [B]."""
+
+    @property
+    def rows(self) -> int:
+        return self.label.shape[0]
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor of the batch, in the schema's order."""
+        bags = (tensor for pair in self.bags.values() for tensor in pair)
+        return [*self.ids.values(), *bags, *self.dense.values(), self.label]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderConfig:
+    """What the harness asks of every loader alike."""
+
+    batch_size: int = 32768
+    """Rows."""
+    device: str = "cpu"
+    """Where batches are handed over: "cpu", "cuda" or "cuda:N"."""
+    shuffle: bool = True
+    """False: file order."""
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
+    workers: int = 0
+    """Processes beside the consumer's; loaders without worker processes ignore it."""
+    prefetch: int = 2
+    """Batches each worker prepares ahead."""
+    memory_budget_bytes: int | None = None
+    """Device memory the loader may hold; None: as much as it likes."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("workers", 0), ("prefetch", 1), ("world_size", 1), ("rank", 0)):
+            if getattr(self, name) < least:
+                raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least {least}")
+        if self.rank >= self.world_size:
+            raise FeedrateError(f"rank is {self.rank}, but must be under world_size, which is {self.world_size}")
+
+
+class Loader(Protocol):
+    """The thing under test."""
+
+    def epoch(self, index: int) -> Iterator[Batch]:
+        """Every row of the shard exactly once; order fixed by (seed, index); only the last batch may be short."""
+        ...
+
+    def close(self) -> None:
+        """Stop workers and free memory; safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoOptions:
+    """For loaders that have no options of their own."""
+
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter(Generic[Options]):
+    """A loader as the registry knows it."""
+
+    open: Callable[[Split, LoaderConfig, Options], Loader]
+    options: type[Options]
+    """A frozen dataclass: the loader's own options, each with its default."""
+    backend: Callable[[str], str]
+    """device -> the library, its version and where it works, in a few words; raises LoaderUnavailable."""
+    deviations: Mapping[str, str] = field(default_factory=dict)
+    """Conformance rules the library is known to break -> why. Shown in every report."""
+    replays: bool = False
+    """True: the same few batches again and again, not the dataset's rows: no correctness gate and no AUC."""

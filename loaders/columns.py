@@ -1,0 +1,120 @@
+"""A split's Parquet as tensors in host memory: what the native loaders, replay and the tests start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from feedrate.loaders.base import Batch, Schema, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All rows of a split, row-aligned, in file order. Tensors as in Batch (ids, values and offsets int32)."""
+
+    ids: Mapping[str, Tensor]
+    bags: Mapping[str, tuple[Tensor, Tensor]]
+    dense: Mapping[str, Tensor]
+    label: Tensor
+
+    @property
+    def rows(self) -> int:
+        return self.label.shape[0]
+
+    def take(self, rows: Tensor) -> Batch:
+        """The rows at these positions (int64 [B]), in that order."""
+        return Batch(
+            {name: column.index_select(0, rows) for name, column in self.ids.items()},
+            {name: take_bags(values, offsets, rows) for name, (values, offsets) in self.bags.items()},
+            {name: column.index_select(0, rows) for name, column in self.dense.items()},
+            self.label.index_select(0, rows),
+        )
+
+    def slice(self, start: int, stop: int) -> Batch:
+        """Rows start..stop as views; only the offsets are new."""
+        return Batch(
+            {name: column[start:stop] for name, column in self.ids.items()},
+            {name: _slice_bags(values, offsets, start, stop) for name, (values, offsets) in self.bags.items()},
+            {name: column[start:stop] for name, column in self.dense.items()},
+            self.label[start:stop],
+        )
+
+
+def read_columns(split: Split) -> Columns:
+    """Read the whole split into host memory."""
+    table = pa.concat_tables([pq.read_table(file, columns=list(split.schema.columns)) for file in split.files])
+    return columns_of_table(table, split.schema)
+
+
+def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
+    """The same for an Arrow table that holds at least the schema's columns."""
+    return Columns(
+        {column.name: _flat(table[column.name], np.int32) for column in schema.single_hot},
+        {column.name: _bags(table[column.name]) for column in schema.multi_hot},
+        {name: _flat(table[name], np.float32) for name in schema.continuous},
+        _flat(table[schema.label], np.float32),
+    )
+
+
+def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The bags of these rows: (values int32 [N], offsets int32 [B + 1])."""
+    starts = offsets.index_select(0, rows)
+    lengths = offsets.index_select(0, rows + 1) - starts
+    taken = torch.zeros(rows.shape[0] + 1, dtype=torch.int32)
+    torch.cumsum(lengths, 0, dtype=torch.int32, out=taken[1:])
+    # value j of the result comes from position j + (where its bag starts - where its bag lands)
+    positions = torch.repeat_interleave(starts - taken[:-1], lengths)
+    positions += torch.arange(positions.shape[0], dtype=positions.dtype)
+    return values.index_select(0, positions), taken
+
+
+def batch_to(batch: Batch, device: str) -> Batch:
+    """Copy a batch to a device; asynchronous where the host memory is pinned."""
+    if device == "cpu":
+        return batch
+    return Batch(
+        {name: t.to(device, non_blocking=True) for name, t in batch.ids.items()},
+        {
+            name: (values.to(device, non_blocking=True), offsets.to(device, non_blocking=True))
+            for name, (values, offsets) in batch.bags.items()
+        },
+        {name: t.to(device, non_blocking=True) for name, t in batch.dense.items()},
+        batch.label.to(device, non_blocking=True),
+    )
+
+
+def epoch_order(rows: int, *, shuffle: bool, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> np.ndarray:
+    """Row positions of one rank's epoch, int64: every world_size-th of the whole order, so shards differ by at most a row."""
+    if not shuffle:
+        return np.arange(rank, rows, world_size)
+    return np.random.default_rng((seed, epoch)).permutation(rows)[rank::world_size]
+
+
+def _flat(column: pa.ChunkedArray, dtype: type) -> Tensor:
+    return torch.from_numpy(np.array(column.to_numpy(), dtype=dtype))
+
+
+def _bags(column: pa.ChunkedArray) -> tuple[Tensor, Tensor]:
+    array = column.combine_chunks()
+    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    lengths = np.concatenate([np.zeros(1, np.int64), *(chunk.value_lengths().to_numpy() for chunk in chunks)])
+    values = np.concatenate([np.zeros(0, np.int32), *(chunk.flatten().to_numpy() for chunk in chunks)])
+    offsets = np.cumsum(lengths)
+    # int32 as long as it reaches: half the bytes to gather
+    wide = np.int32 if offsets[-1] < 2**31 else np.int64
+    return torch.from_numpy(values.astype(np.int32)), torch.from_numpy(offsets.astype(wide))
+
+
+def _slice_bags(values: Tensor, offsets: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    own = offsets[start : stop + 1]
+    first, last = int(own[0]), int(own[-1])
+    return values[first:last], (own - first).to(torch.int32)

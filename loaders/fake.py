@@ -1,0 +1,56 @@
+"""A loader without a library, for tests: right, simple, and as slow as it is told to be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
+from feedrate.loaders.columns import batch_to, epoch_order, read_columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeOptions:
+    delay_s: float = 0.0
+    """Slept before each batch."""
+    fail_at_batch: int = -1
+    """Raise instead of delivering this batch of an epoch; -1: never."""
+    drop_rows: int = 0
+    """Rows left out of every epoch's first batch: a planted fault for the correctness gate."""
+
+
+class FakeLoader:
+    def __init__(self, split: Split, config: LoaderConfig, options: FakeOptions) -> None:
+        self._columns, self._config, self._options = read_columns(split), config, options
+
+    def epoch(self, index: int) -> Iterator[Batch]:
+        config, options = self._config, self._options
+        order = torch.from_numpy(
+            epoch_order(
+                self._columns.rows,
+                shuffle=config.shuffle,
+                seed=config.seed,
+                epoch=index,
+                rank=config.rank,
+                world_size=config.world_size,
+            ).copy()
+        )
+        for number, start in enumerate(range(0, len(order), config.batch_size)):
+            if number == options.fail_at_batch:
+                raise RuntimeError(f"the fake loader was told to fail at batch {number}")
+            time.sleep(options.delay_s)
+            rows = order[start + (options.drop_rows if number == 0 else 0) : start + config.batch_size]
+            yield batch_to(self._columns.take(rows), config.device)
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+def _open(split: Split, config: LoaderConfig, options: FakeOptions) -> Loader:
+    return FakeLoader(split, config, options)
+
+
+ADAPTER = Adapter(open=_open, options=FakeOptions, backend=lambda _device: "index lists and sleep, for tests")

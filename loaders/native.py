@@ -1,0 +1,129 @@
+"""What PyTorch's tutorials teach: a map-style Dataset, one row per `__getitem__`, and a DataLoader that collates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
+from feedrate.loaders.columns import Columns, batch_to, epoch_order, read_columns
+
+Row = tuple[list[int], list[np.ndarray], list[float], float]
+
+
+class NativeLoader:
+    """Rows in host memory, fetched one by one, by `workers` processes where there are any."""
+
+    def __init__(self, split: Split, config: LoaderConfig) -> None:
+        self._config = config
+        self._sampler = EpochSampler(split.rows, config)
+        self._loader: DataLoader[Any] | None = DataLoader(
+            Rows(read_columns(split)),
+            batch_size=config.batch_size,
+            sampler=self._sampler,
+            collate_fn=Collate(split),
+            **worker_settings(config),
+        )
+
+    def epoch(self, index: int) -> Iterator[Batch]:
+        assert self._loader is not None, "epoch() after close()"
+        self._sampler.epoch = index
+        for ids, bags, dense, label in self._loader:
+            yield batch_to(Batch(ids, bags, dense, label), self._config.device)
+
+    def close(self) -> None:
+        self._loader = None  # the iterator's workers end with it
+
+
+class Rows(Dataset[Row]):
+    """One row per item: ids, one array a bag, continuous values, label."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._ids = [column.numpy() for column in columns.ids.values()]
+        self._bags = [(values.numpy(), offsets.numpy()) for values, offsets in columns.bags.values()]
+        self._dense = [column.numpy() for column in columns.dense.values()]
+        self._label = columns.label.numpy()
+
+    def __len__(self) -> int:
+        return len(self._label)
+
+    def __getitem__(self, row: int) -> Row:
+        return (
+            [column[row] for column in self._ids],
+            [values[offsets[row] : offsets[row + 1]] for values, offsets in self._bags],
+            [column[row] for column in self._dense],
+            self._label[row],
+        )
+
+
+class Collate:
+    """Rows -> the four parts of a Batch, as a plain tuple, which the DataLoader knows how to pin."""
+
+    def __init__(self, split: Split) -> None:
+        self._single = [column.name for column in split.schema.single_hot]
+        self._multi = [column.name for column in split.schema.multi_hot]
+        self._dense = split.schema.continuous
+
+    def __call__(self, rows: Sequence[Row]) -> tuple[Any, Any, Any, torch.Tensor]:
+        ids, bags, dense, label = zip(*rows, strict=True)
+        return (
+            {name: torch.tensor(column, dtype=torch.int32) for name, column in zip(self._single, zip(*ids, strict=True), strict=True)},
+            {name: _collate_bags(column) for name, column in zip(self._multi, zip(*bags, strict=True), strict=True)},
+            {name: torch.tensor(column, dtype=torch.float32) for name, column in zip(self._dense, zip(*dense, strict=True), strict=True)},
+            torch.tensor(label, dtype=torch.float32),
+        )
+
+
+class EpochSampler(Sampler[int]):
+    """Row positions in the order of (seed, epoch)."""
+
+    def __init__(self, rows: int, config: LoaderConfig) -> None:
+        self._rows, self._config = rows, config
+        self.epoch = 0
+
+    def order(self) -> np.ndarray:
+        config = self._config
+        return epoch_order(
+            self._rows,
+            shuffle=config.shuffle,
+            seed=config.seed,
+            epoch=self.epoch,
+            rank=config.rank,
+            world_size=config.world_size,
+        )
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order().tolist())
+
+    def __len__(self) -> int:
+        return len(range(self._config.rank, self._rows, self._config.world_size))
+
+
+def worker_settings(config: LoaderConfig) -> dict[str, Any]:
+    """The DataLoader's arguments that follow from the trial's configuration."""
+    settings: dict[str, Any] = {"num_workers": config.workers, "pin_memory": config.device != "cpu"}
+    if config.workers:
+        settings |= {"persistent_workers": True, "prefetch_factor": config.prefetch}
+    return settings
+
+
+def backend(device: str) -> str:
+    where = "pinned host memory, copied to the device" if device != "cpu" else "host memory"
+    return f"torch {torch.__version__} DataLoader, {where}"
+
+
+def _collate_bags(bags: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    offsets = torch.tensor([0, *accumulate(len(bag) for bag in bags)], dtype=torch.int32)
+    return torch.from_numpy(np.concatenate(bags)), offsets
+
+
+def _open(split: Split, config: LoaderConfig, _options: NoOptions) -> Loader:
+    return NativeLoader(split, config)
+
+
+ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend)

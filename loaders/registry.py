@@ -1,0 +1,115 @@
+"""From the words a user writes ("nvtabular:part_size=1GB", "package.module:Factory") to an open loader.
+
+A loader's module is imported only when that loader is opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any, cast, get_type_hints
+
+from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+
+BUILT_IN = {
+    "native": "feedrate.loaders.native:ADAPTER",
+    "native-batched": "feedrate.loaders.native_batched:ADAPTER",
+    "nvtabular": "feedrate.loaders.nvtabular:ADAPTER",
+    "cupy": "feedrate.loaders.cupy:ADAPTER",
+    "replay": "feedrate.loaders.replay:ADAPTER",
+    "fake": "feedrate.loaders.fake:ADAPTER",
+}
+ENTRY_POINT_GROUP = "feedrate.loaders"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoaderChoice:
+    """A loader and its own options, as the user asked for them."""
+
+    adapter: Adapter[Any]
+    options: Any
+
+    def open(self, split: Split, config: LoaderConfig) -> Loader:
+        return self.adapter.open(split, config, self.options)
+
+
+def names() -> dict[str, str]:
+    """Every registered loader: name -> "module:object"; entry points of other packages included."""
+    found = {point.name: point.value for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
+    return {**found, **BUILT_IN}
+
+
+def choose(text: str) -> LoaderChoice:
+    """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`.
+
+    Raises FeedrateError for an unknown name or option and LoaderUnavailable where the import fails.
+    """
+    name, *rest = text.split(":")
+    target = names().get(name)
+    if target is None and rest and "=" not in rest[0]:
+        target = f"{name}:{rest.pop(0)}"
+    if target is None:
+        raise FeedrateError(
+            f"there is no loader {name!r}: choose from {', '.join(names())}, or name your own as package.module:Factory"
+        )
+    adapter = _import(target)
+    return LoaderChoice(adapter, _read_options(text, adapter, rest))
+
+
+def _import(target: str) -> Adapter[Any]:
+    module_name, _, attribute = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except ImportError as error:
+        raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
+    except AttributeError as error:
+        raise FeedrateError(f"module {module_name} has no {attribute!r}: name the loader's class or its Adapter") from error
+    return found if isinstance(found, Adapter) else _wrap(target, found)
+
+
+def _wrap(target: str, factory: object) -> Adapter[Any]:
+    """A plain class or function of (split, config) is a loader, too."""
+    if not callable(factory):
+        raise FeedrateError(f"{target} is neither an Adapter nor something to call with (split, config)")
+    make = cast("Callable[[Split, LoaderConfig], Loader]", factory)
+    return Adapter(
+        open=lambda split, config, _options: make(split, config),
+        options=NoOptions,
+        backend=lambda _device: target,
+    )
+
+
+def _read_options(text: str, adapter: Adapter[Any], words: list[str]) -> Any:
+    known = {field.name: field for field in dataclasses.fields(adapter.options)}
+    types = get_type_hints(adapter.options)
+    values: dict[str, object] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name not in known:
+            accepted = ", ".join(known) or "none"
+            raise FeedrateError(f"loader {text!r} has no option {word!r}: its options are {accepted}")
+        values[name] = _convert(text, name, value, types[name])
+    return adapter.options(**values)
+
+
+def _convert(text: str, name: str, value: str, kind: object) -> object:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[value.lower()]
+        if name.endswith("_bytes"):
+            return read_bytes(value)
+        return {int: int, float: float, str: str}[cast("type", kind)](value)
+    except (KeyError, ValueError) as error:
+        raise FeedrateError(f"loader {text!r}: {name}={value!r} is not a {getattr(kind, '__name__', kind)}") from error
+
+
+def read_bytes(text: str) -> int:
+    """"2GB" -> 2_000_000_000, "64MiB" -> 67_108_864, "1024" -> 1024. Raises ValueError."""
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "B": 1}
+    for unit, size in units.items():
+        if text.endswith(unit):
+            return int(float(text.removesuffix(unit)) * size)
+    return int(text)
