@@ -7,37 +7,11 @@ Linear, ReLU, BatchNorm, Dropout; then Linear to one raw output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
+from feedrate.bench.spec import ModelSpec
 from feedrate.loaders.base import Batch, Schema
-from feedrate.loaders.errors import FeedrateError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
-    hidden: tuple[int, ...] = (128, 128, 128)
-    embedding_width: int | None = None
-    """None: by NVTabular's rule from the cardinality."""
-    dropout: float = 0.0
-    loss: Literal["mse", "bce"] = "mse"
-    """mse on the raw output, as in the notebook, or binary cross-entropy on it as log-odds."""
-    optimizer: Literal["adam", "sgd", "adagrad"] = "adam"
-    learning_rate: float = 0.01
-
-    def __post_init__(self) -> None:
-        if not self.hidden or min(self.hidden) < 1:
-            raise FeedrateError(f"hidden layers are {list(self.hidden)}, but must be at least one, each of at least 1 unit")
-        for name, accepted in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
-            if getattr(self, name) not in accepted:
-                raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
-        if not 0 <= self.dropout < 1:
-            raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and under 1")
-        if self.learning_rate <= 0:
-            raise FeedrateError(f"learning_rate is {self.learning_rate}, but must be over 0")
 
 
 LOSSES = {"mse": nn.functional.mse_loss, "bce": nn.functional.binary_cross_entropy_with_logits}

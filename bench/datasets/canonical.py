@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ FORMAT_VERSION = 1
 ROW_GROUP_ROWS = 262_144
 ROW_GROUPS_A_FILE = 32
 SplitName = Literal["train", "valid"]
+Progress = Callable[[int, int], None]
+"""done, total: rows or bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

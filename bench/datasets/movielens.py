@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
@@ -50,7 +50,7 @@ def prepare_movielens(
     name: str,
     seed: int,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> Dataset:
     """Write `source` (a zip or a folder) to `folder`. `progress(done, total)` is in rows."""
     with opened(source) as files:
@@ -152,7 +152,7 @@ def write(
     name: str,
     seed: int,
     overwrite: bool,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> Dataset:
     """Shuffle, split, categorify, join and write."""
     rows = len(ratings.user)

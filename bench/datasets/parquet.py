@@ -6,14 +6,14 @@ which of them are for validation is drawn at random from a seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
@@ -112,7 +112,7 @@ def prepare_parquet(
     valid_fraction: float = 0.2,
     label_above: float | None = None,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> Dataset:
     """Write the files at `path` to `folder`. `progress(done, total)` is in rows, over both passes.
 

@@ -6,14 +6,13 @@ The label is drawn from a known probability, so the best AUC that any model can 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
@@ -56,9 +55,12 @@ class World:
 
 
 def prepare_synthetic(
-    folder: Path, *, rows: int, seed: int, overwrite: bool = False, progress: Callable[[int], None] = lambda _rows: None
+    folder: Path, *, rows: int, seed: int, overwrite: bool = False, progress: Progress = lambda _done, _total: None
 ) -> Dataset:
-    """Write `rows` rows, every fifth of them into the valid split; the same rows for the same (rows, seed)."""
+    """Write `rows` rows, every fifth of them into the valid split; the same rows for the same (rows, seed).
+
+    `progress(done, total)` is in rows.
+    """
     from feedrate.bench.auc import auc
 
     if rows < 1000:
@@ -74,7 +76,7 @@ def prepare_synthetic(
             writer.add("valid", table.filter(pa.array(valid)))
             scores.append(log_odds[valid])
             labels.append(table["rating"].to_numpy()[valid])
-            progress(table.num_rows)
+            progress(start + table.num_rows, rows)
         best = auc(np.concatenate(scores), np.concatenate(labels))
         provenance = {"source": "synthetic-movielens", "rows": rows, "seed": seed}
         writer.finish(f"synthetic-movielens, {rows:,} rows", provenance, best_auc=round(best, 6))
@@ -154,15 +156,13 @@ def _log_odds(world: World, user: np.ndarray, movie: np.ndarray) -> np.ndarray:
 
 def _with_liked_fraction(world: World, rng: np.random.Generator) -> World:
     """Set the intercept so that LIKED_FRACTION of the labels are 1."""
-    import dataclasses
-
     sample = 200_000
     log_odds = _log_odds(world, _draw_from(world.user_cdf, sample, rng), _draw_from(world.movie_cdf, sample, rng))
     low, high = -5.0, 5.0
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if np.mean(1 / (1 + np.exp(-log_odds - middle))) < LIKED_FRACTION else (low, middle)
-    return dataclasses.replace(world, intercept=np.float32(low))
+    return replace(world, intercept=np.float32(low))
 
 
 def _draw_from(cdf: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,242 @@
+"""The command `feedrate`: parse, call, print. No logic; heavy libraries are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    from feedrate.bench.datasets.canonical import Dataset
+
+app = typer.Typer(
+    help="How fast can a data loader feed this GPU, what holds it back, and which loader should I use?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def main() -> None:
+    """Entry point: an error of the user is one sentence and exit code 2."""
+    try:
+        app()
+    except FeedrateError as error:
+        print(f"feedrate: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="movielens-100k, -1m, -20m, -25m, -32m, synthetic-movielens, or parquet.")],
+    path: Annotated[Optional[Path], typer.Argument(help="parquet: a file, or a folder of files.")] = None,  # noqa: UP045
+    *,
+    output: Out,
+    archive: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="ZIP_OR_DIR", help="movielens: a zip or folder that is already here, instead of a download."),
+    ] = None,
+    rows: Annotated[int, typer.Option(help="synthetic: rows, train and valid together.")] = 25_000_000,
+    seed: Annotated[int, typer.Option(help="Of the split, and of all that is synthetic.")] = 0,
+    label: Annotated[str, typer.Option(help="parquet: the column to predict, 0 or 1.")] = "",
+    label_above: Annotated[Optional[float], typer.Option(help="parquet: the label is 1 above this.")] = None,  # noqa: UP045
+    single_hot: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns of one id a row.")] = "",
+    multi_hot: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns of a list of ids a row.")] = "",
+    continuous: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns of numbers.")] = "",
+    categorify: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns whose values become ids; text always does.")] = "",
+    drop: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns to leave out.")] = "",
+    valid_fraction: Annotated[float, typer.Option(help="parquet: share of the rows kept for validation.")] = 0.2,
+    yes: Annotated[bool, typer.Option("--yes", help="parquet: take the inferred kinds without asking.")] = False,
+    overwrite: Overwrite = False,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where the dataset is there already.")] = False,
+) -> None:
+    """Bring a dataset to the one form that all loaders read: Parquet and dataset.json."""
+    from feedrate.bench import console
+    from feedrate.bench.datasets import canonical, sources, synthetic
+
+    if if_missing and sources.is_there(output, source, rows=rows, seed=seed):
+        console.dataset(canonical.read_dataset(output))
+        return
+    if source == "synthetic-movielens":
+        dataset = console.with_bar("rows", synthetic.prepare_synthetic, output, rows=rows, seed=seed, overwrite=overwrite)
+    elif source == "parquet":
+        dataset = _prepare_parquet(
+            path, output, label, label_above, (single_hot, multi_hot, continuous, categorify, drop), valid_fraction, seed, yes, overwrite
+        )
+    else:
+        found = archive or console.with_bar("bytes", sources.download, source)
+        dataset = console.with_bar("rows", sources.movielens, found, output, name=source, seed=seed, overwrite=overwrite)
+    console.dataset(dataset)
+
+
+def _prepare_parquet(
+    path: Path | None,
+    output: Path,
+    label: str,
+    label_above: float | None,
+    kinds: tuple[str, str, str, str, str],
+    valid_fraction: float,
+    seed: int,
+    yes: bool,
+    overwrite: bool,
+) -> Dataset:
+    from feedrate.bench import console
+    from feedrate.bench.datasets import parquet
+
+    if path is None or not label:
+        raise FeedrateError("`feedrate prepare parquet` needs a PATH and --label COLUMN")
+    single_hot, multi_hot, continuous, categorify, drop = (_words(text) for text in kinds)
+    columns = parquet.infer(
+        path, label=label, single_hot=single_hot, multi_hot=multi_hot, continuous=continuous, categorify=categorify, drop=drop
+    )
+    console.confirm_columns(columns, {*single_hot, *multi_hot, *continuous, *drop}, yes=yes)
+    return console.with_bar(
+        "rows",
+        parquet.prepare_parquet,
+        path,
+        output,
+        columns,
+        seed=seed,
+        valid_fraction=valid_fraction,
+        label_above=label_above,
+        overwrite=overwrite,
+    )
+
+
+@app.command()
+def run(
+    data: Annotated[Path, typer.Argument(help="A folder that `feedrate prepare` made.")],
+    output: Out,
+    loaders: Annotated[
+        str, typer.Option(metavar="A,B", help="Loaders, each with options as NAME:option=value; your own as package.module:Factory.")
+    ] = "native,native-batched,nvtabular,cupy",
+    modes: Annotated[str, typer.Option(metavar="A,B", help="load: the loader alone; replay: the model alone; train: both.")] = "load,replay,train",
+    repeats: Annotated[int, typer.Option(help="Fresh processes for each loader and mode, interleaved.")] = 3,
+    batch_size: Annotated[str, typer.Option(metavar="N,M", help="Rows a batch; several are an axis.")] = "32768",
+    epochs: Annotated[int, typer.Option(help="Timed epochs a trial.")] = 5,
+    seeds: Annotated[str, typer.Option(metavar="N,M", help="Of order and first weights; several are an axis.")] = "0",
+    workers: Annotated[int, typer.Option(help="Worker processes for loaders that use them.")] = 0,
+    prefetch: Annotated[int, typer.Option(help="Batches each worker prepares ahead.")] = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    shuffle: Annotated[bool, typer.Option(help="Another order each epoch, or the files' order.")] = True,
+    memory_budget: Annotated[str, typer.Option(metavar="SIZE", help="Device memory a loader may hold, as 2GB.")] = "",
+    hidden: Annotated[str, typer.Option(metavar="N,M", help="Units of the model's layers.")] = "128,128,128",
+    embedding_width: Annotated[Optional[int], typer.Option(help="Of every table; else by NVTabular's rule.")] = None,  # noqa: UP045
+    dropout: Annotated[float, typer.Option(help="After each layer.")] = 0.0,
+    loss: Annotated[str, typer.Option(help="mse or bce.")] = "mse",
+    optimizer: Annotated[str, typer.Option(help="adam, sgd or adagrad.")] = "adam",
+    learning_rate: Annotated[float, typer.Option(help="Of the optimizer.")] = 0.01,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Silence after which a trial is stopped.")] = 300.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is missing or failed in DIR.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Time the loaders, each driving the same model on the same rows, and write DIR/run.json."""
+    from feedrate.bench import console, session
+    from feedrate.bench.plan import Plan
+    from feedrate.bench.spec import ModelSpec
+    from feedrate.loaders.registry import read_bytes
+
+    def plan(found_device: str) -> Plan:
+        return Plan(
+            loaders=_words(loaders),
+            modes=_words(modes),  # type: ignore[arg-type]  # TrialSpec refuses what is none
+            repeats=repeats,
+            batch_sizes=_numbers("--batch-size", batch_size),
+            seeds=_numbers("--seeds", seeds),
+            epochs=epochs,
+            device=found_device,
+            workers=workers,
+            prefetch=prefetch,
+            shuffle=shuffle,
+            memory_budget_bytes=read_bytes(memory_budget) if memory_budget else None,
+            model=ModelSpec(
+                hidden=_numbers("--hidden", hidden),
+                embedding_width=embedding_width,
+                dropout=dropout,
+                loss=loss,  # type: ignore[arg-type]  # ModelSpec refuses what is none
+                optimizer=optimizer,  # type: ignore[arg-type]
+                learning_rate=learning_rate,
+            ),
+        )
+
+    started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
+    record = console.show_run(started, timeout_s=timeout)
+    console.show_comparison([(output, record)])
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or their run.json.")],
+    output: Annotated[Optional[Path], typer.Option("-o", "--output", metavar="FILE", help="HTML file; else report.html in the first run's folder.")] = None,  # noqa: UP045
+    format: Annotated[str, typer.Option("--format", help="Also print the table as: table, markdown, csv.")] = "table",  # noqa: A002
+) -> None:
+    """Draw one or several runs: an HTML page that works offline, and the same table here."""
+    from feedrate.bench import console, store
+
+    records = list(zip(runs, store.read_all(runs), strict=True))
+    console.write_report(records, output or store.path_of(runs[0]).with_name("report.html"))
+    console.show_comparison(records, format)
+
+
+@app.command()
+def check(
+    loader: Annotated[str, typer.Argument(help="A loader's name, or package.module:Factory.")],
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    rows: Annotated[int, typer.Option(help="Of the planted dataset.")] = 10_007,
+    batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 512,
+    workers: Annotated[int, typer.Option(help="Worker processes for loaders that use them.")] = 0,
+) -> None:
+    """Check a loader against every rule of the contract; exit code 1 where one is broken."""
+    from feedrate.bench import console
+
+    sys.path.insert(0, "")
+    if not console.check_loader(loader, device, rows, batch_size, workers):
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_loaders() -> None:
+    """The loaders there are."""
+    from feedrate.bench import console
+
+    console.list_loaders()
+
+
+@app.command()
+def doctor() -> None:
+    """What is available on this machine, and how to get what is not."""
+    from feedrate.bench import console
+
+    console.doctor()
+
+
+@app.command()
+def version() -> None:
+    """The version of feedrate."""
+    from feedrate.bench.environment import metadata_version
+
+    print(metadata_version("feedrate"))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in _words(text))
+    except ValueError as error:
+        raise FeedrateError(f"{option} is {text!r}, but takes whole numbers, with commas between") from error
+
+
+def _command() -> str:
+    """The command as typed, without the folder the program lies in."""
+    return " ".join(["feedrate", *sys.argv[1:]])

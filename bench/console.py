@@ -1,0 +1,200 @@
+"""What the commands show in a terminal: progress, tables, questions. Standard output is for results, standard error for the rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.reports import units
+
+if TYPE_CHECKING:
+    from feedrate.bench import child
+    from feedrate.bench.datasets.canonical import Dataset
+    from feedrate.bench.datasets.parquet import Columns
+    from feedrate.bench.record import RunRecord, TrialResult
+    from feedrate.bench.session import Session
+    from feedrate.bench.spec import TrialSpec
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+Result = TypeVar("Result")
+
+
+class Rate(ProgressColumn):
+    """Rows or bytes a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{units.count(task.speed)}/s")
+
+
+def with_bar(unit: str, function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+    """Call `function` with a `progress(done, total)` that moves a bar."""
+    with Progress(TextColumn(unit), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), console=err, transient=True) as bars:
+        bar = bars.add_task(unit, total=None)
+        return function(*arguments, **options, progress=lambda done, total: bars.update(bar, completed=done, total=total))
+
+
+def dataset(made: Dataset) -> None:
+    info = made.info
+    out.print(f"{made.folder}: {info.name}", markup=False)
+    for split, part in info.splits.items():
+        out.print(f"  {split}: {part.rows:,} rows in {len(part.files)} file(s)")
+    schema = info.schema
+    for kind, columns in (("single-hot", schema.single_hot), ("multi-hot", schema.multi_hot)):
+        if columns:
+            out.print(f"  {kind}: " + ", ".join(f"{column.name} ({column.cardinality:,})" for column in columns), markup=False)
+    if schema.continuous:
+        out.print(f"  continuous: {', '.join(schema.continuous)}", markup=False)
+    best = f", best reachable AUC {info.best_auc:.4f}" if info.best_auc is not None else ""
+    out.print(f"  label: {schema.label}{best}", markup=False)
+
+
+def confirm_columns(columns: Columns, said: set[str], *, yes: bool) -> None:
+    """Show what was inferred, and ask. Raises FeedrateError where nobody can answer or the answer is no."""
+    table = Table("column", "kind", "ids", "from", title=None)
+    for name, kind in columns.kinds().items():
+        ids = "" if kind in ("continuous", "label") else ("made from its values" if name in columns.categorify else "as they are")
+        table.add_row(Text(name), kind, ids, "you" if name in said or kind == "label" else "its type")
+    for name, kind in columns.left_out.items():
+        table.add_row(Text(name), f"left out ({kind})", "", "you" if name in said else "its type")
+    err.print(table)
+    inferred = {*columns.kinds(), *columns.left_out} - said - {columns.label}
+    if not inferred or yes:
+        return
+    if not sys.stdin.isatty():
+        raise FeedrateError(f"the kinds of {', '.join(sorted(inferred))} are inferred: pass --yes to take them as shown, or say them")
+    if input("Prepare it like this? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise FeedrateError("nothing was written: say the kinds with --single-hot, --multi-hot, --continuous and --drop")
+
+
+def show_run(session: Session, *, timeout_s: float) -> RunRecord:
+    """Run it with a bar for all trials and one for the trial under way; a line for each trial that ends."""
+    record = session.record
+    before = session.planned - len(session.trials)
+    if before:
+        err.print(f"{before} of {session.planned} trials are there already")
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=err, transient=True) as bars:
+            trials = bars.add_task("trials", completed=before, total=session.planned)
+            rows = bars.add_task("", total=None)
+
+            def progress(spec: TrialSpec) -> child.Progress:
+                def show(phase: str, done: int, total: int) -> None:
+                    if done == 0:
+                        bars.reset(rows)
+                    bars.update(rows, description=f"{spec.loader} {spec.mode}: {phase}", completed=done, total=total)
+
+                return show
+
+            for record in session.run(timeout_s=timeout_s, progress=progress):
+                bars.advance(trials)
+                err.print(_trial_line(record.trials[-1]), markup=False)
+    except KeyboardInterrupt:
+        err.print(f"stopped: {session.output} keeps {len(record.trials)} of {session.planned} trials; --resume goes on")
+        sys.exit(130)
+    return record
+
+
+def show_comparison(records: Sequence[tuple[Path, RunRecord]], form: str = "table") -> None:
+    from feedrate.reports import text
+    from feedrate.reports.compare import compare
+
+    comparison = compare(records)
+    if form == "table":
+        text.print_table(comparison, out)
+    elif form in text.WRITERS:
+        out.print(text.WRITERS[form](comparison), markup=False, soft_wrap=True, end="")
+    else:
+        raise FeedrateError(f"--format is {form!r}, but must be one of table, {', '.join(text.WRITERS)}")
+
+
+def write_report(records: Sequence[tuple[Path, RunRecord]], path: Path) -> None:
+    from feedrate.reports import html
+    from feedrate.reports.compare import compare
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html.render(compare(records)), encoding="utf-8")
+    err.print(f"wrote {path} ({units.size(path.stat().st_size)})", markup=False)
+
+
+def check_loader(loader: str, device: str, rows: int, batch_size: int, workers: int) -> bool:
+    """Run every rule; True where none is broken that the adapter does not declare."""
+    import tempfile
+
+    from feedrate.loaders import conformance, registry
+    from feedrate.loaders.base import LoaderConfig
+
+    choice = registry.choose(loader)
+    out.print(f"{loader}: {choice.adapter.backend(device)}", markup=False)
+    if choice.adapter.replays:
+        raise FeedrateError(f"{loader} replays a few batches and is no loader of a dataset: there is nothing to check")
+    colours = {"passed": "green", "failed": "red", "deviates": "yellow"}
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
+        split = conformance.planted_split(Path(folder), rows=rows)
+        config = LoaderConfig(batch_size=batch_size, device=device, workers=workers)
+        for result in conformance.check(conformance.Case(choice, split, config)):
+            failed += result.outcome == "failed"
+            line = Text(f"  {result.outcome:<9}", style=colours[result.outcome])
+            line.append(f"{result.rule:<28}{result.detail}", style="default")
+            out.print(line, soft_wrap=True)
+    out.print("every rule holds" if not failed else f"{failed} rule(s) broken")
+    return not failed
+
+
+def list_loaders() -> None:
+    from feedrate.loaders import registry
+
+    table = Table("loader", "options", "what it is", box=None, pad_edge=False)
+    for name in registry.names():
+        try:
+            choice = registry.choose(name)
+        except LoaderUnavailable as error:
+            table.add_row(Text(name), "", Text(str(error)))
+            continue
+        options = {field: getattr(choice.options, field) for field in choice.adapter.options.__dataclass_fields__}
+        module = sys.modules[choice.adapter.open.__module__]
+        about = (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
+        table.add_row(Text(name), Text("\n".join(f"{field}={value}" for field, value in options.items())), Text(about))
+    out.print(table)
+
+
+def doctor() -> None:
+    """This machine, and each loader on it."""
+    from feedrate.bench.environment import observe
+    from feedrate.loaders import registry
+
+    environment = observe()
+    out.print(f"python {environment.python}, {environment.platform}", markup=False)
+    out.print(f"{environment.cores} cores of {environment.cpu}, {units.size(environment.memory_bytes)} memory", markup=False)
+    if environment.gpu:
+        out.print(f"{environment.gpu}, {units.size(environment.gpu_memory_bytes)}, driver {environment.driver}, CUDA {environment.cuda}")
+    else:
+        out.print("no CUDA device: loaders run on the CPU (torch is built for " + (f"CUDA {environment.cuda})" if environment.cuda else "the CPU)"))
+    out.print(", ".join(f"{name} {version}" for name, version in environment.packages.items()), markup=False)
+    for name in registry.names():
+        for device in ("cpu", "cuda"):
+            if device == "cuda" and not environment.gpu:
+                continue
+            try:
+                out.print(Text.assemble(("  ok       ", "green"), f"{name} on {device}: {registry.choose(name).adapter.backend(device)}"))
+            except LoaderUnavailable as error:
+                out.print(Text.assemble(("  missing  ", "yellow"), f"{name} on {device}: {error}"), soft_wrap=True)
+
+
+def _trial_line(trial: TrialResult) -> str:
+    spec = trial.spec
+    head = f"{spec.loader} {spec.mode} #{spec.repeat} batch {spec.batch_size} seed {spec.seed}: "
+    if trial.status != "ok":
+        return f"{head}{trial.status}: {trial.detail}"
+    auc = f", AUC {trial.auc[-1]:.4f}" if trial.auc else ""
+    return f"{head}{units.rate(trial.rows_per_s)}{auc}"

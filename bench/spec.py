@@ -1,0 +1,70 @@
+"""What a trial is asked to do: written into its record, so plain data without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from feedrate.loaders.errors import FeedrateError
+
+Mode = Literal["load", "replay", "train"]
+Loss = Literal["mse", "bce"]
+Optimizer = Literal["adam", "sgd", "adagrad"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """The embedding MLP and how it learns; the defaults are the reference notebook's."""
+
+    hidden: tuple[int, ...] = (128, 128, 128)
+    """Units of each layer."""
+    embedding_width: int | None = None
+    """None: by NVTabular's rule from the cardinality."""
+    dropout: float = 0.0
+    loss: Loss = "mse"
+    """mse on the raw output, as in the notebook, or binary cross-entropy on it as log-odds."""
+    optimizer: Optimizer = "adam"
+    learning_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not self.hidden or min(self.hidden) < 1:
+            raise FeedrateError(f"hidden layers are {list(self.hidden)}, but there must be one or more, each of at least 1 unit")
+        if self.embedding_width is not None and self.embedding_width < 1:
+            raise FeedrateError(f"embedding_width is {self.embedding_width}, but must be at least 1")
+        for name, accepted in (("loss", get_args(Loss)), ("optimizer", get_args(Optimizer))):
+            if getattr(self, name) not in accepted:
+                raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
+        if not 0 <= self.dropout < 1:
+            raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and under 1")
+        if self.learning_rate <= 0:
+            raise FeedrateError(f"learning_rate is {self.learning_rate}, but must be over 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """One trial. Two trials with equal specs are repeats only if `repeat` differs."""
+
+    loader: str
+    """As the user wrote it, options included."""
+    mode: Mode
+    repeat: int
+    seed: int
+    """Of the rows' order and of the model's first weights."""
+    batch_size: int
+    epochs: int
+    """Timed epochs, each over the whole train split."""
+    device: str
+    workers: int = 0
+    prefetch: int = 2
+    shuffle: bool = True
+    memory_budget_bytes: int | None = None
+    model: ModelSpec = ModelSpec()
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise FeedrateError(f"mode is {self.mode!r}, but must be one of {', '.join(get_args(Mode))}")
+        for name in ("batch_size", "epochs"):
+            if getattr(self, name) < 1:
+                raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        if self.seed < 0:
+            raise FeedrateError(f"seed is {self.seed}, but must be at least 0")

@@ -1,0 +1,177 @@
+"""Every trial in a process of its own, one after the other; each result handed out as soon as it is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import psutil
+
+from feedrate.bench.child import Message, Progress, Task
+from feedrate.bench.gpu import NvmlDevice
+from feedrate.bench.record import TrialResult
+from feedrate.bench.spec import TrialSpec
+from feedrate.bench.timing import now, utc
+
+WATCH_EVERY_S = 0.1
+
+
+def run_suite(
+    trials: Iterable[TrialSpec],
+    dataset: Path,
+    *,
+    timeout_s: float = 300.0,
+    logs: Path | None = None,
+    progress: Callable[[TrialSpec], Progress] = lambda _spec: lambda _phase, _done, _total: None,
+) -> Iterator[TrialResult]:
+    """Run the trials in order. A trial that dies, or says nothing for `timeout_s`, has failed, and the next one starts.
+
+    logs: where the standard error of trials that are not ok is kept.
+    """
+    for spec in trials:
+        with tempfile.TemporaryFile() as stderr:
+            result = _run_child(spec, dataset, timeout_s, stderr, progress(spec))
+            if result.status != "ok" and logs is not None:
+                result = _keep_log(result, stderr, logs)
+        yield result
+
+
+def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[TrialSpec]:
+    """The trials without a result; failed ones count as not done, so that --resume tries them again."""
+    finished = {msgspec.json.encode(result.spec) for result in done if result.status != "failed"}
+    return [spec for spec in trials if msgspec.json.encode(spec) not in finished]
+
+
+def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[bytes], progress: Progress) -> TrialResult:
+    started_at = utc()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "feedrate.bench.trial"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,  # Ctrl-C reaches the suite alone, which then ends the whole group
+    )
+    watch = Watch(child.pid, spec.device)
+    patience_s = 0.0
+    try:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(msgspec.json.encode(Task(spec=spec, dataset=str(dataset))))
+        child.stdin.close()
+        last = _listen(child.stdout, timeout_s, progress)
+        patience_s = 5.0  # it has closed its pipe, so it is about to end by itself
+    except BrokenPipeError:
+        last = None
+    except TimeoutError:
+        return TrialResult(spec=spec, status="failed", started_at=started_at, detail=f"it said nothing for {timeout_s:g} s and was stopped")
+    finally:
+        watch.stop()
+        _end_group(child, patience_s=patience_s)
+    if last is None or last.result is None:
+        return TrialResult(spec=spec, status="failed", started_at=started_at, detail=_how_it_died(child.returncode))
+    return replace(
+        last.result,
+        started_at=last.result.started_at or started_at,
+        peak_rss_bytes=watch.peak_rss_bytes if last.result.status == "ok" else None,
+        gpu_busy_fraction=watch.busy_within(last.windows) if last.result.status == "ok" else None,
+    )
+
+
+def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | None:
+    """The child's last message. Raises TimeoutError after `timeout_s` of silence."""
+    lines: queue.Queue[bytes | None] = queue.Queue()
+
+    def read() -> None:
+        for line in pipe:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    message = None
+    while True:
+        try:
+            line = lines.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+        if line is None:
+            return message
+        message = msgspec.json.decode(line, type=Message)
+        if message.phase:
+            progress(message.phase, message.done, message.total)
+
+
+class Watch:
+    """Samples a process tree's memory and the device's utilisation in a thread of the suite, not of the trial."""
+
+    def __init__(self, pid: int, device: str) -> None:
+        self.peak_rss_bytes = 0
+        self._busy: list[tuple[float, float]] = []
+        self._process = psutil.Process(pid)
+        self._gpu = NvmlDevice.open(device)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def busy_within(self, windows: Sequence[tuple[float, float]]) -> float | None:
+        """Mean of the samples taken within the windows; None for fewer than three."""
+        within = [busy for at, busy in self._busy if any(start <= at <= end for start, end in windows)]
+        return sum(within) / len(within) if len(within) >= 3 else None
+
+    def _run(self) -> None:
+        while not self._stop.wait(WATCH_EVERY_S):
+            self.peak_rss_bytes = max(self.peak_rss_bytes, self._tree_rss_bytes())
+            if self._gpu is not None and (busy := self._gpu.busy_fraction()) is not None:
+                self._busy.append((now(), busy))
+
+    def _tree_rss_bytes(self) -> int:
+        total = 0
+        try:
+            for process in (self._process, *self._process.children(recursive=True)):
+                total += process.memory_info().rss
+        except psutil.NoSuchProcess:  # it ended between the two looks; the next sample is whole again
+            return total
+        return total
+
+
+def _end_group(child: subprocess.Popen[bytes], *, patience_s: float) -> None:
+    """End the child, and whatever workers it left in its group."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=patience_s)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _how_it_died(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = " (often: out of memory)" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{hint}"
+    return f"its process ended with exit code {code} before it had a result"
+
+
+def _keep_log(result: TrialResult, stderr: IO[bytes], logs: Path) -> TrialResult:
+    stderr.seek(0)
+    content = stderr.read()
+    if not content.strip():
+        return result
+    logs.mkdir(parents=True, exist_ok=True)
+    spec = result.spec
+    name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec.loader)
+    path = logs / f"{name}-{spec.mode}-{spec.batch_size}-{spec.seed}-{spec.repeat}.log"
+    path.write_bytes(content)
+    return replace(result, detail=f"{result.detail} (see {logs.name}/{path.name})")

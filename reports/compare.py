@@ -1,0 +1,135 @@
+"""Records to a comparison: one row a loader and setting, each metric with its interval and its raw samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedrate.bench.record import RunRecord, TrialResult
+from feedrate.bench.spec import Mode
+from feedrate.bench.stats import Estimate, estimate
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.metrics import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One value a trial, and their mean with its interval."""
+
+    values: tuple[float, ...]
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A loader in one run at one batch size."""
+
+    label: str
+    loader: str
+    run: str
+    batch_size: int
+    backend: str
+    metrics: Mapping[str, Samples]
+    """By the metric's name; what was not measured is not there."""
+    ceiling: Samples | None
+    """rows/s of replay at this batch size in this run."""
+    auc_by_epoch: tuple[float, ...]
+    """Mean over the trials."""
+    auc_spread: tuple[tuple[float, float], ...]
+    """Least and greatest of each epoch."""
+    deviations: Mapping[str, str]
+    not_ok: tuple[TrialResult, ...]
+
+    @property
+    def ceiling_fraction(self) -> float | None:
+        """Training over replay: how much of what the model can take the loader delivers."""
+        train = self.metrics.get("train_rows_per_s")
+        return train.estimate.mean / self.ceiling.estimate.mean if train and self.ceiling else None
+
+    def mean(self, metric: str) -> float | None:
+        samples = self.metrics.get(metric)
+        return samples.estimate.mean if samples else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    runs: tuple[tuple[str, RunRecord], ...]
+    rows: tuple[Row, ...]
+    """Fastest training first; loaders without a result last."""
+
+    @property
+    def not_ok(self) -> tuple[TrialResult, ...]:
+        return tuple(trial for _, run in self.runs for trial in run.trials if trial.status != "ok")
+
+    @property
+    def ceilings(self) -> Mapping[tuple[str, int], Samples]:
+        return {(row.run, row.batch_size): row.ceiling for row in self.rows if row.ceiling}
+
+
+def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
+    """Raises FeedrateError where the records have no trial."""
+    runs = tuple(zip(_names([path for path, _ in records]), (record for _, record in records), strict=True))
+    if not any(record.trials for _, record in runs):
+        raise FeedrateError(f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` goes on")
+    settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
+    rows = [
+        _row(name, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)
+        for name, run in runs
+        for size in sorted({trial.spec.batch_size for trial in run.trials})
+        for loader in dict.fromkeys(trial.spec.loader for trial in run.trials if trial.spec.mode != "replay")
+    ]
+    return Comparison(runs, tuple(sorted(rows, key=_slowness)))
+
+
+def _row(run: str, trials: list[TrialResult], loader: str, size: int, settings: set[tuple[str, int]]) -> Row:
+    own = [trial for trial in trials if trial.spec.loader == loader]
+    ok = [trial for trial in own if trial.status == "ok"]
+    curves = [trial.auc for trial in ok if trial.auc]
+    epochs = list(zip(*curves, strict=False))
+    return Row(
+        label=_label(run, loader, size, settings),
+        loader=loader,
+        run=run,
+        batch_size=size,
+        backend=next((trial.backend for trial in ok if trial.backend), ""),
+        metrics={
+            metric.name: samples
+            for metric in METRICS
+            if (samples := _samples([metric.of(trial) for trial in _of_mode(ok, metric.mode)])) is not None
+        },
+        ceiling=_samples([trial.rows_per_s for trial in _of_mode(trials, "replay") if trial.status == "ok"]),
+        auc_by_epoch=tuple(sum(epoch) / len(epoch) for epoch in epochs),
+        auc_spread=tuple((min(epoch), max(epoch)) for epoch in epochs),
+        deviations=next((trial.deviations for trial in ok if trial.deviations), {}),
+        not_ok=tuple(trial for trial in own if trial.status != "ok"),
+    )
+
+
+def _of_mode(trials: list[TrialResult], mode: Mode) -> list[TrialResult]:
+    return [trial for trial in trials if trial.spec.mode == mode]
+
+
+def _samples(values: list[float | None]) -> Samples | None:
+    measured = tuple(value for value in values if value is not None)
+    return Samples(measured, estimate(measured)) if measured else None
+
+
+def _label(run: str, loader: str, size: int, settings: set[tuple[str, int]]) -> str:
+    parts = [loader]
+    if len({size for _, size in settings}) > 1:
+        parts.append(f"batch {size}")
+    if len({run for run, _ in settings}) > 1:
+        parts.append(run)
+    return ", ".join(parts)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """A short name for each run: its folder's, with a number where two have the same."""
+    names = [path.parent.name if path.suffix == ".json" else path.name for path in (path.absolute() for path in paths)]
+    return [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
+
+
+def _slowness(row: Row) -> tuple[int, float]:
+    speed = row.mean("train_rows_per_s") or row.mean("load_rows_per_s")
+    return (1, 0.0) if speed is None else (0, -speed)

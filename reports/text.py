@@ -1,0 +1,136 @@
+"""The comparison as text: a terminal table, Markdown, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from feedrate.reports import units
+from feedrate.reports.compare import Comparison, Row, Samples
+from feedrate.reports.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHARE = "Share of ceiling"
+
+
+def answer(comparison: Comparison) -> str:
+    """The result in a sentence."""
+    environment = comparison.runs[0][1].environment
+    place = environment.gpu or f"{environment.cores} cores of {environment.cpu} without a GPU"
+    rows = [row for row in comparison.rows if row.mean("train_rows_per_s")]
+    if not rows:
+        return f"On {place} no loader has finished a training trial."
+    best, worst = rows[0], rows[-1]
+    text = f"On {place}, {best.label} trains at {units.rate(best.mean('train_rows_per_s'))}{_of_ceiling(best)}"
+    if worst is not best:
+        waiting = worst.mean("wait_fraction")
+        slow = f"; {worst.label} reaches {units.rate(worst.mean('train_rows_per_s'))}{_of_ceiling(worst)}"
+        text += slow + (f" and keeps the model waiting {units.percent(waiting)} of the time" if waiting else "")
+    return text + "."
+
+
+def print_table(comparison: Comparison, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    head, *body = cells(comparison)
+    table = Table(title=answer(comparison), title_justify="left", title_style="bold")
+    for i, name in enumerate(head):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    for line in body:
+        table.add_row(*(Text(cell) for cell in line))
+    console.print(table)
+    for line in notes(comparison):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def markdown(comparison: Comparison) -> str:
+    head, *body = (["" if cell is None else cell.replace("|", "\\|") for cell in line] for line in cells(comparison))
+    lines = [answer(comparison), "", _markdown_line(head), _markdown_line(["---"] + ["---:"] * (len(head) - 1))]
+    lines += [_markdown_line(line) for line in body]
+    lines += ["", *(f"- {note}" for note in notes(comparison))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def csv_text(comparison: Comparison) -> str:
+    """Plain numbers in SI units, a line for each loader; empty where nothing was measured."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    numbers = [part for metric in METRICS for part in (metric.name, f"{metric.name}_low", f"{metric.name}_high", f"{metric.name}_n")]
+    writer.writerow(["run", "loader", "batch_size", "backend", "ceiling_rows_per_s", "ceiling_fraction", *numbers])
+    for row in comparison.rows:
+        ceiling = row.ceiling.estimate.mean if row.ceiling else None
+        values: list[object] = [row.run, row.loader, row.batch_size, row.backend, ceiling, row.ceiling_fraction]
+        for metric in METRICS:
+            samples = row.metrics.get(metric.name)
+            estimate = samples.estimate if samples else None
+            values += [estimate.mean, estimate.low, estimate.high, estimate.n] if estimate else [None] * 4
+        writer.writerow(values)
+    return stream.getvalue()
+
+
+WRITERS: dict[str, Callable[[Comparison], str]] = {"markdown": markdown, "csv": csv_text}
+
+
+def cells(comparison: Comparison) -> list[list[str]]:
+    """The table: a head and a line for each loader, then the ceiling. Columns that nobody has are left out."""
+    shown = [metric for metric in METRICS if any(metric.name in row.metrics for row in comparison.rows)]
+    ceilings = comparison.ceilings
+    head = ["Loader"]
+    for metric in shown:
+        head.append(metric.title)
+        if metric.name == "train_rows_per_s" and ceilings:
+            head.append(SHARE)
+    lines = [head]
+    for row in comparison.rows:
+        line = [row.label]
+        for metric in shown:
+            line.append(_cell(row, metric))
+            if metric.name == "train_rows_per_s" and ceilings:
+                line.append(units.percent(row.ceiling_fraction))
+        lines.append(line)
+    for (run, size), ceiling in ceilings.items():
+        parts = [run] * (len(comparison.runs) > 1) + [f"batch {size}"] * (len({size for _, size in ceilings}) > 1)
+        line = [", ".join(["replay (the model's ceiling)", *parts])] + [units.NONE] * (len(head) - 1)
+        if "Training" in head:
+            line[head.index("Training")] = interval_text(ceiling, units.rate)
+            line[head.index(SHARE)] = units.percent(1.0)
+        lines.append(line)
+    return lines
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What a reader of the table has to know: where loaders worked, what they are known to break, what did not run."""
+    found = [f"{row.label}: {row.backend}" for row in comparison.rows if row.backend]
+    for row in comparison.rows:
+        found += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
+    failed = {(trial.spec.loader, trial.spec.mode, trial.status, trial.detail) for trial in comparison.not_ok}
+    return found + [f"{loader} {mode} {status}: {detail}" for loader, mode, status, detail in sorted(failed)]
+
+
+def interval_text(samples: Samples, text: Callable[[float | None], str]) -> str:
+    """The mean, with half the width of its interval as a share of it."""
+    estimate = samples.estimate
+    if estimate.low is None or not estimate.mean:
+        return text(estimate.mean)
+    return f"{text(estimate.mean)} ±{(estimate.mean - estimate.low) / estimate.mean * 100:.0f} %"
+
+
+def _cell(row: Row, metric: Metric) -> str:
+    samples = row.metrics.get(metric.name)
+    if samples is None:
+        states = {trial.status for trial in row.not_ok if trial.spec.mode == metric.mode}
+        return ", ".join(sorted(states)) or units.NONE
+    return interval_text(samples, metric.text) if metric.unit == "rows/s" else metric.text(samples.estimate.mean)
+
+
+def _of_ceiling(row: Row) -> str:
+    return "" if row.ceiling_fraction is None else f", {units.percent(row.ceiling_fraction)} of the model's ceiling"
+
+
+def _markdown_line(words: list[str]) -> str:
+    return f"| {' | '.join(words)} |"
