@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
-
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
@@ -36,13 +35,18 @@ def main() -> None:
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="movielens-100k, -1m, -20m, -25m, -32m, synthetic-movielens, or parquet.")],
+    source: Annotated[
+        str, typer.Argument(help="movielens-100k, -1m, -20m, -25m, -32m, synthetic-movielens, or parquet.")
+    ],
     path: Annotated[Optional[Path], typer.Argument(help="parquet: a file, or a folder of files.")] = None,  # noqa: UP045
     *,
     output: Out,
     archive: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="ZIP_OR_DIR", help="movielens: a zip or folder that is already here, instead of a download."),
+        typer.Option(
+            metavar="ZIP_OR_DIR",
+            help="movielens: a zip or folder that is already here, instead of a download.",
+        ),
     ] = None,
     rows: Annotated[int, typer.Option(help="synthetic: rows, train and valid together.")] = 25_000_000,
     seed: Annotated[int, typer.Option(help="Of the split, and of all that is synthetic.")] = 0,
@@ -51,12 +55,16 @@ def prepare(
     single_hot: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns of one id a row.")] = "",
     multi_hot: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns of a list of ids a row.")] = "",
     continuous: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns of numbers.")] = "",
-    categorify: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns whose values become ids; text always does.")] = "",
+    categorify: Annotated[
+        str, typer.Option(metavar="A,B", help="parquet: columns whose values become ids; text always does.")
+    ] = "",
     drop: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns to leave out.")] = "",
     valid_fraction: Annotated[float, typer.Option(help="parquet: share of the rows kept for validation.")] = 0.2,
     yes: Annotated[bool, typer.Option("--yes", help="parquet: take the inferred kinds without asking.")] = False,
     overwrite: Overwrite = False,
-    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where the dataset is there already.")] = False,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing where the dataset is there already.")
+    ] = False,
 ) -> None:
     """Bring a dataset to the one form that all loaders read: Parquet and dataset.json."""
     from feedrate.bench import console
@@ -66,14 +74,26 @@ def prepare(
         console.dataset(canonical.read_dataset(output))
         return
     if source == "synthetic-movielens":
-        dataset = console.with_bar("rows", synthetic.prepare_synthetic, output, rows=rows, seed=seed, overwrite=overwrite)
+        dataset = console.with_bar(
+            "rows", synthetic.prepare_synthetic, output, rows=rows, seed=seed, overwrite=overwrite
+        )
     elif source == "parquet":
         dataset = _prepare_parquet(
-            path, output, label, label_above, (single_hot, multi_hot, continuous, categorify, drop), valid_fraction, seed, yes, overwrite
+            path,
+            output,
+            label,
+            label_above,
+            (single_hot, multi_hot, continuous, categorify, drop),
+            valid_fraction,
+            seed,
+            yes,
+            overwrite,
         )
     else:
         found = archive or console.with_bar("bytes", sources.download, source)
-        dataset = console.with_bar("rows", sources.movielens, found, output, name=source, seed=seed, overwrite=overwrite)
+        dataset = console.with_bar(
+            "rows", sources.movielens, found, output, name=source, seed=seed, overwrite=overwrite
+        )
     console.dataset(dataset)
 
 
@@ -95,7 +115,13 @@ def _prepare_parquet(
         raise FeedrateError("`feedrate prepare parquet` needs a PATH and --label COLUMN")
     single_hot, multi_hot, continuous, categorify, drop = (_words(text) for text in kinds)
     columns = parquet.infer(
-        path, label=label, single_hot=single_hot, multi_hot=multi_hot, continuous=continuous, categorify=categorify, drop=drop
+        path,
+        label=label,
+        single_hot=single_hot,
+        multi_hot=multi_hot,
+        continuous=continuous,
+        categorify=categorify,
+        drop=drop,
     )
     console.confirm_columns(columns, {*single_hot, *multi_hot, *continuous, *drop}, yes=yes)
     return console.with_bar(
@@ -116,9 +142,15 @@ def run(
     data: Annotated[Path, typer.Argument(help="A folder that `feedrate prepare` made.")],
     output: Out,
     loaders: Annotated[
-        str, typer.Option(metavar="A,B", help="Loaders, each with options as NAME:option=value; your own as package.module:Factory.")
+        str,
+        typer.Option(
+            metavar="A,B",
+            help="Loaders, each with options as NAME:option=value; your own as package.module:Factory.",
+        ),
     ] = "native,native-batched,nvtabular,cupy",
-    modes: Annotated[str, typer.Option(metavar="A,B", help="load: the loader alone; replay: the model alone; train: both.")] = "load,replay,train",
+    modes: Annotated[
+        str, typer.Option(metavar="A,B", help="load: the loader alone; replay: the model alone; train: both.")
+    ] = "load,replay,train",
     repeats: Annotated[int, typer.Option(help="Fresh processes for each loader and mode, interleaved.")] = 3,
     batch_size: Annotated[str, typer.Option(metavar="N,M", help="Rows a batch; several are an axis.")] = "32768",
     epochs: Annotated[int, typer.Option(help="Timed epochs a trial.")] = 5,
@@ -138,8 +170,8 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what is missing or failed in DIR.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Time the loaders, each driving the same model on the same rows, and write DIR/run.json."""
-    from feedrate.bench import console, session
+    """Time the loaders, each driving the same model on the same rows; write DIR/run.json and DIR/report.html."""
+    from feedrate.bench import console, session, store
     from feedrate.bench.plan import Plan
     from feedrate.bench.spec import ModelSpec
     from feedrate.loaders.registry import read_bytes
@@ -169,13 +201,17 @@ def run(
 
     started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
     record = console.show_run(started, timeout_s=timeout)
+    console.write_report([(output, record)], store.path_of(output).with_name("report.html"))
     console.show_comparison([(output, record)])
 
 
 @app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or their run.json.")],
-    output: Annotated[Optional[Path], typer.Option("-o", "--output", metavar="FILE", help="HTML file; else report.html in the first run's folder.")] = None,  # noqa: UP045
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="HTML file; else report.html in the first run's folder."),
+    ] = None,
     format: Annotated[str, typer.Option("--format", help="Also print the table as: table, markdown, csv.")] = "table",  # noqa: A002
 ) -> None:
     """Draw one or several runs: an HTML page that works offline, and the same table here."""

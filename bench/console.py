@@ -7,13 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
-
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.reports import units
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from feedrate.bench import child
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     from feedrate.bench.session import Session
     from feedrate.bench.spec import TrialSpec
 
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, highlight=False)
 Result = TypeVar("Result")
 
@@ -37,9 +44,19 @@ class Rate(ProgressColumn):
 
 def with_bar(unit: str, function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
     """Call `function` with a `progress(done, total)` that moves a bar."""
-    with Progress(TextColumn(unit), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), console=err, transient=True) as bars:
+    with Progress(
+        TextColumn(unit),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    ) as bars:
         bar = bars.add_task(unit, total=None)
-        return function(*arguments, **options, progress=lambda done, total: bars.update(bar, completed=done, total=total))
+        return function(
+            *arguments, **options, progress=lambda done, total: bars.update(bar, completed=done, total=total)
+        )
 
 
 def dataset(made: Dataset) -> None:
@@ -50,7 +67,10 @@ def dataset(made: Dataset) -> None:
     schema = info.schema
     for kind, columns in (("single-hot", schema.single_hot), ("multi-hot", schema.multi_hot)):
         if columns:
-            out.print(f"  {kind}: " + ", ".join(f"{column.name} ({column.cardinality:,})" for column in columns), markup=False)
+            out.print(
+                f"  {kind}: " + ", ".join(f"{column.name} ({column.cardinality:,})" for column in columns),
+                markup=False,
+            )
     if schema.continuous:
         out.print(f"  continuous: {', '.join(schema.continuous)}", markup=False)
     best = f", best reachable AUC {info.best_auc:.4f}" if info.best_auc is not None else ""
@@ -61,18 +81,26 @@ def confirm_columns(columns: Columns, said: set[str], *, yes: bool) -> None:
     """Show what was inferred, and ask. Raises FeedrateError where nobody can answer or the answer is no."""
     table = Table("column", "kind", "ids", "from", title=None)
     for name, kind in columns.kinds().items():
-        ids = "" if kind in ("continuous", "label") else ("made from its values" if name in columns.categorify else "as they are")
+        ids = (
+            ""
+            if kind in ("continuous", "label")
+            else ("made from its values" if name in columns.categorify else "as they are")
+        )
         table.add_row(Text(name), kind, ids, "you" if name in said or kind == "label" else "its type")
-    for name, kind in columns.left_out.items():
-        table.add_row(Text(name), f"left out ({kind})", "", "you" if name in said else "its type")
+    for name, type_name in columns.left_out.items():
+        table.add_row(Text(name), f"left out ({type_name})", "", "you" if name in said else "its type")
     err.print(table)
     inferred = {*columns.kinds(), *columns.left_out} - said - {columns.label}
     if not inferred or yes:
         return
     if not sys.stdin.isatty():
-        raise FeedrateError(f"the kinds of {', '.join(sorted(inferred))} are inferred: pass --yes to take them as shown, or say them")
+        raise FeedrateError(
+            f"the kinds of {', '.join(sorted(inferred))} are inferred: pass --yes to take them as shown, or say them"
+        )
     if input("Prepare it like this? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise FeedrateError("nothing was written: say the kinds with --single-hot, --multi-hot, --continuous and --drop")
+        raise FeedrateError(
+            "nothing was written: say the kinds with --single-hot, --multi-hot, --continuous and --drop"
+        )
 
 
 def show_run(session: Session, *, timeout_s: float) -> RunRecord:
@@ -81,7 +109,13 @@ def show_run(session: Session, *, timeout_s: float) -> RunRecord:
     before = session.planned - len(session.trials)
     if before:
         err.print(f"{before} of {session.planned} trials are there already")
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
     try:
         with Progress(*columns, console=err, transient=True) as bars:
             trials = bars.add_task("trials", completed=before, total=session.planned)
@@ -175,18 +209,31 @@ def doctor() -> None:
 
     environment = observe()
     out.print(f"python {environment.python}, {environment.platform}", markup=False)
-    out.print(f"{environment.cores} cores of {environment.cpu}, {units.size(environment.memory_bytes)} memory", markup=False)
+    out.print(
+        f"{environment.cores} cores of {environment.cpu}, {units.size(environment.memory_bytes)} memory",
+        markup=False,
+    )
     if environment.gpu:
-        out.print(f"{environment.gpu}, {units.size(environment.gpu_memory_bytes)}, driver {environment.driver}, CUDA {environment.cuda}")
+        out.print(
+            f"{environment.gpu}, {units.size(environment.gpu_memory_bytes)}, driver {environment.driver}, CUDA {environment.cuda}"
+        )
     else:
-        out.print("no CUDA device: loaders run on the CPU (torch is built for " + (f"CUDA {environment.cuda})" if environment.cuda else "the CPU)"))
+        out.print(
+            "no CUDA device: loaders run on the CPU (torch is built for "
+            + (f"CUDA {environment.cuda})" if environment.cuda else "the CPU)")
+        )
     out.print(", ".join(f"{name} {version}" for name, version in environment.packages.items()), markup=False)
     for name in registry.names():
         for device in ("cpu", "cuda"):
             if device == "cuda" and not environment.gpu:
                 continue
             try:
-                out.print(Text.assemble(("  ok       ", "green"), f"{name} on {device}: {registry.choose(name).adapter.backend(device)}"))
+                out.print(
+                    Text.assemble(
+                        ("  ok       ", "green"),
+                        f"{name} on {device}: {registry.choose(name).adapter.backend(device)}",
+                    )
+                )
             except LoaderUnavailable as error:
                 out.print(Text.assemble(("  missing  ", "yellow"), f"{name} on {device}: {error}"), soft_wrap=True)
 

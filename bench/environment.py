@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 
 import msgspec
-
 from feedrate.bench.record import Environment
 from feedrate.bench.timing import utc
 from feedrate.loaders.errors import FeedrateError
@@ -25,7 +24,9 @@ def observe(python: str = sys.executable) -> Environment:
     """The environment of this interpreter, found out in a process of its own."""
     done = subprocess.run([python, "-m", __name__], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise FeedrateError(f"torch cannot be used here: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        raise FeedrateError(
+            f"torch cannot be used here: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        )
     return msgspec.json.decode(done.stdout, type=Environment)
 
 

@@ -29,7 +29,9 @@ class NvmlDevice:
         try:
             pynvml.nvmlInit()
             by_number = name.isdigit()
-            handle = pynvml.nvmlDeviceGetHandleByIndex(int(name)) if by_number else pynvml.nvmlDeviceGetHandleByUUID(name)
+            handle = (
+                pynvml.nvmlDeviceGetHandleByIndex(int(name)) if by_number else pynvml.nvmlDeviceGetHandleByUUID(name)
+            )
         except pynvml.NVMLError:
             return None
         return cls(pynvml, handle)

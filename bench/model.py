@@ -7,20 +7,28 @@ Linear, ReLU, BatchNorm, Dropout; then Linear to one raw output.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable
 
+import torch
 from feedrate.bench.spec import ModelSpec
 from feedrate.loaders.base import Batch, Schema
+from torch import Tensor, nn
 
-
-LOSSES = {"mse": nn.functional.mse_loss, "bce": nn.functional.binary_cross_entropy_with_logits}
-OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "adagrad": torch.optim.Adagrad}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": nn.functional.mse_loss,
+    "bce": nn.functional.binary_cross_entropy_with_logits,
+}
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+}
 
 
 def embedding_width(cardinality: int) -> int:
     """min(max(16, round(1.6 cardinality^0.56)), 512), the rule of nvtabular.ops.get_embedding_sizes."""
-    return min(max(16, round(1.6 * cardinality**0.56)), 512)
+    width: float = 1.6 * cardinality**0.56
+    return min(max(16, round(width)), 512)
 
 
 class EmbeddingMLP(nn.Module):
@@ -46,7 +54,12 @@ class EmbeddingMLP(nn.Module):
         blocks = []
         for size in spec.hidden:
             blocks.append(
-                nn.Sequential(nn.Linear(inputs, size), nn.ReLU(inplace=True), nn.BatchNorm1d(size), nn.Dropout(spec.dropout))
+                nn.Sequential(
+                    nn.Linear(inputs, size),
+                    nn.ReLU(inplace=True),
+                    nn.BatchNorm1d(size),
+                    nn.Dropout(spec.dropout),
+                )
             )
             inputs = size
         self.blocks = nn.Sequential(*blocks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from feedrate.bench.spec import Mode, ModelSpec, TrialSpec
@@ -26,7 +26,7 @@ class Plan:
     prefetch: int = 2
     shuffle: bool = True
     memory_budget_bytes: int | None = None
-    model: ModelSpec = ModelSpec()
+    model: ModelSpec = field(default_factory=ModelSpec)
 
     def __post_init__(self) -> None:
         if self.repeats < 1:

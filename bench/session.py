@@ -40,13 +40,22 @@ class Session:
 
 
 def start(
-    data: Path, output: Path, device: str, plan_for: Callable[[str], Plan], *, command: str, resume: bool, overwrite: bool
+    data: Path,
+    output: Path,
+    device: str,
+    plan_for: Callable[[str], Plan],
+    *,
+    command: str,
+    resume: bool,
+    overwrite: bool,
 ) -> Session:
     """Raises FeedrateError where a run is in the way, or --resume would mix two that do not agree."""
     dataset = read_dataset(data)
     there = store.path_of(output).exists()
     if there and not (resume or overwrite):
-        raise FeedrateError(f"{store.path_of(output)} exists: pass --resume to go on with it or --overwrite to replace it")
+        raise FeedrateError(
+            f"{store.path_of(output)} exists: pass --resume to go on with it or --overwrite to replace it"
+        )
     if resume and overwrite:
         raise FeedrateError("--resume goes on with a run and --overwrite replaces it: pass one of them")
     plan_for("cpu")  # refuse what is wrong before anything slow happens
@@ -96,4 +105,6 @@ def _refuse_to_mix(output: Path, old: RunRecord, new: RunRecord) -> None:
     }
     differ = [f"{name} ({a} then, {b} now)" for name, (a, b) in pairs.items() if a != b]
     if differ:
-        raise FeedrateError(f"{output} was begun under other conditions: {'; '.join(differ)}: choose another -o or pass --overwrite")
+        raise FeedrateError(
+            f"{output} was begun under other conditions: {'; '.join(differ)}: choose another -o or pass --overwrite"
+        )

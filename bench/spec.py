@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from feedrate.loaders.errors import FeedrateError
@@ -28,7 +28,9 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
-            raise FeedrateError(f"hidden layers are {list(self.hidden)}, but there must be one or more, each of at least 1 unit")
+            raise FeedrateError(
+                f"hidden layers are {list(self.hidden)}, but there must be one or more, each of at least 1 unit"
+            )
         if self.embedding_width is not None and self.embedding_width < 1:
             raise FeedrateError(f"embedding_width is {self.embedding_width}, but must be at least 1")
         for name, accepted in (("loss", get_args(Loss)), ("optimizer", get_args(Optimizer))):
@@ -58,7 +60,7 @@ class TrialSpec:
     prefetch: int = 2
     shuffle: bool = True
     memory_budget_bytes: int | None = None
-    model: ModelSpec = ModelSpec()
+    model: ModelSpec = field(default_factory=ModelSpec)
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):

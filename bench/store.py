@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-
 from feedrate.bench.record import SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
@@ -27,7 +26,9 @@ def read(run: Path) -> RunRecord:
         content = path.read_bytes()
         version = msgspec.json.decode(content, type=_Version).schema_version
         if version > SCHEMA_VERSION:
-            raise FeedrateError(f"{path} has schema version {version}, and this feedrate reads up to {SCHEMA_VERSION}: update feedrate")
+            raise FeedrateError(
+                f"{path} has schema version {version}, and this feedrate reads up to {SCHEMA_VERSION}: update feedrate"
+            )
         return msgspec.json.decode(content, type=RunRecord)
     except FileNotFoundError:
         raise FeedrateError(f"{path} does not exist: `feedrate run DATA -o {run}` makes it") from None

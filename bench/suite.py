@@ -17,7 +17,6 @@ from typing import IO
 
 import msgspec
 import psutil
-
 from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.gpu import NvmlDevice
 from feedrate.bench.record import TrialResult
@@ -65,7 +64,8 @@ def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[byte
     watch = Watch(child.pid, spec.device)
     patience_s = 0.0
     try:
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         child.stdin.write(msgspec.json.encode(Task(spec=spec, dataset=str(dataset))))
         child.stdin.close()
         last = _listen(child.stdout, timeout_s, progress)
@@ -73,7 +73,12 @@ def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[byte
     except BrokenPipeError:
         last = None
     except TimeoutError:
-        return TrialResult(spec=spec, status="failed", started_at=started_at, detail=f"it said nothing for {timeout_s:g} s and was stopped")
+        return TrialResult(
+            spec=spec,
+            status="failed",
+            started_at=started_at,
+            detail=f"it said nothing for {timeout_s:g} s and was stopped",
+        )
     finally:
         watch.stop()
         _end_group(child, patience_s=patience_s)

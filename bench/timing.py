@@ -91,7 +91,13 @@ def _find_span() -> Any:
         import nvtx
     except ImportError:
         return _no_span
-    colours = {"next": "orange", "forward": "green", "backward": "blue", "optimizer": "purple", "evaluate": "gray"}
+    colours = {
+        "next": "orange",
+        "forward": "green",
+        "backward": "blue",
+        "optimizer": "purple",
+        "evaluate": "gray",
+    }
 
     def named(name: str) -> Any:
         return nvtx.annotate(name, domain=DOMAIN, color=colours.get(name, "white"))

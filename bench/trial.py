@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import torch
-
 from feedrate.bench.auc import auc
 from feedrate.bench.checksum import RowSum
 from feedrate.bench.child import Message, Progress, Task
@@ -121,7 +120,9 @@ class Trial:
         if found.rows != wanted.rows:
             raise GateFailed(f"an epoch of {split} delivered {found.rows:,} rows, not the {wanted.rows:,} there are")
         if found.digest != wanted.checksum:
-            raise GateFailed(f"an epoch of {split} delivered rows that are not the dataset's (checksum {found.digest}, not {wanted.checksum})")
+            raise GateFailed(
+                f"an epoch of {split} delivered rows that are not the dataset's (checksum {found.digest}, not {wanted.checksum})"
+            )
 
     def _load(self, loader: Loader) -> None:
         """The loader alone: every tensor of every batch is read on its device."""

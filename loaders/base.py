@@ -93,7 +93,13 @@ class LoaderConfig:
     """Device memory the loader may hold; None: as much as it likes."""
 
     def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("workers", 0), ("prefetch", 1), ("world_size", 1), ("rank", 0)):
+        for name, least in (
+            ("batch_size", 1),
+            ("workers", 0),
+            ("prefetch", 1),
+            ("world_size", 1),
+            ("rank", 0),
+        ):
             if getattr(self, name) < least:
                 raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least {least}")
         if self.rank >= self.world_size:

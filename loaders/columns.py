@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-
 from feedrate.loaders.base import Batch, Schema, Split
 
 if TYPE_CHECKING:

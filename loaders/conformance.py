@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-
 from feedrate.loaders.base import Batch, Categorical, Loader, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import read_columns
 from feedrate.loaders.registry import LoaderChoice
@@ -68,7 +67,9 @@ def planted_split(folder: Path, *, rows: int = 10_007, seed: int = 0) -> Split:
             ROW: np.arange(rows, dtype=np.int32),
             "user": rng.integers(0, 500, rows, dtype=np.int32),
             "genres": pa.ListArray.from_arrays(offsets, rng.integers(0, 21, offsets[-1], dtype=np.int32)),
-            "tags": pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32), rng.integers(0, 9, rows, dtype=np.int32)),
+            "tags": pa.ListArray.from_arrays(
+                np.arange(rows + 1, dtype=np.int32), rng.integers(0, 9, rows, dtype=np.int32)
+            ),
             "age": rng.standard_normal(rows).astype(np.float32),
             "label": rng.integers(0, 2, rows).astype(np.float32),
         }
@@ -115,10 +116,19 @@ def dtypes(case: Case) -> None:
     for name, column in batch.ids.items():
         _require(column.dtype in integers and column.dim() == 1, f"{name} is {column.dtype} {list(column.shape)}")
     for name, (values, offsets) in batch.bags.items():
-        _require(values.dtype in integers and values.dtype == offsets.dtype, f"{name} is {values.dtype} with {offsets.dtype}")
-        _require(offsets.shape == (batch.rows + 1,), f"offsets of {name} are {list(offsets.shape)}, not [{batch.rows + 1}]")
+        _require(
+            values.dtype in integers and values.dtype == offsets.dtype,
+            f"{name} is {values.dtype} with {offsets.dtype}",
+        )
+        _require(
+            offsets.shape == (batch.rows + 1,),
+            f"offsets of {name} are {list(offsets.shape)}, not [{batch.rows + 1}]",
+        )
     for name, column in (*batch.dense.items(), ("the label", batch.label)):
-        _require(column.dtype == torch.float32 and column.dim() == 1, f"{name} is {column.dtype} {list(column.shape)}")
+        _require(
+            column.dtype == torch.float32 and column.dim() == 1,
+            f"{name} is {column.dtype} {list(column.shape)}",
+        )
 
 
 def columns_by_kind(case: Case) -> None:
@@ -157,7 +167,10 @@ def same_order_for_same_seed(case: Case) -> None:
         first = _order(loader, 3)
     with case.opened() as loader:
         second = _order(loader, 3)
-    _require(np.array_equal(first, second), f"{np.mean(first != second):.0%} of the rows are elsewhere the second time")
+    _require(
+        np.array_equal(first, second),
+        f"{np.mean(first != second):.0%} of the rows are elsewhere the second time",
+    )
 
 
 def other_order_in_other_epoch(case: Case) -> None:
@@ -173,8 +186,11 @@ def other_order_in_other_epoch(case: Case) -> None:
 def tail_changes(case: Case) -> None:
     """Rows of the last batch come from everywhere, not from the end of the last file."""
     with case.opened() as loader:
-        tail = [batch for batch in loader.epoch(0)][-1].ids[ROW].cpu().numpy()
-    _require(np.median(tail) < case.split.rows * 0.85, f"half of the last batch are rows from {int(np.median(tail))} on")
+        tail = list(loader.epoch(0))[-1].ids[ROW].cpu().numpy()
+    _require(
+        np.median(tail) < case.split.rows * 0.85,
+        f"half of the last batch are rows from {int(np.median(tail))} on",
+    )
 
 
 def file_order_without_shuffle(case: Case) -> None:
@@ -249,10 +265,18 @@ def _run(case: Case, name: str, rule: Callable[[Case], None]) -> RuleResult:
     try:
         rule(case)
     except Broken as error:
-        return RuleResult(name, "deviates", f"{error} (declared: {declared})") if declared else RuleResult(name, "failed", str(error))
+        return (
+            RuleResult(name, "deviates", f"{error} (declared: {declared})")
+            if declared
+            else RuleResult(name, "failed", str(error))
+        )
     except Exception as error:  # a loader may fail in any way; the check goes on and says how
         seen = f"{type(error).__name__}: {error}"
-        return RuleResult(name, "deviates", f"{seen} (declared: {declared})") if declared else RuleResult(name, "failed", seen)
+        return (
+            RuleResult(name, "deviates", f"{seen} (declared: {declared})")
+            if declared
+            else RuleResult(name, "failed", seen)
+        )
     return RuleResult(name, "passed", "declared as a deviation, not seen here" if declared else "")
 
 
@@ -264,14 +288,19 @@ def _order(loader: Loader, epoch: int) -> np.ndarray:
 def _same_rows(order: np.ndarray, rows: int, when: str) -> None:
     counts = np.bincount(order, minlength=rows)
     missing, twice = int(np.sum(counts == 0)), int(np.sum(counts > 1))
-    _require(not missing and not twice, f"{when}: {missing} of {rows} rows are missing and {twice} come more than once")
+    _require(
+        not missing and not twice,
+        f"{when}: {missing} of {rows} rows are missing and {twice} come more than once",
+    )
 
 
 def _same_contents(found: Batch, wanted: Batch) -> None:
     pairs: list[tuple[str, torch.Tensor, torch.Tensor]] = []
     pairs += [(name, found.ids[name], column) for name, column in wanted.ids.items()]
     for name, bag in wanted.bags.items():
-        pairs += [(f"{name} ({part})", a, b) for part, a, b in zip(("values", "offsets"), found.bags[name], bag, strict=True)]
+        pairs += [
+            (f"{name} ({part})", a, b) for part, a, b in zip(("values", "offsets"), found.bags[name], bag, strict=True)
+        ]
     pairs += [(name, found.dense[name], column) for name, column in wanted.dense.items()]
     pairs += [("label", found.label, wanted.label)]
     for name, a, b in pairs:

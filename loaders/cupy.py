@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.columns import read_columns
+from feedrate.loaders.columns import epoch_order, read_columns
 from feedrate.loaders.errors import LoaderUnavailable
+from torch.utils.dlpack import from_dlpack
 
 # One thread a row: the bags are short (2.7 ids on average in MovieLens), so a row's values lie in one or two sectors.
 GATHER_BAGS = r"""
@@ -45,7 +45,9 @@ class CupyLoader:
         columns = read_columns(split)
         put = self._arrays.put
         with self._arrays.on_consumer_stream():
-            self._flat = [put(column.numpy()) for column in (*columns.ids.values(), *columns.dense.values(), columns.label)]
+            self._flat = [
+                put(column.numpy()) for column in (*columns.ids.values(), *columns.dense.values(), columns.label)
+            ]
             self._bags = {
                 name: (put(values.numpy()), put(offsets.numpy())) for name, (values, offsets) in columns.bags.items()
             }
@@ -154,13 +156,16 @@ class NumpyArrays:
     def torch(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array)
 
-    def permutation(self, rows: int, *, seed: int, epoch: int) -> np.ndarray:
-        return np.random.default_rng((seed, epoch)).permutation(rows)
+    def permutation(self, rows: int, *, seed: int, epoch: int) -> Any:
+        return epoch_order(rows, shuffle=True, seed=seed, epoch=epoch)
 
-    def gather_bags(self, values: np.ndarray, offsets: np.ndarray, rows: np.ndarray, taken: np.ndarray, total: int) -> np.ndarray:
+    def gather_bags(
+        self, values: np.ndarray, offsets: np.ndarray, rows: np.ndarray, taken: np.ndarray, total: int
+    ) -> np.ndarray:
         positions = np.repeat(offsets[rows] - taken[:-1], np.diff(taken))
         positions += np.arange(total, dtype=positions.dtype)
-        return values[positions]
+        taken_values: np.ndarray = values[positions]
+        return taken_values
 
     def on_consumer_stream(self) -> contextlib.AbstractContextManager[object]:
         return contextlib.nullcontext()
@@ -184,7 +189,7 @@ class CupyArrays:
         return self.xp.asnumpy(array)  # type: ignore[no-any-return]
 
     def torch(self, array: Any) -> torch.Tensor:
-        return torch.from_dlpack(array)
+        return from_dlpack(array)
 
     def permutation(self, rows: int, *, seed: int, epoch: int) -> Any:
         # RandomState takes 32 bits; SeedSequence spreads (seed, epoch) over them
@@ -216,7 +221,9 @@ def import_cupy() -> Any:
     try:
         import cupy
     except ImportError as error:
-        raise LoaderUnavailable("CuPy is not installed: `pip install 'feedrate[cuda]'` brings it for CUDA 13") from error
+        raise LoaderUnavailable(
+            "CuPy is not installed: `pip install 'feedrate[cuda]'` brings it for CUDA 13"
+        ) from error
     return cupy
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
-
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
 from feedrate.loaders.columns import Columns, batch_to, epoch_order, read_columns
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 Row = tuple[list[int], list[np.ndarray], list[float], float]
 
@@ -72,9 +71,15 @@ class Collate:
     def __call__(self, rows: Sequence[Row]) -> tuple[Any, Any, Any, torch.Tensor]:
         ids, bags, dense, label = zip(*rows, strict=True)
         return (
-            {name: torch.tensor(column, dtype=torch.int32) for name, column in zip(self._single, zip(*ids, strict=True), strict=True)},
+            {
+                name: torch.tensor(column, dtype=torch.int32)
+                for name, column in zip(self._single, zip(*ids, strict=True), strict=True)
+            },
             {name: _collate_bags(column) for name, column in zip(self._multi, zip(*bags, strict=True), strict=True)},
-            {name: torch.tensor(column, dtype=torch.float32) for name, column in zip(self._dense, zip(*dense, strict=True), strict=True)},
+            {
+                name: torch.tensor(column, dtype=torch.float32)
+                for name, column in zip(self._dense, zip(*dense, strict=True), strict=True)
+            },
             torch.tensor(label, dtype=torch.float32),
         )
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
-
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
 from feedrate.loaders.columns import Columns, batch_to, read_columns
 from feedrate.loaders.native import EpochSampler, backend, worker_settings
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class NativeBatchedLoader:
@@ -31,7 +30,10 @@ class NativeBatchedLoader:
         assert self._loader is not None, "epoch() after close()"
         self._order.epoch = index
         for ids, bags, dense, label in self._loader:
-            yield batch_to(Batch(ids, {name: tuple(bag) for name, bag in bags.items()}, dense, label), self._config.device)
+            yield batch_to(
+                Batch(ids, {name: tuple(bag) for name, bag in bags.items()}, dense, label),
+                self._config.device,
+            )
 
     def close(self) -> None:
         self._loader = None

@@ -66,7 +66,9 @@ def _import(target: str) -> Adapter[Any]:
     except ImportError as error:
         raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
     except AttributeError as error:
-        raise FeedrateError(f"module {module_name} has no {attribute!r}: name the loader's class or its Adapter") from error
+        raise FeedrateError(
+            f"module {module_name} has no {attribute!r}: name the loader's class or its Adapter"
+        ) from error
     return found if isinstance(found, Adapter) else _wrap(target, found)
 
 
@@ -107,7 +109,7 @@ def _convert(text: str, name: str, value: str, kind: object) -> object:
 
 
 def read_bytes(text: str) -> int:
-    """"2GB" -> 2_000_000_000, "64MiB" -> 67_108_864, "1024" -> 1024. Raises ValueError."""
+    """ "2GB" -> 2_000_000_000, "64MiB" -> 67_108_864, "1024" -> 1024. Raises ValueError."""
     units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "B": 1}
     for unit, size in units.items():
         if text.endswith(unit):

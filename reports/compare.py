@@ -71,7 +71,9 @@ def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
     """Raises FeedrateError where the records have no trial."""
     runs = tuple(zip(_names([path for path, _ in records]), (record for _, record in records), strict=True))
     if not any(record.trials for _, record in runs):
-        raise FeedrateError(f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` goes on")
+        raise FeedrateError(
+            f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` goes on"
+        )
     settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
     rows = [
         _row(name, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)

@@ -34,23 +34,30 @@ def answer(comparison: Comparison) -> str:
 
 
 def print_table(comparison: Comparison, console: Console) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     head, *body = cells(comparison)
-    table = Table(title=answer(comparison), title_justify="left", title_style="bold")
+    console.print(Text(answer(comparison), style="bold"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i == 0 else "right")
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
     for line in body:
         table.add_row(*(Text(cell) for cell in line))
     console.print(table)
-    for line in notes(comparison):
-        console.print(line, markup=False, soft_wrap=True)
+    for note in notes(comparison):
+        console.print(note, markup=False, soft_wrap=True)
 
 
 def markdown(comparison: Comparison) -> str:
-    head, *body = (["" if cell is None else cell.replace("|", "\\|") for cell in line] for line in cells(comparison))
-    lines = [answer(comparison), "", _markdown_line(head), _markdown_line(["---"] + ["---:"] * (len(head) - 1))]
+    head, *body = ([cell.replace("|", "\\|") for cell in line] for line in cells(comparison))
+    lines = [
+        answer(comparison),
+        "",
+        _markdown_line(head),
+        _markdown_line(["---"] + ["---:"] * (len(head) - 1)),
+    ]
     lines += [_markdown_line(line) for line in body]
     lines += ["", *(f"- {note}" for note in notes(comparison))]
     return "\n".join(lines).rstrip() + "\n"
@@ -60,11 +67,22 @@ def csv_text(comparison: Comparison) -> str:
     """Plain numbers in SI units, a line for each loader; empty where nothing was measured."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    numbers = [part for metric in METRICS for part in (metric.name, f"{metric.name}_low", f"{metric.name}_high", f"{metric.name}_n")]
+    numbers = [
+        part
+        for metric in METRICS
+        for part in (metric.name, f"{metric.name}_low", f"{metric.name}_high", f"{metric.name}_n")
+    ]
     writer.writerow(["run", "loader", "batch_size", "backend", "ceiling_rows_per_s", "ceiling_fraction", *numbers])
     for row in comparison.rows:
         ceiling = row.ceiling.estimate.mean if row.ceiling else None
-        values: list[object] = [row.run, row.loader, row.batch_size, row.backend, ceiling, row.ceiling_fraction]
+        values: list[object] = [
+            row.run,
+            row.loader,
+            row.batch_size,
+            row.backend,
+            ceiling,
+            row.ceiling_fraction,
+        ]
         for metric in METRICS:
             samples = row.metrics.get(metric.name)
             estimate = samples.estimate if samples else None
@@ -95,7 +113,7 @@ def cells(comparison: Comparison) -> list[list[str]]:
         lines.append(line)
     for (run, size), ceiling in ceilings.items():
         parts = [run] * (len(comparison.runs) > 1) + [f"batch {size}"] * (len({size for _, size in ceilings}) > 1)
-        line = [", ".join(["replay (the model's ceiling)", *parts])] + [units.NONE] * (len(head) - 1)
+        line = [", ".join(["replay (ceiling)", *parts])] + [units.NONE] * (len(head) - 1)
         if "Training" in head:
             line[head.index("Training")] = interval_text(ceiling, units.rate)
             line[head.index(SHARE)] = units.percent(1.0)

@@ -16,7 +16,7 @@ def count(value: float | None) -> str:
 
 
 def rate(rows_per_s: float | None) -> str:
-    """"1.23 M rows/s"."""
+    """ "1.23 M rows/s"."""
     if rows_per_s is None:
         return NONE
     text = count(rows_per_s)

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
     from feedrate.bench.checksum import RowSum
 
 FORMAT_VERSION = 1
@@ -72,9 +70,13 @@ def read_dataset(folder: Path) -> Dataset:
     try:
         info = msgspec.json.decode(path.read_bytes(), type=DatasetInfo)
     except FileNotFoundError:
-        raise FeedrateError(f"{folder} is not a prepared dataset (it has no dataset.json): make one with `feedrate prepare`") from None
+        raise FeedrateError(
+            f"{folder} is not a prepared dataset (it has no dataset.json): make one with `feedrate prepare`"
+        ) from None
     except (msgspec.DecodeError, OSError) as error:
-        raise FeedrateError(f"{path} cannot be read ({error}): make it anew with `feedrate prepare --overwrite`") from error
+        raise FeedrateError(
+            f"{path} cannot be read ({error}): make it anew with `feedrate prepare --overwrite`"
+        ) from error
     if info.format_version != FORMAT_VERSION:
         raise FeedrateError(
             f"{path} has format {info.format_version}, and this feedrate reads {FORMAT_VERSION}: prepare it anew"
@@ -122,10 +124,12 @@ class DatasetWriter:
         """Write dataset.json."""
         self.close()
         splits = {split: writer.info() for split, writer in self._splits.items()}
-        for split, info in splits.items():
-            if info.rows == 0:
+        for split, part in splits.items():
+            if part.rows == 0:
                 raise FeedrateError(f"the {split} split has no rows: the source is too small to be split")
-        content = msgspec.json.encode([self._schema, {split: (info.rows, info.checksum) for split, info in splits.items()}])
+        content = msgspec.json.encode(
+            [self._schema, {split: (part.rows, part.checksum) for split, part in splits.items()}]
+        )
         info = DatasetInfo(
             name=name,
             schema=self._schema,
@@ -180,7 +184,6 @@ class _SplitWriter:
 
     def _write(self, group: pa.Table) -> None:
         import pyarrow.parquet as pq
-
         from feedrate.bench.checksum import RowSum
         from feedrate.loaders.columns import columns_of_table
 

@@ -75,7 +75,9 @@ def verify(path: Path, release: Release) -> None:
     """Raises FeedrateError unless the file has the published size and checksum."""
     size = path.stat().st_size
     if size != release.size_bytes:
-        raise FeedrateError(f"{path} has {size:,} bytes, not the {release.size_bytes:,} of {release.name}: delete it and try again")
+        raise FeedrateError(
+            f"{path} has {size:,} bytes, not the {release.size_bytes:,} of {release.name}: delete it and try again"
+        )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, release.algorithm).hexdigest()
     if digest != release.digest:

@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
@@ -78,11 +77,21 @@ def extract(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(archive) as source:
             for member in source.infolist():
                 path = PurePosixPath(member.filename.replace("\\", "/"))
-                if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or stat.S_ISLNK(member.external_attr >> 16):
-                    raise FeedrateError(f"{archive} has the member {member.filename!r}, which leaves the folder: not unpacked")
+                if (
+                    path.is_absolute()
+                    or ".." in path.parts
+                    or ":" in path.parts[0]
+                    or stat.S_ISLNK(member.external_attr >> 16)
+                ):
+                    raise FeedrateError(
+                        f"{archive} has the member {member.filename!r}, which leaves the folder: not unpacked"
+                    )
             for member in source.infolist():
                 if Path(member.filename).stem in {"ratings", "movies", "u"} and not member.is_dir():
-                    with source.open(member) as packed, (folder / Path(member.filename).name).open("wb") as file:
+                    with (
+                        source.open(member) as packed,
+                        (folder / Path(member.filename).name).open("wb") as file,
+                    ):
                         shutil.copyfileobj(packed, file, 1 << 20)
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise FeedrateError(f"{archive} is not a whole zip file ({error}): download it again") from error
@@ -155,15 +164,21 @@ def write(
     progress: Progress,
 ) -> Dataset:
     """Shuffle, split, categorify, join and write."""
+    import pyarrow as pa
+
     rows = len(ratings.user)
-    order = np.random.default_rng((seed, 0)).permutation(np.arange(rows, dtype=np.int32))
-    train_rows = rows - round(rows * VALID_FRACTION)
-    train = order[:train_rows]
+    rng = np.random.default_rng(seed)
+    valid = rng.random(rows) < VALID_FRACTION
+    order = rng.permutation(np.arange(rows, dtype=np.int32))
+    train = order[~valid[order]]
     user_ids, users = categorify(ratings.user, train)
     movie_ids, movies = categorify(ratings.movie, train)
     values, offsets, names = genre_bags(genres, ratings.movie, train)
     schema = Schema(
-        single_hot=(Categorical(name="userId", cardinality=users + 1), Categorical(name="movieId", cardinality=movies + 1)),
+        single_hot=(
+            Categorical(name="userId", cardinality=users + 1),
+            Categorical(name="movieId", cardinality=movies + 1),
+        ),
         multi_hot=(Categorical(name="genres", cardinality=len(names) + 1),),
         label="rating",
     )
@@ -171,11 +186,16 @@ def write(
         for start in range(0, rows, CHUNK_ROWS):
             chunk = order[start : start + CHUNK_ROWS]
             table = _table(ratings, chunk, user_ids, movie_ids, values, offsets)
-            in_train = min(max(train_rows - start, 0), len(chunk))
-            writer.add("train", table.slice(0, in_train))
-            writer.add("valid", table.slice(in_train))
+            writer.add("train", table.filter(pa.array(~valid[chunk])))
+            writer.add("valid", table.filter(pa.array(valid[chunk])))
             progress(start + len(chunk), rows)
-        provenance = {"source": name, "ratings": rows, "seed": seed, "label": f"rating > {LIKED_ABOVE:g}", "genres": names}
+        provenance = {
+            "source": name,
+            "ratings": rows,
+            "seed": seed,
+            "label": f"rating > {LIKED_ABOVE:g}",
+            "genres": names,
+        }
         writer.finish(name, provenance)
     return read_dataset(folder)
 
@@ -215,11 +235,15 @@ ML100K_GENRES = (
 
 
 def _table(
-    ratings: Ratings, rows: np.ndarray, user_ids: np.ndarray, movie_ids: np.ndarray, values: np.ndarray, offsets: np.ndarray
+    ratings: Ratings,
+    rows: np.ndarray,
+    user_ids: np.ndarray,
+    movie_ids: np.ndarray,
+    values: np.ndarray,
+    offsets: np.ndarray,
 ) -> pa.Table:
     import pyarrow as pa
     import torch
-
     from feedrate.loaders.columns import take_bags
 
     movie = ratings.movie[rows]
@@ -246,7 +270,11 @@ def _scan(path: Path) -> pl.LazyFrame:
     frame = pl.scan_csv(path, separator=separator, has_header=False)
     names = frame.collect_schema().names()
     return frame.select(
-        **{column: pl.col(names[i * step]) for i, column in enumerate(("userId", "movieId", "rating")) if i * step < len(names)}
+        **{
+            column: pl.col(names[i * step])
+            for i, column in enumerate(("userId", "movieId", "rating"))
+            if i * step < len(names)
+        }
     )
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-
 from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
@@ -73,7 +72,9 @@ def infer(
     said |= {**dict.fromkeys(continuous, "--continuous"), label: "--label", **dict.fromkeys(drop, "--drop")}
     for name in (*said, *categorify):
         if name not in schema.names:
-            raise FeedrateError(f"{path} has no column {name!r} ({said.get(name, '--categorify')}): it has {', '.join(schema.names)}")
+            raise FeedrateError(
+                f"{path} has no column {name!r} ({said.get(name, '--categorify')}): it has {', '.join(schema.names)}"
+            )
     single, multi, dense = list(single_hot), list(multi_hot), list(continuous)
     left_out = {name: str(schema.field(name).type) for name in drop}
     for column in schema:
@@ -132,7 +133,7 @@ def prepare_parquet(
     for file, table in _chunks(files, columns):
         _check(file, table, columns, label_above)
         for name in seen:
-            _count(file, name, table[name], seen[name], categorify=name in columns.categorify)
+            _count(table[name], seen[name], categorify=name in columns.categorify)
         done += table.num_rows
         progress(done, total)
     values = {name: _by_frequency(seen[name].counts) for name in columns.categorify}
@@ -146,7 +147,12 @@ def prepare_parquet(
             writer.add("valid", made.filter(pa.array(valid)))
             done += table.num_rows
             progress(done, total)
-        provenance = {"source": "parquet", "files": [file.name for file in files], "rows": total // 2, "seed": seed}
+        provenance = {
+            "source": "parquet",
+            "files": [file.name for file in files],
+            "rows": total // 2,
+            "seed": seed,
+        }
         writer.finish(path.stem, provenance)
     return read_dataset(folder)
 
@@ -179,7 +185,9 @@ def _common_schema(files: list[Path]) -> pa.Schema:
         for name in {*first.names, *schema.names}:
             types = [str(s.field(name).type) if name in s.names else "missing" for s in (first, schema)]
             if types[0] != types[1]:
-                raise FeedrateError(f"files differ: column {name!r} is {types[0]} in {files[0]} and {types[1]} in {file}")
+                raise FeedrateError(
+                    f"files differ: column {name!r} is {types[0]} in {files[0]} and {types[1]} in {file}"
+                )
     return first
 
 
@@ -191,7 +199,9 @@ def _chunks(files: list[Path], columns: Columns) -> Iterator[tuple[Path, pa.Tabl
             for batch in _open(file).iter_batches(batch_size=CHUNK_ROWS, columns=list(columns.kinds())):
                 yield file, pa.Table.from_batches([batch])
         except (pa.ArrowException, OSError) as error:
-            raise FeedrateError(f"{file} breaks off while it is read ({_short(error)}): write or copy it again") from error
+            raise FeedrateError(
+                f"{file} breaks off while it is read ({_short(error)}): write or copy it again"
+            ) from error
 
 
 def _check(file: Path, table: pa.Table, columns: Columns, label_above: float | None) -> None:
@@ -200,31 +210,45 @@ def _check(file: Path, table: pa.Table, columns: Columns, label_above: float | N
 
     label = _floats(file, columns.label, table)
     if np.isnan(label).any():
-        raise FeedrateError(f"label {columns.label!r} in {file} has {int(np.isnan(label).sum())} empty or NaN values: drop these rows")
+        raise FeedrateError(
+            f"label {columns.label!r} in {file} has {int(np.isnan(label).sum())} empty or NaN values: drop these rows"
+        )
     if label_above is None and not np.isin(label, (0, 1)).all():
         other = label[~np.isin(label, (0, 1))][0]
-        raise FeedrateError(f"label {columns.label!r} in {file} has the value {other:g}, not 0 or 1: pass --label-above to make it binary")
+        raise FeedrateError(
+            f"label {columns.label!r} in {file} has the value {other:g}, not 0 or 1: pass --label-above to make it binary"
+        )
     for name in columns.continuous:
         if not np.isfinite(_floats(file, name, table)).all():
-            raise FeedrateError(f"continuous column {name!r} in {file} has empty, NaN or infinite values: fill them first")
+            raise FeedrateError(
+                f"continuous column {name!r} in {file} has empty, NaN or infinite values: fill them first"
+            )
     for name in columns.multi_hot:
         if table[name].null_count:
-            raise FeedrateError(f"list column {name!r} in {file} has {table[name].null_count} null rows: write empty lists instead")
+            raise FeedrateError(
+                f"list column {name!r} in {file} has {table[name].null_count} null rows: write empty lists instead"
+            )
         flat = pa.chunked_array([chunk.flatten() for chunk in table[name].chunks], _value_type(table[name].type))
         if flat.null_count:
-            raise FeedrateError(f"list column {name!r} in {file} has {flat.null_count} nulls within its lists: leave them out")
+            raise FeedrateError(
+                f"list column {name!r} in {file} has {flat.null_count} nulls within its lists: leave them out"
+            )
     for name in (*columns.single_hot, *columns.multi_hot):
         if name in columns.categorify:
             continue
         ids = _flat(table[name])
         low, high = (value.as_py() for value in pc.min_max(ids).values())
         if low is not None and low < 0:
-            raise FeedrateError(f"column {name!r} in {file} has the id {low}, but ids start at 0: pass --categorify {name} to make ids of any values")
+            raise FeedrateError(
+                f"column {name!r} in {file} has the id {low}, but ids start at 0: pass --categorify {name} to make ids of any values"
+            )
         if high is not None and high > LARGEST_ID:
-            raise FeedrateError(f"column {name!r} in {file} has the id {high}, over the largest, {LARGEST_ID}: pass --categorify {name}")
+            raise FeedrateError(
+                f"column {name!r} in {file} has the id {high}, over the largest, {LARGEST_ID}: pass --categorify {name}"
+            )
 
 
-def _count(file: Path, name: str, column: pa.ChunkedArray, seen: Seen, *, categorify: bool) -> None:
+def _count(column: pa.ChunkedArray, seen: Seen, *, categorify: bool) -> None:
     import pyarrow.compute as pc
 
     flat = _flat(column)
@@ -316,7 +340,9 @@ def _is_id_like(kind: Any) -> bool:
     import pyarrow.types as types
 
     value = _value_type(kind)
-    return bool(types.is_integer(value) or types.is_string(value) or types.is_large_string(value) or types.is_boolean(value))
+    return bool(
+        types.is_integer(value) or types.is_string(value) or types.is_large_string(value) or types.is_boolean(value)
+    )
 
 
 def _short(error: Exception) -> str:

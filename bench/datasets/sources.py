@@ -9,6 +9,7 @@ from feedrate.bench.datasets.download import RELEASES, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.loaders.errors import FeedrateError
 
+
 def is_there(folder: Path, source: str, *, rows: int, seed: int) -> bool:
     """Whether `folder` holds what this source would write. Raises FeedrateError where it holds something else."""
     if not folder.exists():
@@ -25,11 +26,15 @@ def download(source: str, *, progress: Progress) -> Path:
     import platformdirs
 
     if source not in RELEASES:
-        raise FeedrateError(f"there is no source {source!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, parquet")
+        raise FeedrateError(
+            f"there is no source {source!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, parquet"
+        )
     return fetch(RELEASES[source], Path(platformdirs.user_cache_dir("feedrate")), progress)
 
 
 def movielens(archive: Path, folder: Path, *, name: str, seed: int, overwrite: bool, progress: Progress) -> Dataset:
     if name not in RELEASES:
-        raise FeedrateError(f"there is no source {name!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, parquet")
+        raise FeedrateError(
+            f"there is no source {name!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, parquet"
+        )
     return prepare_movielens(archive, folder, name=name, seed=seed, overwrite=overwrite, progress=progress)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-
 from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
@@ -55,7 +54,12 @@ class World:
 
 
 def prepare_synthetic(
-    folder: Path, *, rows: int, seed: int, overwrite: bool = False, progress: Progress = lambda _done, _total: None
+    folder: Path,
+    *,
+    rows: int,
+    seed: int,
+    overwrite: bool = False,
+    progress: Progress = lambda _done, _total: None,
 ) -> Dataset:
     """Write `rows` rows, every fifth of them into the valid split; the same rows for the same (rows, seed).
 
@@ -113,7 +117,8 @@ def movie_popularity(rows: int) -> np.ndarray:
     touched = -np.expm1(-rows * share)
     reference = -np.expm1(-ML25M_RATINGS * share)
     movies = max(50, round(ML25M_MOVIES * min(1.0, touched.sum() / reference.sum())))
-    return share[:movies] / share[:movies].sum()
+    kept: np.ndarray = share[:movies] / share[:movies].sum()
+    return kept
 
 
 def draw_genres(movie_p: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +167,7 @@ def _with_liked_fraction(world: World, rng: np.random.Generator) -> World:
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if np.mean(1 / (1 + np.exp(-log_odds - middle))) < LIKED_FRACTION else (low, middle)
-    return replace(world, intercept=np.float32(low))
+    return replace(world, intercept=low)
 
 
 def _draw_from(cdf: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
@@ -176,7 +181,6 @@ def _genre_effect(values: np.ndarray, offsets: np.ndarray, effect: np.ndarray) -
 
 def _take_bags(values: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import torch
-
     from feedrate.loaders.columns import take_bags
 
     taken = take_bags(torch.from_numpy(values), torch.from_numpy(offsets), torch.from_numpy(rows))
