@@ -1,0 +1,46 @@
+"""Datasets that many tests share, made once a session; and the reasons for which tests are skipped."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.loaders.base import Split
+from feedrate.loaders.conformance import planted_split
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and torch sees none"))
+        if item.get_closest_marker("nvtabular") and (find_spec("nvtabular") is None or find_spec("merlin") is None):
+            item.add_marker(pytest.mark.skip(reason="needs nvtabular: `make nvtabular` brings it"))
+        if item.get_closest_marker("realdata") and not _real_data().is_dir():
+            item.add_marker(pytest.mark.skip(reason="needs MovieLens: FEEDRATE_DATA names no folder that exists"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with ml-1m/ and ml-25m/ as GroupLens publishes them."""
+    return _real_data()
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    return planted_split(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """5,000 synthetic rows, 4,000 of them for training."""
+    return prepare_synthetic(tmp_path_factory.mktemp("small") / "data", rows=5_000, seed=1)
+
+
+def _real_data() -> Path:
+    return Path(os.environ.get("FEEDRATE_DATA", "no folder named"))

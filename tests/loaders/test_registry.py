@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from feedrate.loaders import registry
+from feedrate.loaders.base import LoaderConfig, Split
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+
+
+def test_options_are_read_by_their_types() -> None:
+    choice = registry.choose("fake:delay_s=0.5:drop_rows=3")
+    assert (choice.options.delay_s, choice.options.drop_rows) == (0.5, 3)
+
+
+def test_bytes_may_carry_a_unit() -> None:
+    assert registry.choose("nvtabular:part_size_bytes=2GB").options.part_size_bytes == 2_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_"), [("1024", 1024), ("2GB", 2_000_000_000), ("1.5MiB", 1_572_864), ("7B", 7), ("3kB", None)]
+)
+def test_read_bytes(text: str, bytes_: int | None) -> None:
+    if bytes_ is None:
+        with pytest.raises(ValueError):
+            registry.read_bytes(text)
+    else:
+        assert registry.read_bytes(text) == bytes_
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("nativ", "there is no loader 'nativ': choose from"),
+        ("fake:speed=3", "has no option 'speed=3': its options are delay_s"),
+        ("fake:delay_s=soon", "delay_s='soon' is not a float"),
+        ("native:x=1", "its options are none"),
+        ("math:nothing", "module math has no 'nothing'"),
+        ("math:pi", "neither an Adapter nor something to call"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_way_out(text: str, sentence: str) -> None:
+    with pytest.raises(FeedrateError, match=sentence):
+        registry.choose(text)
+
+
+def test_a_module_that_is_missing_makes_the_loader_unavailable() -> None:
+    with pytest.raises(LoaderUnavailable, match="no_such_module"):
+        registry.choose("no_such_module:Loader")
+
+
+def test_a_plain_class_of_split_and_config_is_a_loader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: Split
+) -> None:
+    (tmp_path / "their_loader.py").write_text(
+        "class Mine:\n    def __init__(self, split, config): self.rows = split.rows\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loader = registry.choose("their_loader:Mine").open(planted, LoaderConfig())
+    assert loader.rows == planted.rows  # type: ignore[attr-defined]
+
+
+def test_naming_the_loaders_imports_none_of_them() -> None:
+    import subprocess
+
+    code = "import sys; from feedrate.loaders import registry; registry.names(); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"batch_size": 0}, "batch_size is 0, but must be at least 1"),
+        ({"workers": -1}, "workers is -1"),
+        ({"rank": 2, "world_size": 2}, "rank is 2, but must be under world_size, which is 2"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(settings: dict[str, int], sentence: str) -> None:
+    with pytest.raises(FeedrateError, match=sentence):
+        LoaderConfig(**settings)  # type: ignore[arg-type]
