@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
 from feedrate.loaders.base import Batch
 
 if TYPE_CHECKING:

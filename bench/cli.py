@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
@@ -174,7 +175,6 @@ def run(
     from feedrate.bench import console, session, store
     from feedrate.bench.plan import Plan
     from feedrate.bench.spec import ModelSpec
-    from feedrate.loaders.registry import read_bytes
 
     def plan(found_device: str) -> Plan:
         return Plan(
@@ -188,7 +188,7 @@ def run(
             workers=workers,
             prefetch=prefetch,
             shuffle=shuffle,
-            memory_budget_bytes=read_bytes(memory_budget) if memory_budget else None,
+            memory_budget_bytes=_size("--memory-budget", memory_budget),
             model=ModelSpec(
                 hidden=_numbers("--hidden", hidden),
                 embedding_width=embedding_width,
@@ -271,6 +271,15 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in _words(text))
     except ValueError as error:
         raise FeedrateError(f"{option} is {text!r}, but takes whole numbers, with commas between") from error
+
+
+def _size(option: str, text: str) -> int | None:
+    from feedrate.loaders.registry import read_bytes
+
+    try:
+        return read_bytes(text) if text else None
+    except ValueError as error:
+        raise FeedrateError(f"{option} is {text!r}, but takes a size as 2GB, 512MiB or 1000000") from error
 
 
 def _command() -> str:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
-from feedrate.reports import units
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,6 +20,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.reports import units
+
 if TYPE_CHECKING:
     from feedrate.bench import child
     from feedrate.bench.datasets.canonical import Dataset
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, highlight=False)
 Result = TypeVar("Result")
+
+
+def say(line: str) -> None:
+    """A line beside the results: one line, however narrow the terminal, and no markup of Rich's in it."""
+    err.print(line, markup=False, soft_wrap=True)
 
 
 class Rate(ProgressColumn):
@@ -52,6 +58,7 @@ def with_bar(unit: str, function: Callable[..., Result], *arguments: Any, **opti
         TimeRemainingColumn(),
         console=err,
         transient=True,
+        disable=not err.is_terminal,
     ) as bars:
         bar = bars.add_task(unit, total=None)
         return function(
@@ -108,7 +115,7 @@ def show_run(session: Session, *, timeout_s: float) -> RunRecord:
     record = session.record
     before = session.planned - len(session.trials)
     if before:
-        err.print(f"{before} of {session.planned} trials are there already")
+        say(f"{before} of {session.planned} trials are there already")
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
@@ -117,7 +124,7 @@ def show_run(session: Session, *, timeout_s: float) -> RunRecord:
         TimeRemainingColumn(),
     )
     try:
-        with Progress(*columns, console=err, transient=True) as bars:
+        with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
             trials = bars.add_task("trials", completed=before, total=session.planned)
             rows = bars.add_task("", total=None)
 
@@ -131,9 +138,9 @@ def show_run(session: Session, *, timeout_s: float) -> RunRecord:
 
             for record in session.run(timeout_s=timeout_s, progress=progress):
                 bars.advance(trials)
-                err.print(_trial_line(record.trials[-1]), markup=False)
+                say(_trial_line(record.trials[-1]))
     except KeyboardInterrupt:
-        err.print(f"stopped: {session.output} keeps {len(record.trials)} of {session.planned} trials; --resume goes on")
+        say(f"stopped: {session.output} keeps {len(record.trials)} of {session.planned} trials; --resume goes on")
         sys.exit(130)
     return record
 
@@ -157,7 +164,7 @@ def write_report(records: Sequence[tuple[Path, RunRecord]], path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html.render(compare(records)), encoding="utf-8")
-    err.print(f"wrote {path} ({units.size(path.stat().st_size)})", markup=False)
+    say(f"wrote {path} ({units.size(path.stat().st_size)})")
 
 
 def check_loader(loader: str, device: str, rows: int, batch_size: int, workers: int) -> bool:

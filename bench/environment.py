@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import msgspec
+
 from feedrate.bench.record import Environment
 from feedrate.bench.timing import utc
 from feedrate.loaders.errors import FeedrateError

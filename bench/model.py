@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
+
 from feedrate.bench.spec import ModelSpec
 from feedrate.loaders.base import Batch, Schema
-from torch import Tensor, nn
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": nn.functional.mse_loss,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+
 from feedrate.bench.record import SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 

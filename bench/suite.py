@@ -17,6 +17,7 @@ from typing import IO
 
 import msgspec
 import psutil
+
 from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.gpu import NvmlDevice
 from feedrate.bench.record import TrialResult
@@ -69,7 +70,7 @@ def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[byte
         child.stdin.write(msgspec.json.encode(Task(spec=spec, dataset=str(dataset))))
         child.stdin.close()
         last = _listen(child.stdout, timeout_s, progress)
-        patience_s = 5.0  # it has closed its pipe, so it is about to end by itself
+        patience_s = 5.0  # it has said all it had to say, so it is about to end by itself
     except BrokenPipeError:
         last = None
     except TimeoutError:
@@ -93,7 +94,7 @@ def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[byte
 
 
 def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | None:
-    """The child's last message. Raises TimeoutError after `timeout_s` of silence."""
+    """The child's last message: its result, unless it died before. Raises TimeoutError after `timeout_s` of silence."""
     lines: queue.Queue[bytes | None] = queue.Queue()
 
     def read() -> None:
@@ -111,6 +112,8 @@ def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | 
         if line is None:
             return message
         message = msgspec.json.decode(line, type=Message)
+        if message.result is not None:  # the pipe may stay open: a process that the loader left behind holds it, too
+            return message
         if message.phase:
             progress(message.phase, message.done, message.total)
 

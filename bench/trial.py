@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import torch
+
 from feedrate.bench.auc import auc
 from feedrate.bench.checksum import RowSum
 from feedrate.bench.child import Message, Progress, Task

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+
 from feedrate.loaders.base import Batch, Schema, Split
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+
 from feedrate.loaders.base import Batch, Categorical, Loader, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import read_columns
 from feedrate.loaders.registry import LoaderChoice

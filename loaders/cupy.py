@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.dlpack import from_dlpack
+
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
 from feedrate.loaders.columns import epoch_order, read_columns
 from feedrate.loaders.errors import LoaderUnavailable
-from torch.utils.dlpack import from_dlpack
 
 # One thread a row: the bags are short (2.7 ids on average in MovieLens), so a row's values lie in one or two sectors.
 GATHER_BAGS = r"""

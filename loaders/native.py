@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
 from feedrate.loaders.columns import Columns, batch_to, epoch_order, read_columns
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 Row = tuple[list[int], list[np.ndarray], list[float], float]
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
 from feedrate.loaders.columns import Columns, batch_to, read_columns
 from feedrate.loaders.native import EpochSampler, backend, worker_settings
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class NativeBatchedLoader:

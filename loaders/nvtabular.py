@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.columns import batch_to
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable

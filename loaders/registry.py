@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any, cast, get_type_hints
 
@@ -25,15 +25,21 @@ BUILT_IN = {
 ENTRY_POINT_GROUP = "feedrate.loaders"
 
 
+TUNABLE = ("workers", "prefetch")
+"""Fields of LoaderConfig that a loader's text may set for that loader alone: each is compared at its own best."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoaderChoice:
     """A loader and its own options, as the user asked for them."""
 
     adapter: Adapter[Any]
     options: Any
+    tuned: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """What the text sets of the configuration."""
 
     def open(self, split: Split, config: LoaderConfig) -> Loader:
-        return self.adapter.open(split, config, self.options)
+        return self.adapter.open(split, dataclasses.replace(config, **self.tuned), self.options)
 
 
 def names() -> dict[str, str]:
@@ -43,7 +49,7 @@ def names() -> dict[str, str]:
 
 
 def choose(text: str) -> LoaderChoice:
-    """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`.
+    """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`; an option is the loader's or `workers`, `prefetch`.
 
     Raises FeedrateError for an unknown name or option and LoaderUnavailable where the import fails.
     """
@@ -56,7 +62,16 @@ def choose(text: str) -> LoaderChoice:
             f"there is no loader {name!r}: choose from {', '.join(names())}, or name your own as package.module:Factory"
         )
     adapter = _import(target)
-    return LoaderChoice(adapter, _read_options(text, adapter, rest))
+    words = [word.partition("=")[0] for word in rest]
+    own = _read_options(
+        text, adapter.options, [word for word, name in zip(rest, words, strict=True) if name not in TUNABLE]
+    )
+    tuned = {
+        name: _convert(text, name, word.partition("=")[2], int)
+        for word, name in zip(rest, words, strict=True)
+        if name in TUNABLE
+    }
+    return LoaderChoice(adapter, adapter.options(**own), cast("dict[str, int]", tuned))
 
 
 def _import(target: str) -> Adapter[Any]:
@@ -84,17 +99,17 @@ def _wrap(target: str, factory: object) -> Adapter[Any]:
     )
 
 
-def _read_options(text: str, adapter: Adapter[Any], words: list[str]) -> Any:
-    known = {field.name: field for field in dataclasses.fields(adapter.options)}
-    types = get_type_hints(adapter.options)
+def _read_options(text: str, options: type[Any], words: list[str]) -> dict[str, object]:
+    types = get_type_hints(options)
+    known = [field.name for field in dataclasses.fields(options)]
     values: dict[str, object] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or name not in known:
-            accepted = ", ".join(known) or "none"
+            accepted = ", ".join((*known, *TUNABLE))
             raise FeedrateError(f"loader {text!r} has no option {word!r}: its options are {accepted}")
         values[name] = _convert(text, name, value, types[name])
-    return adapter.options(**values)
+    return values
 
 
 def _convert(text: str, name: str, value: str, kind: object) -> object:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
+from jinja2 import Environment as Templates
+from markupsafe import Markup
+
 from feedrate.bench.record import RunRecord
 from feedrate.reports import text, units
 from feedrate.reports.compare import Comparison
 from feedrate.reports.figures import figures
 from feedrate.reports.metrics import METRICS
-from jinja2 import Environment as Templates
-from markupsafe import Markup
 
 
 def render(comparison: Comparison, *, made_at: datetime | None = None) -> str:

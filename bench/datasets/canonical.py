@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from feedrate.bench.checksum import RowSum
 
 FORMAT_VERSION = 1
@@ -184,6 +186,7 @@ class _SplitWriter:
 
     def _write(self, group: pa.Table) -> None:
         import pyarrow.parquet as pq
+
         from feedrate.bench.checksum import RowSum
         from feedrate.loaders.columns import columns_of_table
 

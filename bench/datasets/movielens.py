@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
@@ -244,6 +245,7 @@ def _table(
 ) -> pa.Table:
     import pyarrow as pa
     import torch
+
     from feedrate.loaders.columns import take_bags
 
     movie = ratings.movie[rows]

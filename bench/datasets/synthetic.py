@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
 from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
@@ -181,6 +182,7 @@ def _genre_effect(values: np.ndarray, offsets: np.ndarray, effect: np.ndarray) -
 
 def _take_bags(values: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import torch
+
     from feedrate.loaders.columns import take_bags
 
     taken = take_bags(torch.from_numpy(values), torch.from_numpy(offsets), torch.from_numpy(rows))

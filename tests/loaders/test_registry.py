@@ -15,6 +15,15 @@ def test_options_are_read_by_their_types() -> None:
     assert (choice.options.delay_s, choice.options.drop_rows) == (0.5, 3)
 
 
+def test_workers_and_prefetch_can_be_tuned_for_one_loader_alone(planted: Split) -> None:
+    choice = registry.choose("native:workers=2:prefetch=3")
+    assert choice.tuned == {"workers": 2, "prefetch": 3}
+    loader = choice.open(planted, LoaderConfig(batch_size=512))
+    assert sum(batch.rows for batch in loader.epoch(0)) == planted.rows
+    assert (loader._loader.num_workers, loader._loader.prefetch_factor) == (2, 3)  # type: ignore[attr-defined]
+    loader.close()
+
+
 def test_bytes_may_carry_a_unit() -> None:
     assert registry.choose("nvtabular:part_size_bytes=2GB").options.part_size_bytes == 2_000_000_000
 
@@ -36,7 +45,7 @@ def test_read_bytes(text: str, bytes_: int | None) -> None:
         ("nativ", "there is no loader 'nativ': choose from"),
         ("fake:speed=3", "has no option 'speed=3': its options are delay_s"),
         ("fake:delay_s=soon", "delay_s='soon' is not a float"),
-        ("native:x=1", "its options are none"),
+        ("native:x=1", "its options are workers, prefetch"),
         ("math:nothing", "module math has no 'nothing'"),
         ("math:pi", "neither an Adapter nor something to call"),
     ],

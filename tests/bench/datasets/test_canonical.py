@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from feedrate.bench.checksum import RowSum
+from feedrate.bench.datasets import canonical
+from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.loaders.base import Categorical, Schema
+from feedrate.loaders.columns import read_columns
+from feedrate.loaders.errors import FeedrateError
+
+SCHEMA = Schema(single_hot=(Categorical(name="a", cardinality=10),), label="y")
+
+
+def _table(rows: int) -> pa.Table:
+    return pa.table({"a": np.arange(rows) % 10, "y": np.zeros(rows)})
+
+
+def test_tables_of_any_size_become_row_groups_and_files_of_the_sizes_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canonical, "ROW_GROUP_ROWS", 100)
+    monkeypatch.setattr(canonical, "ROW_GROUPS_A_FILE", 3)
+    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer:
+        for rows in (1, 250, 99, 400, 7):
+            writer.add("train", _table(rows))
+        writer.add("valid", _table(5))
+        writer.finish("d", {})
+    files = [pq.ParquetFile(file) for file in read_dataset(tmp_path / "d").split("train").files]
+    groups = [[f.metadata.row_group(i).num_rows for i in range(f.metadata.num_row_groups)] for f in files]
+    assert groups == [[100, 100, 100], [100, 100, 100], [100, 57]]
+
+
+def test_the_checksum_written_is_that_of_the_files(small: Dataset) -> None:
+    for name, split in small.info.splits.items():
+        columns, rows = read_columns(small.split(name)), RowSum()
+        rows.add(columns.slice(0, columns.rows))
+        assert (rows.result().rows, rows.result().digest) == (split.rows, split.checksum)
+
+
+def test_a_writer_that_dies_leaves_nothing_and_what_was_there(tmp_path: Path) -> None:
+    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer:
+        writer.add("train", _table(5))
+        writer.add("valid", _table(5))
+        writer.finish("first", {})
+    with pytest.raises(KeyboardInterrupt), new_dataset(tmp_path / "d", SCHEMA, overwrite=True) as writer:
+        writer.add("train", _table(5))
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+    assert read_dataset(tmp_path / "d").info.name == "first"
+
+
+def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FeedrateError, match="the valid split has no rows"),
+        new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer,
+    ):
+        writer.add("train", _table(5))
+        writer.finish("d", {})
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_folder_that_is_none_or_broken_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FeedrateError, match="has no dataset.json"):
+        read_dataset(tmp_path)
+    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer:
+        for split in ("train", "valid"):
+            writer.add(split, _table(5))  # type: ignore[arg-type]
+        writer.finish("d", {})
+    path = tmp_path / "d" / "dataset.json"
+    content = json.loads(path.read_text())
+    path.write_text("{")
+    with pytest.raises(FeedrateError, match="cannot be read"):
+        read_dataset(tmp_path / "d")
+    path.write_text(json.dumps({**content, "format_version": 99}))
+    with pytest.raises(FeedrateError, match="has format 99"):
+        read_dataset(tmp_path / "d")
+    path.write_text(json.dumps(content))
+    (tmp_path / "d" / "train" / "part-0000.parquet").unlink()
+    with pytest.raises(FeedrateError, match="is missing, though dataset.json lists it"):
+        read_dataset(tmp_path / "d")

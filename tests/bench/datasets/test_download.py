@@ -1,0 +1,106 @@
+"""Downloads against a real HTTP server on this machine: whole, resumed, broken off, and not what was published."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.datasets.download import RELEASES, Release, fetch
+from feedrate.loaders.errors import FeedrateError
+
+CONTENT = bytes(range(256)) * 20_000
+
+
+class Server(ThreadingHTTPServer):
+    ranges = True
+    break_after: int | None = None
+    asked: list[str | None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        self.server.asked.append(asked)
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.ranges else 0
+        body = CONTENT[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if self.server.break_after is None else body[: self.server.break_after])
+
+    def log_message(self, *_arguments: object) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), Handler)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _release(server: Server, digest: str = hashlib.sha256(CONTENT).hexdigest()) -> Release:
+    url = f"http://127.0.0.1:{server.server_port}/ml-x.zip"
+    return Release(name="movielens-x", url=url, size_bytes=len(CONTENT), algorithm="sha256", digest=digest)
+
+
+def test_a_download_is_verified_and_kept(server: Server, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    path = fetch(_release(server), tmp_path, lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == CONTENT
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    fetch(_release(server), tmp_path)
+    assert len(server.asked) == 1
+
+
+def test_a_broken_download_is_gone_on_with(server: Server, tmp_path: Path) -> None:
+    server.break_after = 1_000_000
+    with pytest.raises(FeedrateError, match="run the same command again to go on"):
+        fetch(_release(server), tmp_path)
+    server.break_after = None
+    assert fetch(_release(server), tmp_path).read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=1000000-"]
+
+
+def test_a_server_without_ranges_sends_it_all_again(server: Server, tmp_path: Path) -> None:
+    server.ranges = False
+    (tmp_path / "ml-x.zip.part").write_bytes(CONTENT[:500])
+    assert fetch(_release(server), tmp_path).read_bytes() == CONTENT
+
+
+def test_another_file_than_the_published_one_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(FeedrateError, match="not 00.* as published"):
+        fetch(_release(server, "00" * 32), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_truncated_file_that_is_already_there_is_refused(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "ml-x.zip").write_bytes(CONTENT[:-1])
+    with pytest.raises(FeedrateError, match="has 5,119,999 bytes, not the 5,120,000"):
+        fetch(_release(server), tmp_path)
+
+
+def test_no_server_is_said_in_a_sentence(tmp_path: Path) -> None:
+    release = Release(name="x", url="http://127.0.0.1:9/ml-x.zip", size_bytes=1, algorithm="md5", digest="")
+    with pytest.raises(FeedrateError, match="cannot be downloaded .*pass --archive"):
+        fetch(release, tmp_path)
+
+
+def test_ml_25m_is_the_one_that_is_published() -> None:
+    release = RELEASES["movielens-25m"]
+    assert (release.size_bytes, release.digest) == (
+        261_978_986,
+        "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+    )

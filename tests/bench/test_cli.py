@@ -1,0 +1,169 @@
+"""The command as a user runs it: a process, its exit code, and what it says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.datasets.canonical import Dataset
+
+FEEDRATE = [sys.executable, "-c", "from feedrate.bench.cli import main; main()"]
+
+
+def _feedrate(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*FEEDRATE, *map(str, words)], capture_output=True, text=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.fixture(scope="module")
+def run(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("run") / "first"
+    options = "--loaders cupy,fake:drop_rows=1 --epochs 1 --repeats 2 --batch-size 512 --device cpu".split()
+    done = _feedrate("run", small.folder, *options, "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert "cupy trains at" in done.stdout
+    assert "void: an epoch of train delivered 3,999 rows" in done.stderr
+    return output
+
+
+def test_run_writes_a_record_and_a_page(run: Path) -> None:
+    content = json.loads((run / "run.json").read_text())
+    assert [trial["status"] for trial in content["trials"]] == ["ok", "void", "ok", "ok", "void"] * 2
+    assert content["environment"]["command"].startswith("feedrate run ")
+    assert "<h1>" in (run / "report.html").read_text()
+
+
+def test_report_draws_several_runs_and_writes_tables(run: Path, tmp_path: Path) -> None:
+    done = _feedrate("report", run, run / "run.json", "-o", tmp_path / "both.html", "--format", "markdown")
+    assert done.returncode == 0, done.stderr
+    assert "| cupy, first 1 |" in done.stdout
+    assert "cupy, first 2" in (tmp_path / "both.html").read_text()
+    table = _feedrate("report", run, "-o", tmp_path / "one.html", "--format", "csv").stdout
+    rows = {row["loader"]: row for row in csv.DictReader(table.splitlines())}
+    assert float(rows["cupy"]["train_rows_per_s"]) > 0
+    assert (rows["cupy"]["auc_n"], rows["fake:drop_rows=1"]["auc"]) == ("2", "")
+
+
+def test_ctrl_c_leaves_a_readable_run_that_resume_finishes(small: Dataset, tmp_path: Path) -> None:
+    words = f"run {small.folder} --loaders cupy,fake:delay_s=0.05 --modes load --epochs 3 --repeats 1 --batch-size 100 --device cpu -o {tmp_path / 'r'}".split()
+    process = subprocess.Popen([*FEEDRATE, *words], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    record = tmp_path / "r" / "run.json"
+    while time.monotonic() < deadline and not (record.exists() and json.loads(record.read_text())["trials"]):
+        time.sleep(0.05)
+    time.sleep(1.0)  # well within the slow loader's trial
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "keeps 1 of 2 trials; --resume goes on" in said
+    assert len(json.loads(record.read_text())["trials"]) == 1
+    done = _feedrate(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 trials are there already" in done.stderr
+    assert [trial["status"] for trial in json.loads(record.read_text())["trials"]] == ["ok", "ok"]
+
+
+def test_check_passes_a_right_loader_and_fails_a_wrong_one(tmp_path: Path) -> None:
+    good = _feedrate("check", "cupy", "--rows", 2000)
+    assert (good.returncode, good.stdout.splitlines()[-1]) == (0, "every rule holds")
+    bad = _feedrate("check", "fake:drop_rows=1", "--rows", 2000)
+    assert bad.returncode == 1
+    assert "failed   every_row_once" in bad.stdout
+
+
+def test_check_finds_a_loader_in_the_current_folder(tmp_path: Path) -> None:
+    code = "from feedrate.loaders.native_batched import NativeBatchedLoader as Mine\n"
+    (tmp_path / "mine.py").write_text(code)
+    done = _feedrate("check", "mine:Mine", "--rows", 2000, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_list_and_doctor_name_every_loader() -> None:
+    for command in ("list", "doctor"):
+        done = _feedrate(command)
+        assert done.returncode == 0, done.stderr
+        for name in ("native", "native-batched", "nvtabular", "cupy", "replay", "fake"):
+            assert name in done.stdout
+
+
+def test_prepare_says_what_it_made_and_does_it_once(tmp_path: Path) -> None:
+    words = ("prepare", "synthetic-movielens", "--rows", 2000, "-o", tmp_path / "d", "--if-missing")
+    first = _feedrate(*words)
+    assert first.returncode == 0, first.stderr
+    assert "1,600 rows" in first.stdout
+    assert "best reachable AUC" in first.stdout
+    made = (tmp_path / "d" / "dataset.json").stat().st_mtime_ns
+    assert _feedrate(*words).returncode == 0
+    assert (tmp_path / "d" / "dataset.json").stat().st_mtime_ns == made
+    other = _feedrate("prepare", "synthetic-movielens", "--rows", 3000, "-o", tmp_path / "d", "--if-missing")
+    assert other.returncode == 2
+    assert "holds another dataset" in other.stderr
+
+
+def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path) -> None:
+    words = ("prepare", "parquet", small.folder / "train", "--label", "rating", "-o", tmp_path / "d")
+    asked = _feedrate(*words)
+    assert asked.returncode == 2
+    assert "pass --yes to take them as shown" in asked.stderr
+    assert "multi-hot" in asked.stderr
+    assert not (tmp_path / "d").exists()
+    assert _feedrate(*words, "--yes").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("run nowhere -o x", "nowhere is not a prepared dataset"),
+        ("run {data} -o x --loaders nativ", "there is no loader 'nativ'"),
+        ("run {data} -o x --modes drive", "mode is 'drive'"),
+        ("run {data} -o x --batch-size many", "--batch-size is 'many', but takes whole numbers"),
+        ("run {data} -o x --memory-budget lots", "--memory-budget is 'lots', but takes a size as 2GB"),
+        ("run {data} -o x --device cuda", "torch sees no CUDA device here"),
+        ("run {data} -o x --loss l1", "loss is 'l1'"),
+        ("report nowhere", "does not exist"),
+        ("report {data}", "does not exist"),
+        ("check replay", "there is nothing to check"),
+        ("prepare movielens-99m -o x", "there is no source 'movielens-99m': choose from movielens-100k"),
+        ("prepare movielens-1m --archive nowhere -o x", "nowhere does not exist"),
+        ("prepare synthetic-movielens --rows 3 -o x", "--rows is 3, but"),
+        ("prepare parquet -o x", "needs a PATH and --label"),
+        ("prepare parquet nowhere --label y -o x", "nowhere does not exist"),
+    ],
+)
+def test_a_user_s_error_is_one_sentence_and_exit_code_2(
+    words: str, sentence: str, small: Dataset, tmp_path: Path
+) -> None:
+    if "--device cuda" in words:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("there is a CUDA device here")
+    done = _feedrate(*words.format(data=small.folder).split(), cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert done.stderr.startswith("feedrate: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['feedrate', '--help']\n"
+        "from feedrate.bench.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'pyarrow', 'polars', 'scipy', 'msgspec'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    for command in ("prepare", "run", "report", "check", "list", "doctor"):
+        assert command in done.stdout

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports import text, units
+from feedrate.reports.compare import compare
+from sample_record import RUN, record, trial
+
+
+def test_rows_are_by_speed_with_their_share_of_the_ceiling() -> None:
+    comparison = compare([(Path("runs/a"), RUN)])
+    assert [row.label for row in comparison.rows] == ["fast", "slow", "gone"]
+    fast, slow, gone = comparison.rows
+    assert fast.ceiling_fraction == pytest.approx(0.8, rel=1e-3)
+    assert slow.ceiling_fraction == pytest.approx(0.1, rel=1e-3)
+    assert gone.ceiling_fraction is None
+    assert fast.metrics["train_rows_per_s"].values == pytest.approx((790, 800, 810))
+    assert (slow.mean("wait_fraction"), slow.mean("auc")) == (pytest.approx(0.25), pytest.approx(0.8))
+    assert fast.auc_by_epoch == pytest.approx((0.705, 0.805))
+    assert "load_rows_per_s" not in slow.metrics
+
+
+def test_batch_sizes_and_runs_are_told_apart() -> None:
+    other = record(trial("fast", "train", 10, size=200), trial("fast", "train", 20, size=100))
+    labels = [row.label for row in compare([(Path("runs/a"), RUN), (Path("x/b/run.json"), other)]).rows]
+    assert {"fast, batch 100, a", "fast, batch 100, b", "fast, batch 200, b"} <= set(labels)
+    same = [row.label for row in compare([(Path("a"), RUN), (Path("a"), RUN)]).rows]
+    assert {"fast, a 1", "fast, a 2"} <= set(same)
+
+
+def test_a_run_without_trials_is_said_in_a_sentence() -> None:
+    with pytest.raises(FeedrateError, match="has no trials"):
+        compare([(Path("a"), record())])
+
+
+def test_the_answer_names_the_best_and_the_worst() -> None:
+    assert text.answer(compare([(Path("a"), RUN)])) == (
+        "On A GPU, fast trains at 800 rows/s, 80.0 % of the model's ceiling; slow reaches 99.3 rows/s, "
+        "9.9 % of the model's ceiling and keeps the model waiting 25.0 % of the time."
+    ).replace("99.3", "100").replace("9.9 %", "10.0 %")
+
+
+def test_markdown_is_this() -> None:
+    found = text.markdown(compare([(Path("a"), RUN)]))
+    assert found.splitlines()[2:] == [
+        "| Loader | Loader alone | Training | Share of ceiling | Waiting | AUC | First batch | Host memory |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| fast | 5.00 M rows/s | 800 rows/s ±3 % | 80.0 % | 25.0 % | 0.8050 | 250 ms | 500 MB |",
+        "| slow | - | 100 rows/s ±25 % | 10.0 % | 25.0 % | 0.8000 | 250 ms | 500 MB |",
+        "| gone | - | unavailable | - | unavailable | unavailable | unavailable | unavailable |",
+        "| replay (ceiling) | - | 1.00 k rows/s ±0 % | 100.0 % | - | - | - | - |",
+        "",
+        "- fast: fast 1.0",
+        "- slow: slow 1.0",
+        "- gone train unavailable: get it | there",
+    ]
+
+
+def test_csv_has_plain_numbers_and_nothing_for_what_was_not_measured() -> None:
+    head, fast, _slow, gone = (line.split(",") for line in text.csv_text(compare([(Path("a"), RUN)])).splitlines())
+    cell = dict(zip(head, fast, strict=True))
+    assert float(cell["train_rows_per_s"]) == pytest.approx(800)
+    assert (cell["train_rows_per_s_n"], cell["peak_gpu_bytes"]) == ("3", "")
+    assert set(gone[6:]) == {""}
+
+
+def test_deviations_are_never_hidden() -> None:
+    deviant = replace(RUN.trials[0], deviations={"some_rule": "because"})
+    comparison = compare([(Path("a"), record(deviant))])
+    assert "slow deviates (some_rule): because" in text.notes(comparison)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (units.rate(1_234_567), "1.23 M rows/s"),
+        (units.rate(151_000_000), "151 M rows/s"),
+        (units.rate(37.6), "37.6 rows/s"),
+        (units.rate(None), "-"),
+        (units.size(2_000_000_000), "2.00 GB"),
+        (units.size(999), "999 B"),
+        (units.seconds(0.00123), "1.23 ms"),
+        (units.seconds(12.345), "12.3 s"),
+        (units.seconds(4e-6), "4.00 us"),
+        (units.percent(0.985), "98.5 %"),
+        (units.auc(0.81234), "0.8123"),
+        (units.count(0), "0"),
+    ],
+)
+def test_numbers_for_people(found: str, wanted: str) -> None:
+    assert found == wanted
+
+
+def test_reports_load_neither_torch_nor_cupy() -> None:
+    code = (
+        "import sys; import feedrate.reports, feedrate.reports.html, feedrate.reports.text, feedrate.bench.store\n"
+        "print(sorted({'torch', 'cupy', 'pyarrow', 'polars'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
