@@ -35,7 +35,7 @@ class LoaderChoice:
 
     adapter: Adapter[Any]
     options: Any
-    tuned: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    tuned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """What the text sets of the configuration."""
 
     def open(self, split: Split, config: LoaderConfig) -> Loader:
@@ -49,7 +49,9 @@ def names() -> dict[str, str]:
 
 
 def choose(text: str) -> LoaderChoice:
-    """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`; an option is the loader's or `workers`, `prefetch`.
+    """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`.
+
+    An option is one of the loader's own, or of TUNABLE.
 
     Raises FeedrateError for an unknown name or option and LoaderUnavailable where the import fails.
     """
@@ -62,16 +64,9 @@ def choose(text: str) -> LoaderChoice:
             f"there is no loader {name!r}: choose from {', '.join(names())}, or name your own as package.module:Factory"
         )
     adapter = _import(target)
-    words = [word.partition("=")[0] for word in rest]
-    own = _read_options(
-        text, adapter.options, [word for word, name in zip(rest, words, strict=True) if name not in TUNABLE]
-    )
-    tuned = {
-        name: _convert(text, name, word.partition("=")[2], int)
-        for word, name in zip(rest, words, strict=True)
-        if name in TUNABLE
-    }
-    return LoaderChoice(adapter, adapter.options(**own), cast("dict[str, int]", tuned))
+    values = _read_options(text, adapter.options, rest)
+    tuned = {option: values.pop(option) for option in TUNABLE if option in values}
+    return LoaderChoice(adapter, adapter.options(**values), tuned)
 
 
 def _import(target: str) -> Adapter[Any]:
@@ -99,14 +94,14 @@ def _wrap(target: str, factory: object) -> Adapter[Any]:
     )
 
 
-def _read_options(text: str, options: type[Any], words: list[str]) -> dict[str, object]:
-    types = get_type_hints(options)
-    known = [field.name for field in dataclasses.fields(options)]
-    values: dict[str, object] = {}
+def _read_options(text: str, options: type[Any], words: list[str]) -> dict[str, Any]:
+    types = {**get_type_hints(options), **dict.fromkeys(TUNABLE, int)}
+    known = [*(field.name for field in dataclasses.fields(options)), *TUNABLE]
+    values: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or name not in known:
-            accepted = ", ".join((*known, *TUNABLE))
+            accepted = ", ".join(known)
             raise FeedrateError(f"loader {text!r} has no option {word!r}: its options are {accepted}")
         values[name] = _convert(text, name, value, types[name])
     return values
