@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from feedrate.bench.session import Session
     from feedrate.bench.spec import TrialSpec
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
 err = Console(stderr=True, highlight=False)
 Result = TypeVar("Result")
 

@@ -42,7 +42,7 @@ def print_table(comparison: Comparison, console: Console) -> None:
     console.print(Text(answer(comparison), style="bold"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0, min_width=16 if i == 0 else None)
     for line in body:
         table.add_row(*(Text(cell) for cell in line))
     console.print(table)
