@@ -29,7 +29,7 @@ def main() -> None:
     """Entry point: an error of the user is one sentence and exit code 2."""
     try:
         app()
-    except FeedrateError as error:
+    except (FeedrateError, OSError) as error:
         print(f"feedrate: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -171,7 +171,10 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what is missing or failed in DIR.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Time the loaders, each driving the same model on the same rows; write DIR/run.json and DIR/report.html."""
+    """Time the loaders, each driving the same model on the same rows; write DIR/run.json and DIR/report.html.
+
+    Exit code 1 where a trial failed or is void.
+    """
     from feedrate.bench import console, session, store
     from feedrate.bench.plan import Plan
     from feedrate.bench.spec import ModelSpec
@@ -200,9 +203,13 @@ def run(
         )
 
     started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
+    if timeout <= 0:
+        raise FeedrateError(f"--timeout is {timeout:g}, but must be over 0")
     record = console.show_run(started, timeout_s=timeout)
     console.write_report([(output, record)], store.path_of(output).with_name("report.html"))
     console.show_comparison([(output, record)])
+    if any(trial.status in ("failed", "void") for trial in record.trials):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -217,7 +224,8 @@ def report(
     """Draw one or several runs: an HTML page that works offline, and the same table here."""
     from feedrate.bench import console, store
 
-    records = list(zip(runs, store.read_all(runs), strict=True))
+    console.check_format(format)
+    records = [(run, store.read(run)) for run in runs]
     console.write_report(records, output or store.path_of(runs[0]).with_name("report.html"))
     console.show_comparison(records, format)
 

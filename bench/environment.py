@@ -21,9 +21,9 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def observe(python: str = sys.executable) -> Environment:
+def observe() -> Environment:
     """The environment of this interpreter, found out in a process of its own."""
-    done = subprocess.run([python, "-m", __name__], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
     if done.returncode:
         raise FeedrateError(
             f"torch cannot be used here: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
@@ -95,11 +95,11 @@ def _driver() -> str | None:
         import pynvml
     except ImportError:
         return None
-    pynvml.nvmlInit()
     try:
+        pynvml.nvmlInit()
         return str(pynvml.nvmlSystemGetDriverVersion())
-    finally:
-        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:  # a container may hide it
+        return None
 
 
 if __name__ == "__main__":

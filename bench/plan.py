@@ -37,10 +37,8 @@ class Plan:
                 raise FeedrateError(f"{name} is empty: name at least one")
             if len(set(values)) < len(values):
                 raise FeedrateError(f"{name} names one twice: {', '.join(map(str, values))}")
-        known = registry.names()
         for loader in self.loaders:
-            if ":" not in loader and loader not in known:
-                registry.choose(loader)  # raises, with the list of those there are
+            registry.check_text(loader)
 
     def trials(self) -> Iterator[TrialSpec]:
         """Every repeat visits all axes and loaders before the next repeat starts."""

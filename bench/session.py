@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,10 +66,24 @@ def start(
     if there and resume:
         old = store.read(output)
         _refuse_to_mix(output, old, record)
+        _refuse_other_settings(output, old, trials)
         kept = tuple(trial for trial in old.trials if trial.status != "failed")
         record = replace(old, trials=kept)
     left = remaining(trials, record.trials)
     return Session(output, dataset, record, tuple(left), len(trials))
+
+
+def _refuse_other_settings(output: Path, old: RunRecord, trials: list[TrialSpec]) -> None:
+    """More loaders, modes, repeats, seeds or batch sizes may be added; all else must stay, or one row would mix two."""
+    wanted = {_settings(spec) for spec in trials}
+    if any(_settings(trial.spec) not in wanted for trial in old.trials):
+        raise FeedrateError(
+            f"{output} was begun with other settings (epochs, workers, model ...): choose another -o or pass --overwrite"
+        )
+
+
+def _settings(spec: TrialSpec) -> TrialSpec:
+    return replace(spec, loader="", mode="load", repeat=0, seed=0, batch_size=1)
 
 
 def describe(dataset: Dataset) -> DatasetRecord:
@@ -87,7 +102,7 @@ def describe(dataset: Dataset) -> DatasetRecord:
 def _device(asked: str, environment: Environment) -> str:
     if asked == "auto":
         return "cuda" if environment.gpu else "cpu"
-    if asked != "cpu" and asked.partition(":")[0] != "cuda":
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", asked):
         raise FeedrateError(f"--device is {asked!r}, but must be auto, cpu, cuda or cuda:N")
     if asked != "cpu" and environment.gpu is None:
         raise FeedrateError(f"--device is {asked!r}, but torch sees no CUDA device here: `feedrate doctor` says more")
@@ -101,6 +116,8 @@ def _refuse_to_mix(output: Path, old: RunRecord, new: RunRecord) -> None:
         "GPU": (old.environment.gpu, new.environment.gpu),
         "CPU": (old.environment.cpu, new.environment.cpu),
         "packages": (old.environment.packages, new.environment.packages),
+        "python": (old.environment.python, new.environment.python),
+        "driver": (old.environment.driver, new.environment.driver),
         "commit": (old.environment.commit, new.environment.commit),
     }
     differ = [f"{name} ({a} then, {b} now)" for name, (a, b) in pairs.items() if a != b]

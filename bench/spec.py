@@ -65,8 +65,6 @@ class TrialSpec:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise FeedrateError(f"mode is {self.mode!r}, but must be one of {', '.join(get_args(Mode))}")
-        for name in ("batch_size", "epochs"):
-            if getattr(self, name) < 1:
-                raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least 1")
-        if self.seed < 0:
-            raise FeedrateError(f"seed is {self.seed}, but must be at least 0")
+        for name, least in (("batch_size", 1), ("epochs", 1), ("prefetch", 1), ("workers", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least {least}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,10 +53,6 @@ def append(run: Path, record: RunRecord, trial: TrialResult) -> RunRecord:
     record = replace(record, trials=(*record.trials, trial))
     write(run, record)
     return record
-
-
-def read_all(runs: Sequence[Path]) -> list[RunRecord]:
-    return [read(run) for run in runs]
 
 
 class _Version(msgspec.Struct):

@@ -62,16 +62,17 @@ def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[byte
         stderr=stderr,
         start_new_session=True,  # Ctrl-C reaches the suite alone, which then ends the whole group
     )
-    watch = Watch(child.pid, spec.device)
+    watch = Watch(child.pid)
     patience_s = 0.0
     try:
+        watch.start(spec.device)
         assert child.stdin is not None
         assert child.stdout is not None
         child.stdin.write(msgspec.json.encode(Task(spec=spec, dataset=str(dataset))))
         child.stdin.close()
         last = _listen(child.stdout, timeout_s, progress)
         patience_s = 5.0  # it has said all it had to say, so it is about to end by itself
-    except BrokenPipeError:
+    except (BrokenPipeError, msgspec.DecodeError):
         last = None
     except TimeoutError:
         return TrialResult(
@@ -121,18 +122,22 @@ def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | 
 class Watch:
     """Samples a process tree's memory and the device's utilisation in a thread of the suite, not of the trial."""
 
-    def __init__(self, pid: int, device: str) -> None:
+    def __init__(self, pid: int) -> None:
         self.peak_rss_bytes = 0
         self._busy: list[tuple[float, float]] = []
         self._process = psutil.Process(pid)
-        self._gpu = NvmlDevice.open(device)
+        self._gpu: NvmlDevice | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self, device: str) -> None:
+        self._gpu = NvmlDevice.open(device)
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def busy_within(self, windows: Sequence[tuple[float, float]]) -> float | None:
         """Mean of the samples taken within the windows; None for fewer than three."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,10 +35,10 @@ def synchronise(device: str) -> None:
 
 
 class EpochClock:
-    """Hands on a loader's batches and notes when each was asked for, when it came and how many rows it had."""
+    """Starts an epoch, hands on its batches and notes when each was asked for, when it came and how many rows it had."""
 
-    def __init__(self, batches: Iterator[Batch], device: str) -> None:
-        self._batches, self._device = batches, device
+    def __init__(self, start: Callable[[], Iterator[Batch]], device: str) -> None:
+        self._start, self._device = start, device
         self.rows = 0
         self.wall_s = 0.0
         self.window = (0.0, 0.0)
@@ -47,11 +47,14 @@ class EpochClock:
         self._came: list[float] = []
 
     def __iter__(self) -> Iterator[Batch]:
-        asked, came, clock, batches = self._asked, self._came, time.monotonic, self._batches
+        asked, came, clock = self._asked, self._came, time.monotonic
+        batches: Iterator[Batch] | None = None
         synchronise(self._device)
         while True:
             asked.append(clock())
             with span("next"):
+                if batches is None:  # a loader may do its work before it returns an iterator: that is waiting, too
+                    batches = iter(self._start())
                 batch = next(batches, None)
             came.append(clock())
             if batch is None:

@@ -4,11 +4,13 @@ a child.Task on standard input, child.Messages on what was standard output.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,12 +111,18 @@ class Trial:
             if first is None:
                 synchronise(self.spec.device)
                 first, self.first_batch_s = batch, now() - begin
+                self._compare_device(batch)
                 if self.choice.adapter.replays:
                     return first
             rows.add(batch)
         self._compare(rows, split)
         assert first is not None, "a split has rows"
         return first
+
+    def _compare_device(self, batch: Batch) -> None:
+        wanted, found = torch.device(self.spec.device).type, {tensor.device.type for tensor in batch.tensors()}
+        if found != {wanted}:
+            raise GateFailed(f"batches are on {', '.join(sorted(found))}, not on {wanted}")
 
     def _compare(self, rows: RowSum, split: SplitName) -> None:
         found, wanted = rows.result(), self.dataset.info.splits[split]
@@ -128,12 +136,12 @@ class Trial:
     def _load(self, loader: Loader) -> None:
         """The loader alone: every tensor of every batch is read on its device."""
         for epoch in range(1, self.spec.epochs + 1):
-            clock = EpochClock(iter(loader.epoch(epoch)), self.spec.device)
+            clock = EpochClock(partial(loader.epoch, epoch), self.spec.device)
             with span("epoch"):
                 for batch in self._reported(f"epoch {epoch}", clock, "train"):
                     for tensor in batch.tensors():
                         tensor.sum()
-            self.measured.add(clock)
+            self._finish(clock)
             self._note_memory()
 
     def _warm_up(self, batch: Batch) -> None:
@@ -154,22 +162,22 @@ class Trial:
         valid = None if replays else self._open("valid", shuffle=False)
         try:
             for epoch in range(1, self.spec.epochs + 1):
-                clock = EpochClock(iter(loader.epoch(epoch)), self.spec.device)
+                clock = EpochClock(partial(loader.epoch, epoch), self.spec.device)
                 total = torch.zeros((), device=self.spec.device)
-                model.train()
                 with span("epoch"):
                     for batch in self._reported(f"epoch {epoch}", clock, "train"):
                         with span("step"):
                             total += self._step(model, optimizer, batch) * batch.rows
-                self.measured.train_loss.append(float(total.item()) / clock.rows)
+                self.measured.train_loss.append(self._finite("training loss", float(total.item()) / clock.rows))
                 eval_s = None if valid is None else self._evaluate(model, valid, check=epoch == 1)
-                self.measured.add(clock, eval_s)
+                self._finish(clock, eval_s)
                 self._note_memory()
         finally:
             if valid is not None:
                 valid.close()
 
     def _step(self, model: EmbeddingMLP, optimizer: torch.optim.Optimizer, batch: Batch) -> torch.Tensor:
+        model.train(batch.rows > 1)  # BatchNorm has no variance of a lone row: a last batch of one uses the running one
         with span("forward"):
             loss = loss_of(model(batch), batch.label, self.spec.model)
         with span("backward"):
@@ -191,11 +199,27 @@ class Trial:
                 if check:
                     rows.add(batch)
             output, label = torch.cat(outputs), torch.cat(labels)
-            self.measured.loss.append(float(loss_of(output, label, self.spec.model).item()))
-            self.measured.auc.append(auc(output, label))
+            loss = float(loss_of(output, label, self.spec.model).item())
+            self.measured.loss.append(self._finite("validation loss", loss))
+            self.measured.auc.append(self._finite("AUC (has the valid split both labels?)", auc(output, label)))
         if check:
             self._compare(rows, "valid")
         return now() - begin
+
+    def _finish(self, clock: EpochClock, eval_s: float | None = None) -> None:
+        """Keep a timed epoch. Its contents were checked in epoch 0; that it was whole is checked each time."""
+        wanted = self.dataset.info.splits["train"].rows
+        if clock.rows != wanted:
+            raise GateFailed(f"a timed epoch delivered {clock.rows:,} rows, not the {wanted:,} there are")
+        self.measured.add(clock, eval_s)
+
+    def _finite(self, name: str, value: float) -> float:
+        """A diverged model has no AUC that could be compared."""
+        if not math.isfinite(value):
+            raise FeedrateError(
+                f"the {name} is {value} in epoch {len(self.measured.epochs) + 1}: try a lower learning rate"
+            )
+        return value
 
     def _new_model(self) -> EmbeddingMLP:
         return build_model(self.dataset.info.schema, self.spec.model, seed=self.spec.seed, device=self.spec.device)

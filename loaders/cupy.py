@@ -16,8 +16,8 @@ import torch
 from torch.utils.dlpack import from_dlpack
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.columns import epoch_order, read_columns
-from feedrate.loaders.errors import LoaderUnavailable
+from feedrate.loaders.columns import Columns, epoch_order, read_columns
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 # One thread a row: the bags are short (2.7 ids on average in MovieLens), so a row's values lie in one or two sectors.
 GATHER_BAGS = r"""
@@ -44,6 +44,7 @@ class CupyLoader:
         self._config = config
         self._arrays = NumpyArrays() if config.device == "cpu" else CupyArrays(config.device)
         columns = read_columns(split)
+        _refuse_over_budget(columns, config.memory_budget_bytes)
         put = self._arrays.put
         with self._arrays.on_consumer_stream():
             self._flat = [
@@ -88,6 +89,14 @@ class CupyLoader:
         bounds = arrays.host(arrays.xp.concatenate([taken[::size], taken[-1:]])).tolist()
         out = arrays.gather_bags(values, offsets, rows, taken, bounds[-1])
         return ShuffledBags(arrays.torch(out), arrays.torch(rebase(arrays.xp, taken, size)), bounds)
+
+
+def _refuse_over_budget(columns: Columns, budget_bytes: int | None) -> None:
+    needed = 2 * sum(tensor.nbytes for tensor in columns.slice(0, columns.rows).tensors())
+    if budget_bytes is not None and needed > budget_bytes:
+        raise FeedrateError(
+            f"cupy holds the shard twice, {needed:,} bytes, over the memory budget of {budget_bytes:,}: raise --memory-budget"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""From the words a user writes ("nvtabular:part_size=1GB", "package.module:Factory") to an open loader.
+"""From the words a user writes ("nvtabular:part_size_bytes=1GB", "package.module:Factory") to an open loader.
 
 A loader's module is imported only when that loader is opened.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
@@ -69,6 +70,12 @@ def choose(text: str) -> LoaderChoice:
     return LoaderChoice(adapter, adapter.options(**values), tuned)
 
 
+def check_text(text: str) -> None:
+    """Raise FeedrateError for what `choose` would refuse, as far as that can be told without the loader's library."""
+    with contextlib.suppress(LoaderUnavailable):
+        choose(text)
+
+
 def _import(target: str) -> Adapter[Any]:
     module_name, _, attribute = target.partition(":")
     try:
@@ -79,6 +86,8 @@ def _import(target: str) -> Adapter[Any]:
         raise FeedrateError(
             f"module {module_name} has no {attribute!r}: name the loader's class or its Adapter"
         ) from error
+    except Exception as error:  # somebody else's module may fail in any way as it is imported
+        raise FeedrateError(f"loader {target} cannot be imported ({type(error).__name__}: {error})") from error
     return found if isinstance(found, Adapter) else _wrap(target, found)
 
 

@@ -64,7 +64,10 @@ class Comparison:
 
     @property
     def ceilings(self) -> Mapping[tuple[str, int], Samples]:
-        return {(row.run, row.batch_size): row.ceiling for row in self.rows if row.ceiling}
+        """rows/s of replay by run and batch size, where there is a loader to compare or not."""
+        sizes = {(name, trial.spec.batch_size) for name, run in self.runs for trial in run.trials}
+        found = {(name, size): _ceiling(dict(self.runs)[name].trials, size) for name, size in sorted(sizes)}
+        return {key: samples for key, samples in found.items() if samples}
 
 
 def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
@@ -100,12 +103,17 @@ def _row(run: str, trials: list[TrialResult], loader: str, size: int, settings: 
             for metric in METRICS
             if (samples := _samples([metric.of(trial) for trial in _of_mode(ok, metric.mode)])) is not None
         },
-        ceiling=_samples([trial.rows_per_s for trial in _of_mode(trials, "replay") if trial.status == "ok"]),
+        ceiling=_ceiling(trials, size),
         auc_by_epoch=tuple(sum(epoch) / len(epoch) for epoch in epochs),
         auc_spread=tuple((min(epoch), max(epoch)) for epoch in epochs),
         deviations=next((trial.deviations for trial in ok if trial.deviations), {}),
         not_ok=tuple(trial for trial in own if trial.status != "ok"),
     )
+
+
+def _ceiling(trials: Sequence[TrialResult], size: int) -> Samples | None:
+    replays = [trial for trial in trials if trial.spec.mode == "replay" and trial.spec.batch_size == size]
+    return _samples([trial.rows_per_s for trial in replays if trial.status == "ok"])
 
 
 def _of_mode(trials: list[TrialResult], mode: Mode) -> list[TrialResult]:
@@ -132,6 +140,6 @@ def _names(paths: list[Path]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
 
 
-def _slowness(row: Row) -> tuple[int, float]:
-    speed = row.mean("train_rows_per_s") or row.mean("load_rows_per_s")
-    return (1, 0.0) if speed is None else (0, -speed)
+def _slowness(row: Row) -> tuple[bool, bool, float]:
+    train, load = row.mean("train_rows_per_s"), row.mean("load_rows_per_s")
+    return train is None, load is None, -(train or load or 0.0)

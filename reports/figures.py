@@ -238,4 +238,6 @@ def _step_waits(comparison: Comparison, row: Row) -> list[float]:
 
 def _counts(comparison: Comparison) -> str:
     counts = {len(samples.values) for row in comparison.rows for samples in row.metrics.values()}
+    if not counts:
+        return "n = 0"
     return f"n = {min(counts)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from feedrate.bench.record import RunRecord
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
 from feedrate.reports.metrics import METRICS, Metric
@@ -19,8 +20,8 @@ SHARE = "Share of ceiling"
 
 def answer(comparison: Comparison) -> str:
     """The result in a sentence."""
-    environment = comparison.runs[0][1].environment
-    place = environment.gpu or f"{environment.cores} cores of {environment.cpu} without a GPU"
+    places = dict.fromkeys(_place(run) for _, run in comparison.runs)
+    place = " and ".join(places)
     rows = [row for row in comparison.rows if row.mean("train_rows_per_s")]
     if not rows:
         return f"On {place} no loader has finished a training trial."
@@ -31,6 +32,11 @@ def answer(comparison: Comparison) -> str:
         slow = f"; {worst.label} reaches {units.rate(worst.mean('train_rows_per_s'))}{_of_ceiling(worst)}"
         text += slow + (f" and keeps the model waiting {units.percent(waiting)} of the time" if waiting else "")
     return text + "."
+
+
+def _place(run: RunRecord) -> str:
+    environment = run.environment
+    return environment.gpu or f"{environment.cores} cores of {environment.cpu} without a GPU"
 
 
 def print_table(comparison: Comparison, console: Console) -> None:
@@ -124,6 +130,8 @@ def cells(comparison: Comparison) -> list[list[str]]:
 def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table has to know: where loaders worked, what they are known to break, what did not run."""
     found = [f"{row.label}: {row.backend}" for row in comparison.rows if row.backend]
+    if len({run.dataset.fingerprint for _, run in comparison.runs}) > 1:
+        found.insert(0, "the runs read different datasets: speeds and AUC of different runs are not comparable")
     for row in comparison.rows:
         found += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
     failed = {(trial.spec.loader, trial.spec.mode, trial.status, trial.detail) for trial in comparison.not_ok}
@@ -147,7 +155,11 @@ def _cell(row: Row, metric: Metric) -> str:
 
 
 def _of_ceiling(row: Row) -> str:
-    return "" if row.ceiling_fraction is None else f", {units.percent(row.ceiling_fraction)} of the model's ceiling"
+    if row.ceiling_fraction is None:
+        return ""
+    if row.ceiling_fraction >= 1:  # past it is noise, and no praise
+        return ", the model's ceiling"
+    return f", {units.percent(row.ceiling_fraction)} of the model's ceiling"
 
 
 def _markdown_line(words: list[str]) -> str:

@@ -19,8 +19,7 @@ def rate(rows_per_s: float | None) -> str:
     """ "1.23 M rows/s"."""
     if rows_per_s is None:
         return NONE
-    text = count(rows_per_s)
-    return f"{text}rows/s" if text.endswith(" ") else f"{text} rows/s".replace("  ", " ")
+    return f"{count(rows_per_s)} rows/s"
 
 
 def size(n_bytes: float | None) -> str:

@@ -94,7 +94,10 @@ def read_dataset(folder: Path) -> Dataset:
 @contextmanager
 def new_dataset(folder: Path, schema: Schema, *, overwrite: bool) -> Iterator[DatasetWriter]:
     """Write beside `folder` and move into place at the end, so that what is there is always whole."""
-    if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
+    folder = folder.absolute()
+    if folder.exists() and not folder.is_dir():
+        raise FeedrateError(f"{folder} is a file: choose another -o")
+    if folder.exists() and not overwrite and any(folder.iterdir()):
         raise FeedrateError(f"{folder} exists: pass --overwrite to replace it or choose another -o")
     if overwrite and folder.exists() and any(folder.iterdir()) and not (folder / "dataset.json").exists():
         raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")

@@ -12,6 +12,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 262_144
 LIKED_ABOVE = 3.0
 VALID_FRACTION = 0.2
+LARGEST_ID = 50_000_000
+"""Ids are counted in tables of this size; MovieLens' own stay under 300,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def extract(archive: Path, folder: Path) -> None:
                 if (
                     path.is_absolute()
                     or ".." in path.parts
-                    or ":" in path.parts[0]
+                    or ":" in "".join(path.parts[:1])
                     or stat.S_ISLNK(member.external_attr >> 16)
                 ):
                     raise FeedrateError(
@@ -94,7 +97,7 @@ def extract(archive: Path, folder: Path) -> None:
                         (folder / Path(member.filename).name).open("wb") as file,
                     ):
                         shutil.copyfileobj(packed, file, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise FeedrateError(f"{archive} is not a whole zip file ({error}): download it again") from error
 
 
@@ -109,7 +112,7 @@ def read_ratings(folder: Path) -> Ratings:
             .select(
                 pl.col("userId").cast(pl.Int32),
                 pl.col("movieId").cast(pl.Int32),
-                pl.col("rating").cast(pl.Float32).is_not_null().alias("rated"),
+                pl.col("rating").cast(pl.Float32).is_finite().fill_null(False).alias("rated"),
                 (pl.col("rating").cast(pl.Float32) > LIKED_ABOVE).alias("liked"),
             )
             .collect(engine="streaming")
@@ -122,6 +125,11 @@ def read_ratings(folder: Path) -> Ratings:
         raise FeedrateError(f"{path} has ratings with an empty userId, movieId or rating")
     if min(frame["userId"].min(), frame["movieId"].min()) < 0:  # type: ignore[operator,type-var]
         raise FeedrateError(f"{path} has a negative userId or movieId")
+    largest = int(max(frame["userId"].to_numpy().max(), frame["movieId"].to_numpy().max()))
+    if largest > LARGEST_ID:
+        raise FeedrateError(
+            f"{path} has the id {largest}, over {LARGEST_ID}: `feedrate prepare parquet --categorify` takes any ids"
+        )
     return Ratings(
         frame["userId"].to_numpy(), frame["movieId"].to_numpy(), frame["liked"].to_numpy().astype(np.float32)
     )
@@ -134,10 +142,12 @@ def read_genres(folder: Path) -> dict[int, list[str]]:
         import polars as pl
 
         try:
-            frame = pl.read_csv(path, columns=["movieId", "genres"])
+            frame = pl.read_csv(
+                path, columns=["movieId", "genres"], schema_overrides={"movieId": pl.Int32, "genres": pl.String}
+            )
         except (pl.exceptions.PolarsError, OSError) as error:
             raise FeedrateError(f"{path} is not a MovieLens movies file: {_first_line(error)}") from error
-        return {movie: genres.split("|") for movie, genres in frame.iter_rows() if genres}
+        return {movie: genres.split("|") for movie, genres in frame.iter_rows() if genres and movie is not None}
     separator = "|" if path.name == "u.item" else "::"
     found = {}
     for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), 1):
@@ -282,7 +292,13 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 def _find(folder: Path, *patterns: str) -> Path:
     for pattern in patterns:
-        if found := sorted(folder.glob(pattern)):
+        found = sorted(folder.glob(pattern))
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise FeedrateError(
+                f"{folder} has several files of one kind ({names}): leave the one that is meant, or join them"
+            )
+        if found:
             return found[0]
     raise FeedrateError(f"{folder} has none of {', '.join(patterns)}: it is not a MovieLens folder")
 

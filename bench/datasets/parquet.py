@@ -76,6 +76,9 @@ def infer(
             raise FeedrateError(
                 f"{path} has no column {name!r} ({said.get(name, '--categorify')}): it has {', '.join(schema.names)}"
             )
+    twice = [name for name in said if [*single_hot, *multi_hot, *continuous, *drop, label].count(name) > 1]
+    if twice:
+        raise FeedrateError(f"column {twice[0]!r} is named for two kinds: name it once")
     single, multi, dense = list(single_hot), list(multi_hot), list(continuous)
     left_out = {name: str(schema.field(name).type) for name in drop}
     for column in schema:
@@ -92,6 +95,20 @@ def infer(
     for name in multi_hot:
         if not (types.is_list(schema.field(name).type) or types.is_large_list(schema.field(name).type)):
             raise FeedrateError(f"column {name!r} is {schema.field(name).type}, not a list: it cannot be --multi-hot")
+    for name in single_hot:
+        if not _is_id_like(schema.field(name).type) and name not in categorify:
+            raise FeedrateError(
+                f"column {name!r} is {schema.field(name).type}, which has no ids: it cannot be --single-hot"
+            )
+        if _is_nested(schema.field(name).type):
+            raise FeedrateError(
+                f"column {name!r} is {schema.field(name).type}, not one value a row: it cannot be --single-hot"
+            )
+    for name in categorify:
+        if name not in single and name not in multi:
+            raise FeedrateError(
+                f"column {name!r} is no single-hot or multi-hot column: --categorify makes ids of these alone"
+            )
     if not (single or multi or dense):
         raise FeedrateError(f"{path} has no column beside the label {label!r} to learn from")
     text = [name for name in (*single, *multi) if not types.is_integer(_value_type(schema.field(name).type))]
@@ -220,9 +237,11 @@ def _check(file: Path, table: pa.Table, columns: Columns, label_above: float | N
             f"label {columns.label!r} in {file} has the value {other:g}, not 0 or 1: pass --label-above to make it binary"
         )
     for name in columns.continuous:
-        if not np.isfinite(_floats(file, name, table)).all():
+        with np.errstate(over="ignore"):
+            narrow = _floats(file, name, table).astype(np.float32)
+        if not np.isfinite(narrow).all():
             raise FeedrateError(
-                f"continuous column {name!r} in {file} has empty, NaN or infinite values: fill them first"
+                f"continuous column {name!r} in {file} has empty, NaN or infinite values (as float32): fill them first"
             )
     for name in columns.multi_hot:
         if table[name].null_count:
@@ -290,9 +309,9 @@ def _convert(table: pa.Table, columns: Columns, values: Mapping[str, list[Any]],
         offsets = np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy())])
         made[name] = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _ids(lists.flatten(), values.get(name)))
     for name in columns.continuous:
-        made[name] = table[name].cast(pa.float32())
-    label = table[columns.label].cast(pa.float32()).to_numpy()
-    made[columns.label] = label if label_above is None else (label > label_above).astype(np.float32)
+        made[name] = _as_floats(table[name]).astype(np.float32)
+    label = _as_floats(table[columns.label])
+    made[columns.label] = (label if label_above is None else label > label_above).astype(np.float32)
     return pa.table(made)
 
 
@@ -325,16 +344,28 @@ def _floats(file: Path, name: str, table: pa.Table) -> np.ndarray:
     import pyarrow as pa
 
     try:
-        cast = table[name].cast(pa.float64())
+        return _as_floats(table[name])
     except pa.ArrowException as error:
         raise FeedrateError(f"column {name!r} in {file} is {table[name].type}, not a number") from error
-    return cast.to_numpy()  # type: ignore[no-any-return]
+
+
+def _as_floats(column: pa.ChunkedArray) -> np.ndarray:
+    """float64; integers past 2**53 to the nearest."""
+    import pyarrow as pa
+
+    return column.cast(pa.float64(), safe=False).to_numpy()  # type: ignore[no-any-return]
 
 
 def _value_type(kind: Any) -> Any:
     import pyarrow.types as types
 
     return kind.value_type if types.is_list(kind) or types.is_large_list(kind) or types.is_dictionary(kind) else kind
+
+
+def _is_nested(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_nested(kind))
 
 
 def _is_id_like(kind: Any) -> bool:

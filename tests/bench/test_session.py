@@ -74,9 +74,25 @@ def test_resume_refuses_to_mix_datasets_and_machines(
         _start(small.folder, tmp_path / "run", resume=True, device="cpu")
 
 
+def test_resume_may_add_repeats_but_not_change_the_epochs(small: Dataset, tmp_path: Path) -> None:
+    next(_start(small.folder, tmp_path).run(timeout_s=60, progress=lambda _spec: lambda *_step: None))
+
+    def plan(found: str, epochs: int) -> Plan:
+        return Plan(loaders=("cupy",), modes=("load",), repeats=9, batch_sizes=(512,), epochs=epochs, device=found)
+
+    more = session.start(small.folder, tmp_path, "auto", lambda d: plan(d, 1), command="", resume=True, overwrite=False)
+    assert len(more.trials) == 8
+    with pytest.raises(FeedrateError, match="was begun with other settings"):
+        session.start(small.folder, tmp_path, "auto", lambda d: plan(d, 2), command="", resume=True, overwrite=False)
+
+
 @pytest.mark.parametrize(
     ("device", "sentence"),
-    [("cuda", "torch sees no CUDA device here"), ("tpu", "must be auto, cpu, cuda or cuda:N")],
+    [
+        ("cuda", "torch sees no CUDA device here"),
+        ("tpu", "must be auto"),
+        ("cuda:x", "must be auto, cpu, cuda or cuda:N"),
+    ],
 )
 def test_a_device_that_is_not_there_is_refused(device: str, sentence: str, small: Dataset, tmp_path: Path) -> None:
     with pytest.raises(FeedrateError, match=sentence):

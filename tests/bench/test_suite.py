@@ -50,6 +50,12 @@ class Prints(Wraps):
         os.system("echo noise")
         yield from self.loader.epoch(index)
 
+class ShortLater(Wraps):
+    def epoch(self, index):
+        for number, batch in enumerate(self.loader.epoch(index)):
+            if index == 0 or number < 2:
+                yield batch
+
 class LeavesAChild(Wraps):
     def epoch(self, index):
         pid = os.fork()
@@ -121,6 +127,25 @@ def test_a_loader_that_loses_rows_is_void_and_says_how_many(small: Dataset, tmp_
     [trial] = _run([replace(SPEC, loader="fake:drop_rows=3")], small, tmp_path)
     assert (trial.status, trial.rows) == ("void", None)
     assert "delivered 3,997 rows, not the 4,000" in trial.detail
+
+
+def test_an_epoch_that_ends_early_after_a_right_one_is_void(theirs: str, small: Dataset, tmp_path: Path) -> None:
+    [trial] = _run([replace(SPEC, mode="load", loader=f"{theirs}:ShortLater")], small, tmp_path)
+    assert trial.status == "void"
+    assert "a timed epoch delivered 1,024 rows, not the 4,000" in trial.detail
+
+
+def test_a_last_batch_of_one_row_is_no_reason_to_fail(small: Dataset, tmp_path: Path) -> None:
+    [trial] = _run([replace(SPEC, batch_size=3999, epochs=1)], small, tmp_path)
+    assert (trial.status, trial.rows) == ("ok", 4000), trial.detail
+
+
+def test_a_model_that_diverges_is_a_failed_trial_with_the_reason(small: Dataset, tmp_path: Path) -> None:
+    model = replace(SPEC.model, optimizer="sgd", learning_rate=1e30)
+    diverged, after = _run([replace(SPEC, model=model), replace(SPEC, mode="load")], small, tmp_path)
+    assert (diverged.status, after.status) == ("failed", "ok")
+    assert "loss is" in diverged.detail
+    assert "lower learning rate" in diverged.detail
 
 
 def test_what_a_loader_raises_is_the_trial_s_reason_and_its_log(small: Dataset, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def _batches(clock: FakeTime, delays_s: list[float], end_s: float = 0.0) -> Iter
 
 
 def test_the_clock_starts_before_the_first_batch_is_asked_for_and_counts_rows_delivered(clock: FakeTime) -> None:
-    epoch = EpochClock(_batches(clock, [5.0, 1.0, 2.0], end_s=0.5), "cpu")
+    epoch = EpochClock(lambda: _batches(clock, [5.0, 1.0, 2.0], end_s=0.5), "cpu")
     for _ in epoch:
         clock.at += 10.0
     assert epoch.rows == 1 + 2 + 3
@@ -46,8 +46,18 @@ def test_the_clock_starts_before_the_first_batch_is_asked_for_and_counts_rows_de
     assert epoch.window == (100.0, 138.5)
 
 
+def test_work_done_before_an_iterator_is_returned_is_waiting_too(clock: FakeTime) -> None:
+    def start() -> Iterator[Batch]:
+        clock.at += 7.0
+        return _batches(clock, [1.0])
+
+    epoch = EpochClock(start, "cpu")
+    assert len(list(epoch)) == 1
+    assert (epoch.wall_s, epoch.waits_s) == (8.0, [8.0])
+
+
 def test_an_epoch_without_batches_has_no_steps(clock: FakeTime) -> None:
-    epoch = EpochClock(_batches(clock, [], end_s=1.0), "cpu")
+    epoch = EpochClock(lambda: _batches(clock, [], end_s=1.0), "cpu")
     assert list(epoch) == []
     assert (epoch.rows, epoch.wall_s, epoch.waits_s, epoch.wait_s) == (0, 1.0, [], 1.0)
 

@@ -60,7 +60,7 @@ def test_load(benchmark: BenchmarkFixture, name: str, loader: Loader, dataset: D
     clocks: list[EpochClock] = []
 
     def epoch() -> None:
-        clock = EpochClock(iter(loader.epoch(len(clocks))), DEVICE)
+        clock = EpochClock(lambda: loader.epoch(len(clocks)), DEVICE)
         for batch in clock:
             for tensor in batch.tensors():
                 tensor.sum()
@@ -79,7 +79,7 @@ def test_train(benchmark: BenchmarkFixture, name: str, loader: Loader, dataset: 
     clocks: list[EpochClock] = []
 
     def epoch() -> None:
-        clock = EpochClock(iter(loader.epoch(len(clocks))), DEVICE)
+        clock = EpochClock(lambda: loader.epoch(len(clocks)), DEVICE)
         for batch in clock:
             loss = loss_of(model(batch), batch.label, spec)
             optimizer.zero_grad(set_to_none=True)

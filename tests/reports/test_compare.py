@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from feedrate.bench.record import TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import text, units
 from feedrate.reports.compare import compare
@@ -37,6 +38,28 @@ def test_batch_sizes_and_runs_are_told_apart() -> None:
 def test_a_run_without_trials_is_said_in_a_sentence() -> None:
     with pytest.raises(FeedrateError, match="has no trials"):
         compare([(Path("a"), record())])
+
+
+def test_a_loader_whose_training_failed_comes_after_those_that_trained() -> None:
+    run = record(trial("a", "load", 9e9), trial("b", "train", 10))
+    assert [row.label for row in compare([(Path("a"), run)]).rows] == ["b", "a"]
+
+
+def test_a_run_of_the_ceiling_alone_and_one_without_any_result_can_be_drawn() -> None:
+    from feedrate.reports import html
+
+    ceiling = compare([(Path("a"), record(trial("replay", "replay", 1000)))])
+    assert text.cells(ceiling)[-1][0] == "replay (ceiling)"
+    nothing = compare(
+        [(Path("a"), record(TrialResult(spec=trial("x", "load", 1).spec, status="failed", detail="why")))]
+    )
+    for comparison in (ceiling, nothing):
+        assert "no loader has finished" in html.render(comparison)
+
+
+def test_the_answer_names_every_machine() -> None:
+    other = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
+    assert text.answer(compare([(Path("a"), RUN), (Path("b"), other)])).startswith("On A GPU and B GPU, ")
 
 
 def test_the_answer_names_the_best_and_the_worst() -> None:

@@ -152,6 +152,10 @@ def test_an_archive_with_a_link_is_refused(tmp_path: Path) -> None:
         ("ratings.csv", "userId,movieId,rating\n1,,3\n", "with an empty userId, movieId or rating"),
         ("ratings.csv", "userId,movieId,rating\n1,2,\n", "with an empty userId, movieId or rating"),
         ("ratings.csv", "userId,movieId,rating\n1,-2,3\n", "has a negative userId or movieId"),
+        ("ratings.csv", "userId,movieId,rating\n1,2,NaN\n", "with an empty userId, movieId or rating"),
+        ("ratings.csv", "userId,movieId,rating\n1,2000000000,3\n", "has the id 2000000000, over 50000000"),
+        ("ratings-2.csv", "userId,movieId,rating\n1,2,3\n", "several files of one kind"),
+        ("movies.csv", "movieId,title,genres\nx,y,z\n", "is not a MovieLens movies file"),
         ("movies.csv", "id,name\n1,x\n", "is not a MovieLens movies file"),
     ],
 )

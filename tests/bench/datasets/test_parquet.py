@@ -90,6 +90,12 @@ def test_a_label_can_be_made_binary(tmp_path: Path) -> None:
     assert labels.mean() == pytest.approx(0.4)
 
 
+def test_large_integers_can_be_continuous(tmp_path: Path) -> None:
+    source = _written(tmp_path, _table(age=np.full(ROWS, 2**40 + 1)))
+    dataset = _prepare(source, tmp_path / "out", continuous=("age",))
+    assert read_columns(dataset.split("train")).dense["age"][0] == np.float32(2**40 + 1)
+
+
 def test_any_values_can_be_made_ids_and_null_becomes_zero(tmp_path: Path) -> None:
     users = pa.array([None, -7, -7, 5_000_000_000] * (ROWS // 4))
     dataset = _prepare(_written(tmp_path, _table(user=users)), tmp_path / "out", categorify=("user",))
@@ -118,6 +124,7 @@ def _null_list() -> Any:
         ),
         ({"tags": pa.array([[-3]] * ROWS, pa.list_(pa.int64()))}, "column 'tags' in .* has the id -3"),
         ({"age": [float("nan")] * ROWS}, "continuous column 'age' in .* has empty, NaN or infinite values"),
+        ({"age": [1e300] * ROWS}, "continuous column 'age' in .* has empty, NaN or infinite values"),
         ({"age": [None] + [1.0] * (ROWS - 1)}, "continuous column 'age' in .* has empty, NaN or infinite values"),
     ],
 )
@@ -132,6 +139,11 @@ def test_values_that_no_loader_could_use_are_refused(changes: dict[str, Any], se
     [
         ({"label": "bought"}, "has no column 'bought' \\(--label\\): it has user, city, tags, age, clicked"),
         ({"single_hot": ("item",)}, "has no column 'item' \\(--single-hot\\)"),
+        ({"single_hot": ("tags",)}, "column 'tags' is list.*cannot be --single-hot"),
+        ({"single_hot": ("age",)}, "column 'age' is double, which has no ids"),
+        ({"single_hot": ("user",), "continuous": ("user",)}, "column 'user' is named for two kinds"),
+        ({"single_hot": ("clicked",)}, "column 'clicked' is named for two kinds"),
+        ({"categorify": ("age",)}, "column 'age' is no single-hot or multi-hot column"),
         ({"multi_hot": ("user",)}, "column 'user' is int64, not a list"),
         ({"drop": ("user", "city", "tags", "age")}, "has no column beside the label"),
     ],
