@@ -178,6 +178,7 @@ def run(
     from feedrate.bench import console, session, store
     from feedrate.bench.plan import Plan
     from feedrate.bench.spec import ModelSpec
+    from feedrate.reports.compare import compare
 
     def plan(found_device: str) -> Plan:
         return Plan(
@@ -206,8 +207,9 @@ def run(
     if timeout <= 0:
         raise FeedrateError(f"--timeout is {timeout:g}, but must be over 0")
     record = console.show_run(started, timeout_s=timeout)
-    console.write_report([(output, record)], store.path_of(output).with_name("report.html"))
-    console.show_comparison([(output, record)])
+    comparison = compare([(output, record)])
+    console.write_report(comparison, store.path_of(output).with_name("report.html"))
+    console.show_comparison(comparison)
     if any(trial.status in ("failed", "void") for trial in record.trials):
         raise typer.Exit(1)
 
@@ -223,11 +225,12 @@ def report(
 ) -> None:
     """Draw one or several runs: an HTML page that works offline, and the same table here."""
     from feedrate.bench import console, store
+    from feedrate.reports.compare import compare
 
     console.check_format(format)
-    records = [(run, store.read(run)) for run in runs]
-    console.write_report(records, output or store.path_of(runs[0]).with_name("report.html"))
-    console.show_comparison(records, format)
+    comparison = compare([(run, store.read(run)) for run in runs])
+    console.write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"))
+    console.show_comparison(comparison, format)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from feedrate.bench.record import RunRecord, TrialResult
     from feedrate.bench.session import Session
     from feedrate.bench.spec import TrialSpec
+    from feedrate.reports.compare import Comparison
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
 err = Console(stderr=True, highlight=False)
@@ -145,11 +146,9 @@ def show_run(session: Session, *, timeout_s: float) -> RunRecord:
     return record
 
 
-def show_comparison(records: Sequence[tuple[Path, RunRecord]], form: str = "table") -> None:
+def show_comparison(comparison: Comparison, form: str = "table") -> None:
     from feedrate.reports import text
-    from feedrate.reports.compare import compare
 
-    comparison = compare(records)
     if form == "table":
         text.print_table(comparison, out)
     else:
@@ -163,12 +162,11 @@ def check_format(form: str) -> None:
         raise FeedrateError(f"--format is {form!r}, but must be one of table, {', '.join(text.WRITERS)}")
 
 
-def write_report(records: Sequence[tuple[Path, RunRecord]], path: Path) -> None:
+def write_report(comparison: Comparison, path: Path) -> None:
     from feedrate.reports import html
-    from feedrate.reports.compare import compare
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html.render(compare(records)), encoding="utf-8")
+    path.write_text(html.render(comparison), encoding="utf-8")
     say(f"wrote {path} ({units.size(path.stat().st_size)})")
 
 

@@ -31,8 +31,8 @@ def observe() -> Environment:
     return msgspec.json.decode(done.stdout, type=Environment)
 
 
-def collect(command: str) -> Environment:
-    """Of this very process; imports torch and looks at its first CUDA device."""
+def collect() -> Environment:
+    """Of this very process, the command left empty; imports torch and looks at its first CUDA device."""
     import psutil
     import torch
 
@@ -43,7 +43,7 @@ def collect(command: str) -> Environment:
         commit=commit,
         dirty=dirty,
         started_at=utc(),
-        command=command,
+        command="",
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
         cpu=_cpu(),
@@ -103,4 +103,4 @@ def _driver() -> str | None:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(collect("")))
+    sys.stdout.buffer.write(msgspec.json.encode(collect()))

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import torch
@@ -21,16 +20,13 @@ from feedrate.bench.auc import auc
 from feedrate.bench.checksum import RowSum
 from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
-from feedrate.bench.model import build_model, build_optimizer, loss_of
+from feedrate.bench.model import EmbeddingMLP, build_model, build_optimizer, loss_of
 from feedrate.bench.record import EpochRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.timing import EpochClock, now, span, synchronise, utc
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
-
-if TYPE_CHECKING:
-    from feedrate.bench.model import EmbeddingMLP
 
 WARMUP_STEPS = 3
 REPORT_EVERY_S = 0.5

@@ -66,6 +66,15 @@ class Batch:
     def rows(self) -> int:
         return self.label.shape[0]
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with every tensor changed."""
+        return Batch(
+            {name: change(column) for name, column in self.ids.items()},
+            {name: (change(values), change(offsets)) for name, (values, offsets) in self.bags.items()},
+            {name: change(column) for name, column in self.dense.items()},
+            change(self.label),
+        )
+
     def tensors(self) -> list[Tensor]:
         """Every tensor of the batch, in the schema's order."""
         bags = (tensor for pair in self.bags.values() for tensor in pair)

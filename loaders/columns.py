@@ -79,17 +79,7 @@ def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Te
 
 def batch_to(batch: Batch, device: str) -> Batch:
     """Copy a batch to a device; asynchronous where the host memory is pinned."""
-    if device == "cpu":
-        return batch
-    return Batch(
-        {name: t.to(device, non_blocking=True) for name, t in batch.ids.items()},
-        {
-            name: (values.to(device, non_blocking=True), offsets.to(device, non_blocking=True))
-            for name, (values, offsets) in batch.bags.items()
-        },
-        {name: t.to(device, non_blocking=True) for name, t in batch.dense.items()},
-        batch.label.to(device, non_blocking=True),
-    )
+    return batch if device == "cpu" else batch.map(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 def epoch_order(rows: int, *, shuffle: bool, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> np.ndarray:

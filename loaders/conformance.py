@@ -118,7 +118,7 @@ def contents_intact(case: Case) -> None:
     truth = read_columns(case.split)
     with case.opened() as loader:
         for batch in loader.epoch(0):
-            _same_contents(_on_cpu(batch), truth.take(batch.ids[ROW].cpu().long()))
+            _same_contents(batch.map(torch.Tensor.cpu), truth.take(batch.ids[ROW].cpu().long()))
 
 
 def dtypes(case: Case) -> None:
@@ -304,15 +304,6 @@ def _same_contents(found: Batch, wanted: Batch) -> None:
     pairs += [("label", found.label, wanted.label)]
     for name, a, b in pairs:
         _require(torch.equal(a.to(b.dtype), b), f"{name} differs from the file's")
-
-
-def _on_cpu(batch: Batch) -> Batch:
-    return Batch(
-        {name: t.cpu() for name, t in batch.ids.items()},
-        {name: (values.cpu(), offsets.cpu()) for name, (values, offsets) in batch.bags.items()},
-        {name: t.cpu() for name, t in batch.dense.items()},
-        batch.label.cpu(),
-    )
 
 
 def _require(holds: bool, otherwise: str) -> None:

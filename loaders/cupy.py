@@ -92,8 +92,10 @@ class CupyLoader:
 
 
 def _refuse_over_budget(columns: Columns, budget_bytes: int | None) -> None:
+    if budget_bytes is None:
+        return
     needed = 2 * sum(tensor.nbytes for tensor in columns.slice(0, columns.rows).tensors())
-    if budget_bytes is not None and needed > budget_bytes:
+    if needed > budget_bytes:
         raise FeedrateError(
             f"cupy holds the shard twice, {needed:,} bytes, over the memory budget of {budget_bytes:,}: raise --memory-budget"
         )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
-from feedrate.loaders.columns import batch_to, epoch_order, read_columns
+from feedrate.loaders.columns import batch_to, read_columns
+from feedrate.loaders.native import EpochSampler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +26,12 @@ class FakeOptions:
 class FakeLoader:
     def __init__(self, split: Split, config: LoaderConfig, options: FakeOptions) -> None:
         self._columns, self._config, self._options = read_columns(split), config, options
+        self._order = EpochSampler(split.rows, config)
 
     def epoch(self, index: int) -> Iterator[Batch]:
         config, options = self._config, self._options
-        order = torch.from_numpy(
-            epoch_order(
-                self._columns.rows,
-                shuffle=config.shuffle,
-                seed=config.seed,
-                epoch=index,
-                rank=config.rank,
-                world_size=config.world_size,
-            ).copy()
-        )
+        self._order.epoch = index
+        order = torch.from_numpy(self._order.order().copy())
         for number, start in enumerate(range(0, len(order), config.batch_size)):
             if number == options.fail_at_batch:
                 raise RuntimeError(f"the fake loader was told to fail at batch {number}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from feedrate.bench.datasets.canonical import Dataset, Progress, read_dataset
-from feedrate.bench.datasets.download import RELEASES, fetch
+from feedrate.bench.datasets.download import RELEASES, Release, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.loaders.errors import FeedrateError
 
@@ -25,16 +25,17 @@ def download(source: str, *, progress: Progress) -> Path:
     """The release's zip in the user's cache. Raises FeedrateError for a source that is none."""
     import platformdirs
 
-    if source not in RELEASES:
-        raise FeedrateError(
-            f"there is no source {source!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, parquet"
-        )
-    return fetch(RELEASES[source], Path(platformdirs.user_cache_dir("feedrate")), progress)
+    return fetch(_release(source), Path(platformdirs.user_cache_dir("feedrate")), progress)
 
 
 def movielens(archive: Path, folder: Path, *, name: str, seed: int, overwrite: bool, progress: Progress) -> Dataset:
+    _release(name)
+    return prepare_movielens(archive, folder, name=name, seed=seed, overwrite=overwrite, progress=progress)
+
+
+def _release(name: str) -> Release:
     if name not in RELEASES:
         raise FeedrateError(
             f"there is no source {name!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, parquet"
         )
-    return prepare_movielens(archive, folder, name=name, seed=seed, overwrite=overwrite, progress=progress)
+    return RELEASES[name]

@@ -19,7 +19,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Environment:
     """The environment is observed once, not in a process for each test."""
     from feedrate.bench.environment import collect
 
-    found = replace(collect(""), gpu=None)
+    found = replace(collect(), gpu=None)
     monkeypatch.setattr(session, "observe", lambda: found)
     return found
 
