@@ -7,6 +7,7 @@ All arithmetic is int64, which wraps on every device alike.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 MIX_A = 0xBF58476D1CE4E5B9 - 2**64
 MIX_B = 0x94D049BB133111EB - 2**64
+LABEL = "the label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,13 @@ class RowSum:
         self._rows = 0
         self._sum: Tensor | None = None
 
-    def add(self, batch: Batch) -> None:
-        total = row_hashes(batch).sum()
-        self._rows += batch.rows
+    def add(self, batch: Batch) -> Tensor:
+        """The hashes of its rows, int64 [B]."""
+        hashes = row_hashes(batch)
+        total = hashes.sum()
+        self._rows += len(hashes)
         self._sum = total if self._sum is None else self._sum + total
+        return hashes
 
     def result(self) -> Checksum:
         """Waits for the device."""
@@ -52,25 +57,39 @@ class RowSum:
 
 def row_hashes(batch: Batch) -> Tensor:
     """int64 [B]."""
-    salt = 0
-    row = torch.zeros(batch.rows, dtype=torch.int64, device=batch.label.device)
-    for ids in batch.ids.values():
-        salt += 1
-        row += _mix(ids.long() + _salted(salt))
-    for values, offsets in batch.bags.values():
-        salt += 1
-        row += _bag_hashes(values.long(), offsets.long(), _salted(salt))
-    for column in (*batch.dense.values(), batch.label):
-        salt += 1
-        row += _mix(column.view(torch.int32).long() + _salted(salt))
+    return mixed(column_hashes(batch).values())
+
+
+def column_hashes(batch: Batch) -> dict[str, Tensor]:
+    """Each column's part in the row hashes: int64 [B]; the label's under LABEL."""
+    found: dict[str, Tensor] = {}
+    for name, ids in batch.ids.items():
+        found[name] = _mix(ids.long() + _salted(len(found) + 1))
+    for name, (values, offsets) in batch.bags.items():
+        found[name] = _bag_hashes(values.long(), offsets.long(), _salted(len(found) + 1))
+    for name, column in (*batch.dense.items(), (LABEL, batch.label)):
+        found[name] = _mix(column.view(torch.int32).long() + _salted(len(found) + 1))
+    return found
+
+
+def mixed(columns: Iterable[Tensor]) -> Tensor:
+    """The row hashes of some columns' parts."""
+    first, *rest = columns
+    row = first.clone()
+    for column in rest:
+        row += column
     return _mix(row)
 
 
 def _bag_hashes(values: Tensor, offsets: Tensor, salt: int) -> Tensor:
     lengths = offsets[1:] - offsets[:-1]
-    position = torch.arange(len(values), device=values.device) - torch.repeat_interleave(
-        offsets[:-1], lengths, output_size=len(values)
-    )
+    place = torch.arange(len(values), device=values.device)
+    if values.is_cuda:  # offsets that are wrong must not end the process there, so nothing is indexed past its end
+        offsets = offsets.clamp(0, len(values))
+        owner = torch.searchsorted(offsets[1:].contiguous(), place, right=True).clamp_(max=len(lengths) - 1)
+        position = place - offsets[owner]
+    else:
+        position = place - torch.repeat_interleave(offsets[:-1], lengths, output_size=len(values))
     hashes = _mix(values * MIX_B + position * GOLDEN + salt)
     ends = torch.zeros(len(values) + 1, dtype=torch.int64, device=values.device)
     torch.cumsum(hashes, 0, out=ends[1:])

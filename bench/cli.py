@@ -152,10 +152,21 @@ def run(
     modes: Annotated[
         str, typer.Option(metavar="A,B", help="load: the loader alone; replay: the model alone; train: both.")
     ] = "load,replay,train",
-    repeats: Annotated[int, typer.Option(help="Fresh processes for each loader and mode, interleaved.")] = 3,
+    repeats: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Rounds with each seed; else until ratios are known to --precision, or --budget ends."),
+    ] = None,
+    precision: Annotated[
+        float, typer.Option(help="Width of the 95 % interval of each ratio to the baseline that is narrow enough.")
+    ] = 0.05,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", help="No new round is begun that would end after it.")] = 600.0,
+    baseline: Annotated[str, typer.Option(metavar="LOADER", help="That ratios are taken to; else the first.")] = "",
     batch_size: Annotated[str, typer.Option(metavar="N,M", help="Rows a batch; several are an axis.")] = "32768",
     epochs: Annotated[int, typer.Option(help="Timed epochs a trial.")] = 5,
-    seeds: Annotated[str, typer.Option(metavar="N,M", help="Of order and first weights; several are an axis.")] = "0",
+    seeds: Annotated[
+        str, typer.Option(metavar="N,M", help="Of order and first weights: each round has the next one.")
+    ] = "0,1,2",
+    cache: Annotated[str, typer.Option(help="State of the page cache to start from: warm or cold.")] = "warm",
     workers: Annotated[int, typer.Option(help="Worker processes for loaders that use them.")] = 0,
     prefetch: Annotated[int, typer.Option(help="Batches each worker prepares ahead.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -178,6 +189,7 @@ def run(
     from feedrate.bench import console, session, store
     from feedrate.bench.plan import Plan
     from feedrate.bench.spec import ModelSpec
+    from feedrate.bench.stopping import rule_for
     from feedrate.reports.compare import compare
 
     def plan(found_device: str) -> Plan:
@@ -193,6 +205,8 @@ def run(
             prefetch=prefetch,
             shuffle=shuffle,
             memory_budget_bytes=_size("--memory-budget", memory_budget),
+            cache=cache,  # type: ignore[arg-type]  # TrialSpec refuses what is none
+            baseline=baseline,
             model=ModelSpec(
                 hidden=_numbers("--hidden", hidden),
                 embedding_width=embedding_width,
@@ -206,7 +220,8 @@ def run(
     started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
     if timeout <= 0:
         raise FeedrateError(f"--timeout is {timeout:g}, but must be over 0")
-    record = console.show_run(started, timeout_s=timeout)
+    rule = rule_for(started.plan, width=precision, budget_s=budget)
+    record = console.show_run(started, rule, timeout_s=timeout)
     comparison = compare([(output, record)])
     console.write_report(comparison, store.path_of(output).with_name("report.html"))
     console.show_comparison(comparison)

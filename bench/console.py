@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from feedrate.bench.record import RunRecord, TrialResult
     from feedrate.bench.session import Session
     from feedrate.bench.spec import TrialSpec
+    from feedrate.bench.stopping import StopRule
     from feedrate.reports.compare import Comparison
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
@@ -111,12 +112,14 @@ def confirm_columns(columns: Columns, said: set[str], *, yes: bool) -> None:
         )
 
 
-def show_run(session: Session, *, timeout_s: float) -> RunRecord:
+def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord:
     """Run it with a bar for all trials and one for the trial under way; a line for each trial that ends."""
     record = session.record
-    before = session.planned - len(session.trials)
+    before = len(record.trials)
     if before:
-        say(f"{before} of {session.planned} trials are there already")
+        say(f"{before} trials are there already")
+    a_round = len(session.plan.round(0))
+    most = session.planned or rule.most * a_round
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
@@ -126,7 +129,7 @@ def show_run(session: Session, *, timeout_s: float) -> RunRecord:
     )
     try:
         with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-            trials = bars.add_task("trials", completed=before, total=session.planned)
+            trials = bars.add_task("trials" if session.planned else "trials (at most)", completed=before, total=most)
             rows = bars.add_task("", total=None)
 
             def progress(spec: TrialSpec) -> child.Progress:
@@ -137,12 +140,15 @@ def show_run(session: Session, *, timeout_s: float) -> RunRecord:
 
                 return show
 
-            for record in session.run(timeout_s=timeout_s, progress=progress):
-                bars.advance(trials)
-                say(_trial_line(record.trials[-1]))
+            for found in session.run(rule, timeout_s=timeout_s, progress=progress):
+                if len(found.trials) > len(record.trials):
+                    bars.advance(trials)
+                    say(f"[{len(found.trials)}] {_trial_line(found.trials[-1])}")
+                record = found
     except KeyboardInterrupt:
-        say(f"stopped: {session.output} keeps {len(record.trials)} of {session.planned} trials; --resume goes on")
+        say(f"stopped: {session.output} keeps {len(record.trials)} trials; --resume goes on")
         sys.exit(130)
+    say(f"no further round: {record.stopped}")
     return record
 
 
@@ -259,4 +265,5 @@ def _trial_line(trial: TrialResult) -> str:
     if trial.status != "ok":
         return f"{head}{trial.status}: {trial.detail}"
     auc = f", AUC {trial.auc[-1]:.4f}" if trial.auc else ""
-    return f"{head}{units.rate(trial.rows_per_s)}{auc}"
+    flagged = f" ({'; '.join(trial.flags)})" if trial.flags else ""
+    return f"{head}{units.rate(trial.rows_per_s)}{auc}{flagged}"

@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from feedrate.bench.record import GpuRecord
+
+Value = TypeVar("Value")
+
+HELD_DOWN = {
+    0x0000000000000004: "software power cap",
+    0x0000000000000008: "hardware slowdown",
+    0x0000000000000020: "software thermal slowdown",
+    0x0000000000000040: "hardware thermal slowdown",
+    0x0000000000000080: "hardware power brake",
+}
+"""nvmlClocksEventReasons that mean less speed than the device could have; idle and asked-for clocks are not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    at: float
+    """Seconds of timing.now()."""
+    busy_fraction: float | None
+    sm_clock_hz: float | None
+    power_w: float | None
+    temperature_c: float | None
+    energy_j: float | None
+    """Of a counter that started some time before."""
+    used_bytes: int | None
+    reasons: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +64,73 @@ class NvmlDevice:
             return None
         return cls(pynvml, handle)
 
-    def busy_fraction(self) -> float | None:
-        """NVML's utilization.gpu: share of its last sampling period with any kernel resident."""
+    def sample(self, at: float) -> GpuSample:
+        """What of it the device does not tell is None."""
+        nvml, handle = self.nvml, self.handle
+        return GpuSample(
+            at=at,
+            busy_fraction=self._asked(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
+            sm_clock_hz=self._asked(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * 1e6),
+            power_w=self._asked(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
+            temperature_c=self._asked(
+                lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+            ),
+            energy_j=self._asked(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
+            used_bytes=self._asked(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
+            reasons=self._asked(lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))) or 0,
+        )
+
+    def greatest_sm_clock_hz(self) -> float | None:
+        return self._asked(lambda: self.nvml.nvmlDeviceGetMaxClockInfo(self.handle, self.nvml.NVML_CLOCK_SM) * 1e6)
+
+    def _asked(self, question: Callable[[], Value]) -> Value | None:
         try:
-            return float(self.nvml.nvmlDeviceGetUtilizationRates(self.handle).gpu) / 100
+            return question()
         except self.nvml.NVMLError:
             return None
+
+
+def summary(
+    samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]], *, period_s: float, sm_clock_max_hz: float | None
+) -> GpuRecord | None:
+    """Over the timed windows; None for fewer than three samples in them."""
+    within = [sample for sample in samples if any(start <= sample.at <= end for start, end in windows)]
+    if len(within) < 3:
+        return None
+    reasons = [name for bit, name in HELD_DOWN.items() if any(sample.reasons & bit for sample in within)]
+    temperatures = [sample.temperature_c for sample in within if sample.temperature_c is not None]
+    return GpuRecord(
+        samples=len(within),
+        period_s=period_s,
+        busy_fraction=_mean([sample.busy_fraction for sample in within]),
+        sm_clock_hz=_mean([sample.sm_clock_hz for sample in within]),
+        sm_clock_max_hz=sm_clock_max_hz,
+        power_w=_mean([sample.power_w for sample in within]),
+        temperature_c=max(temperatures, default=None),
+        energy_j=energy_j(samples, windows),
+        throttled=tuple(reasons),
+    )
+
+
+def energy_j(samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]]) -> float | None:
+    """The counter's growth over the windows, interpolated between samples; None where a window is not covered by them."""
+    series = [(sample.at, sample.energy_j) for sample in samples if sample.energy_j is not None]
+    total = 0.0
+    for window in windows:
+        start, end = (_at(series, moment) for moment in window)
+        if start is None or end is None:
+            return None
+        total += end - start
+    return total if windows else None
+
+
+def _at(series: Sequence[tuple[float, float]], moment: float) -> float | None:
+    for (one, low), (two, high) in zip(series, series[1:], strict=False):
+        if one <= moment <= two:
+            return low + (high - low) * (moment - one) / (two - one) if two > one else low
+    return None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

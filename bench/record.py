@@ -2,17 +2,19 @@
 
 Format history of run.json:
   1  first
+  2  the first epoch is timed apart and the gate comes after the timed epochs; page cache, shuffle quality, flags, cost of
+     the harness, CPU time, memory at the end of each epoch, conditions of the GPU. Reads 1: what it lacks is None
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from feedrate.bench.spec import TrialSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Status = Literal["ok", "unavailable", "failed", "void"]
 
 
@@ -60,8 +62,80 @@ class EpochRecord:
     wall_s: float
     wait_s: float
     """Host time spent in the loader's next()."""
+    wait_cpu_s: float | None = None
+    """The consumer thread's CPU time in next(): the loader works there."""
+    wait_others_cpu_s: float | None = None
+    """CPU time of the process's other threads while the consumer was in next()."""
+    copy_s: float | None = None
+    """Host time in next() that the loader spent in copies to the device."""
+    stall_s: float | None = None
+    """The part of wait_s in which the device had nothing to do; on the CPU all of it."""
+    gap_s: float | None = None
+    """GPU: device time between steps beyond stall_s: copies and kernels of the loader on the consumer's stream."""
+    worker_cpu_s: float | None = None
+    """CPU time of the busiest child process."""
+    cpu_s: float | None = None
+    """CPU time of the process and all its children."""
+    storage_bytes: int | None = None
+    """Read from storage; what the page cache served is not in it."""
+    read_bytes: int | None = None
+    """Passed through read calls, from the page cache or not; memory-mapped files are not in it."""
+    rss_bytes: int | None = None
+    """Resident memory of the process tree when the epoch had ended."""
+    pss_bytes: int | None = None
+    """The same, shared pages counted once."""
+    gpu_bytes: int | None = None
+    """In use on the device when the epoch had ended, over what was used before the trial."""
     eval_s: float | None = None
     """The validation pass that follows, outside of wall_s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuRecord:
+    """The device during the timed epochs, sampled from outside the trial's process."""
+
+    samples: int
+    period_s: float
+    busy_fraction: float | None = None
+    """Mean of NVML's utilization.gpu: the share of time with any kernel resident."""
+    sm_clock_hz: float | None = None
+    """Mean."""
+    sm_clock_max_hz: float | None = None
+    """The device's greatest."""
+    power_w: float | None = None
+    """Mean."""
+    temperature_c: float | None = None
+    """Greatest."""
+    energy_j: float | None = None
+    """Of the whole device, from NVML's counter."""
+    throttled: tuple[str, ...] = ()
+    """NVML's clocks event reasons that held the clocks down, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShuffleRecord:
+    """How well an epoch is mixed: 1 is an ideal shuffle, 0 file order. See bench/shuffle.py."""
+
+    quality: float
+    """The lesser of the next two."""
+    displacement: float
+    """How far rows move from their place in the files, over what an ideal shuffle moves them."""
+    diversity: float
+    """How far apart in the files the rows of a batch lie, over the same of an ideal shuffle."""
+    expected_low: float
+    """An ideal shuffle of this many sampled rows has at least this quality."""
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarnessRecord:
+    """What `feedrate calibrate` measures: the harness's own cost, with a loader and a model that do nothing."""
+
+    step_s: float
+    """Host time a step beyond an empty loop."""
+    steps: int
+    null_rows_per_s: float
+    """What a loader at no cost would reach at the default batch size: the harness's own ceiling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +149,14 @@ class TrialResult:
     deviations: Mapping[str, str] | None = None
     """Conformance rules its adapter declares broken -> why."""
     started_at: str | None = None
+    flags: tuple[str, ...] = ()
+    """What a reader has to know though the trial is ok: a sentence each."""
     rows: int | None = None
     """Delivered in the timed epochs."""
     wall_s: float | None = None
     """Sum of the timed epochs."""
+    first_epochs: int = 0
+    """Leading timed epochs that are not steady: 1 where there are two or more, else 0."""
     open_s: float | None = None
     """Opening the loader."""
     first_batch_s: float | None = None
@@ -98,17 +176,49 @@ class TrialResult:
     """Of the trial's process and its children together; pages they share count for each."""
     peak_gpu_bytes: int | None = None
     """Over what the device had in use before: every pool, torch's and the loader's."""
+    peak_pss_bytes: int | None = None
+    """The same at the ends of epochs, shared pages counted once."""
+    peak_torch_gpu_bytes: int | None = None
+    """Reserved by torch's allocator; peak_gpu_bytes less this is the loader's own pools and CUDA itself."""
     gpu_busy_fraction: float | None = None
-    """Mean over the timed epochs of NVML's utilization.gpu: the share of time with any kernel resident."""
+    """Of records before version 2; now in gpu."""
+    gpu: GpuRecord | None = None
+    shuffle: ShuffleRecord | None = None
+    resident_fraction: float | None = None
+    """Of the train files' pages, in the page cache just before the loader was opened."""
+    gate_s: float | None = None
+    """The correctness gate's epoch, outside of wall_s."""
+
+    @property
+    def steady(self) -> tuple[EpochRecord, ...]:
+        """The timed epochs without the first, where there are more."""
+        return (self.epochs or ())[self.first_epochs :]
 
     @property
     def rows_per_s(self) -> float | None:
-        return self.rows / self.wall_s if self.rows is not None and self.wall_s else None
+        """Over the steady epochs."""
+        wall_s = sum(epoch.wall_s for epoch in self.steady)
+        return sum(epoch.rows for epoch in self.steady) / wall_s if wall_s else None
+
+    @property
+    def first_epoch_rows_per_s(self) -> float | None:
+        first = self.epochs[0] if self.epochs and self.first_epochs else None
+        return first.rows / first.wall_s if first and first.wall_s else None
 
     @property
     def wait_fraction(self) -> float | None:
-        """Share of the timed epochs that the host spent waiting in next()."""
-        return sum(epoch.wait_s for epoch in self.epochs) / self.wall_s if self.epochs and self.wall_s else None
+        """Share of the steady epochs that the host spent waiting in next()."""
+        return self._share([epoch.wait_s for epoch in self.steady])
+
+    @property
+    def stall_fraction(self) -> float | None:
+        """Share of the steady epochs in which the consumer waited in next() and the device had nothing to do."""
+        return self._share([epoch.stall_s for epoch in self.steady])
+
+    def _share(self, parts: Sequence[float | None]) -> float | None:
+        wall_s = sum(epoch.wall_s for epoch in self.steady)
+        known = [part for part in parts if part is not None]
+        return sum(known) / wall_s if wall_s and known and len(known) == len(parts) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,4 +228,9 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
     environment: Environment
     dataset: DatasetRecord
+    harness: HarnessRecord | None = None
+    baseline: str | None = None
+    """The loader that ratios are taken to."""
+    stopped: str = ""
+    """Why no further round was run; empty: the run did not end by itself."""
     trials: tuple[TrialResult, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,9 +12,11 @@ from feedrate.bench import store
 from feedrate.bench.child import Progress
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.environment import observe
+from feedrate.bench.calibrate import measure
 from feedrate.bench.plan import Plan
 from feedrate.bench.record import DatasetRecord, Environment, RunRecord
 from feedrate.bench.spec import TrialSpec
+from feedrate.bench.stopping import StopRule
 from feedrate.bench.suite import remaining, run_suite
 from feedrate.loaders.errors import FeedrateError
 
@@ -25,19 +28,33 @@ class Session:
     output: Path
     dataset: Dataset
     record: RunRecord
-    trials: tuple[TrialSpec, ...]
-    """That remain."""
-    planned: int
-    """In all."""
+    plan: Plan
 
-    def run(self, *, timeout_s: float, progress: Callable[[TrialSpec], Progress]) -> Iterator[RunRecord]:
-        """Yield the record after each trial, when it is on disk."""
+    @property
+    def planned(self) -> int | None:
+        """Trials in all; None: as many as the rule wants."""
+        rounds = self.plan.rounds
+        return None if rounds is None else rounds * len(self.plan.round(0))
+
+    def run(
+        self, rule: StopRule, *, timeout_s: float, progress: Callable[[TrialSpec], Progress]
+    ) -> Iterator[RunRecord]:
+        """Round after round until the rule has seen enough; yield the record after each trial, when it is on disk."""
         record = self.record
         store.write(self.output, record)
         logs = store.path_of(self.output).parent / "logs"
-        for result in run_suite(self.trials, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
-            record = store.append(self.output, record, result)
-            yield record
+        for number in itertools.count():
+            specs = self.plan.round(number)
+            left = remaining(specs, record.trials)
+            for result in run_suite(left, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
+                record = store.append(self.output, record, result)
+                yield record
+            rule.add([trial for trial in record.trials if trial.spec in specs])
+            if rule.finished:
+                break
+        record = replace(record, stopped=rule.finished)
+        store.write(self.output, record)
+        yield record
 
 
 def start(
@@ -61,21 +78,22 @@ def start(
         raise FeedrateError("--resume goes on with a run and --overwrite replaces it: pass one of them")
     plan_for("cpu")  # refuse what is wrong before anything slow happens
     environment = replace(observe(), command=command)
-    trials = list(plan_for(_device(device, environment)).trials())
-    record = RunRecord(environment=environment, dataset=describe(dataset))
+    plan = plan_for(_device(device, environment))
+    record = RunRecord(
+        environment=environment, dataset=describe(dataset), harness=measure(plan.device), baseline=plan.compared_to
+    )
     if there and resume:
         old = store.read(output)
         _refuse_to_mix(output, old, record)
-        _refuse_other_settings(output, old, trials)
+        _refuse_other_settings(output, old, plan)
         kept = tuple(trial for trial in old.trials if trial.status != "failed")
-        record = replace(old, trials=kept)
-    left = remaining(trials, record.trials)
-    return Session(output, dataset, record, tuple(left), len(trials))
+        record = replace(old, trials=kept, baseline=plan.compared_to, stopped="")
+    return Session(output, dataset, record, plan)
 
 
-def _refuse_other_settings(output: Path, old: RunRecord, trials: list[TrialSpec]) -> None:
+def _refuse_other_settings(output: Path, old: RunRecord, plan: Plan) -> None:
     """More loaders, modes, repeats, seeds or batch sizes may be added; all else must stay, or one row would mix two."""
-    wanted = {_settings(spec) for spec in trials}
+    wanted = {_settings(spec) for spec in plan.round(0)}
     if any(_settings(trial.spec) not in wanted for trial in old.trials):
         raise FeedrateError(
             f"{output} was begun with other settings (epochs, workers, model ...): choose another -o or pass --overwrite"

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from feedrate.loaders.errors import FeedrateError
 
 Mode = Literal["load", "replay", "train"]
+Cache = Literal["warm", "cold"]
 Loss = Literal["mse", "bce"]
 Optimizer = Literal["adam", "sgd", "adagrad"]
 
@@ -60,11 +61,14 @@ class TrialSpec:
     prefetch: int = 2
     shuffle: bool = True
     memory_budget_bytes: int | None = None
+    cache: Cache = "warm"
+    """State of the page cache before the loader is opened; cold: before each timed epoch, too."""
     model: ModelSpec = field(default_factory=ModelSpec)
 
     def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise FeedrateError(f"mode is {self.mode!r}, but must be one of {', '.join(get_args(Mode))}")
+        for name, accepted in (("mode", get_args(Mode)), ("cache", get_args(Cache))):
+            if getattr(self, name) not in accepted:
+                raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
         for name, least in (("batch_size", 1), ("epochs", 1), ("prefetch", 1), ("workers", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least {least}")

@@ -18,9 +18,10 @@ from typing import IO
 import msgspec
 import psutil
 
+from feedrate.bench import flags
 from feedrate.bench.child import Message, Progress, Task
-from feedrate.bench.gpu import NvmlDevice
-from feedrate.bench.record import TrialResult
+from feedrate.bench.gpu import GpuSample, NvmlDevice, summary
+from feedrate.bench.record import GpuRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.timing import now, utc
 
@@ -86,11 +87,21 @@ def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[byte
         _end_group(child, patience_s=patience_s)
     if last is None or last.result is None:
         return TrialResult(spec=spec, status="failed", started_at=started_at, detail=_how_it_died(child.returncode))
+    return _watched(replace(last.result, started_at=last.result.started_at or started_at), watch, last.windows)
+
+
+def _watched(result: TrialResult, watch: Watch, windows: Sequence[tuple[float, float]]) -> TrialResult:
+    """The result with what was seen from outside."""
+    if result.status != "ok":
+        return result
+    gpu = watch.gpu_within(windows)
+    peaks = [peak for peak in (result.peak_gpu_bytes, watch.peak_gpu_bytes()) if peak is not None]
     return replace(
-        last.result,
-        started_at=last.result.started_at or started_at,
-        peak_rss_bytes=watch.peak_rss_bytes if last.result.status == "ok" else None,
-        gpu_busy_fraction=watch.busy_within(last.windows) if last.result.status == "ok" else None,
+        result,
+        peak_rss_bytes=watch.peak_rss_bytes,
+        peak_gpu_bytes=max(peaks, default=None),
+        gpu=gpu,
+        flags=(*result.flags, *flags.throttled(gpu)),
     )
 
 
@@ -120,11 +131,11 @@ def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | 
 
 
 class Watch:
-    """Samples a process tree's memory and the device's utilisation in a thread of the suite, not of the trial."""
+    """Samples a process tree's memory and the device in a thread of the suite, not of the trial."""
 
     def __init__(self, pid: int) -> None:
         self.peak_rss_bytes = 0
-        self._busy: list[tuple[float, float]] = []
+        self.gpu_samples: list[GpuSample] = []
         self._process = psutil.Process(pid)
         self._gpu: NvmlDevice | None = None
         self._stop = threading.Event()
@@ -139,16 +150,23 @@ class Watch:
         if self._thread.is_alive():
             self._thread.join()
 
-    def busy_within(self, windows: Sequence[tuple[float, float]]) -> float | None:
-        """Mean of the samples taken within the windows; None for fewer than three."""
-        within = [busy for at, busy in self._busy if any(start <= at <= end for start, end in windows)]
-        return sum(within) / len(within) if len(within) >= 3 else None
+    def gpu_within(self, windows: Sequence[tuple[float, float]]) -> GpuRecord | None:
+        """The device during the windows."""
+        if self._gpu is None:
+            return None
+        clock_hz = self._gpu.greatest_sm_clock_hz()
+        return summary(self.gpu_samples, windows, period_s=WATCH_EVERY_S, sm_clock_max_hz=clock_hz)
+
+    def peak_gpu_bytes(self) -> int | None:
+        """Over what the device had in use when the trial began."""
+        used = [sample.used_bytes for sample in self.gpu_samples if sample.used_bytes is not None]
+        return max(used) - used[0] if used else None
 
     def _run(self) -> None:
         while not self._stop.wait(WATCH_EVERY_S):
             self.peak_rss_bytes = max(self.peak_rss_bytes, self._tree_rss_bytes())
-            if self._gpu is not None and (busy := self._gpu.busy_fraction()) is not None:
-                self._busy.append((now(), busy))
+            if self._gpu is not None:
+                self.gpu_samples.append(self._gpu.sample(now()))
 
     def _tree_rss_bytes(self) -> int:
         total = 0

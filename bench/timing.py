@@ -1,17 +1,20 @@
-"""Clocks, synchronisation and NVTX: the only module that touches them.
+"""Clocks, synchronisation, CUDA events and NVTX: the only module that touches them.
 
 Within a timed window nothing here waits for the device: it is synchronised once before the clock starts and once before
-it stops (a synchronisation each step would take away the overlap that a good loader provides).
+it stops (a synchronisation each step would take away the overlap that a good loader provides). Events are recorded, and
+read after the window.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from feedrate.loaders import phases
 from feedrate.loaders.base import Batch
 
 DOMAIN = "feedrate"
@@ -43,23 +46,41 @@ class EpochClock:
         self.wall_s = 0.0
         self.window = (0.0, 0.0)
         """When the clock started and stopped, in the seconds of now()."""
+        self.copy_s = 0.0
+        """Host time in next() that the loader spent in copies to the device."""
+        self.copies = 0
         self._asked: list[float] = []
         self._came: list[float] = []
+        self._cpu: list[float] = []
+        self._marks = DeviceMarks(device) if device != "cpu" else None
 
     def __iter__(self) -> Iterator[Batch]:
-        asked, came, clock = self._asked, self._came, time.monotonic
+        with phases.listening(CopyWatch(self)):
+            yield from self._batches()
+
+    def _batches(self) -> Iterator[Batch]:
+        asked, came, marks, clock = self._asked, self._came, self._marks, time.monotonic
+        note_cpu, thread_cpu, process_cpu = self._cpu.extend, time.thread_time, time.process_time
         batches: Iterator[Batch] | None = None
         synchronise(self._device)
+        if marks:
+            marks.begin()
         while True:
             asked.append(clock())
+            before = thread_cpu(), process_cpu()
+            if marks:
+                marks.add()
             with span("next"):
                 if batches is None:  # a loader may do its work before it returns an iterator: that is waiting, too
                     batches = iter(self._start())
                 batch = next(batches, None)
+            if marks:
+                marks.add()
+            note_cpu((thread_cpu() - before[0], process_cpu() - before[1]))
             came.append(clock())
             if batch is None:
                 break
-            self.rows += batch.rows
+            self.rows += len(batch.label)  # what came, whatever the batch says of itself
             yield batch
         synchronise(self._device)
         self.window = asked[0], clock()
@@ -79,6 +100,83 @@ class EpochClock:
     def steps_s(self) -> list[float]:
         """From each request to the following one."""
         return [after - before for before, after in zip(self._asked[:-1], self._asked[1:], strict=True)]
+
+    @property
+    def wait_cpu_s(self) -> float:
+        """The consumer thread's CPU time in next()."""
+        return sum(self._cpu[::2])
+
+    @property
+    def wait_others_cpu_s(self) -> float:
+        """CPU time of the process's other threads while the consumer was in next()."""
+        return max(sum(self._cpu[1::2]) - self.wait_cpu_s, 0.0)
+
+    def first_batch_s(self) -> float:
+        """From the start of the window until the first batch is ready on the device."""
+        came_s = self._came[0]
+        if self._marks:
+            came_s = max(came_s, self._marks.gaps_s(self._asked[0])[0][1])
+        return came_s - self._asked[0]
+
+    def stall_and_gap_s(self) -> tuple[float, float | None]:
+        """Waiting with an idle device; and device time between steps beyond that (None on the CPU)."""
+        if self._marks is None:  # the consumer is the device: it is idle whenever it waits
+            return self.wait_s, None
+        gaps = self._marks.gaps_s(self._asked[0])
+        stall = sum(overlap(gap, wait) for gap, wait in zip(gaps, zip(self._asked, self._came, strict=True), strict=True))
+        return stall, sum(end - start for start, end in gaps) - stall
+
+
+def overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Length of what two intervals have in common."""
+    return max(min(one[1], other[1]) - max(one[0], other[0]), 0.0)
+
+
+class DeviceMarks:
+    """Pairs of CUDA events on the consumer's stream, around each next(): where the device had finished one step, and where
+    it could begin the following one."""
+
+    def __init__(self, device: str) -> None:
+        import torch
+
+        self._stream = torch.cuda.current_stream(torch.device(device))
+        self._event = torch.cuda.Event
+        self._base = self._event(enable_timing=True)
+        self._events: list[Any] = []
+
+    def begin(self) -> None:
+        """On an idle device: the moment that device time is counted from."""
+        self._base.record(self._stream)
+
+    def add(self) -> None:
+        event = self._event(enable_timing=True)
+        event.record(self._stream)
+        self._events.append(event)
+
+    def gaps_s(self, begun_s: float) -> Sequence[tuple[float, float]]:
+        """Each gap between steps, in host seconds, after the device has been synchronised. Event times are good to about
+        0.5 us (CUDA's documentation of cudaEventElapsedTime); host and device clocks are joined at the base."""
+        times = [begun_s + self._base.elapsed_time(event) / 1e3 for event in self._events]
+        return list(zip(times[::2], times[1::2], strict=True))
+
+
+class CopyWatch:
+    """Adds up the phase `copy` of the thread that made it, for one clock."""
+
+    def __init__(self, clock: EpochClock) -> None:
+        self._clock = clock
+        self._thread = threading.get_ident()
+        self._began = 0.0
+
+    def __call__(self, _phase: phases.Phase) -> contextlib.AbstractContextManager[object]:
+        return self if threading.get_ident() == self._thread else _NOTHING
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_error: object) -> None:
+        self._clock.copy_s += time.monotonic() - self._began
+        self._clock.copies += 1
 
 
 def _no_span(_name: str) -> contextlib.AbstractContextManager[object]:

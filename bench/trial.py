@@ -4,36 +4,38 @@ a child.Task on standard input, child.Messages on what was standard output.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import torch
 
+from feedrate.bench import flags, pagecache
 from feedrate.bench.auc import auc
-from feedrate.bench.checksum import RowSum
+from feedrate.bench.checksum import RowSum, row_hashes
 from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
+from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, refuse_endless, wrong_count
+from feedrate.bench.mismatch import explain
 from feedrate.bench.model import EmbeddingMLP, build_model, build_optimizer, loss_of
-from feedrate.bench.record import EpochRecord, TrialResult
+from feedrate.bench.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.timing import EpochClock, now, span, synchronise, utc
+from feedrate.bench.usage import Usage, since
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
+from feedrate.loaders.columns import batch_to, read_columns, read_head
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 WARMUP_STEPS = 3
 REPORT_EVERY_S = 0.5
-
-
-class GateFailed(Exception):
-    """The rows delivered are not the dataset's: the trial is void."""
 
 
 @dataclass(slots=True)
@@ -47,13 +49,12 @@ class Measured:
     auc: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
-    peak_gpu_bytes: int | None = None
-
-    def add(self, clock: EpochClock, eval_s: float | None = None) -> None:
-        self.epochs.append(EpochRecord(rows=clock.rows, wall_s=clock.wall_s, wait_s=clock.wait_s, eval_s=eval_s))
-        self.windows.append(clock.window)
-        self.waits_s += clock.waits_s
-        self.steps_s += clock.steps_s
+    open_s: float | None = None
+    first_batch_s: float | None = None
+    resident_fraction: float | None = None
+    gate_s: float | None = None
+    shuffle: ShuffleRecord | None = None
+    same_order: bool = False
 
 
 class Trial:
@@ -63,28 +64,46 @@ class Trial:
         self.spec, self.dataset, self._say = spec, dataset, say
         self.choice = registry.choose(spec.loader)
         self.measured = Measured()
-        self.open_s: float | None = None
-        self.first_batch_s: float | None = None
+        self._wanted = dataset.info.splits["train"]
         self._used_before = _gpu_bytes_used(spec.device)
 
     def run(self) -> TrialResult:
-        """Open, check, warm up, time, close. Raises what the loader raises, and GateFailed."""
+        """Warm up, open, time, check, close. Raises what the loader raises, and GateFailed."""
         started_at = utc()
         backend = self.choice.adapter.backend(self.spec.device)
+        self._warm_up()
+        self.measured.resident_fraction = self._make_cache()
         begin = now()
         loader = self._open("train", shuffle=self.spec.shuffle)
         try:
-            self.open_s = now() - begin
-            first = self._check(loader, "train", begin)
-            self._note_memory()
+            self.measured.open_s = now() - begin
             if self.spec.mode == "load":
                 self._load(loader)
             else:
-                self._warm_up(first)
                 self._train(loader)
+            if not self.choice.adapter.replays:
+                self._gate(loader)
         finally:
             loader.close()
         return self._result(started_at, backend)
+
+    def _warm_up(self) -> None:
+        """Kernels, libraries and the allocator's pools, on rows that the loader has no part in and a model that is thrown away."""
+        batch = batch_to(read_head(self.dataset.split("train"), self.spec.batch_size), self.spec.device)
+        if self.spec.mode == "load":
+            _read_whole(batch)
+        else:
+            model = self._new_model()
+            optimizer = build_optimizer(model, self.spec.model)
+            for _ in range(WARMUP_STEPS):
+                self._step(model, optimizer, batch)
+            model.eval()
+            with torch.no_grad():
+                model(batch)
+        synchronise(self.spec.device)
+
+    def _make_cache(self) -> float | None:
+        return pagecache.make(self.dataset.split("train").files, self.spec.cache)
 
     def _open(self, split: SplitName, *, shuffle: bool) -> Loader:
         spec = self.spec
@@ -99,78 +118,71 @@ class Trial:
         )
         return self.choice.open(self.dataset.split(split), config)
 
-    def _check(self, loader: Loader, split: SplitName, begin: float) -> Batch:
-        """The correctness gate: a whole epoch's rows against the dataset's checksum. Returns the first batch."""
-        first: Batch | None = None
-        rows = RowSum()
-        for batch in self._reported(f"check {split}", loader.epoch(0), split):
-            if first is None:
-                synchronise(self.spec.device)
-                first, self.first_batch_s = batch, now() - begin
-                self._compare_device(batch)
-                if self.choice.adapter.replays:
-                    return first
-            rows.add(batch)
-        self._compare(rows, split)
-        assert first is not None, "a split has rows"
-        return first
-
-    def _compare_device(self, batch: Batch) -> None:
-        wanted, found = torch.device(self.spec.device).type, {tensor.device.type for tensor in batch.tensors()}
-        if found != {wanted}:
-            raise GateFailed(f"batches are on {', '.join(sorted(found))}, not on {wanted}")
-
-    def _compare(self, rows: RowSum, split: SplitName) -> None:
-        found, wanted = rows.result(), self.dataset.info.splits[split]
-        if found.rows != wanted.rows:
-            raise GateFailed(f"an epoch of {split} delivered {found.rows:,} rows, not the {wanted.rows:,} there are")
-        if found.digest != wanted.checksum:
-            raise GateFailed(
-                f"an epoch of {split} delivered rows that are not the dataset's (checksum {found.digest}, not {wanted.checksum})"
-            )
-
     def _load(self, loader: Loader) -> None:
         """The loader alone: every tensor of every batch is read on its device."""
-        for epoch in range(1, self.spec.epochs + 1):
-            clock = EpochClock(partial(loader.epoch, epoch), self.spec.device)
+        for epoch in range(self.spec.epochs):
+            clock, before = self._begin_epoch(loader, epoch)
             with span("epoch"):
-                for batch in self._reported(f"epoch {epoch}", clock, "train"):
-                    for tensor in batch.tensors():
-                        tensor.sum()
-            self._finish(clock)
-            self._note_memory()
-
-    def _warm_up(self, batch: Batch) -> None:
-        """Kernels, libraries and the allocator's pools, on a model that is then thrown away."""
-        model = self._new_model()
-        optimizer = build_optimizer(model, self.spec.model)
-        for _ in range(WARMUP_STEPS):
-            self._step(model, optimizer, batch)
-        model.eval()
-        with torch.no_grad():
-            model(batch)
-        synchronise(self.spec.device)
+                for batch in self._reported(f"epoch {epoch + 1}", clock, "train"):
+                    _read_whole(batch)
+            self._end_epoch(clock, before)
 
     def _train(self, loader: Loader) -> None:
         model = self._new_model()
         optimizer = build_optimizer(model, self.spec.model)
-        replays = self.choice.adapter.replays
-        valid = None if replays else self._open("valid", shuffle=False)
+        valid = None if self.choice.adapter.replays else self._open("valid", shuffle=False)
         try:
-            for epoch in range(1, self.spec.epochs + 1):
-                clock = EpochClock(partial(loader.epoch, epoch), self.spec.device)
+            for epoch in range(self.spec.epochs):
+                clock, before = self._begin_epoch(loader, epoch)
                 total = torch.zeros((), device=self.spec.device)
                 with span("epoch"):
-                    for batch in self._reported(f"epoch {epoch}", clock, "train"):
+                    for batch in self._reported(f"epoch {epoch + 1}", clock, "train"):
                         with span("step"):
                             total += self._step(model, optimizer, batch) * batch.rows
+                self._end_epoch(clock, before)
                 self.measured.train_loss.append(self._finite("training loss", float(total.item()) / clock.rows))
-                eval_s = None if valid is None else self._evaluate(model, valid, check=epoch == 1)
-                self._finish(clock, eval_s)
-                self._note_memory()
+                if valid is not None:
+                    self._evaluate(model, valid, check=epoch == 0)
         finally:
             if valid is not None:
                 valid.close()
+
+    def _begin_epoch(self, loader: Loader, epoch: int) -> tuple[EpochClock, Usage]:
+        if epoch and self.spec.cache == "cold":
+            self._make_cache()
+        return EpochClock(partial(loader.epoch, epoch), self.spec.device), Usage.now(memory=False)
+
+    def _end_epoch(self, clock: EpochClock, before: Usage) -> None:
+        """Keep a timed epoch. Its contents are the gate's business; that it was whole is checked each time."""
+        after, measured = Usage.now(memory=True), self.measured
+        if sentence := wrong_count(clock.rows, self._wanted.rows, self.spec.batch_size):
+            raise GateFailed(f"timed epoch {len(measured.epochs) + 1}: {sentence}")
+        if not measured.epochs and measured.open_s is not None:
+            measured.first_batch_s = measured.open_s + clock.first_batch_s()
+        stall_s, gap_s = clock.stall_and_gap_s()
+        used = _gpu_bytes_used(self.spec.device)
+        measured.epochs.append(
+            EpochRecord(
+                rows=clock.rows,
+                wall_s=clock.wall_s,
+                wait_s=clock.wait_s,
+                wait_cpu_s=clock.wait_cpu_s,
+                wait_others_cpu_s=clock.wait_others_cpu_s,
+                copy_s=clock.copy_s if clock.copies else None,
+                stall_s=stall_s,
+                gap_s=gap_s,
+                worker_cpu_s=after.busiest_child_s(before),
+                cpu_s=after.cpu_s - before.cpu_s,
+                storage_bytes=since(after.storage_bytes, before.storage_bytes),
+                read_bytes=since(after.read_bytes, before.read_bytes),
+                rss_bytes=after.rss_bytes,
+                pss_bytes=after.pss_bytes,
+                gpu_bytes=None if used is None or self._used_before is None else used - self._used_before,
+            )
+        )
+        measured.windows.append(clock.window)
+        measured.waits_s += clock.waits_s
+        measured.steps_s += clock.steps_s
 
     def _step(self, model: EmbeddingMLP, optimizer: torch.optim.Optimizer, batch: Batch) -> torch.Tensor:
         model.train(batch.rows > 1)  # BatchNorm has no variance of a lone row: a last batch of one uses the running one
@@ -183,7 +195,7 @@ class Trial:
             optimizer.step()
         return loss.detach()
 
-    def _evaluate(self, model: EmbeddingMLP, valid: Loader, *, check: bool) -> float:
+    def _evaluate(self, model: EmbeddingMLP, valid: Loader, *, check: bool) -> None:
         """AUC and loss on the whole valid split, through the same loader; its rows are checked the first time."""
         begin = now()
         outputs, labels, rows = [], [], RowSum()
@@ -199,63 +211,109 @@ class Trial:
             self.measured.loss.append(self._finite("validation loss", loss))
             self.measured.auc.append(self._finite("AUC (has the valid split both labels?)", auc(output, label)))
         if check:
-            self._compare(rows, "valid")
-        return now() - begin
+            self._refuse_wrong_valid(rows)
+        self.measured.epochs[-1] = replace(self.measured.epochs[-1], eval_s=now() - begin)
 
-    def _finish(self, clock: EpochClock, eval_s: float | None = None) -> None:
-        """Keep a timed epoch. Its contents were checked in epoch 0; that it was whole is checked each time."""
-        wanted = self.dataset.info.splits["train"].rows
-        if clock.rows != wanted:
-            raise GateFailed(f"a timed epoch delivered {clock.rows:,} rows, not the {wanted:,} there are")
-        self.measured.add(clock, eval_s)
+    def _refuse_wrong_valid(self, rows: RowSum) -> None:
+        found, wanted = rows.result(), self.dataset.info.splits["valid"]
+        if sentence := wrong_count(found.rows, wanted.rows, self.spec.batch_size):
+            raise GateFailed(f"the valid split: {sentence}")
+        if found.digest != wanted.checksum:
+            raise GateFailed(f"the valid split's rows have checksum {found.digest}, not {wanted.checksum}")
+
+    def _gate(self, loader: Loader) -> None:
+        """One more epoch, each row of it compared with the dataset's, and the start of another for its order."""
+        begin, measured, epoch = now(), self.measured, self.spec.epochs
+        try:
+            seen = check_epoch(
+                self._reported("check", loader.epoch(epoch), "train"),
+                self._wanted,
+                probe=self.dataset.probe("train"),
+                batch_size=self.spec.batch_size,
+                device=self.spec.device,
+            )
+        except WrongRows as error:
+            raise GateFailed(self._explained(loader, epoch, error.sentence)) from None
+        measured.shuffle = seen.shuffle
+        if self.spec.shuffle:
+            following = iter(loader.epoch(epoch + 1))
+            start = next(following, None)
+            measured.same_order = start is not None and len(seen.start) > 1 and row_hashes(start).tolist() == seen.start
+            del following
+        measured.gate_s = now() - begin
+
+    def _explained(self, loader: Loader, epoch: int, sentence: str) -> str:
+        """The gate's sentence, and what comparing row by row adds to it."""
+        most = 2 * self._wanted.rows // self.spec.batch_size + 2
+        try:
+            batches = itertools.islice(self._reported("compare rows", loader.epoch(epoch), "train"), most)
+            why = explain(batches, read_columns(self.dataset.split("train")))
+        except Exception as error:  # what the gate has found stands, however the second look ends
+            traceback.print_exc()
+            why = f"a second look at its rows ended with {type(error).__name__}: {error}"
+        return f"{sentence}; {why}" if why else sentence
 
     def _finite(self, name: str, value: float) -> float:
         """A diverged model has no AUC that could be compared."""
         if not math.isfinite(value):
-            raise FeedrateError(
-                f"the {name} is {value} in epoch {len(self.measured.epochs) + 1}: try a lower learning rate"
-            )
+            raise FeedrateError(f"the {name} is {value} in epoch {len(self.measured.epochs)}: try a lower learning rate")
         return value
 
     def _new_model(self) -> EmbeddingMLP:
         return build_model(self.dataset.info.schema, self.spec.model, seed=self.spec.seed, device=self.spec.device)
 
     def _reported(self, phase: str, batches: Iterator[Batch] | EpochClock, split: SplitName) -> Iterator[Batch]:
-        """The batches as they are; twice a second a line to the suite, which takes silence for a hang."""
-        total = self.dataset.info.splits[split].rows
-        done, last = 0, now()
-        self._say(phase, 0, total)
-        for batch in batches:
-            yield batch
-            done += batch.rows
-            if now() - last > REPORT_EVERY_S:
-                self._say(phase, done, total)
-                last = now()
-
-    def _note_memory(self) -> None:
-        if (used := _gpu_bytes_used(self.spec.device)) is not None and self._used_before is not None:
-            self.measured.peak_gpu_bytes = max(self.measured.peak_gpu_bytes or 0, used - self._used_before)
+        return reported(phase, batches, self.dataset.info.splits[split].rows, self.spec.batch_size, self._say)
 
     def _result(self, started_at: str, backend: str) -> TrialResult:
         measured, trains = self.measured, bool(self.measured.auc)
-        return TrialResult(
+        epochs = measured.epochs
+        gpu = [epoch.gpu_bytes for epoch in epochs if epoch.gpu_bytes is not None]
+        result = TrialResult(
             spec=self.spec,
             status="ok",
             backend=backend,
             deviations=dict(self.choice.adapter.deviations),
             started_at=started_at,
-            rows=sum(epoch.rows for epoch in measured.epochs),
-            wall_s=sum(epoch.wall_s for epoch in measured.epochs),
-            open_s=self.open_s,
-            first_batch_s=self.first_batch_s,
-            epochs=tuple(measured.epochs),
+            rows=sum(epoch.rows for epoch in epochs),
+            wall_s=sum(epoch.wall_s for epoch in epochs),
+            first_epochs=int(len(epochs) > 1),
+            open_s=measured.open_s,
+            first_batch_s=measured.first_batch_s,
+            epochs=tuple(epochs),
             auc=tuple(measured.auc) if trains else None,
             loss=tuple(measured.loss) if trains else None,
-            train_loss=tuple(measured.train_loss) if trains else None,
+            train_loss=tuple(measured.train_loss) if self.spec.mode == "train" else None,
             step_wait_s=tuple(round(wait, 7) for wait in measured.waits_s),
             step_s=tuple(round(step, 7) for step in measured.steps_s),
-            peak_gpu_bytes=measured.peak_gpu_bytes,
+            peak_gpu_bytes=max(gpu, default=None),
+            peak_torch_gpu_bytes=None if self.spec.device == "cpu" else torch.cuda.max_memory_reserved(self.spec.device),
+            peak_pss_bytes=max((epoch.pss_bytes for epoch in epochs if epoch.pss_bytes), default=None),
+            shuffle=measured.shuffle,
+            resident_fraction=measured.resident_fraction,
+            gate_s=measured.gate_s,
         )
+        return flags.raised(result, same_order=measured.same_order)
+
+
+def reported(
+    phase: str, batches: Iterator[Batch] | EpochClock, total: int, batch_size: int, say: Progress
+) -> Iterator[Batch]:
+    """The batches as they are; twice a second a line to the suite, which takes silence for a hang."""
+    done, last = 0, now()
+    say(phase, 0, total)
+    for batch in batches:
+        yield batch
+        done += len(batch.label)
+        refuse_endless(done, total, batch_size)
+        if now() - last > REPORT_EVERY_S:
+            say(phase, done, total)
+            last = now()
+
+
+def _read_whole(batch: Batch) -> None:
+    for tensor in batch.tensors():
+        tensor.sum()
 
 
 def attempt(spec: TrialSpec, folder: Path, say: Progress) -> Message:

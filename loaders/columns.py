@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Batch, Schema, Split
+from feedrate.loaders.phases import phase
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +56,13 @@ def read_columns(split: Split) -> Columns:
     return columns_of_table(table, split.schema)
 
 
+def read_head(split: Split, rows: int) -> Batch:
+    """The first rows of the first row group, at most so many."""
+    group = pq.ParquetFile(split.files[0]).read_row_group(0, columns=list(split.schema.columns))
+    columns = columns_of_table(group, split.schema)
+    return columns.slice(0, min(rows, columns.rows))
+
+
 def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
     """The same for an Arrow table that holds at least the schema's columns."""
     return Columns(
@@ -79,7 +87,10 @@ def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Te
 
 def batch_to(batch: Batch, device: str) -> Batch:
     """Copy a batch to a device; asynchronous where the host memory is pinned."""
-    return batch if device == "cpu" else batch.map(lambda tensor: tensor.to(device, non_blocking=True))
+    if device == "cpu":
+        return batch
+    with phase("copy"):
+        return batch.map(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 def epoch_order(rows: int, *, shuffle: bool, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> np.ndarray:

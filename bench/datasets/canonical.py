@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from feedrate.bench.probe import Probe, ProbeWriter
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 ROW_GROUP_ROWS = 262_144
 ROW_GROUPS_A_FILE = 32
+PROBE = "probe.npy"
+"""In each split's folder."""
 SplitName = Literal["train", "valid"]
 Progress = Callable[[int, int], None]
 """done, total: rows or bytes."""
@@ -59,6 +62,11 @@ class Dataset:
 
     folder: Path
     info: DatasetInfo
+
+    def probe(self, name: SplitName) -> Probe | None:
+        """Some rows' hashes and places; None for a folder that was prepared before there were probes."""
+        path = self.folder / name / PROBE
+        return Probe.read(path, self.info.splits[name].rows) if path.is_file() else None
 
     def split(self, name: SplitName) -> Split:
         info = self.info.splits[name]
@@ -162,6 +170,7 @@ class _SplitWriter:
         self._writer: Any = None
         self._rows = 0
         self._sum: RowSum | None = None
+        self._probe = ProbeWriter()
 
     def add(self, table: pa.Table) -> None:
         import pyarrow as pa
@@ -182,6 +191,7 @@ class _SplitWriter:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+            self._probe.write(self._folder / PROBE)
 
     def info(self) -> SplitInfo:
         digest = self._sum.result().digest if self._sum else "0" * 16
@@ -202,9 +212,10 @@ class _SplitWriter:
         group = group.combine_chunks()
         self._writer.write_table(group, row_group_size=group.num_rows)
         self._groups_in_file += 1
-        self._rows += group.num_rows
         self._sum = self._sum or RowSum()
-        self._sum.add(columns_of_table(group, self._schema).slice(0, group.num_rows))
+        hashes = self._sum.add(columns_of_table(group, self._schema).slice(0, group.num_rows))
+        self._probe.add(hashes.numpy(), first_row=self._rows)
+        self._rows += group.num_rows
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:

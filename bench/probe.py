@@ -1,0 +1,54 @@
+"""A sample of a split's rows, known by their hashes, so that an epoch's order can be seen without a row number in the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from feedrate.loaders.errors import FeedrateError
+
+LEAST_KEPT = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Evenly spaced rows whose hash no other sampled row has."""
+
+    hashes: np.ndarray
+    """int64 [K], ascending."""
+    places: np.ndarray
+    """float64 [K]: position in the files, from 0 up to 1."""
+
+    @classmethod
+    def read(cls, path: Path, rows: int) -> Probe:
+        """Raises FeedrateError for a file that is none."""
+        try:
+            positions, hashes = np.load(path)
+        except (OSError, ValueError) as error:
+            raise FeedrateError(f"{path} cannot be read ({error}): prepare the dataset anew with --overwrite") from error
+        unique, first, counts = np.unique(hashes, return_index=True, return_counts=True)
+        alone = counts == 1
+        return cls(unique[alone], positions[first[alone]] / rows)
+
+
+class ProbeWriter:
+    """Keeps every 2^k-th row of a stream of unknown length: between LEAST_KEPT and twice as many, all where there are fewer."""
+
+    def __init__(self) -> None:
+        self._step = 1
+        self._kept = np.zeros((2, 0), np.int64)
+
+    def add(self, hashes: np.ndarray, *, first_row: int) -> None:
+        """The next rows' hashes, int64 [B]."""
+        start = -first_row % self._step
+        positions = np.arange(first_row + start, first_row + len(hashes), self._step)
+        self._kept = np.concatenate([self._kept, np.stack([positions, hashes[start :: self._step]])], axis=1)
+        while self._kept.shape[1] >= 2 * LEAST_KEPT:
+            self._kept = self._kept[:, ::2]
+            self._step *= 2
+
+    def write(self, path: Path) -> None:
+        """int64 [2, K]: positions and hashes."""
+        np.save(path, self._kept)

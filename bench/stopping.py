@@ -1,0 +1,115 @@
+"""When a run has seen enough: a rule is told each round's results and says whether another round is worth its time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from feedrate.bench.plan import Plan
+from feedrate.bench.record import TrialResult
+from feedrate.bench.stats import Estimate, ratio
+from feedrate.bench.timing import now
+from feedrate.loaders.errors import FeedrateError
+
+
+def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
+    """Fixed rounds where the plan has them; each seed at least once, and three rounds, where it has not."""
+    if plan.rounds is not None:
+        return FixedRounds(plan.rounds)
+    least = max(3, len(plan.seeds))
+    return UntilPrecise(baseline=plan.compared_to, width=width, budget_s=budget_s, clock=now, least=least)
+
+
+class StopRule(Protocol):
+    @property
+    def most(self) -> int:
+        """Rounds after which it ends in any case."""
+        ...
+
+    def add(self, results: Sequence[TrialResult]) -> None:
+        """The results of one more round."""
+        ...
+
+    @property
+    def finished(self) -> str:
+        """Why no further round is needed; empty: one is."""
+        ...
+
+
+@dataclass(slots=True)
+class FixedRounds:
+    """So many rounds, whatever they show."""
+
+    most: int
+    _rounds: int = 0
+
+    def add(self, results: Sequence[TrialResult]) -> None:  # noqa: ARG002  (it counts only)
+        self._rounds += 1
+
+    @property
+    def finished(self) -> str:
+        return f"{self.most} rounds were asked for" if self._rounds >= self.most else ""
+
+
+@dataclass(slots=True)
+class UntilPrecise:
+    """Until the 95 % interval of each loader's ratio to the baseline is narrower than `width`, or the time is up.
+
+    Ratios are of rows/s in the same mode and batch size, paired by round. Width is that of the whole interval as a share
+    of the ratio. It looks at the width alone, never at whether a difference shows: stopping there would find too many.
+    """
+
+    baseline: str
+    width: float
+    budget_s: float
+    clock: Callable[[], float]
+    least: int = 3
+    most: int = 30
+    _rows_per_s: dict[tuple[str, int, str], dict[tuple[int, int], float]] = field(default_factory=lambda: defaultdict(dict))
+    _rounds: int = 0
+    _longest_s: float = 0.0
+    _began: float = field(init=False)
+    _last: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise FeedrateError(f"--precision is {self.width:g}, but must be over 0: 0.05 asks for intervals of 5 %")
+        if self.budget_s <= 0:
+            raise FeedrateError(f"--budget is {self.budget_s:g} s, but must be over 0")
+        self._began = self._last = self.clock()
+
+    def add(self, results: Sequence[TrialResult]) -> None:
+        now = self.clock()
+        self._longest_s, self._last = max(self._longest_s, now - self._last), now
+        self._rounds += 1
+        for trial in results:
+            if trial.status == "ok" and trial.rows_per_s:
+                spec = trial.spec
+                self._rows_per_s[spec.mode, spec.batch_size, spec.loader][spec.repeat, spec.seed] = trial.rows_per_s
+
+    @property
+    def finished(self) -> str:
+        if self._rounds >= self.most:
+            return f"{self.most} rounds are the most that are run"
+        spent_s = self._last - self._began
+        if self._rounds and spent_s + self._longest_s > self.budget_s:
+            return f"the time budget of {self.budget_s:g} s leaves no room for another round"
+        if self._rounds < self.least:
+            return ""
+        widths = [_width(found) for found in self._ratios()]
+        if any(width is None or width > self.width for width in widths):
+            return ""
+        return f"every ratio to {self.baseline} is known to {self.width:.1%} or better"
+
+    def _ratios(self) -> Iterable[Estimate]:
+        for (mode, size, loader), head in self._rows_per_s.items():
+            base = self._rows_per_s.get((mode, size, self.baseline), {})
+            both = sorted(head.keys() & base.keys())
+            if loader != self.baseline and both:
+                yield ratio([head[key] for key in both], [base[key] for key in both], paired=True)
+
+
+def _width(found: Estimate) -> float | None:
+    return None if found.low is None or found.high is None else (found.high - found.low) / found.mean
