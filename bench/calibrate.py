@@ -25,7 +25,9 @@ def measure(device: str = "cpu") -> HarnessRecord:
     """In a process of its own, as a trial is."""
     done = subprocess.run([sys.executable, "-m", __name__, device], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise FeedrateError(f"the harness cannot be calibrated: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        raise FeedrateError(
+            f"the harness cannot be calibrated: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        )
     return msgspec.json.decode(done.stdout, type=HarnessRecord)
 
 

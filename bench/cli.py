@@ -158,8 +158,10 @@ def run(
     ] = None,
     precision: Annotated[
         float, typer.Option(help="Width of the 95 % interval of each ratio to the baseline that is narrow enough.")
-    ] = 0.05,
-    budget: Annotated[float, typer.Option(metavar="SECONDS", help="No new round is begun that would end after it.")] = 600.0,
+    ] = 0.04,
+    budget: Annotated[
+        float, typer.Option(metavar="SECONDS", help="No new round is begun that would end after it.")
+    ] = 600.0,
     baseline: Annotated[str, typer.Option(metavar="LOADER", help="That ratios are taken to; else the first.")] = "",
     batch_size: Annotated[str, typer.Option(metavar="N,M", help="Rows a batch; several are an axis.")] = "32768",
     epochs: Annotated[int, typer.Option(help="Timed epochs a trial.")] = 5,
@@ -246,6 +248,65 @@ def report(
     comparison = compare([(run, store.read(run)) for run in runs])
     console.write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"))
     console.show_comparison(comparison, format)
+
+
+@app.command("compare")
+def compare_command(
+    base: Annotated[str, typer.Argument(help="A run, or RUN@LOADER for one loader of it.")],
+    head: Annotated[
+        str, typer.Argument(help="The same; left out: the other loaders of BASE against its baseline.")
+    ] = "",
+    fail_if: Annotated[
+        str,
+        typer.Option(
+            "--fail-if",
+            metavar="CONDITIONS",
+            help='Exit code 1 where one is met beyond what chance explains: "rows_per_s<-5%,auc<-0.002,stall_fraction>+0.05".',
+        ),
+    ] = "",
+    all_metrics: Annotated[bool, typer.Option("--all", help="Every quantity, not only those of the table.")] = False,
+) -> None:
+    """Say what is faster, slower, the same, or cannot be told: HEAD against BASE, with interval and smallest visible effect.
+
+    Runs that differ in GPU, CPU, dataset, torch, model or batch size are refused.
+    """
+    from feedrate.bench import console
+    from feedrate.reports import versus
+
+    gates = versus.read_gates(fail_if)
+    one, other = (versus.read_side(base), versus.read_side(head)) if head else versus.within(base)
+    lines = versus.versus(one, other)
+    failed = list(versus.failures(lines, gates))
+    console.show_versus(lines, failed, {gate.metric for gate in gates}, all_metrics=all_metrics)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def calibrate(
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Measure what feedrate itself costs a step, with a loader and a model that do nothing. Each run records the same."""
+    from feedrate.bench import console, session
+    from feedrate.bench.calibrate import measure
+
+    console.calibration(measure(session.found_device(device)))
+
+
+@app.command()
+def selftest(
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N: where planted faults are run.")] = "auto",
+    pairs: Annotated[int, typer.Option(help="Real comparisons of a loader with itself; 0 leaves verdicts out.")] = 20,
+    rounds: Annotated[int, typer.Option(help="Processes for each side of a comparison.")] = 4,
+) -> None:
+    """Prove on this machine that feedrate catches planted faults, measures planted delays and gives right verdicts.
+
+    About six minutes on two cores; exit code 1 where something is not as it should be.
+    """
+    from feedrate.bench import console, session
+
+    if not console.show_selftest(session.found_device(device), pairs, rounds):
+        raise typer.Exit(1)
 
 
 @app.command()

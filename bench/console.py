@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from feedrate.bench import child
     from feedrate.bench.datasets.canonical import Dataset
     from feedrate.bench.datasets.parquet import Columns
-    from feedrate.bench.record import RunRecord, TrialResult
+    from feedrate.bench.record import HarnessRecord, RunRecord, TrialResult
     from feedrate.bench.session import Session
     from feedrate.bench.spec import TrialSpec
     from feedrate.bench.stopping import StopRule
     from feedrate.reports.compare import Comparison
+    from feedrate.reports.versus import Line
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
 err = Console(stderr=True, highlight=False)
@@ -159,6 +160,56 @@ def show_comparison(comparison: Comparison, form: str = "table") -> None:
         text.print_table(comparison, out)
     else:
         out.print(text.WRITERS[form](comparison), markup=False, soft_wrap=True, end="")
+
+
+def show_versus(lines: list[Line], failed: list[str], gated: set[str], *, all_metrics: bool) -> None:
+    """A line for each quantity; those of gates always."""
+    from feedrate.reports import versus
+
+    table = Table(
+        "loader", "batch", "quantity", "base", "head", "change (95 % interval)", "verdict", "smallest visible", "n"
+    )
+    styles = {"faster": "green", "slower": "red", "inconclusive": "yellow"}
+    for line in lines:
+        if not (all_metrics or line.metric.in_table or line.metric.name in gated):
+            continue
+        smallest = line.verdict.smallest_seen
+        least = units.NONE if smallest is None else units.percent(smallest) if line.relative else f"{smallest:.4f}"
+        name = line.head if line.head == line.base else f"{line.head} against {line.base}"
+        table.add_row(
+            Text(name), str(line.batch_size), line.metric.title, line.metric.text(line.base_mean),
+            line.metric.text(line.head_mean), versus.change_text(line), Text(line.word, style=styles.get(line.word, "")),
+            least, str(line.verdict.change.n),
+        )  # fmt: skip
+    out.print(table)
+    for sentence in failed:
+        say(f"failed: {sentence}")
+
+
+def calibration(found: HarnessRecord) -> None:
+    out.print(
+        f"feedrate itself costs {units.seconds(found.step_s)} a step ({found.steps:,} steps, least of several rounds)"
+    )
+    out.print(f"so a loader at no cost would reach {units.rate(found.null_rows_per_s)} at batch 32768")
+
+
+def show_selftest(device: str, pairs: int, rounds: int) -> bool:
+    """A line for each proof; True where all hold."""
+    from feedrate.bench.selftest.proof import prove
+
+    broken = 0
+    total = pairs * rounds * 2
+    if pairs:
+        say(f"planted faults and delays take about two minutes, then {total} trials of a few seconds follow")
+    for proof in prove(device, pairs=pairs, rounds=rounds, progress=lambda done, of: say(f"comparison {done} of {of}")):
+        broken += not proof.holds
+        line = Text("  ok      " if proof.holds else "  BROKEN  ", style="green" if proof.holds else "red")
+        line.append(f"{proof.part}: {proof.name}: {proof.seen}", style="default")
+        out.print(line, soft_wrap=True)
+    out.print(
+        "feedrate catches, measures and judges as it should here" if not broken else f"{broken} proof(s) do not hold"
+    )
+    return not broken
 
 
 def check_format(form: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from feedrate.bench.record import GpuRecord, TrialResult
 
@@ -55,7 +56,7 @@ def _leak(trial: TrialResult) -> list[str]:
 
 def steady_growth(used: Sequence[int]) -> int:
     """The least growth from one epoch to the next after the first, where every one grew notably; else 0."""
-    steps = [after - before for before, after in zip(used[1:], used[2:], strict=False)]
+    steps = [after - before for before, after in pairwise(used[1:])]
     if len(steps) < LEAK_EPOCHS or min(steps) < LEAK_FRACTION * used[0]:
         return 0
     return min(steps)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -46,7 +47,9 @@ class WrongRows(Exception):
         self.sentence = sentence
 
 
-def check_epoch(batches: Iterable[Batch], wanted: SplitInfo, *, probe: Probe | None, batch_size: int, device: str) -> Delivered:
+def check_epoch(
+    batches: Iterable[Batch], wanted: SplitInfo, *, probe: Probe | None, batch_size: int, device: str
+) -> Delivered:
     """Raises GateFailed where the epoch is wrong in its form, WrongRows where it is in its rows."""
     at_once, later = RowSum(), RowSum()
     watch = ShuffleWatch(probe, wanted.rows, device) if probe else None
@@ -88,7 +91,7 @@ def check_form(batch: Batch, device: str) -> None:
     for name, column in (*batch.ids.items(), *batch.dense.items()):
         if len(column) != rows:
             raise GateFailed(f"a batch of {rows:,} labels has {len(column):,} rows of {name}")
-    for name, (values, offsets) in batch.bags.items():
+    for name, (_values, offsets) in batch.bags.items():
         if len(offsets) != rows + 1:
             raise GateFailed(f"a batch of {rows:,} rows has {len(offsets):,} offsets of {name}, not {rows + 1:,}")
 
@@ -120,7 +123,8 @@ def refuse_wrong(at_once: Checksum, later: Checksum, wanted: SplitInfo, batch_si
         )
     if count := wrong_count(at_once.rows, wanted.rows, batch_size):
         raise WrongRows(count)
-    if again := next((i for i, (one, two) in enumerate(zip(sums, sums[1:], strict=False)) if one == two), None):
+    again = next((number for number, (one, two) in enumerate(pairwise(sums)) if one == two), None)
+    if again is not None:
         raise WrongRows(f"batch {again + 1} is batch {again} again")
     raise WrongRows(f"the rows' checksum is {at_once.digest}, not {wanted.checksum}")
 
@@ -129,7 +133,8 @@ def wrong_count(rows: int, wanted: int, batch_size: int) -> str:
     """A sentence for an epoch of another length; empty where the length is right."""
     if rows == wanted:
         return ""
-    sentence = f"an epoch delivered {rows:,} rows, not the {wanted:,} there are"
+    apart = f"{wanted - rows:,} fewer" if rows < wanted else f"{rows - wanted:,} more"
+    sentence = f"an epoch delivered {rows:,} rows, {apart} than the {wanted:,} there are"
     if wanted - rows == (wanted % batch_size or batch_size):
         sentence += ": the last batch is missing"
     return sentence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from feedrate.bench.record import GpuRecord
@@ -72,9 +73,7 @@ class NvmlDevice:
             busy_fraction=self._asked(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
             sm_clock_hz=self._asked(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * 1e6),
             power_w=self._asked(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
-            temperature_c=self._asked(
-                lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
-            ),
+            temperature_c=self._asked(lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
             energy_j=self._asked(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
             used_bytes=self._asked(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
             reasons=self._asked(lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))) or 0,
@@ -91,7 +90,11 @@ class NvmlDevice:
 
 
 def summary(
-    samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]], *, period_s: float, sm_clock_max_hz: float | None
+    samples: Sequence[GpuSample],
+    windows: Sequence[tuple[float, float]],
+    *,
+    period_s: float,
+    sm_clock_max_hz: float | None,
 ) -> GpuRecord | None:
     """Over the timed windows; None for fewer than three samples in them."""
     within = [sample for sample in samples if any(start <= sample.at <= end for start, end in windows)]
@@ -125,7 +128,7 @@ def energy_j(samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]
 
 
 def _at(series: Sequence[tuple[float, float]], moment: float) -> float | None:
-    for (one, low), (two, high) in zip(series, series[1:], strict=False):
+    for (one, low), (two, high) in pairwise(series):
         if one <= moment <= two:
             return low + (high - low) * (moment - one) / (two - one) if two > one else low
     return None

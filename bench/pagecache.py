@@ -42,7 +42,10 @@ def resident_fraction(files: Sequence[Path]) -> float | None:
             continue
         count = -(-size // mmap.PAGESIZE)
         found = ctypes.create_string_buffer(count)
-        with file.open("rb") as stream, mmap.mmap(stream.fileno(), size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE) as view:
+        with (
+            file.open("rb") as stream,
+            mmap.mmap(stream.fileno(), size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE) as view,
+        ):
             # a private writable mapping is what ctypes can take the address of; nothing is written
             anchor = ctypes.c_char.from_buffer(view)
             failed = mincore(ctypes.addressof(anchor), size, found)

@@ -46,7 +46,9 @@ class Plan:
             registry.check_text(loader)
 
         if self.baseline and self.baseline not in self.loaders:
-            raise FeedrateError(f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}")
+            raise FeedrateError(
+                f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"
+            )
 
     @property
     def compared_to(self) -> str:

@@ -27,7 +27,9 @@ class Probe:
         try:
             positions, hashes = np.load(path)
         except (OSError, ValueError) as error:
-            raise FeedrateError(f"{path} cannot be read ({error}): prepare the dataset anew with --overwrite") from error
+            raise FeedrateError(
+                f"{path} cannot be read ({error}): prepare the dataset anew with --overwrite"
+            ) from error
         unique, first, counts = np.unique(hashes, return_index=True, return_counts=True)
         alone = counts == 1
         return cls(unique[alone], positions[first[alone]] / rows)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from feedrate.bench import store
+from feedrate.bench.calibrate import measure
 from feedrate.bench.child import Progress
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.environment import observe
-from feedrate.bench.calibrate import measure
 from feedrate.bench.plan import Plan
 from feedrate.bench.record import DatasetRecord, Environment, RunRecord
 from feedrate.bench.spec import TrialSpec
@@ -115,6 +115,11 @@ def describe(dataset: Dataset) -> DatasetRecord:
         cardinalities={column.name: column.cardinality for column in columns},
         best_auc=info.best_auc,
     )
+
+
+def found_device(asked: str) -> str:
+    """cpu, or a CUDA device that is there. Raises FeedrateError."""
+    return _device(asked, observe())
 
 
 def _device(asked: str, environment: Environment) -> str:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 RESAMPLES = 2000
-SMALLEST_EFFECT = 0.02
+SMALLEST_EFFECT = 0.03
 """A ratio nearer to 1 than this is the same for any practical purpose."""
 CONFIDENCE = 0.95
+SURE = 0.99
+"""Confidence of a verdict of difference: a stop rule that looks again and again finds too many at 95 %."""
 
 Direction = Literal["more", "less", "same", "inconclusive"]
 
@@ -59,32 +61,60 @@ def ratio(head: Sequence[float], base: Sequence[float], *, paired: bool, confide
     return Estimate(exp(found.mean), _exp(found.low), _exp(found.high), found.n)
 
 
-def difference(head: Sequence[float], base: Sequence[float], *, paired: bool, confidence: float = CONFIDENCE) -> Estimate:
+def difference(
+    head: Sequence[float], base: Sequence[float], *, paired: bool, confidence: float = CONFIDENCE
+) -> Estimate:
     """Mean of head less that of base, with the same interval as `ratio`."""
     if paired:
         return _bootstrapped([[a - b for a, b in zip(head, base, strict=True)]], [], confidence)
     return _bootstrapped([head], [base], confidence)
 
 
-def judge(found: Estimate, *, same: float, effect: float) -> Direction:
-    """A verdict needs significance and a size; where there is neither it is inconclusive.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison allows to say."""
 
-    same: the value that means no change (1 for a ratio, 0 for a difference). effect: what is too small to matter.
+    direction: Direction
+    change: Estimate
+    """A ratio or a difference, with its 95 % interval."""
+
+    @property
+    def smallest_seen(self) -> float | None:
+        """The smallest change that this comparison could have told from none: half the width of its interval."""
+        change = self.change
+        return None if change.low is None or change.high is None else (change.high - change.low) / 2
+
+
+def judge_ratio(
+    head: Sequence[float], base: Sequence[float], *, paired: bool, effect: float = SMALLEST_EFFECT
+) -> Verdict:
+    """Is the head's mean more or less than the base's? See `judge`."""
+    usual, sure = (ratio(head, base, paired=paired, confidence=confidence) for confidence in (CONFIDENCE, SURE))
+    return Verdict(judge(usual, sure, same=1.0, effect=effect), usual)
+
+
+def judge_difference(head: Sequence[float], base: Sequence[float], *, paired: bool, effect: float) -> Verdict:
+    """Is the head's mean more or less than the base's, counted in their own unit? See `judge`."""
+    usual, sure = (difference(head, base, paired=paired, confidence=confidence) for confidence in (CONFIDENCE, SURE))
+    return Verdict(judge(usual, sure, same=0.0, effect=effect), usual)
+
+
+def judge(usual: Estimate, sure: Estimate, *, same: float, effect: float) -> Direction:
+    """A verdict of difference needs significance (99 %) and a size; one of sameness needs the 95 % interval within that
+    size; what has neither is inconclusive.
+
+    same: the value that means no change. effect: what is too small to matter. Equivalence by an interval within bounds is
+    Westlake's (1972) and Schuirmann's (1987).
     """
-    if found.low is None or found.high is None:
+    if usual.low is None or usual.high is None or sure.low is None or sure.high is None:
         return "inconclusive"
-    if same - effect <= found.low and found.high <= same + effect:
-        return "same"
-    if found.low > same and found.mean >= same + effect:
+    if sure.low > same and usual.mean >= same + effect:
         return "more"
-    if found.high < same and found.mean <= same - effect:
+    if sure.high < same and usual.mean <= same - effect:
         return "less"
+    if same - effect <= usual.low and usual.high <= same + effect:
+        return "same"
     return "inconclusive"
-
-
-def smallest_seen(found: Estimate) -> float | None:
-    """The smallest change that this interval could have told from none: half its width."""
-    return None if found.low is None or found.high is None else (found.high - found.low) / 2
 
 
 def percentile(samples: Sequence[float], fraction: float) -> float:

@@ -22,6 +22,11 @@ def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
     return UntilPrecise(baseline=plan.compared_to, width=width, budget_s=budget_s, clock=now, least=least)
 
 
+PRECISION = 0.04
+"""Default width of a ratio's interval that is narrow enough: a change of 5 % is then found in over 95 of 100 runs."""
+BUDGET_S = 600.0
+
+
 class StopRule(Protocol):
     @property
     def most(self) -> int:
@@ -66,8 +71,10 @@ class UntilPrecise:
     budget_s: float
     clock: Callable[[], float]
     least: int = 3
-    most: int = 30
-    _rows_per_s: dict[tuple[str, int, str], dict[tuple[int, int], float]] = field(default_factory=lambda: defaultdict(dict))
+    most: int = 200
+    _rows_per_s: dict[tuple[str, int, str], dict[tuple[int, int], float]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
     _rounds: int = 0
     _longest_s: float = 0.0
     _began: float = field(init=False)

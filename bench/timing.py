@@ -123,7 +123,9 @@ class EpochClock:
         if self._marks is None:  # the consumer is the device: it is idle whenever it waits
             return self.wait_s, None
         gaps = self._marks.gaps_s(self._asked[0])
-        stall = sum(overlap(gap, wait) for gap, wait in zip(gaps, zip(self._asked, self._came, strict=True), strict=True))
+        stall = sum(
+            overlap(gap, wait) for gap, wait in zip(gaps, zip(self._asked, self._came, strict=True), strict=True)
+        )
         return stall, sum(end - start for start, end in gaps) - stall
 
 
@@ -141,7 +143,7 @@ class DeviceMarks:
 
         self._stream = torch.cuda.current_stream(torch.device(device))
         self._event = torch.cuda.Event
-        self._base = self._event(enable_timing=True)
+        self._base = self._event(enable_timing=True)  # type: ignore[no-untyped-call]
         self._events: list[Any] = []
 
     def begin(self) -> None:
@@ -149,7 +151,7 @@ class DeviceMarks:
         self._base.record(self._stream)
 
     def add(self) -> None:
-        event = self._event(enable_timing=True)
+        event = self._event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(self._stream)
         self._events.append(event)
 

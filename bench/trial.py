@@ -256,7 +256,9 @@ class Trial:
     def _finite(self, name: str, value: float) -> float:
         """A diverged model has no AUC that could be compared."""
         if not math.isfinite(value):
-            raise FeedrateError(f"the {name} is {value} in epoch {len(self.measured.epochs)}: try a lower learning rate")
+            raise FeedrateError(
+                f"the {name} is {value} in epoch {len(self.measured.epochs)}: try a lower learning rate"
+            )
         return value
 
     def _new_model(self) -> EmbeddingMLP:
@@ -287,7 +289,9 @@ class Trial:
             step_wait_s=tuple(round(wait, 7) for wait in measured.waits_s),
             step_s=tuple(round(step, 7) for step in measured.steps_s),
             peak_gpu_bytes=max(gpu, default=None),
-            peak_torch_gpu_bytes=None if self.spec.device == "cpu" else torch.cuda.max_memory_reserved(self.spec.device),
+            peak_torch_gpu_bytes=None
+            if self.spec.device == "cpu"
+            else torch.cuda.max_memory_reserved(self.spec.device),
             peak_pss_bytes=max((epoch.pss_bytes for epoch in epochs if epoch.pss_bytes), default=None),
             shuffle=measured.shuffle,
             resident_fraction=measured.resident_fraction,

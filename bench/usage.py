@@ -27,25 +27,18 @@ class Usage:
         """memory: look at it, too, which takes a millisecond for each gigabyte mapped."""
         own = psutil.Process()
         times = own.cpu_times()
-        children = [child for child in own.children(recursive=True) if _asked(lambda c=child: c.status()) is not None]
-        cpu = {
-            child.pid: found.user + found.system
-            for child in children
-            if (found := _asked(lambda c=child: c.cpu_times())) is not None
-        }
+        children = own.children(recursive=True)
+        cpu = {child.pid: spent for child in children if (spent := _asked(_cpu_s, child)) is not None}
         processes = [own, *children]
-        io = [found for process in processes if (found := _asked(lambda p=process: p.io_counters())) is not None]
-        rss = pss = 0
-        if memory:
-            rss = sum(found.rss for process in processes if (found := _asked(lambda p=process: p.memory_info())))
-            pss = sum(found.pss for process in processes if (found := _asked(lambda p=process: p.memory_full_info())))
+        io = [found for process in processes if (found := _asked(_io_bytes, process)) is not None]
+        used = [found for process in processes if memory and (found := _asked(_memory_bytes, process)) is not None]
         return cls(
             cpu_s=times.user + times.system + times.children_user + times.children_system + sum(cpu.values()),
             child_cpu_s=cpu,
-            storage_bytes=sum(found.read_bytes for found in io) if io else None,
-            read_bytes=sum(found.read_chars for found in io) if io else None,
-            rss_bytes=rss,
-            pss_bytes=pss or None,
+            storage_bytes=sum(storage for storage, _ in io) if io else None,
+            read_bytes=sum(read for _, read in io) if io else None,
+            rss_bytes=sum(rss for rss, _ in used),
+            pss_bytes=sum(pss for _, pss in used) or None,
         )
 
     def busiest_child_s(self, before: Usage) -> float:
@@ -57,9 +50,26 @@ def since(now: int | None, before: int | None) -> int | None:
     return None if now is None or before is None else max(now - before, 0)
 
 
-def _asked(question: Callable[[], Value]) -> Value | None:
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _io_bytes(process: psutil.Process) -> tuple[int, int]:
+    """From storage, and through read calls."""
+    io = process.io_counters()
+    return io.read_bytes, io.read_chars
+
+
+def _memory_bytes(process: psutil.Process) -> tuple[int, int]:
+    """RSS and PSS."""
+    memory = process.memory_full_info()
+    return memory.rss, memory.pss
+
+
+def _asked(question: Callable[[psutil.Process], Value], process: psutil.Process) -> Value | None:
     """None where the process ended as it was looked at, or may not be looked at, or the platform has no answer."""
     try:
-        return question()
+        return question(process)
     except (psutil.Error, AttributeError, OSError):
         return None

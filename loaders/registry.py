@@ -22,6 +22,8 @@ BUILT_IN = {
     "cupy": "feedrate.loaders.cupy:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.fake:ADAPTER",
+    "slow": "feedrate.loaders.slow:ADAPTER",
+    "planted": "feedrate.loaders.planted:ADAPTER",
 }
 ENTRY_POINT_GROUP = "feedrate.loaders"
 

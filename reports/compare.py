@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from feedrate.bench.record import RunRecord, TrialResult
 from feedrate.bench.spec import Mode
-from feedrate.bench.stats import Estimate, estimate
+from feedrate.bench.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.metrics import METRICS
+from feedrate.reports.stall import StallSplit, split
+from feedrate.reports.versus import judge_samples, samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,17 @@ class Row:
     """Least and greatest of each epoch."""
     deviations: Mapping[str, str]
     not_ok: tuple[TrialResult, ...]
+    flags: tuple[str, ...] = ()
+    """Of its trials, each once."""
+    stall: StallSplit | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """By metric, against the run's baseline; empty for the baseline itself."""
+
+    @property
+    def auc_differs(self) -> Verdict | None:
+        """The AUC's difference to the baseline, where it is more than seeds explain."""
+        verdict = self.verdicts.get("auc")
+        return verdict if verdict and verdict.direction in ("more", "less") else None
 
     @property
     def ceiling_fraction(self) -> float | None:
@@ -79,7 +92,7 @@ def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
         )
     settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
     rows = [
-        _row(name, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)
+        _row(name, run, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)
         for name, run in runs
         for size in sorted({trial.spec.batch_size for trial in run.trials})
         for loader in dict.fromkeys(trial.spec.loader for trial in run.trials if trial.spec.mode != "replay")
@@ -87,7 +100,9 @@ def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
     return Comparison(runs, tuple(sorted(rows, key=_slowness)))
 
 
-def _row(run: str, trials: list[TrialResult], loader: str, size: int, settings: set[tuple[str, int]]) -> Row:
+def _row(
+    run: str, record: RunRecord, trials: list[TrialResult], loader: str, size: int, settings: set[tuple[str, int]]
+) -> Row:
     own = [trial for trial in trials if trial.spec.loader == loader]
     ok = [trial for trial in own if trial.status == "ok"]
     curves = [trial.auc for trial in ok if trial.auc]
@@ -108,7 +123,26 @@ def _row(run: str, trials: list[TrialResult], loader: str, size: int, settings: 
         auc_spread=tuple((min(epoch), max(epoch)) for epoch in epochs),
         deviations=next((trial.deviations for trial in ok if trial.deviations), {}),
         not_ok=tuple(trial for trial in own if trial.status != "ok"),
+        flags=tuple(dict.fromkeys(flag for trial in ok for flag in trial.flags)),
+        stall=split(
+            _of_mode(ok, "train"),
+            [trial for trial in trials if trial.spec.mode == "replay" and trial.status == "ok"],
+            record.harness,
+        ),
+        verdicts={} if loader == record.baseline else _verdicts(trials, record.baseline, loader, size),
     )
+
+
+def _verdicts(trials: Sequence[TrialResult], baseline: str | None, loader: str, size: int) -> dict[str, Verdict]:
+    if baseline is None:
+        return {}
+    found = {
+        metric.name: judge_samples(
+            metric, samples(trials, baseline, size, metric), samples(trials, loader, size, metric), paired=True
+        )
+        for metric in METRICS
+    }
+    return {name: verdict for name, verdict in found.items() if verdict is not None}
 
 
 def _ceiling(trials: Sequence[TrialResult], size: int) -> Samples | None:

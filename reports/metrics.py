@@ -8,6 +8,7 @@ from typing import Literal
 
 from feedrate.bench.record import TrialResult
 from feedrate.bench.spec import Mode
+from feedrate.bench.stats import percentile
 from feedrate.reports import units
 
 
@@ -22,22 +23,52 @@ class Metric:
     about: str
     of: Callable[[TrialResult], float | None]
     text: Callable[[float | None], str]
+    in_table: bool = True
+    """Else in CSV and verdicts only: a table of all of them could not be read."""
+
+
+def _wait(fraction: float) -> Callable[[TrialResult], float | None]:
+    return lambda trial: percentile(trial.step_wait_s, fraction) if trial.step_wait_s else None
+
+
+def _cpu_s_per_million_rows(trial: TrialResult) -> float | None:
+    spent = [epoch.cpu_s for epoch in trial.steady if epoch.cpu_s is not None]
+    rows = sum(epoch.rows for epoch in trial.steady)
+    return sum(spent) / rows * 1e6 if spent and rows else None
+
+
+def _rows_per_joule(trial: TrialResult) -> float | None:
+    return trial.rows / trial.gpu.energy_j if trial.rows and trial.gpu and trial.gpu.energy_j else None
+
+
+def _gpu_busy(trial: TrialResult) -> float | None:
+    return trial.gpu.busy_fraction if trial.gpu else trial.gpu_busy_fraction
+
+
+def _read_bytes(trial: TrialResult) -> float | None:
+    read = [epoch.read_bytes for epoch in trial.epochs or () if epoch.read_bytes is not None]
+    return sum(read) if read else None
 
 
 METRICS = (
     Metric(
         "load_rows_per_s", "Loader alone", "rows/s", "higher", "load",
-        "Rows delivered over wall time, each batch read whole on its device and no model beside it.",
+        "Rows delivered over wall time in the steady epochs, each batch read whole on its device and no model beside it.",
         lambda trial: trial.rows_per_s, units.rate,
     ),
     Metric(
         "train_rows_per_s", "Training", "rows/s", "higher", "train",
-        "Rows delivered over wall time while the batches train the model; validation is outside of the clock.",
+        "Rows delivered over wall time in the steady epochs, while the batches train the model; validation is outside of the clock.",
         lambda trial: trial.rows_per_s, units.rate,
     ),
     Metric(
+        "stall_fraction", "Stall", "1", "lower", "train",
+        "Share of the training time in which the consumer waited in next() and the device had nothing to do.",
+        lambda trial: trial.stall_fraction, units.percent,
+    ),
+    Metric(
         "wait_fraction", "Waiting", "1", "lower", "train",
-        "Share of the training time that the host spent in the loader's next().",
+        "Share of the training time that the host spent in the loader's next(), whatever the device did meanwhile.",
         lambda trial: trial.wait_fraction, units.percent,
     ),
     Metric(
@@ -46,9 +77,19 @@ METRICS = (
         lambda trial: trial.auc[-1] if trial.auc else None, units.auc,
     ),
     Metric(
+        "shuffle_quality", "Shuffle", "1", "higher", "train",
+        "From 0, the order of the files, to 1, an ideal shuffle: the lesser of displacement and batch diversity.",
+        lambda trial: trial.shuffle.quality if trial.shuffle else None, units.three_decimals,
+    ),
+    Metric(
         "first_batch_s", "First batch", "s", "lower", "train",
         "From before the loader is opened until its first batch is ready on the device.",
         lambda trial: trial.first_batch_s, units.seconds,
+    ),
+    Metric(
+        "first_epoch_rows_per_s", "First epoch", "rows/s", "higher", "train",
+        "Rows over wall time in the first timed epoch, which is not among the steady ones.",
+        lambda trial: trial.first_epoch_rows_per_s, units.rate, in_table=False,
     ),
     Metric(
         "peak_rss_bytes", "Host memory", "B", "lower", "train",
@@ -56,13 +97,47 @@ METRICS = (
         lambda trial: trial.peak_rss_bytes, units.size,
     ),
     Metric(
+        "peak_pss_bytes", "Host memory, shared once", "B", "lower", "train",
+        "The same at the ends of epochs, with pages that processes share counted once.",
+        lambda trial: trial.peak_pss_bytes, units.size, in_table=False,
+    ),
+    Metric(
         "peak_gpu_bytes", "Device memory", "B", "lower", "train",
-        "Device memory in use over what was used before, all pools, looked at after each epoch.",
+        "Device memory in use over what was used before, all pools, sampled ten times a second and after each epoch.",
         lambda trial: trial.peak_gpu_bytes, units.size,
+    ),
+    Metric(
+        "peak_torch_gpu_bytes", "Device memory, torch", "B", "lower", "train",
+        "Reserved by torch's allocator: model, gradients, and batches of loaders that use it.",
+        lambda trial: trial.peak_torch_gpu_bytes, units.size, in_table=False,
     ),
     Metric(
         "gpu_busy_fraction", "GPU busy", "1", "higher", "train",
         "Mean of NVML's utilization.gpu during the timed epochs: the share of time with any kernel resident.",
-        lambda trial: trial.gpu_busy_fraction, units.percent,
+        _gpu_busy, units.percent,
+    ),
+    Metric(
+        "rows_per_joule", "Rows per joule", "rows/J", "higher", "train",
+        "Rows over the energy of the whole device during the timed epochs, from NVML's counter.",
+        _rows_per_joule, units.count, in_table=False,
+    ),
+    Metric(
+        "cpu_s_per_million_rows", "CPU", "s/M rows", "lower", "train",
+        "CPU seconds of the process and all its children for a million rows.",
+        _cpu_s_per_million_rows, units.seconds, in_table=False,
+    ),
+    Metric(
+        "read_bytes", "Read", "B", "lower", "train",
+        "Bytes through read calls in the timed epochs, from the page cache or not; memory-mapped files are not in it.",
+        _read_bytes, units.size, in_table=False,
+    ),
+    *(
+        Metric(
+            f"wait_{name}_s", f"Wait, {name}", "s", "lower", "train",
+            f"Host time in next() of a training step: {name} over the steps of a process.",
+            _wait(fraction), units.seconds, in_table=False,
+        )
+        for name, fraction in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
     ),
 )  # fmt: skip
+BY_NAME = {metric.name: metric for metric in METRICS}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHARE = "Share of ceiling"
+AGAINST = "Against baseline"
+WORDS = {"more": "faster", "less": "slower"}
 
 
 def answer(comparison: Comparison) -> str:
@@ -102,20 +104,23 @@ WRITERS: dict[str, Callable[[Comparison], str]] = {"markdown": markdown, "csv": 
 
 def cells(comparison: Comparison) -> list[list[str]]:
     """The table: a head and a line for each loader, then the ceiling. Columns that nobody has are left out."""
-    shown = [metric for metric in METRICS if any(metric.name in row.metrics for row in comparison.rows)]
+    shown = [
+        metric for metric in METRICS if metric.in_table and any(metric.name in row.metrics for row in comparison.rows)
+    ]
     ceilings = comparison.ceilings
+    judged = any("train_rows_per_s" in row.verdicts for row in comparison.rows)
     head = ["Loader"]
     for metric in shown:
         head.append(metric.title)
-        if metric.name == "train_rows_per_s" and ceilings:
-            head.append(SHARE)
+        if metric.name == "train_rows_per_s":
+            head += [AGAINST] * judged + [SHARE] * bool(ceilings)
     lines = [head]
     for row in comparison.rows:
         line = [row.label]
         for metric in shown:
             line.append(_cell(row, metric))
-            if metric.name == "train_rows_per_s" and ceilings:
-                line.append(units.percent(row.ceiling_fraction))
+            if metric.name == "train_rows_per_s":
+                line += [against(row)] * judged + [units.percent(row.ceiling_fraction)] * bool(ceilings)
         lines.append(line)
     for (run, size), ceiling in ceilings.items():
         parts = [run] * (len(comparison.runs) > 1) + [f"batch {size}"] * (len({size for _, size in ceilings}) > 1)
@@ -133,6 +138,7 @@ def notes(comparison: Comparison) -> list[str]:
     if len({run.dataset.fingerprint for _, run in comparison.runs}) > 1:
         found.insert(0, "the runs read different datasets: speeds and AUC of different runs are not comparable")
     for row in comparison.rows:
+        found += [f"{row.label}: {sentence}" for sentence in (auc_parity(row), *row.flags) if sentence]
         found += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
     failed = {(trial.spec.loader, trial.spec.mode, trial.status, trial.detail) for trial in comparison.not_ok}
     return found + [f"{loader} {mode} {status}: {detail}" for loader, mode, status, detail in sorted(failed)]
@@ -144,6 +150,30 @@ def interval_text(samples: Samples, text: Callable[[float | None], str]) -> str:
     if estimate.low is None or not estimate.mean:
         return text(estimate.mean)
     return f"{text(estimate.mean)} ±{(estimate.mean - estimate.low) / estimate.mean * 100:.0f} %"
+
+
+def against(row: Row) -> str:
+    """Training against the baseline: a verdict, with its interval where there is one."""
+    verdict = row.verdicts.get("train_rows_per_s")
+    if verdict is None:
+        return units.NONE
+    change = verdict.change
+    word = WORDS.get(verdict.direction, verdict.direction)
+    if change.low is None or change.high is None:
+        return f"{word} {units.change(change.mean - 1)}"
+    return f"{word} {units.change(change.low - 1)} .. {units.change(change.high - 1)}"
+
+
+def auc_parity(row: Row) -> str:
+    """A sentence where a loader's AUC is not the baseline's; empty where seeds explain the difference."""
+    verdict = row.auc_differs
+    if verdict is None:
+        return ""
+    change = verdict.change
+    return (
+        f"its AUC differs from the baseline's by {change.mean:+.4f} ({change.low:+.4f} to {change.high:+.4f}, "
+        f"{change.n} seeds): more than seeds explain, whatever its speed"
+    )
 
 
 def _cell(row: Row, metric: Metric) -> str:

@@ -47,6 +47,15 @@ def percent(fraction: float | None) -> str:
     return NONE if fraction is None else f"{fraction * 100:.1f} %"
 
 
+def three_decimals(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3f}"
+
+
+def change(fraction: float) -> str:
+    """0.0123 -> "+1.2 %"."""
+    return f"{fraction * 100:+.1f} %"
+
+
 def auc(value: float | None) -> str:
     return NONE if value is None else f"{value:.4f}"
 

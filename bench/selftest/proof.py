@@ -1,0 +1,66 @@
+"""The whole self-test, line by line: planted faults, planted delays, verdicts on a loader against itself."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.selftest import delays, faults, verdicts
+
+COMPARISONS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    part: str
+    name: str
+    holds: bool
+    seen: str
+
+
+def prove(
+    device: str, *, pairs: int, rounds: int, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Iterator[Proof]:
+    """pairs: real comparisons of a loader with itself, `rounds` processes for each side; 0 leaves verdicts out."""
+    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
+        small = prepare_synthetic(Path(folder) / "small", rows=5_000, seed=1).folder
+        for caught in faults.run(small, device):
+            seen = caught.seen if caught.undisturbed else f"{caught.seen}; and the trial after it was disturbed"
+            yield Proof("fault", caught.fault.name, caught.right and caught.undisturbed, seen)
+        for measured in delays.run(small):
+            found = f"{measured.wait_s * 1e3:.1f} ms a step, truly {measured.true_wait_s * 1e3:.1f} ms; cause: {measured.cause}"
+            yield Proof("delay", measured.delay.name, not measured.problems, "; ".join(measured.problems) or found)
+        if pairs:
+            larger = prepare_synthetic(Path(folder) / "larger", rows=200_000, seed=1).folder
+            real = list(
+                verdicts.really(
+                    larger, pairs=pairs, rounds=rounds, device=device, batch_size=2048, epochs=6, progress=progress
+                )
+            )
+            yield from prove_verdicts(real)
+
+
+def prove_verdicts(real: list[verdicts.Pair]) -> Iterator[Proof]:
+    """From comparisons that were really run, and from 200 made of their rounds."""
+    share = verdicts.different(real)
+    yield Proof(
+        "verdict",
+        f"{len(real)} real comparisons with itself",
+        share <= verdicts.MOST_FALSE,
+        f"{share:.1%} called different",
+    )
+    same = verdicts.resampled(real, comparisons=COMPARISONS)
+    share = sum(verdict in ("more", "less") for verdict in same) / COMPARISONS
+    yield Proof(
+        "verdict", f"{COMPARISONS} resampled comparisons with itself", share <= verdicts.MOST_FALSE,
+        f"{share:.1%} called different, {same.count('same') / COMPARISONS:.0%} the same",
+    )  # fmt: skip
+    slower = verdicts.resampled(real, comparisons=COMPARISONS, slowdown=verdicts.SLOWDOWN)
+    share = slower.count("less") / COMPARISONS
+    yield Proof(
+        "verdict", f"{COMPARISONS} resampled comparisons with a copy 5 % slower", share >= verdicts.LEAST_FOUND,
+        f"{share:.1%} called slower",
+    )  # fmt: skip

@@ -1,0 +1,238 @@
+"""A loader with one planted fault: what the gate, the flags and the rules must each catch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
+from feedrate.loaders.columns import batch_to, epoch_order, read_columns
+from feedrate.loaders.errors import FeedrateError
+
+LEAK_BYTES = 8 << 20
+CHUNKS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedOptions:
+    fault: str = "none"
+    """none, or one of FAULTS."""
+
+    def __post_init__(self) -> None:
+        if self.fault != "none" and self.fault not in FAULTS:
+            raise FeedrateError(f"there is no fault {self.fault!r}: choose from none, {', '.join(FAULTS)}")
+
+
+class PlantedLoader:
+    """Right but for its fault. Rows are planned first (orders), then made into batches (batches)."""
+
+    def __init__(self, split: Split, config: LoaderConfig, options: PlantedOptions) -> None:
+        self.config = config
+        self.columns = read_columns(split)
+        self.leaked: list[np.ndarray] = []
+        self._fault = FAULTS.get(options.fault, Fault())
+
+    def epoch(self, index: int) -> Iterator[Batch]:
+        rows = self._fault.order(self, index)
+        size = self.config.batch_size
+        plan = [rows[start : start + size] for start in range(0, len(rows), size)]
+        batches = (self.columns.take(torch.from_numpy(part)) for part in self._fault.plan(plan, index))
+        return self._fault.batches(self, batches, index)
+
+    def close(self) -> None:
+        self.leaked = []
+
+
+def right_order(loader: PlantedLoader, epoch: int, *, shuffle: bool | None = None) -> np.ndarray:
+    config = loader.config
+    return epoch_order(
+        loader.columns.rows,
+        shuffle=config.shuffle if shuffle is None else shuffle,
+        seed=config.seed,
+        epoch=epoch,
+        rank=config.rank,
+        world_size=config.world_size,
+    ).copy()
+
+
+def _to_device(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+    for batch in batches:
+        yield batch_to(batch, loader.config.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Each part as it should be, unless the fault has its own."""
+
+    order: Callable[[PlantedLoader, int], np.ndarray] = right_order
+    plan: Callable[[list[np.ndarray], int], Iterable[np.ndarray]] = lambda plan, _epoch: plan
+    batches: Callable[[PlantedLoader, Iterable[Batch], int], Iterator[Batch]] = _to_device
+
+
+def _row_dropped(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
+    return [plan[0][1:], *plan[1:]]
+
+
+def _row_twice(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
+    return [*plan[:-1], np.append(plan[-1], plan[0][0])]
+
+
+def _row_replaced(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
+    return [*plan[:-1], np.append(plan[-1][1:], plan[0][0])]
+
+
+def _last_batch_missing(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
+    return plan[:-1]
+
+
+def _ends_early(plan: list[np.ndarray], epoch: int) -> Iterable[np.ndarray]:
+    return plan if epoch == 0 else plan[: len(plan) // 2]
+
+
+def _never_ends(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
+    while True:
+        yield from plan
+
+
+def _stale_batch(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
+    return [*plan[:2], plan[1], *plan[3:]]
+
+
+def _no_shuffle(loader: PlantedLoader, epoch: int) -> np.ndarray:
+    return right_order(loader, epoch, shuffle=False)
+
+
+def _chunk_shuffle(loader: PlantedLoader, epoch: int) -> np.ndarray:
+    rng = np.random.default_rng((loader.config.seed, epoch))
+    chunks = np.array_split(right_order(loader, epoch, shuffle=False), CHUNKS)
+    return np.concatenate([rng.permutation(chunk) for chunk in chunks])
+
+
+def _same_order(loader: PlantedLoader, _epoch: int) -> np.ndarray:
+    return right_order(loader, 0)
+
+
+def _ranks_same_rows(loader: PlantedLoader, epoch: int) -> np.ndarray:
+    config = loader.config
+    return epoch_order(loader.columns.rows, shuffle=config.shuffle, seed=config.seed, epoch=epoch).copy()
+
+
+def _ranks_uneven(loader: PlantedLoader, epoch: int) -> np.ndarray:
+    whole, config = _ranks_same_rows(loader, epoch), loader.config
+    cuts = [0, *(len(whole) * (rank + 2) // (config.world_size + 1) for rank in range(config.world_size))]
+    return whole[cuts[config.rank] : cuts[config.rank + 1]]
+
+
+def _labels_shifted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    shifted = (replace(batch, label=batch.label.roll(1)) for batch in batches)
+    return _to_device(loader, shifted, epoch)
+
+
+def _offsets_off_by_one(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    def off(values: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        moved = (offsets + 1).clamp(max=len(values))
+        moved[0], moved[-1] = 0, len(values)
+        return values, moved
+
+    wrong = (replace(batch, bags={name: off(*bag) for name, bag in batch.bags.items()}) for batch in batches)
+    return _to_device(loader, wrong, epoch)
+
+
+def _ids_narrowed(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+    for batch in batches:
+        widest = max(batch.ids, key=lambda name: int(loader.columns.ids[name].max()))
+        narrow = batch.ids[widest].to(torch.uint8).to(torch.int32)
+        yield batch_to(replace(batch, ids={**batch.ids, widest: narrow}), loader.config.device)
+
+
+def _buffer_reused(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    buffer = torch.empty(loader.config.batch_size, dtype=torch.float32, device=loader.config.device)
+    for batch in _to_device(loader, batches, epoch):
+        label = buffer[: len(batch.label)]
+        label.copy_(batch.label)
+        yield replace(batch, label=label)
+
+
+class Overcounted(Batch):
+    """Says that it is full, whatever it holds."""
+
+    @property
+    def rows(self) -> int:
+        return 1 << 20
+
+
+def _rows_overcounted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    for batch in _to_device(loader, batches, epoch):
+        yield Overcounted(batch.ids, batch.bags, batch.dense, batch.label)
+
+
+def _unsynchronised_copy(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+    """Copies on a stream of its own, some milliseconds late, which the consumer's stream does not wait for."""
+    device = torch.device(loader.config.device)
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def late(tensor: torch.Tensor) -> torch.Tensor:
+        target = torch.zeros_like(tensor, device=device)
+        source = tensor.pin_memory()
+        with torch.cuda.stream(side):
+            target.copy_(source, non_blocking=True)
+        return target
+
+    for batch in batches:
+        torch.cuda.current_stream(device).synchronize()
+        with torch.cuda.stream(side):
+            torch.cuda._sleep(20_000_000)  # type: ignore[no-untyped-call]  # cycles: about 10 ms
+        yield batch.map(late)
+
+
+def _leaks(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    for batch in _to_device(loader, batches, epoch):
+        loader.leaked.append(np.ones(LEAK_BYTES, np.uint8))
+        yield batch
+
+
+def _crashes(_loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+    yield next(iter(batches))
+    os.abort()
+
+
+def _hangs(_loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+    yield next(iter(batches))
+    time.sleep(3600)
+
+
+FAULTS: dict[str, Fault] = {
+    "row_dropped": Fault(plan=_row_dropped),
+    "row_twice": Fault(plan=_row_twice),
+    "row_replaced": Fault(plan=_row_replaced),
+    "labels_shifted": Fault(batches=_labels_shifted),
+    "stale_batch": Fault(plan=_stale_batch),
+    "buffer_reused": Fault(batches=_buffer_reused),
+    "offsets_off_by_one": Fault(batches=_offsets_off_by_one),
+    "ids_narrowed": Fault(batches=_ids_narrowed),
+    "last_batch_missing": Fault(plan=_last_batch_missing),
+    "no_shuffle": Fault(order=_no_shuffle),
+    "chunk_shuffle": Fault(order=_chunk_shuffle),
+    "same_order": Fault(order=_same_order),
+    "ranks_same_rows": Fault(order=_ranks_same_rows),
+    "ranks_uneven": Fault(order=_ranks_uneven),
+    "unsynchronised_copy": Fault(batches=_unsynchronised_copy),
+    "rows_overcounted": Fault(batches=_rows_overcounted),
+    "ends_early": Fault(plan=_ends_early),
+    "never_ends": Fault(plan=_never_ends),
+    "leaks": Fault(batches=_leaks),
+    "crashes": Fault(batches=_crashes),
+    "hangs": Fault(batches=_hangs),
+}
+
+
+def _open(split: Split, config: LoaderConfig, options: PlantedOptions) -> Loader:
+    return PlantedLoader(split, config, options)
+
+
+ADAPTER = Adapter(open=_open, options=PlantedOptions, backend=lambda _device: "one planted fault, for tests")
