@@ -209,14 +209,14 @@ def _change(line: Line, gate: Gate) -> float:
 
 
 def _pairs(base: Side, head: Side) -> list[tuple[str, str]]:
-    """Each loader with itself in the other run, unless one is named; never with itself in the same run."""
+    """Each loader with itself in the other run; where one is named, with every other one, but not with itself in the same run."""
     ones, others = ([side.loader] if side.loader else _loaders(side.record) for side in (base, head))
     named = base.loader or head.loader
     return [
         (one, other)
         for one in ones
         for other in others
-        if (named or one == other) and not (one == other and base.record == head.record)
+        if (one != other or base.record != head.record if named else one == other)
     ]
 
 

@@ -38,7 +38,7 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_the_file_has_the_names_that_others_build_on(tmp_path: Path) -> None:
     store.append(tmp_path, RECORD, TRIAL)
     content = json.loads((tmp_path / "run.json").read_text())
-    assert set(content) == {"schema_version", "environment", "dataset", "trials"}
+    assert set(content) == {"schema_version", "environment", "dataset", "harness", "baseline", "stopped", "trials"}
     [trial] = content["trials"]
     wanted = {
         "spec",
@@ -55,6 +55,14 @@ def test_the_file_has_the_names_that_others_build_on(tmp_path: Path) -> None:
     assert wanted <= set(trial)
     assert {"loader", "mode", "repeat", "seed", "batch_size"} <= set(trial["spec"])
     assert (trial["auc"], trial["peak_gpu_bytes"]) == ([0.75], None)
+
+
+def test_records_of_version_1_are_read_and_lack_what_they_did_not_have() -> None:
+    old = store.read(Path(__file__).parents[2] / "reports" / "published" / "h200-25m-2026-11-24")
+    assert old.schema_version == 1
+    trial = next(trial for trial in old.trials if trial.spec.loader == "cupy" and trial.spec.mode == "train")
+    assert (trial.stall_fraction, trial.shuffle, trial.first_epoch_rows_per_s) == (None, None, None)
+    assert trial.rows_per_s == pytest.approx(7.26e6, rel=0.02)
 
 
 def test_derived_numbers_are_not_stored_but_follow() -> None:

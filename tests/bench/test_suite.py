@@ -99,6 +99,22 @@ def test_a_trial_finds_all_that_a_record_holds(small: Dataset, tmp_path: Path) -
     assert trial.peak_rss_bytes is not None
     assert trial.peak_rss_bytes > 100e6
     assert trial.peak_gpu_bytes is None
+    assert trial.first_epochs == 1
+    assert trial.rows_per_s == pytest.approx(4000 / trial.epochs[1].wall_s)
+    assert trial.first_epoch_rows_per_s == pytest.approx(4000 / trial.epochs[0].wall_s)
+    for epoch in trial.epochs:
+        assert epoch.wait_cpu_s is not None
+        assert epoch.stall_s == epoch.wait_s  # on a CPU the consumer is the device
+        assert (epoch.copy_s, epoch.gap_s, epoch.gpu_bytes) == (None, None, None)
+        assert epoch.cpu_s is not None
+        assert epoch.pss_bytes is not None
+        assert epoch.rss_bytes is not None
+        assert 50e6 < epoch.pss_bytes <= epoch.rss_bytes <= trial.peak_rss_bytes * 1.2
+    assert trial.shuffle is not None
+    assert trial.shuffle.quality >= trial.shuffle.expected_low
+    assert trial.gate_s is not None
+    assert trial.resident_fraction == 1.0
+    assert trial.flags == ()
     assert not (tmp_path / "logs").exists()
 
 
@@ -126,13 +142,13 @@ def test_a_planted_delay_is_measured_as_wait(small: Dataset, tmp_path: Path) -> 
 def test_a_loader_that_loses_rows_is_void_and_says_how_many(small: Dataset, tmp_path: Path) -> None:
     [trial] = _run([replace(SPEC, loader="fake:drop_rows=3")], small, tmp_path)
     assert (trial.status, trial.rows) == ("void", None)
-    assert "delivered 3,997 rows, not the 4,000" in trial.detail
+    assert "delivered 3,997 rows, 3 fewer than the 4,000" in trial.detail
 
 
 def test_an_epoch_that_ends_early_after_a_right_one_is_void(theirs: str, small: Dataset, tmp_path: Path) -> None:
     [trial] = _run([replace(SPEC, mode="load", loader=f"{theirs}:ShortLater")], small, tmp_path)
     assert trial.status == "void"
-    assert "a timed epoch delivered 1,024 rows, not the 4,000" in trial.detail
+    assert "timed epoch 2: an epoch delivered 1,024 rows, 2,976 fewer than the 4,000" in trial.detail
 
 
 def test_a_last_batch_of_one_row_is_no_reason_to_fail(small: Dataset, tmp_path: Path) -> None:
@@ -199,7 +215,7 @@ def _lives(pid: int) -> bool:
 def test_progress_is_told_while_a_trial_runs(small: Dataset, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     list(run_suite([SPEC], small.folder, progress=lambda _spec: lambda *step: seen.append(step)))
-    assert {phase for phase, _, _ in seen} == {"check train", "epoch 1", "epoch 2", "evaluate"}
+    assert {phase for phase, _, _ in seen} == {"check", "epoch 1", "epoch 2", "evaluate"}
     assert {total for phase, _, total in seen if phase == "epoch 1"} == {4000}
 
 
