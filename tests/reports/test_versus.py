@@ -26,7 +26,7 @@ def _lines(base: RunRecord, head: RunRecord) -> dict[str, Line]:
     return {line.metric.name: line for line in versus(Side("base", base, None), Side("head", head, None))}
 
 
-@pytest.mark.parametrize(("speed", "word"), [(800, "slower"), (1000, "same"), (1100, "faster")])
+@pytest.mark.parametrize(("speed", "word"), [(800, "slower"), (1001, "same"), (1100, "faster")])
 def test_a_head_is_faster_slower_or_the_same(speed: float, word: str) -> None:
     line = _lines(_run(1000), _run(speed))["train_rows_per_s"]
     assert line.word == word
