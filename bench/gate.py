@@ -6,7 +6,6 @@ what is right at first and wrong later was overwritten; what is wrong at first a
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,10 +17,14 @@ from feedrate.bench.datasets.canonical import SplitInfo
 from feedrate.bench.probe import Probe
 from feedrate.bench.record import ShuffleRecord
 from feedrate.bench.shuffle import ShuffleWatch
+from feedrate.bench.timing import synchronise
 from feedrate.loaders.base import Batch
 
-HELD = 4
-"""Batches kept while the loader goes on: more than any usual ring of buffers."""
+HELD = 8
+"""Batches kept while the loader goes on, more than any usual ring of buffers; then all of them are looked at again.
+
+Only then the device is waited for: waiting at each batch would let a copy finish that nothing orders before its use.
+"""
 TOO_MANY_BATCHES = 4
 """An epoch that goes on for so many batches past its end is taken for one that never ends."""
 
@@ -53,7 +56,7 @@ def check_epoch(
     """Raises GateFailed where the epoch is wrong in its form, WrongRows where it is in its rows."""
     at_once, later = RowSum(), RowSum()
     watch = ShuffleWatch(probe, wanted.rows, device) if probe else None
-    held: deque[Batch] = deque()
+    held: list[Batch] = []
     sums: list[torch.Tensor] = []
     start: torch.Tensor | None = None
     rows = 0
@@ -69,15 +72,20 @@ def check_epoch(
         if watch:
             watch.add(hashes)
         held.append(batch)
-        if len(held) > HELD:
-            check_offsets(held[0])
-            later.add(held.popleft())
-    for batch in held:
-        check_offsets(batch)
-        later.add(batch)
+        if len(held) == HELD:
+            _look_again(held, later, device)
+            held = []
+    _look_again(held, later, device)
     refuse_wrong(at_once.result(), later.result(), wanted, batch_size, [int(s) for s in sums])
     assert start is not None, "a split has rows"
     return Delivered(start.tolist(), watch.result(batch_size) if watch else None)
+
+
+def _look_again(held: list[Batch], later: RowSum, device: str) -> None:
+    synchronise(device)
+    for batch in held:
+        check_offsets(batch)
+        later.add(batch)
 
 
 def check_form(batch: Batch, device: str) -> None:

@@ -35,7 +35,8 @@ class SlowOptions:
     place: str = "consumer"
     """consumer, thread (one that runs ahead by a batch), or worker (a DataLoader's process)."""
     truth: str = ""
-    """A file to which each batch adds a line: its epoch, and the seconds it really took to make, delay included."""
+    """A file to which each batch adds a line: its epoch, and the seconds it really took to make, delay included; the first
+    one of an epoch from when the epoch was asked for, so that what it takes to wake a worker is known, too."""
 
     def __post_init__(self) -> None:
         for name, accepted in (("kind", Kind), ("pattern", Pattern), ("place", Place)):
@@ -79,15 +80,15 @@ class SlowLoader:
 
 
 class SlowItems(Dataset[Any]):
-    """An item is a batch; asked for by epoch, number and row positions."""
+    """An item is a batch, asked for by what NumberedBatches yields."""
 
     def __init__(self, columns: Columns, options: SlowOptions) -> None:
         self._columns, self._options = columns, options
         self._truth: IO[str] | None = None
 
-    def __getitem__(self, item: tuple[int, int, torch.Tensor]) -> Any:
-        epoch, number, rows = item
-        begin = time.monotonic()
+    def __getitem__(self, item: tuple[int, int, float, torch.Tensor]) -> Any:
+        epoch, number, asked, rows = item
+        begin = time.monotonic() if number else asked
         delay(self._options.kind, delay_due(self._options, epoch, number))
         batch = self._columns.take(rows)
         self._note(epoch, time.monotonic() - begin)
@@ -119,17 +120,18 @@ def delay(kind: str, seconds: float) -> None:
 
 
 class NumberedBatches(Sampler[Any]):
-    """(epoch, number, row positions) of each batch."""
+    """(epoch, number, when the epoch was asked for, row positions) of each batch."""
 
     def __init__(self, order: EpochSampler, batch_size: int) -> None:
         self._order, self._batch_size = order, batch_size
         self.epoch = 0
 
-    def __iter__(self) -> Iterator[tuple[int, int, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[int, int, float, torch.Tensor]]:
+        asked = time.monotonic()
         self._order.epoch = self.epoch
         rows = torch.from_numpy(self._order.order().copy())
         for number, start in enumerate(range(0, len(rows), self._batch_size)):
-            yield self.epoch, number, rows[start : start + self._batch_size]
+            yield self.epoch, number, asked, rows[start : start + self._batch_size]
 
 
 def ahead(batches: Iterator[Any]) -> Iterator[Any]:
