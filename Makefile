@@ -5,7 +5,7 @@ FEEDRATE := $(BIN)/feedrate
 export FEEDRATE_DATA ?= $(abspath ../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test check install nvtabular lock clean
+.PHONY: help bench test selftest check install nvtabular lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,9 @@ bench: .venv/installed .venv/nvtabular  ## set up, run every loader on a small s
 
 test: .venv/installed .venv/nvtabular  ## set up, run the tests
 	$(BIN)/python -m pytest tests --benchmark-skip
+
+selftest: .venv/installed  ## prove on this machine that planted faults are caught and verdicts hold: about six minutes
+	$(FEEDRATE) selftest
 
 check: .venv/installed  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from feedrate.reports.compare import Comparison
     from feedrate.reports.versus import Line
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 220)
 err = Console(stderr=True, highlight=False)
 Result = TypeVar("Result")
 

@@ -63,7 +63,7 @@ class SlowLoader:
             )
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        self._order.epoch = index
+        self._order.epoch, self._order.asked = index, time.monotonic()
         for ids, bags, dense, label in self._source():
             yield batch_to(
                 Batch(ids, {name: tuple(bag) for name, bag in bags.items()}, dense, label), self._config.device
@@ -125,13 +125,13 @@ class NumberedBatches(Sampler[Any]):
     def __init__(self, order: EpochSampler, batch_size: int) -> None:
         self._order, self._batch_size = order, batch_size
         self.epoch = 0
+        self.asked = 0.0
 
     def __iter__(self) -> Iterator[tuple[int, int, float, torch.Tensor]]:
-        asked = time.monotonic()
         self._order.epoch = self.epoch
         rows = torch.from_numpy(self._order.order().copy())
         for number, start in enumerate(range(0, len(rows), self._batch_size)):
-            yield self.epoch, number, asked, rows[start : start + self._batch_size]
+            yield self.epoch, number, self.asked, rows[start : start + self._batch_size]
 
 
 def ahead(batches: Iterator[Any]) -> Iterator[Any]:

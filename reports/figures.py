@@ -14,6 +14,7 @@ from feedrate.bench.stats import percentile
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
 from feedrate.reports.metrics import METRICS
+from feedrate.reports.stall import CAUSES
 
 # Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00", "#666666")
@@ -34,6 +35,7 @@ def figures(comparison: Comparison) -> list[Figure]:
     made = (
         throughput(comparison),
         ceiling(comparison),
+        stalls(comparison),
         waiting(comparison),
         wait_times(comparison),
         auc(comparison),
@@ -61,7 +63,7 @@ def throughput(comparison: Comparison) -> Figure:
     }
     about = (
         f"Rows delivered over wall time. Large marks: mean of n fresh processes ({_counts(comparison)}); bars: its 95 % Student t "
-        "interval; small marks: each process. Page cache warm: the correctness check reads every file before the clock starts."
+        f"interval; small marks: each process. Page cache: {_caches(comparison)}."
     )
     return Figure("throughput", "Throughput", about, data, layout)
 
@@ -89,8 +91,48 @@ def ceiling(comparison: Comparison) -> Figure:
     return Figure("ceiling", "Share of the ceiling", about, data, layout)
 
 
+def stalls(comparison: Comparison) -> Figure:
+    """Both ways of finding the loss: the bars are its parts, the marks the two totals."""
+    rows = [(row.label, row.stall) for row in comparison.rows if row.stall is not None]
+    labels = [escape(label) for label, _ in rows]
+    data: list[dict[str, Any]] = []
+    for colour, (name, title) in zip(COLOURS, CAUSES.items(), strict=False):
+        shares = [max(getattr(stall, name), 0.0) for _, stall in rows]
+        data.append(
+            {
+                "type": "bar", "orientation": "h", "name": title, "x": shares, "y": labels, "marker": {"color": colour},
+                "customdata": [units.percent(share) for share in shares],
+                "hovertemplate": f"%{{y}}, {title}: %{{customdata}}<extra></extra>",
+            }
+        )  # fmt: skip
+    for name, title, symbol in (
+        ("differential", "train against replay", "diamond"),
+        ("direct", "waiting, device idle", "circle-open"),
+    ):
+        totals = [getattr(stall, name) for _, stall in rows]
+        data.append(
+            {
+                "type": "scatter", "mode": "markers", "name": title, "x": totals, "y": labels,
+                "marker": {"symbol": symbol, "size": 12, "color": COLOURS[7], "line": {"width": 2, "color": COLOURS[7]}},
+                "customdata": [units.percent(total) for total in totals],
+                "hovertemplate": f"%{{y}}, {title}: %{{customdata}}<extra></extra>",
+            }
+        )  # fmt: skip
+    layout = {
+        "xaxis": {"title": {"text": "share of the training time"}, "tickformat": ".0%"},
+        "yaxis": _labels(comparison),
+        "barmode": "stack",
+        "showlegend": True,
+    }
+    about = (
+        "Time lost to the loader, by cause, over all steady epochs. Diamond: 1 - training/replay, between trials. Circle: in each step, "
+        "waiting in next() while the device had nothing to do. Where they are apart the steps themselves were slower beside the loader."
+    )
+    return Figure("stalls", "Where the time goes", about, data if rows else [], layout)
+
+
 def waiting(comparison: Comparison) -> Figure:
-    rows = [row for row in comparison.rows if row.mean("wait_fraction") is not None]
+    rows = [row for row in comparison.rows if row.mean("wait_fraction") is not None and row.stall is None]
     data = (
         [_bars(rows, [row.mean("wait_fraction") or 0.0 for row in rows], "Waiting", COLOURS[4], units.percent)]
         if rows
@@ -166,7 +208,7 @@ def auc(comparison: Comparison) -> Figure:
 def memory(comparison: Comparison) -> Figure:
     data = []
     for metric, name, colour in (
-        ("peak_rss_bytes", "Host, process tree", COLOURS[2]),
+        (_host_memory(comparison), "Host, process tree", COLOURS[2]),
         ("peak_gpu_bytes", "Device", COLOURS[3]),
     ):
         rows = [row for row in comparison.rows if row.mean(metric) is not None]
@@ -234,6 +276,15 @@ def _step_waits(comparison: Comparison, row: Row) -> list[float]:
         and (trial.spec.loader, trial.spec.batch_size) == (row.loader, row.batch_size)
         for wait in trial.step_wait_s or ()
     ]
+
+
+def _host_memory(comparison: Comparison) -> str:
+    """PSS where it is known: RSS counts what workers share for each of them."""
+    return "peak_pss_bytes" if any("peak_pss_bytes" in row.metrics for row in comparison.rows) else "peak_rss_bytes"
+
+
+def _caches(comparison: Comparison) -> str:
+    return " and ".join(sorted({trial.spec.cache for _, run in comparison.runs for trial in run.trials}))
 
 
 def _counts(comparison: Comparison) -> str:

@@ -37,6 +37,10 @@ def render(comparison: Comparison, *, made_at: datetime | None = None) -> str:
             for name, run in comparison.runs
         ],
         rows=comparison.rows,
+        sentences={
+            row.label: [s for s in (text.stall_split(row), text.auc_parity(row), *row.flags) if s]
+            for row in comparison.rows
+        },
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
         css=Markup((folder / "report.css").read_text("utf-8")),
@@ -59,12 +63,33 @@ def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
         ("feedrate", f"{env.feedrate}, commit {commit}"),
         ("Started", env.started_at),
         ("Command", env.command),
+        ("Baseline", run.baseline or units.NONE),
+        ("Rounds", run.stopped or "the run did not end by itself"),
+        ("Harness", f"{units.seconds(run.harness.step_s)} a step, calibrated" if run.harness else units.NONE),
+        ("GPU's condition", gpu_condition(run)),
         (
             "Dataset",
             f"{data.name}: {data.train_rows:,} train and {data.valid_rows:,} valid rows, fingerprint {data.fingerprint[:12]}",
         ),
         ("Cardinalities", ", ".join(f"{name} {size:,}" for name, size in data.cardinalities.items())),
     ]
+
+
+def gpu_condition(run: RunRecord) -> str:
+    """Clocks, power and temperature over the timed epochs of all trials."""
+    seen = [trial.gpu for trial in run.trials if trial.gpu]
+    if not seen:
+        return units.NONE
+    clocks = [gpu.sm_clock_hz / 1e6 for gpu in seen if gpu.sm_clock_hz]
+    watts = [gpu.power_w for gpu in seen if gpu.power_w]
+    degrees = [gpu.temperature_c for gpu in seen if gpu.temperature_c]
+    parts = [
+        f"{name} {min(values):.0f} to {max(values):.0f} {unit}"
+        for name, values, unit in (("SM clock", clocks, "MHz"), ("power", watts, "W"), ("temperature", degrees, "°C"))
+        if values
+    ]
+    held = sorted({reason for gpu in seen for reason in gpu.throttled})
+    return ", ".join([*parts, f"throttled: {', '.join(held)}" if held else "not throttled"])
 
 
 def settings(run: RunRecord) -> list[tuple[str, str]]:

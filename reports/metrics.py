@@ -92,14 +92,14 @@ METRICS = (
         lambda trial: trial.first_epoch_rows_per_s, units.rate, in_table=False,
     ),
     Metric(
-        "peak_rss_bytes", "Host memory", "B", "lower", "train",
-        "Peak resident memory of the trial's process and its workers, torch itself included.",
+        "peak_rss_bytes", "Host memory (RSS)", "B", "lower", "train",
+        "Peak resident memory of the trial's process and its workers, torch itself included; pages that they share count for each.",
         lambda trial: trial.peak_rss_bytes, units.size,
     ),
     Metric(
-        "peak_pss_bytes", "Host memory, shared once", "B", "lower", "train",
-        "The same at the ends of epochs, with pages that processes share counted once.",
-        lambda trial: trial.peak_pss_bytes, units.size, in_table=False,
+        "peak_pss_bytes", "Host memory", "B", "lower", "train",
+        "Peak memory of the trial's process and its workers at the ends of epochs, pages that they share counted once (PSS).",
+        lambda trial: trial.peak_pss_bytes, units.size,
     ),
     Metric(
         "peak_gpu_bytes", "Device memory", "B", "lower", "train",

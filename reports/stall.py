@@ -2,7 +2,7 @@
 
 direct        in each step: waiting in next() while the device is idle, and device time between steps
 differential  between trials: training against the model alone, 1 - rows/s of train / rows/s of replay
-What the second has beyond the first is contention: the model's own steps are slower beside the loader.
+What the second has beyond the first is no waiting: the model's own steps are slower beside the loader.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ class StallSplit:
     copy: float
     """Host to device."""
     overhead: float
-    """The harness's own, as calibrated."""
+    """The host: the harness's own cost as calibrated, and on a GPU steps that are slower beside a loader that lives on the host,
+    because kernels are launched late (the interpreter's lock, busy cores, no lead after a wait)."""
     contention: float
-    """The loader's kernels on the consumer's stream, and steps that are slower than in replay; below 0 is noise."""
+    """The device: the loader's kernels on the consumer's stream, and steps that are slower beside them; on a CPU steps that are
+    slower because the loader uses the same cores. Below 0 is noise."""
     direct: float
     differential: float
 
@@ -40,8 +42,8 @@ CAUSES = {
     "fetch": "fetch (blocked: storage, locks)",
     "decode": "decode (the loader computes)",
     "copy": "host to device",
-    "overhead": "the harness",
-    "contention": "contention (slower steps, loader's kernels)",
+    "overhead": "host overhead (late launches, the harness)",
+    "contention": "device contention (slower steps)",
 }
 
 
@@ -58,14 +60,16 @@ def split(
     waited_s = sum(_between_steps_s(epoch) for epoch in epochs)
     model_s = (wall_s - waited_s) / rows
     model_alone_s = sum(epoch.wall_s - _between_steps_s(epoch) for epoch in alone) / sum(epoch.rows for epoch in alone)
-    overhead = _overhead(train, harness, wall_s)
+    harness_share = _harness(train, harness, wall_s)
+    slower = (model_s - model_alone_s) * rows / wall_s
+    late = slower if causes.copy_s and train[0].spec.device != "cpu" else 0.0
     alone_s = sum(epoch.wall_s for epoch in alone) / sum(epoch.rows for epoch in alone)
     return StallSplit(
         fetch=causes.fetch_s / wall_s,
-        decode=max(causes.decode_s / wall_s - overhead, 0.0),
+        decode=max(causes.decode_s / wall_s - harness_share, 0.0),
         copy=causes.copy_s / wall_s,
-        overhead=overhead,
-        contention=(model_s - model_alone_s) * rows / wall_s + causes.device_s / wall_s,
+        overhead=min(harness_share, causes.decode_s / wall_s) + late,
+        contention=slower - late + causes.device_s / wall_s,
         direct=waited_s / wall_s,
         differential=1 - alone_s / (wall_s / rows),
     )
@@ -75,7 +79,7 @@ def _between_steps_s(epoch: EpochRecord) -> float:
     return (epoch.stall_s or 0.0) + (epoch.gap_s or 0.0)
 
 
-def _overhead(train: Sequence[TrialResult], harness: HarnessRecord | None, wall_s: float) -> float:
+def _harness(train: Sequence[TrialResult], harness: HarnessRecord | None, wall_s: float) -> float:
     """The calibrated cost of a step lies between two steps, so it would else be taken for decoding."""
     if harness is None:
         return 0.0

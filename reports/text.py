@@ -11,12 +11,14 @@ from feedrate.bench.record import RunRecord
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
 from feedrate.reports.metrics import METRICS, Metric
+from feedrate.reports.stall import CAUSES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 SHARE = "Share of ceiling"
 AGAINST = "Against baseline"
+BETTER = {"wait_fraction": "stall_fraction", "peak_rss_bytes": "peak_pss_bytes"}
 WORDS = {"more": "faster", "less": "slower"}
 
 
@@ -32,7 +34,12 @@ def answer(comparison: Comparison) -> str:
     if worst is not best:
         waiting = worst.mean("wait_fraction")
         slow = f"; {worst.label} reaches {units.rate(worst.mean('train_rows_per_s'))}{_of_ceiling(worst)}"
-        text += slow + (f" and keeps the model waiting {units.percent(waiting)} of the time" if waiting else "")
+        stalled = worst.mean("stall_fraction")
+        if stalled:
+            slow += f" and leaves the device without work {units.percent(stalled)} of the time"
+        elif waiting:
+            slow += f" and keeps the model waiting {units.percent(waiting)} of the time"
+        text += slow
     return text + "."
 
 
@@ -50,7 +57,12 @@ def print_table(comparison: Comparison, console: Console) -> None:
     console.print(Text(answer(comparison), style="bold"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0, min_width=16 if i == 0 else None)
+        table.add_column(
+            name,
+            justify="left" if i == 0 else "right",
+            no_wrap=i > 0,
+            min_width=max(len(line[0]) for line in body) if i == 0 else len(name),
+        )
     for line in body:
         table.add_row(*(Text(cell) for cell in line))
     console.print(table)
@@ -104,9 +116,7 @@ WRITERS: dict[str, Callable[[Comparison], str]] = {"markdown": markdown, "csv": 
 
 def cells(comparison: Comparison) -> list[list[str]]:
     """The table: a head and a line for each loader, then the ceiling. Columns that nobody has are left out."""
-    shown = [
-        metric for metric in METRICS if metric.in_table and any(metric.name in row.metrics for row in comparison.rows)
-    ]
+    shown = shown_metrics(comparison)
     ceilings = comparison.ceilings
     judged = any("train_rows_per_s" in row.verdicts for row in comparison.rows)
     head = ["Loader"]
@@ -132,11 +142,19 @@ def cells(comparison: Comparison) -> list[list[str]]:
     return lines
 
 
+def shown_metrics(comparison: Comparison) -> list[Metric]:
+    """Those of the table that anybody has, without those that a better one stands for (records of version 1 lack it)."""
+    found = [m for m in METRICS if m.in_table and any(m.name in row.metrics for row in comparison.rows)]
+    names = {metric.name for metric in found}
+    return [metric for metric in found if BETTER.get(metric.name) not in names]
+
+
 def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table has to know: where loaders worked, what they are known to break, what did not run."""
     found = [f"{row.label}: {row.backend}" for row in comparison.rows if row.backend]
     if len({run.dataset.fingerprint for _, run in comparison.runs}) > 1:
         found.insert(0, "the runs read different datasets: speeds and AUC of different runs are not comparable")
+    found += [f"{row.label}: {sentence}" for row in comparison.rows if (sentence := stall_split(row))]
     for row in comparison.rows:
         found += [f"{row.label}: {sentence}" for sentence in (auc_parity(row), *row.flags) if sentence]
         found += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
@@ -162,6 +180,17 @@ def against(row: Row) -> str:
     if change.low is None or change.high is None:
         return f"{word} {units.change(change.mean - 1)}"
     return f"{word} {units.change(change.low - 1)} .. {units.change(change.high - 1)}"
+
+
+def stall_split(row: Row) -> str:
+    """A sentence on where training time is lost; empty where it is not known."""
+    if row.stall is None:
+        return ""
+    parts = [f"{name} {units.percent(share)}" for name in CAUSES if (share := getattr(row.stall, name)) >= 0.001]
+    return (
+        f"lost to the loader: {units.percent(row.stall.differential)} by speed against replay, {units.percent(row.stall.direct)} by "
+        f"waiting on an idle device, {units.change(row.stall.difference)} apart; {', '.join(parts) or 'nothing'}"
+    )
 
 
 def auc_parity(row: Row) -> str:

@@ -72,7 +72,7 @@ def test_the_answer_names_the_best_and_the_worst() -> None:
 def test_markdown_is_this() -> None:
     found = text.markdown(compare([(Path("a"), RUN)]))
     assert found.splitlines()[2:] == [
-        "| Loader | Loader alone | Training | Share of ceiling | Waiting | AUC | First batch | Host memory |",
+        "| Loader | Loader alone | Training | Share of ceiling | Waiting | AUC | First batch | Host memory (RSS) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| fast | 5.00 M rows/s | 800 rows/s ±3 % | 80.0 % | 25.0 % | 0.8050 | 250 ms | 500 MB |",
         "| slow | - | 100 rows/s ±25 % | 10.0 % | 25.0 % | 0.8000 | 250 ms | 500 MB |",
@@ -127,3 +127,43 @@ def test_reports_load_neither_torch_nor_cupy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def _seeded(loader: str, aucs: tuple[float, ...]) -> list[TrialResult]:
+    trials = [trial(loader, "train", 100, auc=auc) for auc in aucs]
+    return [replace(one, spec=replace(one.spec, seed=seed)) for seed, one in enumerate(trials)]
+
+
+@pytest.mark.parametrize(
+    ("aucs", "marked"),
+    [
+        ((0.790, 0.791, 0.7895), True),  # a hundredth less with every seed
+        ((0.8004, 0.8006, 0.8001), False),  # less than matters
+        ((0.790, 0.820, 0.795), False),  # seeds explain it
+    ],
+)
+def test_an_auc_that_seeds_do_not_explain_is_marked(aucs: tuple[float, ...], marked: bool) -> None:
+    run = replace(record(*_seeded("base", (0.800, 0.801, 0.7995)), *_seeded("odd", aucs)), baseline="base")
+    comparison = compare([(Path("a"), run)])
+    [odd] = [row for row in comparison.rows if row.loader == "odd"]
+    assert (odd.auc_differs is not None) == marked
+    assert any("more than seeds explain" in note for note in text.notes(comparison)) == marked
+
+
+def test_flags_are_shown_and_not_twice() -> None:
+    flagged = [replace(trial("a", "train", 100, repeat), flags=("it is odd",)) for repeat in range(2)]
+    assert text.notes(compare([(Path("a"), record(*flagged))])).count("a: it is odd") == 1
+
+
+def test_a_better_metric_takes_the_place_of_what_it_stands_for() -> None:
+    one = trial("a", "train", 100)
+    epoch = replace(one.epochs[0], stall_s=0.1) if one.epochs else None
+    new = replace(one, epochs=(epoch,), peak_pss_bytes=1) if epoch else one
+    assert "Waiting" in text.cells(compare([(Path("a"), record(one))]))[0]
+    head = text.cells(compare([(Path("a"), record(new))]))[0]
+    assert ("Waiting" in head, "Stall" in head, "Host memory" in head, "Host memory (RSS)" in head) == (
+        False,
+        True,
+        True,
+        False,
+    )
