@@ -175,3 +175,26 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stderr == "[]\n"
     for command in ("prepare", "run", "report", "check", "list", "doctor"):
         assert command in done.stdout
+
+
+def test_compare_judges_runs_and_refuses_those_that_differ(run: Path) -> None:
+    done = _feedrate("compare", f"{run}@cupy", run, "--fail-if", "rows_per_s<-5%")
+    assert done.returncode == 2
+    assert "have no loader and measurement in common" in done.stderr
+    same = _feedrate("compare", run, run, "--fail-if", "rows_per_s<-5%", "--all")
+    assert same.returncode == 0, same.stderr
+    assert "same" in same.stdout
+    content = json.loads((run / "run.json").read_text())
+    other = run.parent / "other" / "run.json"
+    other.parent.mkdir()
+    refused = dict(content, environment={**content["environment"], "gpu": "Another"})
+    other.write_text(json.dumps(refused))
+    done = _feedrate("compare", run, other)
+    assert done.returncode == 2
+    assert "must not be compared, for they differ in GPU (None and Another)" in done.stderr
+
+
+def test_calibrate_says_what_a_step_costs() -> None:
+    done = _feedrate("calibrate", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "feedrate itself costs" in done.stdout
