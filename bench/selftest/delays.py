@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from feedrate.bench.record import TrialResult
@@ -19,6 +19,8 @@ EPOCHS = 2
 WAIT_TOLERANCE_S = 1e-3
 WAIT_TOLERANCE = 0.02
 RATE_TOLERANCE = 0.01
+AGREEMENT_TOLERANCE = 0.05
+"""Of the training time: a step beside a loader is a little slower than without one."""
 ATTEMPTS = 3
 
 
@@ -105,10 +107,10 @@ def _measured(delay: PlantedDelay, dataset: Path) -> Measured:
             epochs=EPOCHS, device="cpu",
         )  # fmt: skip
         [trial] = run_suite([spec], dataset)
-        return _compared(delay, trial, truth.read_text() if truth.exists() else "")
+        return _compared(delay, trial, truth)
 
 
-def _compared(delay: PlantedDelay, trial: TrialResult, truth: str) -> Measured:
+def _compared(delay: PlantedDelay, trial: TrialResult, truth: Path) -> Measured:
     causes = wait_causes(trial.steady)
     if trial.status != "ok" or causes is None or trial.first_batch_s is None:
         return Measured(delay, 0, 0, 0, 0, "", 0, f"{trial.status}: {trial.detail}")
@@ -127,5 +129,48 @@ def _compared(delay: PlantedDelay, trial: TrialResult, truth: str) -> Measured:
     )
 
 
-def _read(truth: str) -> list[tuple[int, float]]:
-    return [(int(epoch), float(took)) for epoch, took in (line.split() for line in truth.splitlines())]
+def _read(truth: Path) -> list[tuple[int, float]]:
+    """(epoch, seconds) of each batch that was made; none where the loader did not get so far."""
+    lines = truth.read_text().splitlines() if truth.exists() else []
+    return [(int(epoch), float(took)) for epoch, took in (line.split() for line in lines)]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The share of training that a known delay takes, found in two ways."""
+
+    true: float
+    direct: float
+    """Waiting while the device is idle, step by step."""
+    differential: float
+    """1 - rows/s of train / rows/s of replay."""
+    detail: str = ""
+
+    @property
+    def holds(self) -> bool:
+        found = (self.direct, self.differential)
+        return not self.detail and all(abs(share - self.true) <= AGREEMENT_TOLERANCE for share in found)
+
+
+def agree(dataset: Path) -> Agreement:
+    """Train on the CPU with a loader that computes in the consumer, and without a loader."""
+    for _ in range(ATTEMPTS):
+        found = _agreement(dataset)
+        if found.holds:
+            break
+    return found
+
+
+def _agreement(dataset: Path) -> Agreement:
+    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
+        truth = Path(folder) / "truth"
+        spec = TrialSpec(
+            loader=f"slow:delay_s={DELAY_S / 10}:kind=burn:truth={truth}", mode="train", repeat=0, seed=0, batch_size=BATCH_SIZE,
+            epochs=EPOCHS, device="cpu",
+        )  # fmt: skip
+        train, replay = run_suite([spec, replace(spec, mode="replay", loader="replay")], dataset)
+        made_s = sum(took for epoch, took in _read(truth) if 1 <= epoch < EPOCHS)
+    if not train.rows_per_s or not replay.rows_per_s or train.stall_fraction is None:
+        return Agreement(0, 0, 0, f"{train.status}: {train.detail}; {replay.status}: {replay.detail}")
+    wall_s = sum(epoch.wall_s for epoch in train.steady)
+    return Agreement(made_s / wall_s, train.stall_fraction, 1 - train.rows_per_s / replay.rows_per_s)

@@ -33,6 +33,9 @@ def prove(
         for measured in delays.run(small):
             found = f"{measured.wait_s * 1e3:.1f} ms a step, truly {measured.true_wait_s * 1e3:.1f} ms; cause: {measured.cause}"
             yield Proof("delay", measured.delay.name, not measured.problems, "; ".join(measured.problems) or found)
+        ways = delays.agree(small)
+        shares = f"direct {ways.direct:.1%}, differential {ways.differential:.1%}, truly {ways.true:.1%}"
+        yield Proof("stall", "two ways of finding it agree", ways.holds, ways.detail or shares)
         if pairs:
             larger = prepare_synthetic(Path(folder) / "larger", rows=200_000, seed=1).folder
             real = list(

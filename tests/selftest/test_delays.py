@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from feedrate.bench.selftest.delays import DELAYS, Measured, PlantedDelay
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.selftest.delays import DELAYS, Agreement, Measured, PlantedDelay, agree
 
 
 @pytest.mark.parametrize("delay", DELAYS, ids=lambda delay: delay.name)
@@ -19,3 +20,10 @@ def test_a_wrong_measurement_would_be_said() -> None:
     assert right.problems == []
     wrong = Measured(DELAYS[0], 0.2, 0.21, 100.0, 98.0, "decode", 0.2)
     assert len(wrong.problems) == 3
+
+
+def test_two_ways_of_finding_a_stall_agree_with_each_other_and_the_truth(small: Dataset) -> None:
+    found = agree(small)
+    assert found.holds, found
+    assert found.true > 0.5
+    assert not Agreement(true=0.8, direct=0.8, differential=0.7).holds
