@@ -45,6 +45,8 @@ class Session:
         logs = store.path_of(self.output).parent / "logs"
         for number in itertools.count():
             specs = self.plan.round(number)
+            if self.plan.rounds is None:  # what has once not worked would only cost the others their time
+                specs = [spec for spec in specs if spec.repeat_of not in hopeless(record)]
             left = remaining(specs, record.trials)
             for result in run_suite(left, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
                 record = store.append(self.output, record, result)
@@ -55,6 +57,11 @@ class Session:
         record = replace(record, stopped=rule.finished)
         store.write(self.output, record)
         yield record
+
+
+def hopeless(record: RunRecord) -> set[tuple[str, str, int]]:
+    """Loader, mode and batch size of the trials that are not ok."""
+    return {trial.spec.repeat_of for trial in record.trials if trial.status != "ok"}
 
 
 def start(

@@ -65,6 +65,11 @@ class TrialSpec:
     """State of the page cache before the loader is opened; cold: before each timed epoch, too."""
     model: ModelSpec = field(default_factory=ModelSpec)
 
+    @property
+    def repeat_of(self) -> tuple[str, str, int]:
+        """What it has in common with its repeats within a run: loader, mode, batch size."""
+        return self.loader, self.mode, self.batch_size
+
     def __post_init__(self) -> None:
         for name, accepted in (("mode", get_args(Mode)), ("cache", get_args(Cache))):
             if getattr(self, name) not in accepted:

@@ -130,3 +130,15 @@ def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(small: Datase
     assert (len(last.trials), last.baseline, last.harness) == (6, "cupy", HARNESS)
     assert {trial.spec.seed for trial in last.trials} == {0, 1, 2}
     assert store.read(tmp_path) == last
+
+
+def test_a_loader_that_does_not_work_is_not_tried_in_every_round(small: Dataset, tmp_path: Path) -> None:
+    def plan(found: str) -> Plan:
+        loaders = ("cupy", "fake:fail_at_batch=1", "fake")
+        return Plan(loaders=loaders, modes=("load",), batch_sizes=(512,), epochs=1, device=found)
+
+    started = session.start(small.folder, tmp_path, "auto", plan, command="", resume=False, overwrite=False)
+    rule = rule_for(started.plan, width=100, budget_s=60)
+    *_, last = started.run(rule, timeout_s=60, progress=lambda _spec: lambda *_step: None)
+    tried = [trial.spec.loader for trial in last.trials]
+    assert (tried.count("cupy"), tried.count("fake:fail_at_batch=1")) == (3, 1)
