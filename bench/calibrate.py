@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from feedrate.bench.record import HarnessRecord
-from feedrate.bench.timing import EpochClock, now, span
+from feedrate.bench.timing import DeviceMarks, EpochClock, now, span
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
@@ -46,14 +46,16 @@ def harness_step_s(device: str, *, steps: int = STEPS, rounds: int = ROUNDS) -> 
 
     batch = Batch({}, {}, {}, torch.zeros(1, device=device))
     _through_harness(batch, device, steps)
-    return max(min(_through_harness(batch, device, steps) - _bare(batch, steps) for _ in range(rounds)), 0.0) / steps
+    marks = None if device == "cpu" else DeviceMarks(device)
+    costs = [_through_harness(batch, device, steps, marks) - _bare(batch, steps) for _ in range(rounds)]
+    return max(min(costs), 0.0) / steps
 
 
-def _through_harness(batch: Batch, device: str, steps: int) -> float:
+def _through_harness(batch: Batch, device: str, steps: int, marks: DeviceMarks | None) -> float:
     """A trial's loop, ranges of a training step included."""
     from feedrate.bench.trial import reported
 
-    clock = EpochClock(lambda: null_loader(batch, steps), device)
+    clock = EpochClock(lambda: null_loader(batch, steps), device, marks)
     with span("epoch"):
         for _ in reported("calibrate", clock, steps, 1, lambda _phase, _done, _total: None):
             with span("step"), span("forward"):

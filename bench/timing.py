@@ -8,6 +8,7 @@ read after the window.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,8 @@ def synchronise(device: str) -> None:
 class EpochClock:
     """Starts an epoch, hands on its batches and notes when each was asked for, when it came and how many rows it had."""
 
-    def __init__(self, start: Callable[[], Iterator[Batch]], device: str) -> None:
+    def __init__(self, start: Callable[[], Iterator[Batch]], device: str, marks: DeviceMarks | None = None) -> None:
+        """marks: of an epoch that is over, to use its events again."""
         self._start, self._device = start, device
         self.rows = 0
         self.wall_s = 0.0
@@ -52,7 +54,9 @@ class EpochClock:
         self._asked: list[float] = []
         self._came: list[float] = []
         self._cpu: list[float] = []
-        self._marks = DeviceMarks(device) if device != "cpu" else None
+        self._marks = marks
+        if marks is None and device != "cpu":
+            self._marks = DeviceMarks(device)
 
     def __iter__(self) -> Iterator[Batch]:
         with phases.listening(CopyWatch(self)):
@@ -145,20 +149,23 @@ class DeviceMarks:
         self._event = torch.cuda.Event
         self._base = self._event(enable_timing=True)  # type: ignore[no-untyped-call]
         self._events: list[Any] = []
+        self._used = 0
 
     def begin(self) -> None:
         """On an idle device: the moment that device time is counted from."""
+        self._used = 0
         self._base.record(self._stream)
 
     def add(self) -> None:
-        event = self._event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record(self._stream)
-        self._events.append(event)
+        if self._used == len(self._events):
+            self._events.append(self._event(enable_timing=True))  # type: ignore[no-untyped-call]
+        self._events[self._used].record(self._stream)
+        self._used += 1
 
     def gaps_s(self, begun_s: float) -> Sequence[tuple[float, float]]:
         """Each gap between steps, in host seconds, after the device has been synchronised. Event times are good to about
         0.5 us (CUDA's documentation of cudaEventElapsedTime); host and device clocks are joined at the base."""
-        times = [begun_s + self._base.elapsed_time(event) / 1e3 for event in self._events]
+        times = [begun_s + self._base.elapsed_time(event) / 1e3 for event in self._events[: self._used]]
         return list(zip(times[::2], times[1::2], strict=True))
 
 
@@ -202,6 +209,7 @@ def _find_span() -> Any:
         "evaluate": "gray",
     }
 
+    @functools.cache  # one object a name: making them costs more than entering them
     def named(name: str) -> Any:
         return nvtx.annotate(name, domain=DOMAIN, color=colours.get(name, "white"))
 

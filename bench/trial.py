@@ -27,7 +27,7 @@ from feedrate.bench.mismatch import explain
 from feedrate.bench.model import EmbeddingMLP, build_model, build_optimizer, loss_of
 from feedrate.bench.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
-from feedrate.bench.timing import EpochClock, now, span, synchronise, utc
+from feedrate.bench.timing import DeviceMarks, EpochClock, now, span, synchronise, utc
 from feedrate.bench.usage import Usage, since
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
@@ -66,6 +66,7 @@ class Trial:
         self.measured = Measured()
         self._wanted = dataset.info.splits["train"]
         self._used_before = _gpu_bytes_used(spec.device)
+        self._marks = None if spec.device == "cpu" else DeviceMarks(spec.device)
 
     def run(self) -> TrialResult:
         """Warm up, open, time, check, close. Raises what the loader raises, and GateFailed."""
@@ -150,7 +151,8 @@ class Trial:
     def _begin_epoch(self, loader: Loader, epoch: int) -> tuple[EpochClock, Usage]:
         if epoch and self.spec.cache == "cold":
             self._make_cache()
-        return EpochClock(partial(loader.epoch, epoch), self.spec.device), Usage.now(memory=False)
+        clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks)
+        return clock, Usage.now(memory=False)
 
     def _end_epoch(self, clock: EpochClock, before: Usage) -> None:
         """Keep a timed epoch. Its contents are the gate's business; that it was whole is checked each time."""
