@@ -45,8 +45,8 @@ def harness_step_s(device: str, *, steps: int = STEPS, rounds: int = ROUNDS) -> 
     from feedrate.loaders.base import Batch
 
     batch = Batch({}, {}, {}, torch.zeros(1, device=device))
-    _through_harness(batch, device, steps)
     marks = None if device == "cpu" else DeviceMarks(device)
+    _through_harness(batch, device, steps, marks)
     costs = [_through_harness(batch, device, steps, marks) - _bare(batch, steps) for _ in range(rounds)]
     return max(min(costs), 0.0) / steps
 
