@@ -118,7 +118,7 @@ def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord
     record = session.record
     before = len(record.trials)
     if before:
-        say(f"{before} trials are there already")
+        say(f"{before} trial(s) are there already")
     a_round = len(session.plan.round(0))
     most = session.planned or rule.most * a_round
     columns = (
@@ -147,7 +147,7 @@ def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord
                     say(f"[{len(found.trials)}] {_trial_line(found.trials[-1])}")
                 record = found
     except KeyboardInterrupt:
-        say(f"stopped: {session.output} keeps {len(record.trials)} trials; --resume goes on")
+        say(f"stopped: {session.output} keeps {len(record.trials)} trial(s); --resume goes on")
         sys.exit(130)
     say(f"no further round: {record.stopped}")
     return record

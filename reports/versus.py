@@ -22,7 +22,7 @@ EFFECTS = {
     "gpu_busy_fraction": 0.02,
 }
 """Quantities from 0 to 1 are compared by their difference; this much of it is too little to matter. All others by ratio."""
-SAMPLE_KEY = tuple[int, int]
+SampleKey = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def refuse_unlike(base: RunRecord, head: RunRecord) -> None:
 
 
 def judge_samples(
-    metric: Metric, base: Mapping[SAMPLE_KEY, float], head: Mapping[SAMPLE_KEY, float], *, paired: bool
+    metric: Metric, base: Mapping[SampleKey, float], head: Mapping[SampleKey, float], *, paired: bool
 ) -> Verdict | None:
     """None where a side has nothing. AUC is the same for each repeat of a seed, so its samples are seeds."""
     if metric.name == "auc":
@@ -149,7 +149,7 @@ def judge_samples(
     return judge_ratio(other, one, paired=paired)
 
 
-def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metric) -> dict[SAMPLE_KEY, float]:
+def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metric) -> dict[SampleKey, float]:
     """(repeat, seed) -> value, of trials that are ok."""
     return {
         (trial.spec.repeat, trial.spec.seed): value
@@ -249,7 +249,7 @@ def _line(base: RunRecord, head: RunRecord, one: str, other: str, size: int, met
     )
 
 
-def _by_seed(values: Mapping[SAMPLE_KEY, float]) -> dict[SAMPLE_KEY, float]:
+def _by_seed(values: Mapping[SampleKey, float]) -> dict[SampleKey, float]:
     seeds: dict[int, list[float]] = {}
     for (_, seed), value in values.items():
         seeds.setdefault(seed, []).append(value)

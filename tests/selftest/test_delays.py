@@ -23,7 +23,7 @@ def test_a_wrong_measurement_would_be_said() -> None:
 
 
 def test_two_ways_of_finding_a_stall_agree_with_each_other_and_the_truth(small: Dataset) -> None:
-    found = agree(small)
+    found = agree(small.folder)
     assert found.holds, found
     assert found.true > 0.5
     assert not Agreement(true=0.8, direct=0.8, differential=0.7).holds
