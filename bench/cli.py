@@ -276,8 +276,9 @@ def compare_command(
     gates = versus.read_gates(fail_if)
     one, other = (versus.read_side(base), versus.read_side(head)) if head else versus.within(base)
     lines = versus.versus(one, other)
-    failed = list(versus.failures(lines, gates))
-    console.show_versus(lines, failed, {gate.metric for gate in gates}, all_metrics=all_metrics)
+    failed = list(versus.failures(one, other, lines, gates))
+    console.show_versus(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
+    console.show_gates(failed, list(versus.undecided(lines, gates)))
     if failed:
         raise typer.Exit(1)
 

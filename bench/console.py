@@ -162,7 +162,7 @@ def show_comparison(comparison: Comparison, form: str = "table") -> None:
         out.print(text.WRITERS[form](comparison), markup=False, soft_wrap=True, end="")
 
 
-def show_versus(lines: list[Line], failed: list[str], gated: set[str], *, all_metrics: bool) -> None:
+def show_versus(lines: list[Line], gated: set[str], *, all_metrics: bool) -> None:
     """A line for each quantity; those of gates always."""
     from feedrate.reports import versus
 
@@ -182,8 +182,13 @@ def show_versus(lines: list[Line], failed: list[str], gated: set[str], *, all_me
             least, str(line.verdict.change.n),
         )  # fmt: skip
     out.print(table)
+
+
+def show_gates(failed: list[str], undecided: list[str]) -> None:
     for sentence in failed:
         say(f"failed: {sentence}")
+    for sentence in undecided:
+        say(f"cannot be told from chance, more rounds would help: {sentence}")
 
 
 def calibration(found: HarnessRecord) -> None:

@@ -20,7 +20,7 @@ from feedrate.bench.shuffle import ShuffleWatch
 from feedrate.bench.timing import synchronise
 from feedrate.loaders.base import Batch
 
-HELD = 8
+HELD = 9
 """Batches kept while the loader goes on, more than any usual ring of buffers; then all of them are looked at again.
 
 Only then the device is waited for: waiting at each batch would let a copy finish that nothing orders before its use.
@@ -91,6 +91,8 @@ def _look_again(held: list[Batch], later: RowSum, device: str) -> None:
 def check_form(batch: Batch, device: str) -> None:
     """One number of rows for all columns, and all on the trial's device."""
     rows = len(batch.label)
+    if batch.label.dtype != torch.float32:
+        raise GateFailed(f"the label is {batch.label.dtype}, not torch.float32")
     found = {tensor.device.type for tensor in batch.tensors()}
     if found != {torch.device(device).type}:
         raise GateFailed(f"batches are on {', '.join(sorted(found))}, not on {torch.device(device).type}")

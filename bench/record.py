@@ -149,6 +149,8 @@ class TrialResult:
     deviations: Mapping[str, str] | None = None
     """Conformance rules its adapter declares broken -> why."""
     started_at: str | None = None
+    run_at: str | None = None
+    """When the `feedrate run` that ran it began: only trials of one such are paired by round."""
     flags: tuple[str, ...] = ()
     """What a reader has to know though the trial is ok: a sentence each."""
     rows: int | None = None

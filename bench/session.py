@@ -14,7 +14,7 @@ from feedrate.bench.child import Progress
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.environment import observe
 from feedrate.bench.plan import Plan
-from feedrate.bench.record import DatasetRecord, Environment, RunRecord
+from feedrate.bench.record import SCHEMA_VERSION, DatasetRecord, Environment, RunRecord
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.stopping import StopRule
 from feedrate.bench.suite import remaining, run_suite
@@ -29,6 +29,8 @@ class Session:
     dataset: Dataset
     record: RunRecord
     plan: Plan
+    run_at: str
+    """When this session began, UTC."""
 
     @property
     def planned(self) -> int | None:
@@ -49,7 +51,7 @@ class Session:
                 specs = [spec for spec in specs if spec.repeat_of not in hopeless(record)]
             left = remaining(specs, record.trials)
             for result in run_suite(left, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
-                record = store.append(self.output, record, result)
+                record = store.append(self.output, record, replace(result, run_at=self.run_at))
                 yield record
             rule.add([trial for trial in record.trials if trial.spec in specs])
             if rule.finished:
@@ -91,11 +93,15 @@ def start(
     )
     if there and resume:
         old = store.read(output)
+        if old.schema_version != SCHEMA_VERSION:
+            raise FeedrateError(
+                f"{output} is a record of version {old.schema_version}, and its trials were timed otherwise: choose another -o"
+            )
         _refuse_to_mix(output, old, record)
         _refuse_other_settings(output, old, plan)
         kept = tuple(trial for trial in old.trials if trial.status != "failed")
         record = replace(old, trials=kept, baseline=plan.compared_to, stopped="")
-    return Session(output, dataset, record, plan)
+    return Session(output, dataset, record, plan, environment.started_at)
 
 
 def _refuse_other_settings(output: Path, old: RunRecord, plan: Plan) -> None:

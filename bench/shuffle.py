@@ -25,25 +25,27 @@ class ShuffleWatch:
     def __init__(self, probe: Probe, rows: int, device: str) -> None:
         self._probe, self._rows = probe, rows
         self._hashes = torch.from_numpy(probe.hashes).to(device)
-        self._found: list[tuple[torch.Tensor, torch.Tensor]] = []
+        # one place more than there are sampled rows: for all rows that are none
+        self._came = torch.zeros(len(self._hashes) + 1, dtype=torch.int64, device=device)
+        self._times = torch.zeros_like(self._came)
         self._seen = 0
 
     def add(self, hashes: torch.Tensor) -> None:
-        """The next batch's row hashes, int64 [B]."""
-        if len(self._hashes):
-            place = torch.searchsorted(self._hashes, hashes).clamp_(max=len(self._hashes) - 1)
-            rows = torch.nonzero(self._hashes[place] == hashes).flatten()
-            self._found.append((place[rows], rows + self._seen))
+        """The next batch's row hashes, int64 [B]. Does not wait for the device."""
+        none = len(self._hashes)
+        if none:
+            place = torch.searchsorted(self._hashes, hashes).clamp_(max=none - 1)
+            place = torch.where(self._hashes[place] == hashes, place, none)
+            moment = torch.arange(self._seen, self._seen + len(hashes), device=hashes.device)
+            self._came.scatter_(0, place, moment)
+            self._times.scatter_add_(0, place, torch.ones_like(place))
         self._seen += len(hashes)
 
     def result(self, batch_size: int) -> ShuffleRecord | None:
         """None where too few sampled rows came to say anything."""
-        if not self._found:
-            return None
-        which = torch.cat([which for which, _ in self._found]).cpu().numpy()
-        came = torch.cat([came for _, came in self._found]).cpu().numpy()
-        once = np.bincount(which, minlength=len(self._probe.places))[which] == 1
-        return quality(self._probe.places[which[once]], came[once], rows=self._rows, batch_size=batch_size)
+        once = (self._times[:-1] == 1).cpu().numpy()
+        came = self._came[:-1].cpu().numpy()
+        return quality(self._probe.places[once], came[once], rows=self._rows, batch_size=batch_size)
 
 
 def quality(places: np.ndarray, came: np.ndarray, *, rows: int, batch_size: int) -> ShuffleRecord | None:

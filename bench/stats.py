@@ -77,12 +77,16 @@ class Verdict:
     direction: Direction
     change: Estimate
     """A ratio or a difference, with its 95 % interval."""
+    sure: Estimate
+    """The same with the 99 % interval that decides."""
+    effect: float
+    """What is too small to matter."""
 
     @property
     def smallest_seen(self) -> float | None:
-        """The smallest change that this comparison could have told from none: half the width of its interval."""
-        change = self.change
-        return None if change.low is None or change.high is None else (change.high - change.low) / 2
+        """The smallest change that would have been called one: half the width of the interval that decides, or what matters."""
+        sure = self.sure
+        return None if sure.low is None or sure.high is None else max(self.effect, (sure.high - sure.low) / 2)
 
 
 def judge_ratio(
@@ -90,13 +94,13 @@ def judge_ratio(
 ) -> Verdict:
     """Is the head's mean more or less than the base's? See `judge`."""
     usual, sure = (ratio(head, base, paired=paired, confidence=confidence) for confidence in (CONFIDENCE, SURE))
-    return Verdict(judge(usual, sure, same=1.0, effect=effect), usual)
+    return Verdict(judge(usual, sure, same=1.0, effect=effect), usual, sure, effect)
 
 
 def judge_difference(head: Sequence[float], base: Sequence[float], *, paired: bool, effect: float) -> Verdict:
     """Is the head's mean more or less than the base's, counted in their own unit? See `judge`."""
     usual, sure = (difference(head, base, paired=paired, confidence=confidence) for confidence in (CONFIDENCE, SURE))
-    return Verdict(judge(usual, sure, same=0.0, effect=effect), usual)
+    return Verdict(judge(usual, sure, same=0.0, effect=effect), usual, sure, effect)
 
 
 def judge(usual: Estimate, sure: Estimate, *, same: float, effect: float) -> Direction:

@@ -72,7 +72,7 @@ class UntilPrecise:
     clock: Callable[[], float]
     least: int = 3
     most: int = 200
-    _rows_per_s: dict[tuple[str, int, str], dict[tuple[int, int], float]] = field(
+    _rows_per_s: dict[tuple[str, int, str], dict[tuple[str | None, int, int], float]] = field(
         default_factory=lambda: defaultdict(dict)
     )
     _rounds: int = 0
@@ -91,10 +91,16 @@ class UntilPrecise:
         now = self.clock()
         self._longest_s, self._last = max(self._longest_s, now - self._last), now
         self._rounds += 1
+        working = {trial.spec.repeat_of for trial in results if trial.status == "ok"}
+        for loader, mode, size in [(key[2], key[0], key[1]) for key in self._rows_per_s]:
+            if (loader, mode, size) not in working:  # it has failed: its interval will not get narrower
+                del self._rows_per_s[mode, size, loader]
         for trial in results:
             if trial.status == "ok" and trial.rows_per_s:
                 spec = trial.spec
-                self._rows_per_s[spec.mode, spec.batch_size, spec.loader][spec.repeat, spec.seed] = trial.rows_per_s
+                self._rows_per_s[spec.mode, spec.batch_size, spec.loader][trial.run_at, spec.repeat, spec.seed] = (
+                    trial.rows_per_s
+                )
 
     @property
     def finished(self) -> str:
@@ -106,6 +112,8 @@ class UntilPrecise:
         if self._rounds < self.least:
             return ""
         widths = [_width(found) for found in self._ratios()]
+        if not widths:
+            return f"there is no ratio to {self.baseline} to be known better"
         if any(width is None or width > self.width for width in widths):
             return ""
         return f"every ratio to {self.baseline} is known to {self.width:.1%} or better"

@@ -22,7 +22,7 @@ from feedrate.bench.auc import auc
 from feedrate.bench.checksum import RowSum, row_hashes
 from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
-from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, refuse_endless, wrong_count
+from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, check_form, refuse_endless, wrong_count
 from feedrate.bench.mismatch import explain
 from feedrate.bench.model import EmbeddingMLP, build_model, build_optimizer, loss_of
 from feedrate.bench.record import EpochRecord, ShuffleRecord, TrialResult
@@ -55,6 +55,7 @@ class Measured:
     gate_s: float | None = None
     shuffle: ShuffleRecord | None = None
     same_order: bool = False
+    peak_torch_gpu_bytes: int | None = None
 
 
 class Trial:
@@ -82,6 +83,8 @@ class Trial:
                 self._load(loader)
             else:
                 self._train(loader)
+            if self.spec.device != "cpu":
+                self.measured.peak_torch_gpu_bytes = torch.cuda.max_memory_reserved(self.spec.device)
             if not self.choice.adapter.replays:
                 self._gate(loader)
         finally:
@@ -150,7 +153,8 @@ class Trial:
 
     def _begin_epoch(self, loader: Loader, epoch: int) -> tuple[EpochClock, Usage]:
         if epoch and self.spec.cache == "cold":
-            self._make_cache()
+            found = [self.measured.resident_fraction, self._make_cache()]
+            self.measured.resident_fraction = max((share for share in found if share is not None), default=None)
         clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks)
         return clock, Usage.now(memory=False)
 
@@ -207,6 +211,7 @@ class Trial:
                 outputs.append(model(batch))
                 labels.append(batch.label)
                 if check:
+                    check_form(batch, self.spec.device)
                     rows.add(batch)
             output, label = torch.cat(outputs), torch.cat(labels)
             loss = float(loss_of(output, label, self.spec.model).item())
@@ -291,9 +296,7 @@ class Trial:
             step_wait_s=tuple(round(wait, 7) for wait in measured.waits_s),
             step_s=tuple(round(step, 7) for step in measured.steps_s),
             peak_gpu_bytes=max(gpu, default=None),
-            peak_torch_gpu_bytes=None
-            if self.spec.device == "cpu"
-            else torch.cuda.max_memory_reserved(self.spec.device),
+            peak_torch_gpu_bytes=measured.peak_torch_gpu_bytes,
             peak_pss_bytes=max((epoch.pss_bytes for epoch in epochs if epoch.pss_bytes), default=None),
             shuffle=measured.shuffle,
             resident_fraction=measured.resident_fraction,
@@ -309,6 +312,8 @@ def reported(
     done, last = 0, now()
     say(phase, 0, total)
     for batch in batches:
+        if not len(batch.label):
+            raise GateFailed(f"{phase}: a batch without rows came after {done:,} rows")
         yield batch
         done += len(batch.label)
         refuse_endless(done, total, batch_size)

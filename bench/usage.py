@@ -17,6 +17,8 @@ class Usage:
     """The process and all its children, those that ended included."""
     child_cpu_s: dict[int, float] = field(default_factory=dict)
     """Of each child that lives."""
+    ended_cpu_s: float = 0.0
+    """Of children that have ended."""
     storage_bytes: int | None = None
     read_bytes: int | None = None
     rss_bytes: int = 0
@@ -35,6 +37,7 @@ class Usage:
         return cls(
             cpu_s=times.user + times.system + times.children_user + times.children_system + sum(cpu.values()),
             child_cpu_s=cpu,
+            ended_cpu_s=times.children_user + times.children_system,
             storage_bytes=sum(storage for storage, _ in io) if io else None,
             read_bytes=sum(read for _, read in io) if io else None,
             rss_bytes=sum(rss for rss, _ in used),
@@ -42,8 +45,12 @@ class Usage:
         )
 
     def busiest_child_s(self, before: Usage) -> float:
-        """CPU time of the child that worked the most since `before`; 0 without children."""
-        return max((spent - before.child_cpu_s.get(pid, 0.0) for pid, spent in self.child_cpu_s.items()), default=0.0)
+        """CPU time of the child that worked the most since `before`; 0 without children.
+
+        Children that have ended since count together: the system does not say how much each of them worked.
+        """
+        living = (spent - before.child_cpu_s.get(pid, 0.0) for pid, spent in self.child_cpu_s.items())
+        return max(self.ended_cpu_s - before.ended_cpu_s, max(living, default=0.0))
 
 
 def since(now: int | None, before: int | None) -> int | None:

@@ -22,7 +22,8 @@ EFFECTS = {
     "gpu_busy_fraction": 0.02,
 }
 """Quantities from 0 to 1 are compared by their difference; this much of it is too little to matter. All others by ratio."""
-SampleKey = tuple[int, int]
+SampleKey = tuple[str | None, int, int]
+"""When its `feedrate run` began, repeat, seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,6 @@ class Line:
     base_mean: float
     head_mean: float
     verdict: Verdict
-    paired: bool
 
     @property
     def relative(self) -> bool:
@@ -120,6 +120,9 @@ def refuse_unlike(base: RunRecord, head: RunRecord) -> None:
         "CPU": (base.environment.cpu, head.environment.cpu),
         "dataset": (base.dataset.fingerprint[:12], head.dataset.fingerprint[:12]),
         "torch": (base.environment.packages.get("torch"), head.environment.packages.get("torch")),
+        "device": tuple(sorted({trial.spec.device for trial in run.trials}) for run in (base, head)),
+        "shuffle": tuple(sorted({trial.spec.shuffle for trial in run.trials}) for run in (base, head)),
+        "epochs": tuple(sorted({trial.spec.epochs for trial in run.trials}) for run in (base, head)),
         "model": tuple(sorted({str(trial.spec.model) for trial in run.trials}) for run in (base, head)),
         "batch sizes": tuple(sorted({trial.spec.batch_size for trial in run.trials}) for run in (base, head)),
         "page cache": tuple(sorted({trial.spec.cache for trial in run.trials}) for run in (base, head)),
@@ -135,8 +138,8 @@ def judge_samples(
     """None where a side has nothing. AUC is the same for each repeat of a seed, so its samples are seeds."""
     if metric.name == "auc":
         base, head = _by_seed(base), _by_seed(head)
-    paired = paired and base.keys() == head.keys()
-    keys = sorted(base) if paired else []
+    keys = [key for key in base if key in head] if paired else []
+    paired = len(keys) >= 2
     one, other = (
         ([base[k] for k in keys], [head[k] for k in keys]) if paired else (list(base.values()), list(head.values()))
     )
@@ -150,9 +153,9 @@ def judge_samples(
 
 
 def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metric) -> dict[SampleKey, float]:
-    """(repeat, seed) -> value, of trials that are ok."""
+    """Values of trials that are ok."""
     return {
-        (trial.spec.repeat, trial.spec.seed): value
+        (trial.run_at, trial.spec.repeat, trial.spec.seed): value
         for trial in trials
         if trial.status == "ok"
         and (trial.spec.loader, trial.spec.batch_size, trial.spec.mode) == (loader, size, metric.mode)
@@ -176,19 +179,58 @@ def read_gates(text: str) -> list[Gate]:
     return gates
 
 
-def failures(lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
-    """A sentence for each condition that a line meets, beyond what chance explains. Raises FeedrateError for a gate on what
-    was not measured: it would otherwise pass for ever."""
+def failures(base: Side, head: Side, lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
+    """A sentence for each condition that is met beyond what chance explains (the 99 % interval holds no change), and for each
+    loader that the base has measured and the head has not. Raises FeedrateError for a gate on what neither has measured: it
+    would otherwise pass for ever."""
     for gate in gates:
-        names = ("train_rows_per_s", "load_rows_per_s") if gate.metric == "rows_per_s" else (gate.metric,)
-        of = [line for line in lines if line.metric.name in names]
-        if not of:
+        of = [line for line in lines if line.metric.name in _names(gate)]
+        lost = list(_lost(base, head, gate))
+        if not of and not lost:
             raise FeedrateError(f"--fail-if has {gate.text!r}, but both sides together have no {gate.metric}")
-        for line in of:
-            change = _change(line, gate)
-            beyond = change < gate.limit if gate.sign == "<" else change > gate.limit
-            if beyond and line.verdict.direction in ("more", "less"):
-                yield f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} {change_text(line)}"
+        yield from lost
+        yield from (_sentence(gate, line) for line in of if _beyond(gate, line) and _certain(line))
+
+
+def undecided(lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
+    """A sentence for each condition that is met, but could be so by chance."""
+    for gate in gates:
+        of = [line for line in lines if line.metric.name in _names(gate)]
+        yield from (_sentence(gate, line) for line in of if _beyond(gate, line) and not _certain(line))
+
+
+def _names(gate: Gate) -> tuple[str, ...]:
+    return ("train_rows_per_s", "load_rows_per_s") if gate.metric == "rows_per_s" else (gate.metric,)
+
+
+def _lost(base: Side, head: Side, gate: Gate) -> Iterator[str]:
+    for metric in (BY_NAME[name] for name in _names(gate)):
+        for one, other in _pairs(base, head):
+            for size in sorted(_sizes(base.record, one)):
+                had = samples(base.record.trials, one, size, metric)
+                has = samples(head.record.trials, other, size, metric)
+                if had and not has:
+                    why = {
+                        f"{t.status}: {t.detail}"
+                        for t in head.record.trials
+                        if t.spec.loader == other and t.status != "ok"
+                    }
+                    yield f"{gate.text}: {other}, batch {size}, has no {metric.title} any more ({'; '.join(sorted(why)) or 'not run'})"
+
+
+def _beyond(gate: Gate, line: Line) -> bool:
+    change = _change(line, gate)
+    return change < gate.limit if gate.sign == "<" else change > gate.limit
+
+
+def _certain(line: Line) -> bool:
+    """A change at all, at 99 %."""
+    sure, same = line.verdict.sure, 1.0 if line.relative else 0.0
+    return sure.low is not None and sure.high is not None and not sure.low <= same <= sure.high
+
+
+def _sentence(gate: Gate, line: Line) -> str:
+    return f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} {change_text(line)}"
 
 
 def change_text(line: Line) -> str:
@@ -245,12 +287,11 @@ def _line(base: RunRecord, head: RunRecord, one: str, other: str, size: int, met
         base_mean=sum(first.values()) / len(first),
         head_mean=sum(second.values()) / len(second),
         verdict=verdict,
-        paired=paired and first.keys() == second.keys(),
     )
 
 
 def _by_seed(values: Mapping[SampleKey, float]) -> dict[SampleKey, float]:
     seeds: dict[int, list[float]] = {}
-    for (_, seed), value in values.items():
+    for (_, _, seed), value in values.items():
         seeds.setdefault(seed, []).append(value)
-    return {(0, seed): sum(found) / len(found) for seed, found in seeds.items()}
+    return {(None, 0, seed): sum(found) / len(found) for seed, found in seeds.items()}

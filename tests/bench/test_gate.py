@@ -11,6 +11,7 @@ import torch
 from feedrate.bench.datasets.canonical import Dataset, SplitInfo
 from feedrate.bench.gate import Delivered, GateFailed, WrongRows, check_epoch, wrong_count
 from feedrate.bench.mismatch import explain
+from feedrate.bench.trial import reported
 from feedrate.loaders.base import Batch
 from feedrate.loaders.columns import Columns, read_columns
 
@@ -114,3 +115,15 @@ def test_two_wrong_columns_are_not_blamed_on_one(columns: Columns) -> None:
         for batch in batches
     ]
     assert explain(wrong, columns).endswith("in more than one column")
+
+
+def test_a_label_of_another_type_is_refused(columns: Columns, wanted: SplitInfo) -> None:
+    batch = _batches(columns)[0]
+    with pytest.raises(GateFailed, match=r"the label is torch\.int64, not torch\.float32"):
+        _check([replace(batch, label=batch.label.long())], wanted)
+
+
+def test_empty_batches_without_an_end_are_void(columns: Columns) -> None:
+    empty = columns.slice(0, 0)
+    with pytest.raises(GateFailed, match="a batch without rows came after 0 rows"):
+        list(reported("epoch 1", iter([empty] * 9), 4000, SIZE, lambda _phase, _done, _total: None))

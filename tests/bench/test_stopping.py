@@ -95,3 +95,18 @@ def test_fixed_rounds_count() -> None:
 def test_settings_that_cannot_be_are_refused(settings: dict[str, float], sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
         _rule(**settings)
+
+
+def test_a_loader_that_fails_later_does_not_keep_the_others_waiting_for_it() -> None:
+    rule = _rule()
+    for number, speed in enumerate((100.0, 300.0)):
+        rule.add(_round(number, {"base": 100.0, "steady": 50.0, "wild": speed}))
+    rule.add(_round(2, {"base": 100.0, "steady": 50.0}))
+    assert rule.finished == "every ratio to base is known to 5.0% or better"
+
+
+def test_without_a_ratio_nothing_is_said_to_be_known() -> None:
+    rule = _rule()
+    for number in range(3):
+        rule.add(_round(number, {"other": 100.0}))
+    assert rule.finished == "there is no ratio to base to be known better"

@@ -39,3 +39,9 @@ def test_sleep_is_no_work() -> None:
 
 def test_what_one_of_two_looks_did_not_see_is_unknown() -> None:
     assert (since(5, 3), since(None, 3), since(5, None)) == (2, None, None)
+
+
+def test_children_that_ended_meanwhile_count() -> None:
+    before = Usage.now(memory=False)
+    subprocess.run([sys.executable, "-c", BURN.replace("time.sleep(60)", "")], check=True, stdout=subprocess.DEVNULL)
+    assert Usage.now(memory=False).busiest_child_s(before) >= 0.3

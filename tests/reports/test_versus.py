@@ -8,7 +8,17 @@ import pytest
 from feedrate.bench import store
 from feedrate.bench.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.versus import Line, Side, failures, read_gates, read_side, refuse_unlike, versus, within
+from feedrate.reports.versus import (
+    Line,
+    Side,
+    failures,
+    read_gates,
+    read_side,
+    refuse_unlike,
+    undecided,
+    versus,
+    within,
+)
 from sample_record import record, trial
 
 
@@ -31,7 +41,6 @@ def test_a_head_is_faster_slower_or_the_same(speed: float, word: str) -> None:
     line = _lines(_run(1000), _run(speed))["train_rows_per_s"]
     assert line.word == word
     assert line.change == pytest.approx(speed / 1000 - 1, abs=1e-3)
-    assert not line.paired
     assert line.verdict.smallest_seen is not None
 
 
@@ -47,7 +56,7 @@ def test_repeats_of_a_seed_are_one_sample_of_auc() -> None:
 def test_loaders_of_one_run_are_paired_by_round() -> None:
     both = record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials)
     [line] = [line for line in versus(Side("x", both, "a"), Side("x", both, "b")) if line.metric.unit == "rows/s"]
-    assert (line.base, line.head, line.word, line.paired) == ("a", "b", "slower", True)
+    assert (line.base, line.head, line.word) == ("a", "b", "slower")
     assert line.verdict.change.low == pytest.approx(0.5)
 
 
@@ -99,14 +108,29 @@ def test_nothing_in_common_is_said() -> None:
     ],
 )
 def test_a_gate_fails_on_a_change_beyond_its_limit(gates: str, speed: float, auc: float, failed: int) -> None:
-    lines = versus(Side("base", _run(1000), None), Side("head", _run(speed, auc), None))
-    assert len(list(failures(lines, read_gates(gates)))) == failed
+    base, head = Side("base", _run(1000), None), Side("head", _run(speed, auc), None)
+    assert len(list(failures(base, head, versus(base, head), read_gates(gates)))) == failed
 
 
 def test_a_gate_does_not_fail_by_chance() -> None:
     noisy = record(*(trial("a", "train", speed, repeat) for repeat, speed in enumerate((500, 1500, 700, 900))))
-    lines = versus(Side("base", _run(1000), None), Side("head", noisy, None))
-    assert list(failures(lines, read_gates("rows_per_s<-5%"))) == []
+    base, head = Side("base", _run(1000), None), Side("head", noisy, None)
+    lines, gates = versus(base, head), read_gates("rows_per_s<-5%")
+    assert list(failures(base, head, lines, gates)) == []
+    assert len(list(undecided(lines, gates))) == 1
+
+
+def test_a_limit_smaller_than_what_a_verdict_needs_is_kept_to() -> None:
+    base, head = Side("base", _run(1000), None), Side("head", _run(980), None)
+    assert len(list(failures(base, head, versus(base, head), read_gates("rows_per_s<-1%")))) == 1
+
+
+def test_a_loader_that_the_head_has_lost_fails_every_gate() -> None:
+    both = record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials)
+    void = [replace(t, status="void", detail="a row is missing", epochs=None) for t in _run(500, loader="b").trials]
+    base, head = Side("base", both, None), Side("head", record(*_run(1000, loader="a").trials, *void), None)
+    [sentence] = failures(base, head, versus(base, head), read_gates("rows_per_s<-5%"))
+    assert "b, batch 100, has no Training any more (void: a row is missing)" in sentence
 
 
 @pytest.mark.parametrize(
@@ -123,6 +147,7 @@ def test_a_condition_that_is_none_is_refused(text: str, sentence: str) -> None:
 
 
 def test_a_gate_on_what_was_not_measured_is_refused() -> None:
-    lines = versus(Side("base", _run(1000), None), Side("head", _run(1000), None))
+    base = head = Side("base", _run(1000), None)
+    lines = versus(base, head)
     with pytest.raises(FeedrateError, match="have no rows_per_joule"):
-        list(failures(lines, read_gates("rows_per_joule<-5%")))
+        list(failures(base, head, lines, read_gates("rows_per_joule<-5%")))
