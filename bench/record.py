@@ -179,7 +179,7 @@ class TrialResult:
     peak_gpu_bytes: int | None = None
     """Over what the device had in use before: every pool, torch's and the loader's."""
     peak_pss_bytes: int | None = None
-    """The same at the ends of epochs, shared pages counted once."""
+    """Of host memory at the ends of epochs, pages that processes share counted once."""
     peak_torch_gpu_bytes: int | None = None
     """Reserved by torch's allocator; peak_gpu_bytes less this is the loader's own pools and CUDA itself."""
     gpu_busy_fraction: float | None = None

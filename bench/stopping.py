@@ -23,7 +23,8 @@ def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
 
 
 PRECISION = 0.04
-"""Default width of a ratio's interval that is narrow enough: a change of 5 % is then found in over 95 of 100 runs."""
+"""Default width of a ratio's interval that is narrow enough: a change of 5 % is then found in over 95 of 100 runs that
+reach it within their budget."""
 BUDGET_S = 600.0
 
 
