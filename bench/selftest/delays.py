@@ -21,7 +21,7 @@ WAIT_TOLERANCE = 0.02
 RATE_TOLERANCE = 0.01
 AGREEMENT_TOLERANCE = 0.05
 """Of the training time: a step beside a loader is a little slower than without one."""
-ATTEMPTS = 3
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)

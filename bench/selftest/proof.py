@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.selftest import delays, faults, verdicts
+from feedrate.bench.stats import Direction
 
 COMPARISONS = 200
 
@@ -61,9 +62,17 @@ def prove_verdicts(real: list[verdicts.Pair]) -> Iterator[Proof]:
         "verdict", f"{COMPARISONS} resampled comparisons with itself", share <= verdicts.MOST_FALSE,
         f"{share:.1%} called different, {same.count('same') / COMPARISONS:.0%} the same",
     )  # fmt: skip
-    slower = verdicts.resampled(real, comparisons=COMPARISONS, slowdown=verdicts.SLOWDOWN)
-    share = slower.count("less") / COMPARISONS
-    yield Proof(
-        "verdict", f"{COMPARISONS} resampled comparisons with a copy 5 % slower", share >= verdicts.LEAST_FOUND,
-        f"{share:.1%} called slower",
-    )  # fmt: skip
+    yield _slower_is_found(verdicts.resampled(real, comparisons=COMPARISONS, slowdown=verdicts.SLOWDOWN))
+
+
+def _slower_is_found(slower: Sequence[Direction]) -> Proof:
+    """On a noisy machine the default budget may not do; then the verdict must be inconclusive, and nothing else."""
+    found, wrong = (
+        sum(verdict in names for verdict in slower) / len(slower) for names in (("less",), ("more", "same"))
+    )
+    if found >= verdicts.LEAST_FOUND:
+        holds, seen = True, f"{found:.1%} called slower"
+    else:
+        holds = wrong <= verdicts.MOST_FALSE
+        seen = f"this machine is too noisy for that within the default budget: {found:.1%} called slower, {wrong:.1%} same or faster"
+    return Proof("verdict", f"{len(slower)} resampled comparisons with a copy 5 % slower", holds, seen)

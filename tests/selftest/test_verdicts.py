@@ -30,6 +30,13 @@ def test_whole_runs_under_the_default_rule_are_right_about_same_and_slower(seed:
     assert slower.count("less") / 200 >= verdicts.LEAST_FOUND
 
 
+def test_a_slower_copy_that_noise_hides_may_be_inconclusive_but_not_the_same() -> None:
+    noisy = [verdicts.Pair((50.0, 100.0, 200.0), (100.0, 220.0, 60.0))]
+    *_, hidden = prove_verdicts(noisy)
+    assert hidden.holds
+    assert "too noisy" in hidden.seen
+
+
 def test_a_proof_that_does_not_hold_is_said() -> None:
     """A head that is really slower is no comparison with itself."""
     false = [verdicts.Pair(tuple(pair.base), tuple(0.5 * x for x in pair.base)) for pair in RECORDED]
