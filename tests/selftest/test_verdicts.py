@@ -22,7 +22,7 @@ def test_recorded_comparisons_of_a_loader_with_itself_are_hardly_ever_called_dif
     assert verdicts.different(RECORDED) <= verdicts.MOST_FALSE
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_whole_runs_under_the_default_rule_are_right_about_same_and_slower(seed: int) -> None:
     same = verdicts.resampled(RECORDED, comparisons=200, seed=seed)
     assert sum(verdict in ("more", "less") for verdict in same) / 200 <= verdicts.MOST_FALSE
