@@ -28,7 +28,7 @@ check: .venv/installed  ## ruff, mypy --strict, import contracts
 	cd build/types && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 
 install: .venv/installed  ## feedrate itself, in .venv
-nvtabular: .venv/nvtabular  ## NVTabular 23.8 beside it (its metadata asks for pandas 1: hence --no-deps)
+nvtabular: .venv/nvtabular  ## NVTabular 23.8 in an environment over that one
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -38,8 +38,8 @@ nvtabular: .venv/nvtabular  ## NVTabular 23.8 beside it (its metadata asks for p
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
-.venv/nvtabular: requirements-nvtabular.lock .venv/installed
-	$(BIN)/python -m pip install --quiet --no-deps -r requirements-nvtabular.lock
+.venv/nvtabular: loaders/nvtabular.lock .venv/installed
+	$(FEEDRATE) install nvtabular
 	touch $@
 
 lock:  ## resolve pyproject.toml anew into requirements.lock

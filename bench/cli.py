@@ -326,6 +326,26 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def install(
+    loader: Annotated[str, typer.Argument(help="A loader whose library cannot live beside the others: nvtabular.")],
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated", help="Everything of its own (old numpy and pandas, torch again), not laid over this one."
+        ),
+    ] = False,
+    find_links: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="Take every package from this folder of wheels, without a network."),
+    ] = None,
+) -> None:
+    """Make the environment in which a loader's trials are run; an old one is replaced."""
+    from feedrate.bench import console
+
+    console.install(loader, isolated=isolated, find_links=find_links)
+
+
 @app.command("list")
 def list_loaders() -> None:
     """The loaders there are."""
@@ -373,3 +393,7 @@ def _size(option: str, text: str) -> int | None:
 def _command() -> str:
     """The command as typed, without the folder the program lies in."""
     return " ".join(["feedrate", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -236,6 +236,7 @@ def check_loader(loader: str, device: str, rows: int, batch_size: int, workers: 
     """Run every rule; True where none is broken that the adapter does not declare."""
     import tempfile
 
+    from feedrate.bench import venvs
     from feedrate.loaders import conformance, registry
     from feedrate.loaders.base import LoaderConfig
 
@@ -244,6 +245,7 @@ def check_loader(loader: str, device: str, rows: int, batch_size: int, workers: 
             f"--rows is {rows}, but the rules need at least four batches of {batch_size}: {4 * batch_size}"
         )
     choice = registry.choose(loader)
+    venvs.enter(loader)
     out.print(f"{loader}: {choice.adapter.backend(device)}", markup=False)
     if choice.adapter.replays:
         raise FeedrateError(f"{loader} replays a few batches and is no loader of a dataset: there is nothing to check")
@@ -281,6 +283,7 @@ def list_loaders() -> None:
 
 def doctor() -> None:
     """This machine, and each loader on it."""
+    from feedrate.bench import venvs
     from feedrate.bench.environment import observe
     from feedrate.loaders import registry
 
@@ -308,11 +311,42 @@ def doctor() -> None:
                 out.print(
                     Text.assemble(
                         ("  ok       ", "green"),
-                        f"{name} on {device}: {registry.choose(name).adapter.backend(device)}",
+                        f"{name} on {device}: {venvs.backend(name, device)}",
                     )
                 )
             except FeedrateError as error:  # somebody else's loader may be broken: the list goes on
                 out.print(Text.assemble(("  missing  ", "yellow"), f"{name} on {device}: {error}"), soft_wrap=True)
+    for line in _environments(registry.names()):
+        out.print(line, soft_wrap=True)
+
+
+def _environments(loaders: Iterable[str]) -> Iterator[Text]:
+    from feedrate.bench import venvs
+
+    for name in loaders:
+        try:
+            environment = venvs.of(name)
+        except FeedrateError:  # said above already
+            continue
+        if environment is None:
+            continue
+        path = venvs.folder(environment)
+        found = venvs.made(path)
+        if found is None:
+            yield Text(f"environment {environment.name}: not made; `feedrate install {environment.name}` makes {path}")
+            continue
+        brought = ", ".join(f"{package} {version}" for package, version in venvs.packages(path).items())
+        yield Text(f"environment {environment.name} ({found.kind}) in {path}: {brought}")
+
+
+def install(loader: str, *, isolated: bool, find_links: Path | None) -> None:
+    """Make a loader's environment and show that its import works in there."""
+    from feedrate.bench import venvs
+
+    with err.status(f"installing {loader}: a minute or two"):
+        path = venvs.install(loader, isolated=isolated, find_links=find_links)
+        found = venvs.backend(loader, "cpu")
+    out.print(Text(f"{found}; {len(venvs.packages(path))} packages in {path}"), soft_wrap=True)
 
 
 def _trial_line(trial: TrialResult) -> str:

@@ -53,8 +53,13 @@ def collect() -> Environment:
         gpu_memory_bytes=gpu.total_memory if gpu else None,
         driver=_driver() if gpu else None,
         cuda=torch.version.cuda,
-        packages={name: version for name in PACKAGES if (version := metadata_version(name))},
+        packages=packages(),
     )
+
+
+def packages() -> dict[str, str]:
+    """Of PACKAGES, those that this interpreter has, with their versions."""
+    return {name: version for name in PACKAGES if (version := metadata_version(name))}
 
 
 def metadata_version(package: str) -> str | None:

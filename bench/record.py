@@ -148,6 +148,10 @@ class TrialResult:
     """The loader's library and where it worked."""
     deviations: Mapping[str, str] | None = None
     """Conformance rules its adapter declares broken -> why."""
+    packages: Mapping[str, str] | None = None
+    """Where the loader has an environment of its own: versions there."""
+    repairs: tuple[str, ...] = ()
+    """What its adapter put back into other libraries to make the loader's run."""
     started_at: str | None = None
     run_at: str | None = None
     """When the `feedrate run` that ran it began: only trials of one such are paired by round."""

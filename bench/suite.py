@@ -7,7 +7,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,12 +17,13 @@ from typing import IO
 import msgspec
 import psutil
 
-from feedrate.bench import flags
+from feedrate.bench import flags, venvs
 from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.gpu import GpuSample, NvmlDevice, summary
 from feedrate.bench.record import GpuRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.timing import now, utc
+from feedrate.loaders.errors import LoaderUnavailable
 
 WATCH_EVERY_S = 0.1
 
@@ -41,8 +41,13 @@ def run_suite(
     logs: where the standard error of trials that are not ok is kept.
     """
     for spec in trials:
+        try:
+            python = venvs.interpreter(spec.loader)
+        except LoaderUnavailable as error:
+            yield TrialResult(spec=spec, status="unavailable", detail=str(error), started_at=utc())
+            continue
         with tempfile.TemporaryFile() as stderr:
-            result = _run_child(spec, dataset, timeout_s, stderr, progress(spec))
+            result = _run_child(python, spec, dataset, timeout_s, stderr, progress(spec))
             if result.status != "ok" and logs is not None:
                 result = _keep_log(result, stderr, logs)
         yield result
@@ -54,10 +59,12 @@ def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[
     return [spec for spec in trials if msgspec.json.encode(spec) not in finished]
 
 
-def _run_child(spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[bytes], progress: Progress) -> TrialResult:
+def _run_child(
+    python: str, spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[bytes], progress: Progress
+) -> TrialResult:
     started_at = utc()
     child = subprocess.Popen(
-        [sys.executable, "-m", "feedrate.bench.trial"],
+        [python, "-m", "feedrate.bench.trial"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,

@@ -22,6 +22,7 @@ from feedrate.bench.auc import auc
 from feedrate.bench.checksum import RowSum, row_hashes
 from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
+from feedrate.bench.environment import packages
 from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, check_form, refuse_endless, wrong_count
 from feedrate.bench.mismatch import explain
 from feedrate.bench.model import EmbeddingMLP, build_model, build_optimizer, loss_of
@@ -283,6 +284,8 @@ class Trial:
             status="ok",
             backend=backend,
             deviations=dict(self.choice.adapter.deviations),
+            packages=None if self.choice.adapter.environment is None else packages(),
+            repairs=self.choice.adapter.repairs(),
             started_at=started_at,
             rows=sum(epoch.rows for epoch in epochs),
             wall_s=sum(epoch.wall_s for epoch in epochs),

@@ -132,6 +132,22 @@ class NoOptions:
     """For loaders that have no options of their own."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnEnvironment:
+    """Where a loader's library lives that cannot be beside the others; `feedrate install` makes it."""
+
+    name: str
+    """Of its folder."""
+    requirements: str
+    """A file beside the adapter: pinned packages for an environment over the current one, installed without their dependencies."""
+    replaced: tuple[str, ...]
+    """Those of them that are brought even where the current environment has the package; of the others its own is used."""
+    isolated_requirements: str
+    """A file beside the adapter: what a whole environment of its own is resolved from, beside torch."""
+    module: str
+    """Found by Python where the library is installed."""
+
+
 Options = TypeVar("Options")
 
 
@@ -146,5 +162,9 @@ class Adapter(Generic[Options]):
     """device -> the library, its version and where it works, in a few words; raises LoaderUnavailable."""
     deviations: Mapping[str, str] = field(default_factory=dict)
     """Conformance rules the library is known to break -> why. Shown in every report."""
+    environment: OwnEnvironment | None = None
+    """None: the library lives beside the others."""
+    repairs: Callable[[], tuple[str, ...]] = tuple
+    """What was put back into other libraries, in this process, so that the loader's runs; a few words each."""
     replays: bool = False
     """True: the same few batches again and again, not the dataset's rows: no correctness gate and no AUC."""

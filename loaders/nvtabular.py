@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvironment, Split
 from feedrate.loaders.columns import batch_to
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
-HOW_TO_GET = (
-    "nvtabular is not installed: `make nvtabular` in a checkout, or "
-    "`pip install --no-deps -r requirements-nvtabular.lock`, brings nvtabular, merlin-core and merlin-dataloader 23.8.0 "
-    "and the old dask that they need"
+HOW_TO_GET = "`feedrate install nvtabular` brings nvtabular, merlin-core and merlin-dataloader 23.8.0 and the old dask that they need"
+ENVIRONMENT = OwnEnvironment(
+    name="nvtabular",
+    requirements="nvtabular.lock",
+    replaced=("dask", "distributed", "merlin-core", "merlin-dataloader", "nvtabular"),
+    isolated_requirements="nvtabular-isolated.txt",
+    module="nvtabular",
 )
 
 
@@ -102,7 +105,7 @@ def import_nvtabular() -> Library:
     os.environ.setdefault("DASK_DATAFRAME__QUERY_PLANNING", "False")
     os.environ.setdefault("DASK_DATAFRAME__CONVERT_STRING", "False")
     if find_spec("nvtabular") is None or find_spec("merlin") is None:
-        raise LoaderUnavailable(HOW_TO_GET)
+        raise LoaderUnavailable(f"nvtabular is not installed here: {HOW_TO_GET}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -110,7 +113,7 @@ def import_nvtabular() -> Library:
             from nvtabular.loader.torch import TorchAsyncItr
     except Exception as error:  # its imports fail in many ways, a missing name in a newer dependency most often
         raise LoaderUnavailable(
-            f"nvtabular is installed but its import fails ({type(error).__name__}: {error}): {HOW_TO_GET.partition(': ')[2]}"
+            f"nvtabular is installed but its import fails ({type(error).__name__}: {error}): {HOW_TO_GET}"
         ) from error
     return Library(Dataset, TorchAsyncItr)
 
@@ -133,6 +136,7 @@ ADAPTER = Adapter(
     open=_open,
     options=NVTabularOptions,
     backend=backend,
+    environment=ENVIRONMENT,
     deviations={
         "same_order_for_same_seed": "its order comes from global random state that its own thread draws from: not seedable",
         "tail_changes": "rows mix only within a chunk of partitions, so the last, short batch is the last file's tail",

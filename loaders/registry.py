@@ -54,7 +54,7 @@ def names() -> dict[str, str]:
 def choose(text: str) -> LoaderChoice:
     """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`.
 
-    An option is one of the loader's own, or of TUNABLE.
+    An option is one of the loader's own, or of TUNABLE; `:option` alone sets one that is true or false.
 
     Raises FeedrateError for an unknown name or option and LoaderUnavailable where the import fails.
     """
@@ -111,6 +111,8 @@ def _read_options(text: str, options: type[Any], words: list[str]) -> dict[str, 
     values: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
+        if types.get(name) is bool and not equals:
+            equals, value = "=", "true"
         if not equals or name not in known:
             accepted = ", ".join(known)
             raise FeedrateError(f"loader {text!r} has no option {word!r}: its options are {accepted}")

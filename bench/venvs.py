@@ -1,0 +1,208 @@
+"""Environments of loaders whose library cannot live beside the others: made by `feedrate install`, and trials run in them.
+
+One is laid over the current environment (what it does not bring comes from there), or isolated (it brings everything,
+torch too). Run as a module, it says what a loader is in this interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from feedrate.loaders import registry
+from feedrate.loaders.base import OwnEnvironment
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+
+MARK = "feedrate.json"
+"""In the environment's folder, written last: without it, it is not whole."""
+Kind = Literal["layered", "isolated"]
+PACKAGES = ("feedrate.bench", "feedrate.loaders", "feedrate.reports")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """MARK."""
+
+    name: str
+    kind: Kind
+
+
+def of(loader: str) -> OwnEnvironment | None:
+    """The environment that a loader (as in LoaderChoice's text) declares."""
+    return registry.choose(loader).adapter.environment
+
+
+def folder(environment: OwnEnvironment) -> Path:
+    """In the current virtual environment, or in the user's data folder where there is none."""
+    if sys.prefix != sys.base_prefix:
+        return Path(sys.prefix) / "environments" / environment.name
+    import platformdirs
+
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Path(platformdirs.user_data_dir("feedrate")) / "environments" / f"{environment.name}-{version}"
+
+
+def made(path: Path) -> Made | None:
+    """What is in an environment's folder; None where nothing is, or not all."""
+    try:
+        return msgspec.json.decode((path / MARK).read_bytes(), type=Made)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def interpreter(loader: str) -> str:
+    """The Python that runs the loader's trials. Raises LoaderUnavailable where its environment is still to be made."""
+    environment = of(loader)
+    if environment is None or made(Path(sys.prefix)) is not None:
+        return sys.executable
+    path = folder(environment)
+    if made(path) is not None:
+        return str(_python(path))
+    if util.find_spec(environment.module) is not None:  # the user has put it beside the others after all
+        return sys.executable
+    raise LoaderUnavailable(
+        f"{environment.name} is not installed here: `feedrate install {environment.name}` brings it"
+    )
+
+
+def enter(loader: str) -> None:
+    """Start this command again in the loader's environment, unless this is it: for what must import the library itself."""
+    python = interpreter(loader)
+    if python != sys.executable:
+        sys.stdout.flush()
+        os.execv(python, [python, "-m", "feedrate.bench.cli", *sys.argv[1:]])
+
+
+def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> Path:
+    """Make a loader's environment anew, and return its folder.
+
+    find_links: a folder of wheels to take everything from, without a network. Raises FeedrateError.
+    """
+    environment = of(loader)
+    if environment is None:
+        raise FeedrateError(f"{loader} needs no environment of its own: `feedrate doctor` says what it lacks")
+    path = folder(environment)
+    shutil.rmtree(path, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", "--without-pip", str(path)], f"{path} cannot be made")
+    requirements = _isolated(environment) if isolated else _layered(environment)
+    source = ["--no-index", "--find-links", str(find_links)] if find_links else []
+    pip = [sys.executable, "-m", "pip", "--python", str(_python(path)), "install", "--quiet", *source]
+    if requirements:
+        _run([*pip, *([] if isolated else ["--no-deps"]), *requirements], f"{environment.name} cannot be installed")
+    if isolated:
+        _link_feedrate(_site(path))
+    else:
+        _lay_over(_site(path))
+    kind: Kind = "isolated" if isolated else "layered"
+    (path / MARK).write_bytes(msgspec.json.encode(Made(name=environment.name, kind=kind)) + b"\n")
+    return path
+
+
+def packages(path: Path) -> dict[str, str]:
+    """Name and version of what an environment brings itself."""
+    found = metadata.distributions(path=[str(_site(path))])
+    return {
+        dist.metadata["Name"]: dist.version for dist in sorted(found, key=lambda dist: dist.metadata["Name"].lower())
+    }
+
+
+def backend(loader: str, device: str) -> str:
+    """What the loader's library is and where it works, said by the interpreter that runs its trials.
+
+    Raises LoaderUnavailable with the reason where that cannot import it.
+    """
+    python = interpreter(loader)
+    if python == sys.executable:
+        return registry.choose(loader).adapter.backend(device)
+    done = subprocess.run([python, "-m", __name__, loader, device], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LoaderUnavailable(_last_line(done.stderr))
+    return _last_line(done.stdout)
+
+
+def _layered(environment: OwnEnvironment) -> list[str]:
+    """The pinned requirements that the current environment does not have, and those that replace its own."""
+    lines = _read(environment.requirements)
+    names = {line: re.split(r"[=<>!~ ;]", line)[0] for line in lines}
+    return [line for line in lines if names[line] in environment.replaced or not _has(names[line])]
+
+
+def _isolated(environment: OwnEnvironment) -> list[str]:
+    torch = metadata.version("torch").partition("+")[0]
+    return [f"torch=={torch}", *_read(environment.isolated_requirements)]
+
+
+def _read(name: str) -> list[str]:
+    from importlib import resources
+
+    lines = (resources.files("feedrate.loaders") / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _has(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _lay_over(target: Path) -> None:
+    """What the environment does not have comes from the current one, editable installs in it included."""
+    folders = [
+        path for path in sys.path if Path(path).name in ("site-packages", "dist-packages") and Path(path).is_dir()
+    ]
+    if site.ENABLE_USER_SITE and site.USER_SITE and site.USER_SITE not in folders and Path(site.USER_SITE).is_dir():
+        folders.append(site.USER_SITE)
+    lines = "; ".join(f"site.addsitedir({path!r})" for path in folders)
+    (target / "feedrate-below.pth").write_text(f"import site; {lines}\n", encoding="utf-8")
+
+
+def _link_feedrate(target: Path) -> None:
+    """feedrate itself, and nothing else, from where it lies."""
+    (target / "feedrate").mkdir()
+    for package in PACKAGES:
+        spec = util.find_spec(package)
+        assert spec is not None
+        assert spec.submodule_search_locations
+        (target / "feedrate" / package.rpartition(".")[2]).symlink_to(spec.submodule_search_locations[0])
+
+
+def _python(path: Path) -> Path:
+    return path / "bin" / "python"
+
+
+def _site(path: Path) -> Path:
+    return path / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+
+
+def _run(command: list[str], otherwise: str) -> None:
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise FeedrateError(f"{otherwise}: {_last_line(done.stderr)}")
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
+
+
+def main() -> None:
+    loader, device = sys.argv[1:]
+    try:
+        print(registry.choose(loader).adapter.backend(device))
+    except FeedrateError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
