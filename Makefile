@@ -16,6 +16,7 @@ bench: .venv/installed .venv/nvtabular  ## set up, run every loader on a small s
 
 test: .venv/installed .venv/nvtabular  ## set up, run the tests
 	$(BIN)/python -m pytest tests --benchmark-skip
+	.venv/environments/nvtabular/bin/python -m pytest tests --benchmark-skip -m nvtabular
 
 selftest: .venv/installed  ## prove on this machine that planted faults are caught and verdicts hold: about six minutes
 	$(FEEDRATE) selftest

@@ -314,6 +314,10 @@ def selftest(
 def check(
     loader: Annotated[str, typer.Argument(help="A loader's name, or package.module:Factory.")],
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="Check on the training rows of a prepared dataset instead of planted ones."),
+    ] = None,
     rows: Annotated[int, typer.Option(help="Of the planted dataset.")] = 10_007,
     batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 512,
     workers: Annotated[int, typer.Option(help="Worker processes for loaders that use them.")] = 0,
@@ -322,7 +326,7 @@ def check(
     from feedrate.bench import console
 
     sys.path.insert(0, "")
-    if not console.check_loader(loader, device, rows, batch_size, workers):
+    if not console.check_loader(loader, device, data, rows, batch_size, workers):
         raise typer.Exit(1)
 
 

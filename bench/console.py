@@ -232,17 +232,23 @@ def write_report(comparison: Comparison, path: Path) -> None:
     say(f"wrote {path} ({units.size(path.stat().st_size)})")
 
 
-def check_loader(loader: str, device: str, rows: int, batch_size: int, workers: int) -> bool:
-    """Run every rule; True where none is broken that the adapter does not declare."""
+def check_loader(loader: str, device: str, data: Path | None, rows: int, batch_size: int, workers: int) -> bool:
+    """Run every rule; True where none is broken that the adapter does not declare.
+
+    data: a prepared dataset, whose training rows are taken instead of `rows` planted ones.
+    """
     import tempfile
 
     from feedrate.bench import venvs
+    from feedrate.bench.datasets.canonical import read_dataset
     from feedrate.loaders import conformance, registry
     from feedrate.loaders.base import LoaderConfig
 
+    real = read_dataset(data).split("train") if data else None
+    rows = real.rows if real else rows
     if rows < 4 * batch_size:
         raise FeedrateError(
-            f"--rows is {rows}, but the rules need at least four batches of {batch_size}: {4 * batch_size}"
+            f"{data or '--rows'} is {rows} rows, but the rules need at least four batches of {batch_size}: {4 * batch_size}"
         )
     choice = registry.choose(loader)
     venvs.enter(loader)
@@ -252,7 +258,11 @@ def check_loader(loader: str, device: str, rows: int, batch_size: int, workers: 
     colours = {"passed": "green", "failed": "red", "deviates": "yellow"}
     failed = 0
     with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
-        split = conformance.planted_split(Path(folder), rows=rows)
+        split = (
+            conformance.numbered_split(real, Path(folder))
+            if real
+            else conformance.planted_split(Path(folder), rows=rows)
+        )
         config = LoaderConfig(batch_size=batch_size, device=device, workers=workers)
         for result in conformance.check(conformance.Case(choice, split, config)):
             failed += result.outcome == "failed"

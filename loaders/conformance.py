@@ -1,14 +1,14 @@
 """What every loader must satisfy: one function a rule, used by the tests and by `feedrate check`.
 
 The rules run on a planted split: real Parquet with several row groups, empty and very long bags, and a single-hot column
-that numbers the rows.
+that numbers the rows; or on a copy of a user's own files with such a column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -86,6 +86,25 @@ def planted_split(folder: Path, *, rows: int = 10_007, seed: int = 0) -> Split:
         label="label",
     )
     return Split(files=tuple(files), rows=rows, schema=schema)
+
+
+def numbered_split(split: Split, folder: Path) -> Split:
+    """A copy of real files, row groups as they are, with a first column that numbers the rows."""
+    files, begin = [], 0
+    for number, source in enumerate(split.files):
+        files.append(folder / f"part-{number}.parquet")
+        with pq.ParquetFile(source) as parquet:
+            schema = parquet.schema_arrow.insert(0, pa.field(ROW, pa.int32(), nullable=False))
+            with pq.ParquetWriter(files[-1], schema) as writer:
+                for group in range(parquet.num_row_groups):
+                    table = parquet.read_row_group(group)
+                    rows = pa.array(np.arange(begin, begin + len(table), dtype=np.int32))
+                    writer.write_table(
+                        pa.table([rows, *table.columns], schema=schema), row_group_size=max(1, len(table))
+                    )
+                    begin += len(table)
+    numbered = (Categorical(name=ROW, cardinality=split.rows), *split.schema.single_hot)
+    return Split(files=tuple(files), rows=split.rows, schema=replace(split.schema, single_hot=numbered))
 
 
 def check(case: Case) -> Iterator[RuleResult]:
@@ -242,13 +261,13 @@ def earlier_batches_unchanged(case: Case) -> None:
 
 
 def ranks_disjoint_and_complete(case: Case) -> None:
-    """Three ranks share the rows among them: each row once, no rank more than a row ahead."""
-    orders = []
-    for rank in range(3):
-        with case.opened(rank=rank, world_size=3) as loader:
-            orders.append(_order(loader, 0))
-    _same_rows(np.concatenate(orders), case.split.rows, "over three ranks")
-    sizes = [len(order) for order in orders]
+    """Three ranks share the rows among them: each row once."""
+    _same_rows(np.concatenate(_orders_of_ranks(case)), case.split.rows, "over three ranks")
+
+
+def ranks_even(case: Case) -> None:
+    """No rank of three has more than a row over another's."""
+    sizes = [len(order) for order in _orders_of_ranks(case)]
     _require(max(sizes) - min(sizes) <= 1, f"ranks have {sizes} rows")
 
 
@@ -269,6 +288,7 @@ RULES: dict[str, Callable[[Case], None]] = {
         close_twice,
         earlier_batches_unchanged,
         ranks_disjoint_and_complete,
+        ranks_even,
     )
 }
 
@@ -282,6 +302,14 @@ def _broken(rule: str, seen: str, declared: str | None) -> RuleResult:
 def _order(loader: Loader, epoch: int) -> np.ndarray:
     rows = [batch.ids[ROW].cpu().numpy() for batch in loader.epoch(epoch)]
     return np.concatenate(rows) if rows else np.zeros(0, np.int64)
+
+
+def _orders_of_ranks(case: Case) -> list[np.ndarray]:
+    orders = []
+    for rank in range(3):
+        with case.opened(rank=rank, world_size=3) as loader:
+            orders.append(_order(loader, 0))
+    return orders
 
 
 def _same_rows(order: np.ndarray, rows: int, when: str) -> None:

@@ -7,20 +7,26 @@ the label apart; this turns that into a Batch and casts offsets to the values' d
 from __future__ import annotations
 
 import os
+import queue
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import psutil
+import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvironment, Split
 from feedrate.loaders.columns import batch_to
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
+HELD = 6
+"""Partitions' worth of memory at the peak: tensors in use and in the queue, and the next as read, joined, cut and shuffled."""
+LOOK_EVERY_S = 0.2
 HOW_TO_GET = "`feedrate install nvtabular` brings nvtabular, merlin-core and merlin-dataloader 23.8.0 and the old dask that they need"
 ENVIRONMENT = OwnEnvironment(
     name="nvtabular",
@@ -33,31 +39,25 @@ ENVIRONMENT = OwnEnvironment(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NVTabularOptions:
-    part_size_bytes: int = 1_000_000_000
-    """Data in one partition. Rows mix only within a chunk of partitions, and larger ones load faster."""
+    part_size_bytes: int = 0
+    """Data in one partition, at least a row group. Rows mix only within a chunk of partitions, and larger ones load faster.
+    0: as large as the memory budget allows."""
     parts_per_chunk: int = 1
     """Partitions shuffled together."""
+    defaults: bool = False
+    """As the library opens a dataset when told nothing: 12.5 % of the device's memory a partition."""
 
 
 class NVTabularLoader:
+    """Ranks share the partitions, as evenly as whole ones allow."""
+
     def __init__(self, split: Split, config: LoaderConfig, options: NVTabularOptions) -> None:
-        library = import_nvtabular()
         self._config, self._schema = config, split.schema
-        self._on_gpu = config.device != "cpu" and find_spec("cudf") is not None
+        self._on_gpu = _on_gpu(config.device)
+        library = import_nvtabular(gpu=self._on_gpu)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, both as intended here
-            dataset = library.Dataset(
-                [str(file) for file in split.files],
-                engine="parquet",
-                part_size=options.part_size_bytes,
-                cpu=not self._on_gpu,
-            )
-            dataset.schema = dataset.schema.select_by_name(list(split.schema.columns))
-        if dataset.npartitions < config.world_size:
-            raise FeedrateError(
-                f"nvtabular shards by partition and has {dataset.npartitions} for {config.world_size} ranks: "
-                f"a part_size_bytes under {options.part_size_bytes} gives more"
-            )
+            dataset = _dataset(library, split, config, options, cpu=not self._on_gpu)
         schema = split.schema
         self._iterator = library.TorchAsyncItr(
             dataset,
@@ -67,16 +67,25 @@ class NVTabularLoader:
             labels=[schema.label],
             shuffle=config.shuffle,
             parts_per_chunk=options.parts_per_chunk,
-            global_size=config.world_size,
-            global_rank=config.rank,
         )
+        if self._on_gpu:
+            self._iterator.device = torch.device(config.device).index or 0
+        # its own way of sharing out (global_size) can leave the last ranks without any
+        share = shares(dataset.partition_lens, config.world_size)[config.rank]
+        self._iterator.indices = self._iterator.array_lib().array(share)
+        self._rows = len(self._iterator._buff)
+        _end_instead_of_hanging(self._iterator)
 
     def epoch(self, index: int) -> Iterator[Batch]:
         # The library draws from NumPy's global generator, here and in its thread: reproducible at best.
         np.random.seed(np.random.SeedSequence((self._config.seed, index)).generate_state(1)[0])
+        delivered = 0
         for columns, label in self._iterator:
             batch = self._batch(columns, label)
             yield batch if self._on_gpu else batch_to(batch, self._config.device)
+            delivered += batch.rows
+        if delivered < self._rows:
+            raise FeedrateError(f"nvtabular's own thread ended after {delivered:,} of {self._rows:,} rows")
 
     def close(self) -> None:
         self._iterator.stop()
@@ -94,14 +103,79 @@ class NVTabularLoader:
         )
 
 
+def _on_gpu(device: str) -> bool:
+    return device != "cpu" and find_spec("cudf") is not None
+
+
+def _dataset(library: Library, split: Split, config: LoaderConfig, options: NVTabularOptions, *, cpu: bool) -> Any:
+    """The library's Dataset of the split's columns, in at least as many partitions as there are ranks."""
+    files = [str(file) for file in split.files]
+
+    def opened(**how: int) -> Any:
+        dataset = library.Dataset(files, engine="parquet", cpu=cpu, **how)
+        dataset.schema = dataset.schema.select_by_name(list(split.schema.columns))
+        return dataset
+
+    dataset = opened() if options.defaults else opened(part_size=options.part_size_bytes or _part_size(config, cpu=cpu))
+    if config.world_size == 1:
+        return dataset
+    groups = sum(pq.read_metadata(file).num_row_groups for file in split.files)
+    if groups < config.world_size:
+        raise FeedrateError(
+            f"nvtabular's ranks share row groups, and {groups} are too few for {config.world_size} ranks: "
+            "`feedrate prepare --row-group-rows` with fewer rows makes more"
+        )
+    each = min(dataset.engine.row_groups_per_part, groups // config.world_size)
+    return opened(row_groups_per_part=each)
+
+
+def shares(sizes: Sequence[int], ranks: int) -> list[list[int]]:
+    """Places of `sizes` for each rank: the largest first, each to the rank that has least; in order within a rank."""
+    found: list[list[int]] = [[] for _ in range(ranks)]
+    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
+        min(found, key=lambda share: sum(sizes[i] for i in share)).append(place)
+    return [sorted(share) for share in found]
+
+
+def _part_size(config: LoaderConfig, *, cpu: bool) -> int:
+    """Bytes of a partition of which HELD fit into the memory budget: without one, half of what is free."""
+    budget = config.memory_budget_bytes
+    if budget is None:
+        free = psutil.virtual_memory().available if cpu else torch.cuda.mem_get_info(config.device)[0]
+        budget = free // 2
+    return max(1, budget // HELD)
+
+
+def _end_instead_of_hanging(iterator: Any) -> None:
+    """Let its wait for the next chunk end when its thread has.
+
+    It looks whether the thread is alive, then waits without a limit: for ever, where the thread ends in between, or dies of
+    what it does not catch. A StopIteration handed out instead of a chunk is raised there, as any exception is.
+    """
+    chunks = iterator._buff
+
+    def get() -> Any:
+        while True:
+            try:
+                return chunks.q_out.get(timeout=LOOK_EVERY_S)
+            except queue.Empty:
+                if not iterator._working and chunks.empty:
+                    return StopIteration()
+
+    chunks.get = get
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     Dataset: Any
     TorchAsyncItr: Any
 
 
-def import_nvtabular() -> Library:
-    """Import Merlin with the dask settings without which list columns silently become strings."""
+def import_nvtabular(*, gpu: bool = False) -> Library:
+    """Import Merlin with the dask settings without which list columns silently become strings.
+
+    gpu: put back first what it needs of a current cudf. Raises LoaderUnavailable.
+    """
     os.environ.setdefault("DASK_DATAFRAME__QUERY_PLANNING", "False")
     os.environ.setdefault("DASK_DATAFRAME__CONVERT_STRING", "False")
     if find_spec("nvtabular") is None or find_spec("merlin") is None:
@@ -140,6 +214,6 @@ ADAPTER = Adapter(
     deviations={
         "same_order_for_same_seed": "its order comes from global random state that its own thread draws from: not seedable",
         "tail_changes": "rows mix only within a chunk of partitions, so the last, short batch is the last file's tail",
-        "ranks_disjoint_and_complete": "it shards by partition: ranks get unequal rows, and there must be a partition for each",
+        "ranks_even": "it shards by partition, so ranks get unequal rows",
     },
 )

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from feedrate.bench import venvs
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.loaders.base import Split
 from feedrate.loaders.conformance import planted_split
+from feedrate.loaders.errors import LoaderUnavailable
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,7 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and torch sees none"))
         if item.get_closest_marker("nvtabular") and (find_spec("nvtabular") is None or find_spec("merlin") is None):
-            item.add_marker(pytest.mark.skip(reason="needs nvtabular: `make nvtabular` brings it"))
+            item.add_marker(
+                pytest.mark.skip(reason="imports nvtabular: `make test` runs it in nvtabular's environment")
+            )
         if item.get_closest_marker("realdata") and not _real_data().is_dir():
             item.add_marker(pytest.mark.skip(reason="needs MovieLens: FEEDRATE_DATA names no folder that exists"))
 
@@ -29,6 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_data() -> Path:
     """The folder with ml-1m/ and ml-25m/ as GroupLens publishes them."""
     return _real_data()
+
+
+@pytest.fixture(scope="session")
+def nvtabular_installed() -> None:
+    """For tests that have nvtabular run in a process of its own."""
+    try:
+        venvs.interpreter("nvtabular")
+    except LoaderUnavailable as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ FAULTS = (
     PlantedFault("chunk_shuffle", "flagged", r"shuffled only in part: quality 0\.2"),
     PlantedFault("same_order", "flagged", "two epochs began with the same rows in the same order"),
     PlantedFault("ranks_same_rows", "rule", "ranks_disjoint_and_complete: .*come more than once"),
-    PlantedFault("ranks_uneven", "rule", r"ranks_disjoint_and_complete: ranks have \[.*\] rows"),
+    PlantedFault("ranks_uneven", "rule", r"ranks_even: ranks have \[.*\] rows"),
     PlantedFault("unsynchronised_copy", "void", "was not ready when it was handed over", gpu=True),
     PlantedFault("rows_overcounted", "void", "says that it has 1,048,576 rows, and holds 512"),
     PlantedFault(

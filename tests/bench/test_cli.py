@@ -135,7 +135,7 @@ def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path)
         ),
         ("run {data} -o x --workers -1", "workers is -1, but must be at least 0"),
         ("run {data} -o x --timeout 0", "--timeout is 0, but must be over 0"),
-        ("check cupy --rows 500", "need at least four batches of 512"),
+        ("check cupy --rows 500", "--rows is 500 rows, but the rules need at least four batches of 512"),
         ("report nowhere", "does not exist"),
         ("report nowhere --format xml", "--format is 'xml', but must be one of table, markdown, csv"),
         ("report {data}", "does not exist"),

@@ -1,0 +1,108 @@
+"""What NVTabular does with files it cannot read, and how its partitions are shared."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.record import TrialResult
+from feedrate.bench.spec import TrialSpec
+from feedrate.bench.suite import run_suite
+from feedrate.loaders.base import LoaderConfig, Split
+from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions, shares
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=30), st.integers(1, 8))
+def test_each_partition_has_one_rank_and_no_rank_more_than_a_partition_too_much(sizes: list[int], ranks: int) -> None:
+    found = shares(sizes, ranks)
+    assert sorted(place for share in found for place in share) == list(range(len(sizes)))
+    rows = [sum(sizes[place] for place in share) for share in found]
+    assert max(rows) - min(rows) <= max(sizes)
+    if len(sizes) >= ranks:
+        assert all(found)
+
+
+@pytest.mark.nvtabular
+def test_too_few_row_groups_for_the_ranks_is_said_with_the_way_out(planted: Split) -> None:
+    with pytest.raises(FeedrateError, match=r"8 are too few for 9 ranks: `feedrate prepare --row-group-rows`"):
+        _open(planted, LoaderConfig(rank=8, world_size=9))
+
+
+@pytest.mark.nvtabular
+def test_a_smaller_memory_budget_gives_more_partitions(planted: Split) -> None:
+    whole = _open(planted, LoaderConfig())
+    tight = _open(planted, LoaderConfig(memory_budget_bytes=200_000))
+    # a file's row groups are one partition at most
+    assert whole._iterator.dataset.npartitions == len(planted.files)
+    assert tight._iterator.dataset.npartitions > len(planted.files)
+
+
+@pytest.mark.nvtabular
+def test_a_thread_that_dies_unnoticed_is_an_error_and_no_hang(planted: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = _open(planted, LoaderConfig(batch_size=512), part_size_bytes=30_000)
+    chunks = loader._iterator._buff
+    put = chunks.put
+    left = iter(range(3))
+
+    def dies(packet: object) -> object:
+        if next(left, None) is None:
+            raise SystemExit  # not an Exception: the library's thread does not hand it on
+        return put(packet)
+
+    monkeypatch.setattr(chunks, "put", dies)
+    monkeypatch.setattr(threading, "excepthook", lambda _arguments: None)
+    with pytest.raises(FeedrateError, match=r"own thread ended after [\d,]+ of 10,007 rows"):
+        list(loader.epoch(0))
+
+
+def _open(split: Split, config: LoaderConfig, **options: int) -> NVTabularLoader:
+    return NVTabularLoader(split, config, NVTabularOptions(**options))
+
+
+def _null_bags(table: pa.Table) -> pa.Table:
+    bags = table["genres"].to_pylist()
+    bags[10] = None
+    return table.set_column(2, "genres", pa.array(bags, pa.list_(pa.int32())))
+
+
+def _empty_bags(table: pa.Table) -> pa.Table:
+    return table.set_column(2, "genres", pa.array([[]] * len(table), pa.list_(pa.int32())))
+
+
+@pytest.mark.usefixtures("nvtabular_installed")
+@pytest.mark.parametrize("spoil", [_null_bags, _empty_bags])
+def test_files_it_cannot_read_fail_the_trial_with_a_reason(
+    spoil: Callable[[pa.Table], pa.Table], tmp_path: Path
+) -> None:
+    dataset = prepare_synthetic(tmp_path / "d", rows=1_000, seed=1)
+    [file] = dataset.split("train").files
+    pq.write_table(spoil(pq.read_table(file)), file)
+    result = _trial(dataset, "nvtabular")
+    assert result.status in ("failed", "void")
+    assert result.detail
+    assert "said nothing" not in result.detail
+
+
+@pytest.mark.usefixtures("nvtabular_installed")
+def test_its_trial_runs_in_its_own_environment(small: Dataset) -> None:
+    result = _trial(small, "nvtabular:defaults")
+    assert result.status == "ok", result.detail
+    assert result.packages is not None
+    assert result.packages["nvtabular"] == "23.8.0"
+    assert "nvtabular 23.8.0" in (result.backend or "")
+
+
+def _trial(dataset: Dataset, loader: str) -> TrialResult:
+    spec = TrialSpec(loader=loader, mode="load", repeat=0, seed=0, batch_size=256, epochs=1, device="cpu")
+    [result] = run_suite([spec], dataset.folder, timeout_s=60)
+    return result
