@@ -1,4 +1,4 @@
-"""NVTabular's TorchAsyncItr, as its users open it: on cudf where it is installed, else on pandas.
+"""NVTabular's TorchAsyncItr, the real one: on cudf where it is installed, else on pandas.
 
 The library (23.8.0, the last release) yields a flat dict, `genres__values` and `genres__offsets` for a list column, and
 the label apart; this turns that into a Batch and casts offsets to the values' dtype, nothing else.
@@ -6,6 +6,7 @@ the label apart; this turns that into a Batch and casts offsets to the values' d
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import warnings
@@ -20,6 +21,7 @@ import psutil
 import pyarrow.parquet as pq
 import torch
 
+from feedrate.loaders import nvtabular_compat
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvironment, Split
 from feedrate.loaders.columns import batch_to
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
@@ -54,7 +56,7 @@ class NVTabularLoader:
     def __init__(self, split: Split, config: LoaderConfig, options: NVTabularOptions) -> None:
         self._config, self._schema = config, split.schema
         self._on_gpu = _on_gpu(config.device)
-        library = import_nvtabular(gpu=self._on_gpu)
+        library = import_nvtabular()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, both as intended here
             dataset = _dataset(library, split, config, options, cpu=not self._on_gpu)
@@ -80,7 +82,7 @@ class NVTabularLoader:
         # The library draws from NumPy's global generator, here and in its thread: reproducible at best.
         np.random.seed(np.random.SeedSequence((self._config.seed, index)).generate_state(1)[0])
         delivered = 0
-        for columns, label in self._iterator:
+        for columns, label in self._batches():
             batch = self._batch(columns, label)
             yield batch if self._on_gpu else batch_to(batch, self._config.device)
             delivered += batch.rows
@@ -89,6 +91,15 @@ class NVTabularLoader:
 
     def close(self) -> None:
         self._iterator.stop()
+
+    def _batches(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        try:
+            yield from self._iterator
+        except Exception as error:  # whatever its thread met in the files
+            raise FeedrateError(
+                f"nvtabular cannot load these rows ({type(error).__name__}: {error}); "
+                "two things that it does not take are null lists and a chunk of only empty lists"
+            ) from error
 
     def _batch(self, columns: dict[str, torch.Tensor], label: torch.Tensor) -> Batch:
         bags = {}
@@ -104,7 +115,7 @@ class NVTabularLoader:
 
 
 def _on_gpu(device: str) -> bool:
-    return device != "cpu" and find_spec("cudf") is not None
+    return device != "cpu" and _with_cudf()
 
 
 def _dataset(library: Library, split: Split, config: LoaderConfig, options: NVTabularOptions, *, cpu: bool) -> Any:
@@ -171,10 +182,10 @@ class Library:
     TorchAsyncItr: Any
 
 
-def import_nvtabular(*, gpu: bool = False) -> Library:
-    """Import Merlin with the dask settings without which list columns silently become strings.
+def import_nvtabular() -> Library:
+    """Import Merlin with the dask settings without which list columns silently become strings, repaired for a current cudf.
 
-    gpu: put back first what it needs of a current cudf. Raises LoaderUnavailable.
+    Raises LoaderUnavailable.
     """
     os.environ.setdefault("DASK_DATAFRAME__QUERY_PLANNING", "False")
     os.environ.setdefault("DASK_DATAFRAME__CONVERT_STRING", "False")
@@ -183,6 +194,10 @@ def import_nvtabular(*, gpu: bool = False) -> Library:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if _with_cudf():
+                nvtabular_compat.repair_neighbours()
+                importlib.import_module("merlin.core.dispatch")
+                nvtabular_compat.repair_merlin()
             from merlin.io import Dataset
             from nvtabular.loader.torch import TorchAsyncItr
     except Exception as error:  # its imports fail in many ways, a missing name in a newer dependency most often
@@ -192,14 +207,23 @@ def import_nvtabular(*, gpu: bool = False) -> Library:
     return Library(Dataset, TorchAsyncItr)
 
 
+def _with_cudf() -> bool:
+    """Merlin imports cudf wherever it finds a device, whatever device is asked for."""
+    return torch.cuda.is_available() and find_spec("cudf") is not None
+
+
 def backend(device: str) -> str:
     import_nvtabular()
-    version = metadata.version("nvtabular")
+    name = f"nvtabular {metadata.version('nvtabular')}"
+    pandas = f"pandas {metadata.version('pandas')}"
     if device == "cpu":
-        return f"nvtabular {version} on pandas {metadata.version('pandas')}, host memory"
-    if find_spec("cudf") is None:
-        return f"nvtabular {version} on pandas {metadata.version('pandas')} (no cudf here), copied to the device"
-    return f"nvtabular {version} on cudf {metadata.version('cudf-cu13')}, device memory"
+        return f"{name} on {pandas}, host memory"
+    if not _on_gpu(device):
+        return f"{name} on {pandas} (no cudf here), copied to the device"
+    import cudf
+
+    untried = nvtabular_compat.untried()
+    return f"{name} on cudf {cudf.__version__}, device memory" + (f" ({untried})" if untried else "")
 
 
 def _open(split: Split, config: LoaderConfig, options: NVTabularOptions) -> Loader:
@@ -211,6 +235,7 @@ ADAPTER = Adapter(
     options=NVTabularOptions,
     backend=backend,
     environment=ENVIRONMENT,
+    repairs=nvtabular_compat.applied,
     deviations={
         "same_order_for_same_seed": "its order comes from global random state that its own thread draws from: not seedable",
         "tail_changes": "rows mix only within a chunk of partitions, so the last, short batch is the last file's tail",
