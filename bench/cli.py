@@ -60,6 +60,19 @@ def prepare(
         str, typer.Option(metavar="A,B", help="parquet: columns whose values become ids; text always does.")
     ] = "",
     drop: Annotated[str, typer.Option(metavar="A,B", help="parquet: columns to leave out.")] = "",
+    etl: Annotated[
+        str, typer.Option(help="movielens: feedrate, or nvtabular: its own Workflow, saved to DIR/workflow.")
+    ] = "feedrate",
+    workflow: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="--etl nvtabular: a saved workflow to use instead of fitting one."),
+    ] = None,
+    trust_workflow: Annotated[
+        bool, typer.Option("--trust-workflow", help="Load it, though a saved workflow is code that is run.")
+    ] = False,
+    row_group_rows: Annotated[
+        int, typer.Option(help="Rows a Parquet row group; NVTabular's ranks share whole ones.")
+    ] = 262_144,
     valid_fraction: Annotated[float, typer.Option(help="parquet: share of the rows kept for validation.")] = 0.2,
     yes: Annotated[bool, typer.Option("--yes", help="parquet: take the inferred kinds without asking.")] = False,
     overwrite: Overwrite = False,
@@ -71,12 +84,19 @@ def prepare(
     from feedrate.bench import console
     from feedrate.bench.datasets import canonical, sources, synthetic
 
-    if if_missing and sources.is_there(output, source, rows=rows, seed=seed):
+    brought_by = sources.etl_for(source, etl, workflow=workflow, trusted=trust_workflow)
+    if if_missing and sources.is_there(output, source, rows=rows, seed=seed, etl=etl):
         console.dataset(canonical.read_dataset(output))
         return
     if source == "synthetic-movielens":
         dataset = console.with_bar(
-            "rows", synthetic.prepare_synthetic, output, rows=rows, seed=seed, overwrite=overwrite
+            "rows",
+            synthetic.prepare_synthetic,
+            output,
+            rows=rows,
+            seed=seed,
+            overwrite=overwrite,
+            row_group_rows=row_group_rows,
         )
     elif source == "parquet":
         dataset = _prepare_parquet(
@@ -89,11 +109,20 @@ def prepare(
             seed,
             yes,
             overwrite,
+            row_group_rows,
         )
     else:
         found = archive or console.with_bar("bytes", sources.download, source)
         dataset = console.with_bar(
-            "rows", sources.movielens, found, output, name=source, seed=seed, overwrite=overwrite
+            "rows",
+            sources.movielens,
+            found,
+            output,
+            name=source,
+            seed=seed,
+            etl=brought_by,
+            overwrite=overwrite,
+            row_group_rows=row_group_rows,
         )
     console.dataset(dataset)
 
@@ -108,6 +137,7 @@ def _prepare_parquet(
     seed: int,
     yes: bool,
     overwrite: bool,
+    row_group_rows: int,
 ) -> Dataset:
     from feedrate.bench import console
     from feedrate.bench.datasets import parquet
@@ -135,6 +165,7 @@ def _prepare_parquet(
         valid_fraction=valid_fraction,
         label_above=label_above,
         overwrite=overwrite,
+        row_group_rows=row_group_rows,
     )
 
 

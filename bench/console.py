@@ -251,7 +251,7 @@ def check_loader(loader: str, device: str, data: Path | None, rows: int, batch_s
             f"{data or '--rows'} is {rows} rows, but the rules need at least four batches of {batch_size}: {4 * batch_size}"
         )
     choice = registry.choose(loader)
-    venvs.enter(loader)
+    venvs.enter(loader, ["-m", "feedrate.bench.cli", *sys.argv[1:]])
     out.print(f"{loader}: {choice.adapter.backend(device)}", markup=False)
     if choice.adapter.replays:
         raise FeedrateError(f"{loader} replays a few batches and is no loader of a dataset: there is nothing to check")

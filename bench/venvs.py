@@ -12,6 +12,7 @@ import shutil
 import site
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -75,12 +76,15 @@ def interpreter(loader: str) -> str:
     )
 
 
-def enter(loader: str) -> None:
-    """Start this command again in the loader's environment, unless this is it: for what must import the library itself."""
+def enter(loader: str, command: Sequence[str]) -> None:
+    """Start again in the loader's environment, unless this is it: for what must import the library itself.
+
+    command: what follows the interpreter's name.
+    """
     python = interpreter(loader)
     if python != sys.executable:
         sys.stdout.flush()
-        os.execv(python, [python, "-m", "feedrate.bench.cli", *sys.argv[1:]])
+        os.execv(python, [python, *command])
 
 
 def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> Path:

@@ -100,7 +100,9 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 @contextmanager
-def new_dataset(folder: Path, schema: Schema, *, overwrite: bool) -> Iterator[DatasetWriter]:
+def new_dataset(
+    folder: Path, schema: Schema, *, overwrite: bool, row_group_rows: int = ROW_GROUP_ROWS
+) -> Iterator[DatasetWriter]:
     """Write beside `folder` and move into place at the end, so that what is there is always whole."""
     folder = folder.absolute()
     if folder.exists() and not folder.is_dir():
@@ -110,7 +112,7 @@ def new_dataset(folder: Path, schema: Schema, *, overwrite: bool) -> Iterator[Da
     if overwrite and folder.exists() and any(folder.iterdir()) and not (folder / "dataset.json").exists():
         raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    writer = DatasetWriter(partial, schema)
+    writer = DatasetWriter(partial, schema, row_group_rows)
     try:
         yield writer
         writer.close()
@@ -124,10 +126,12 @@ def new_dataset(folder: Path, schema: Schema, *, overwrite: bool) -> Iterator[Da
 class DatasetWriter:
     """Cuts tables into row groups and files, and sums up their rows."""
 
-    def __init__(self, folder: Path, schema: Schema) -> None:
-        self._folder, self._schema = folder, schema
+    def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
+        if row_group_rows < 1:
+            raise FeedrateError(f"--row-group-rows is {row_group_rows}, but must be at least 1")
+        self.folder, self._schema = folder, schema
         names: tuple[SplitName, ...] = ("train", "valid")
-        self._splits = {name: _SplitWriter(folder / name, schema) for name in names}
+        self._splits = {name: _SplitWriter(folder / name, schema, row_group_rows) for name in names}
 
     def add(self, split: SplitName, table: pa.Table) -> None:
         """Append rows; columns as `arrow_schema(schema)` has them."""
@@ -151,7 +155,7 @@ class DatasetWriter:
             provenance=provenance,
             best_auc=best_auc,
         )
-        (self._folder / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
+        (self.folder / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
 
     def close(self) -> None:
         for writer in self._splits.values():
@@ -159,9 +163,9 @@ class DatasetWriter:
 
 
 class _SplitWriter:
-    def __init__(self, folder: Path, schema: Schema) -> None:
+    def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._schema = folder, schema
+        self._folder, self._schema, self._group_rows = folder, schema, row_group_rows
         self._arrow = arrow_schema(schema)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
@@ -177,10 +181,10 @@ class _SplitWriter:
 
         self._waiting.append(table.select(self._arrow.names).cast(self._arrow))
         self._waiting_rows += table.num_rows
-        while self._waiting_rows >= ROW_GROUP_ROWS:
+        while self._waiting_rows >= self._group_rows:
             table = pa.concat_tables(self._waiting)
-            self._write(table.slice(0, ROW_GROUP_ROWS))
-            self._waiting, self._waiting_rows = [table.slice(ROW_GROUP_ROWS)], table.num_rows - ROW_GROUP_ROWS
+            self._write(table.slice(0, self._group_rows))
+            self._waiting, self._waiting_rows = [table.slice(self._group_rows)], table.num_rows - self._group_rows
 
     def close(self) -> None:
         import pyarrow as pa

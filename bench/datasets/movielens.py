@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import ROW_GROUP_ROWS, Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
@@ -42,8 +42,8 @@ class Ratings:
 
     user: np.ndarray
     movie: np.ndarray
-    liked: np.ndarray
-    """float32, 1 where the rating is above 3."""
+    stars: np.ndarray
+    """float32."""
 
 
 def prepare_movielens(
@@ -53,13 +53,34 @@ def prepare_movielens(
     name: str,
     seed: int,
     overwrite: bool = False,
+    row_group_rows: int = ROW_GROUP_ROWS,
     progress: Progress = lambda _done, _total: None,
 ) -> Dataset:
     """Write `source` (a zip or a folder) to `folder`. `progress(done, total)` is in rows."""
+    ratings, genres = read(source)
+    return write(
+        ratings,
+        genres,
+        folder,
+        name=name,
+        seed=seed,
+        overwrite=overwrite,
+        row_group_rows=row_group_rows,
+        progress=progress,
+    )
+
+
+def read(source: Path) -> tuple[Ratings, dict[int, list[str]]]:
+    """The ratings, and each movie's genres, of a zip or a folder."""
     with opened(source) as files:
-        ratings = read_ratings(files)
-        genres = read_genres(files)
-    return write(ratings, genres, folder, name=name, seed=seed, overwrite=overwrite, progress=progress)
+        return read_ratings(files), read_genres(files)
+
+
+def shuffled(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(rows of the source in the order they are written: int32 [rows], whether a row of the source is for validation: bool [rows])."""
+    rng = np.random.default_rng(seed)
+    valid = rng.random(rows) < VALID_FRACTION
+    return rng.permutation(np.arange(rows, dtype=np.int32)), valid
 
 
 @contextmanager
@@ -112,8 +133,7 @@ def read_ratings(folder: Path) -> Ratings:
             .select(
                 pl.col("userId").cast(pl.Int32),
                 pl.col("movieId").cast(pl.Int32),
-                pl.col("rating").cast(pl.Float32).is_finite().fill_null(False).alias("rated"),
-                (pl.col("rating").cast(pl.Float32) > LIKED_ABOVE).alias("liked"),
+                pl.col("rating").cast(pl.Float32),
             )
             .collect(engine="streaming")
         )
@@ -121,7 +141,7 @@ def read_ratings(folder: Path) -> Ratings:
         raise FeedrateError(f"{path} is not a MovieLens ratings file: {_first_line(error)}") from error
     if frame.height == 0:
         raise FeedrateError(f"{path} has no ratings")
-    if sum(frame.null_count().row(0)) or not frame["rated"].all():
+    if sum(frame.null_count().row(0)) or not frame["rating"].is_finite().all():
         raise FeedrateError(f"{path} has ratings with an empty userId, movieId or rating")
     if min(frame["userId"].min(), frame["movieId"].min()) < 0:  # type: ignore[operator,type-var]
         raise FeedrateError(f"{path} has a negative userId or movieId")
@@ -130,9 +150,7 @@ def read_ratings(folder: Path) -> Ratings:
         raise FeedrateError(
             f"{path} has the id {largest}, over {LARGEST_ID}: `feedrate prepare parquet --categorify` takes any ids"
         )
-    return Ratings(
-        frame["userId"].to_numpy(), frame["movieId"].to_numpy(), frame["liked"].to_numpy().astype(np.float32)
-    )
+    return Ratings(frame["userId"].to_numpy(), frame["movieId"].to_numpy(), frame["rating"].to_numpy())
 
 
 def read_genres(folder: Path) -> dict[int, list[str]]:
@@ -172,15 +190,14 @@ def write(
     name: str,
     seed: int,
     overwrite: bool,
+    row_group_rows: int,
     progress: Progress,
 ) -> Dataset:
     """Shuffle, split, categorify, join and write."""
     import pyarrow as pa
 
     rows = len(ratings.user)
-    rng = np.random.default_rng(seed)
-    valid = rng.random(rows) < VALID_FRACTION
-    order = rng.permutation(np.arange(rows, dtype=np.int32))
+    order, valid = shuffled(rows, seed)
     train = order[~valid[order]]
     user_ids, users = categorify(ratings.user, train)
     movie_ids, movies = categorify(ratings.movie, train)
@@ -193,7 +210,7 @@ def write(
         multi_hot=(Categorical(name="genres", cardinality=len(names) + 1),),
         label="rating",
     )
-    with new_dataset(folder, schema, overwrite=overwrite) as writer:
+    with new_dataset(folder, schema, overwrite=overwrite, row_group_rows=row_group_rows) as writer:
         for start in range(0, rows, CHUNK_ROWS):
             chunk = order[start : start + CHUNK_ROWS]
             table = _table(ratings, chunk, user_ids, movie_ids, values, offsets)
@@ -265,7 +282,7 @@ def _table(
             "userId": user_ids[ratings.user[rows]],
             "movieId": movie_ids[movie],
             "genres": pa.ListArray.from_arrays(pa.array(bags[1].numpy()), pa.array(bags[0].numpy())),
-            "rating": ratings.liked[rows],
+            "rating": (ratings.stars[rows] > LIKED_ABOVE).astype(np.float32),
         }
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import ROW_GROUP_ROWS, Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
@@ -131,6 +131,7 @@ def prepare_parquet(
     valid_fraction: float = 0.2,
     label_above: float | None = None,
     overwrite: bool = False,
+    row_group_rows: int = ROW_GROUP_ROWS,
     progress: Progress = lambda _done, _total: None,
 ) -> Dataset:
     """Write the files at `path` to `folder`. `progress(done, total)` is in rows, over both passes.
@@ -157,7 +158,7 @@ def prepare_parquet(
     values = {name: _by_frequency(seen[name].counts) for name in columns.categorify}
     schema = _schema(columns, seen, values)
     rng = np.random.default_rng(seed)
-    with new_dataset(folder, schema, overwrite=overwrite) as writer:
+    with new_dataset(folder, schema, overwrite=overwrite, row_group_rows=row_group_rows) as writer:
         for _, table in _chunks(files, columns):
             made = _convert(table, columns, values, label_above)
             valid = rng.random(table.num_rows) < valid_fraction

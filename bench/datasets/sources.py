@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.canonical import Dataset, Progress, read_dataset
 from feedrate.bench.datasets.download import RELEASES, Release, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.loaders.errors import FeedrateError
 
+Etl = Callable[..., Dataset]
+"""movielens.prepare_movielens, or another of its arguments."""
 
-def is_there(folder: Path, source: str, *, rows: int, seed: int) -> bool:
+
+def is_there(folder: Path, source: str, *, rows: int, seed: int, etl: str = "feedrate") -> bool:
     """Whether `folder` holds what this source would write. Raises FeedrateError where it holds something else."""
     if not folder.exists():
         return False
     made = read_dataset(folder).info.provenance
     wanted = {"source": source, "seed": seed, **({"rows": rows} if source == "synthetic-movielens" else {})}
-    if any(made.get(name) != value for name, value in wanted.items()):
+    by_nvtabular = "etl" in made
+    if by_nvtabular != (etl == "nvtabular") or any(made.get(name) != value for name, value in wanted.items()):
         raise FeedrateError(f"{folder} holds another dataset ({made}): pass --overwrite to replace it")
     return True
 
@@ -28,9 +35,36 @@ def download(source: str, *, progress: Progress) -> Path:
     return fetch(_release(source), Path(platformdirs.user_cache_dir("feedrate")), progress)
 
 
-def movielens(archive: Path, folder: Path, *, name: str, seed: int, overwrite: bool, progress: Progress) -> Dataset:
+def movielens(
+    archive: Path,
+    folder: Path,
+    *,
+    name: str,
+    seed: int,
+    etl: Etl,
+    overwrite: bool,
+    row_group_rows: int,
+    progress: Progress,
+) -> Dataset:
     _release(name)
-    return prepare_movielens(archive, folder, name=name, seed=seed, overwrite=overwrite, progress=progress)
+    return etl(
+        archive, folder, name=name, seed=seed, overwrite=overwrite, row_group_rows=row_group_rows, progress=progress
+    )
+
+
+def etl_for(source: str, name: str, *, workflow: Path | None, trusted: bool) -> Etl:
+    """What brings MovieLens to the canonical folder. Raises FeedrateError for what cannot be."""
+    if name not in ("", "feedrate", "nvtabular"):
+        raise FeedrateError(f"--etl is {name!r}, but must be feedrate or nvtabular")
+    if name != "nvtabular":
+        if workflow:
+            raise FeedrateError("--workflow is for --etl nvtabular")
+        return prepare_movielens
+    if source not in RELEASES:
+        raise FeedrateError(f"--etl nvtabular is for {', '.join(RELEASES)}, and not for {source}")
+    if workflow:
+        nvtabular_etl.refuse_untrusted(workflow, trusted=trusted)
+    return partial(nvtabular_etl.prepare_movielens, workflow=workflow)
 
 
 def _release(name: str) -> Release:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from feedrate.bench.datasets.canonical import Dataset, Progress, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import ROW_GROUP_ROWS, Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
@@ -60,6 +60,7 @@ def prepare_synthetic(
     rows: int,
     seed: int,
     overwrite: bool = False,
+    row_group_rows: int = ROW_GROUP_ROWS,
     progress: Progress = lambda _done, _total: None,
 ) -> Dataset:
     """Write `rows` rows, every fifth of them into the valid split; the same rows for the same (rows, seed).
@@ -72,7 +73,7 @@ def prepare_synthetic(
         raise FeedrateError(f"--rows is {rows}, but a synthetic dataset needs at least 1000")
     world = make_world(rows, np.random.default_rng((seed, 0)))
     scores, labels = [], []
-    with new_dataset(folder, world.schema, overwrite=overwrite) as writer:
+    with new_dataset(folder, world.schema, overwrite=overwrite, row_group_rows=row_group_rows) as writer:
         for number, start in enumerate(range(0, rows, CHUNK_ROWS)):
             rng = np.random.default_rng((seed, 1, number))
             table, log_odds = draw(world, min(CHUNK_ROWS, rows - start), rng)

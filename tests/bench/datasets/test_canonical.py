@@ -25,9 +25,8 @@ def _table(rows: int) -> pa.Table:
 def test_tables_of_any_size_become_row_groups_and_files_of_the_sizes_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canonical, "ROW_GROUP_ROWS", 100)
     monkeypatch.setattr(canonical, "ROW_GROUPS_A_FILE", 3)
-    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer:
+    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False, row_group_rows=100) as writer:
         for rows in (1, 250, 99, 400, 7):
             writer.add("train", _table(rows))
         writer.add("valid", _table(5))

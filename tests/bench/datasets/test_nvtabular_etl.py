@@ -1,0 +1,89 @@
+"""NVTabular's own Workflow against our ETL, on real ratings; and a saved workflow is not loaded unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from feedrate.bench.datasets import movielens, nvtabular_etl, sources
+from feedrate.bench.datasets.canonical import Dataset, SplitName
+from feedrate.loaders.columns import read_columns
+from feedrate.loaders.errors import FeedrateError
+
+SPLITS: tuple[SplitName, ...] = ("train", "valid")
+
+
+@pytest.mark.realdata
+@pytest.mark.usefixtures("nvtabular_installed")
+def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(real_data: Path, tmp_path: Path) -> None:
+    source = real_data / "ml-25m"
+    ours = movielens.prepare_movielens(source, tmp_path / "ours", name="x", seed=3)
+    theirs = nvtabular_etl.prepare_movielens(source, tmp_path / "theirs", name="x", seed=3)
+    _same_up_to_ids(ours, theirs)
+    for one, other in zip(ours.info.schema.single_hot, theirs.info.schema.single_hot, strict=True):
+        assert (
+            other.cardinality == one.cardinality + 2
+        )  # 0 is padding, 1 null, 2 unseen there; here 0 is both of the latter
+    saved = tmp_path / "theirs" / nvtabular_etl.WORKFLOW
+    again = nvtabular_etl.prepare_movielens(source, tmp_path / "again", name="x", seed=3, workflow=saved)
+    assert again.info.fingerprint == theirs.info.fingerprint
+    assert "the workflow in workflow" in again.info.provenance["etl"]
+
+
+def _same_up_to_ids(ours: Dataset, theirs: Dataset) -> None:
+    """The same splits and order; each id of one is always the same id of the other, over both splits."""
+    one, other = ([read_columns(dataset.split(split)) for split in SPLITS] for dataset in (ours, theirs))
+    assert [columns.rows for columns in one] == [columns.rows for columns in other]
+    for name in ("userId", "movieId"):
+        _one_to_one(*(np.concatenate([columns.ids[name] for columns in side]) for side in (one, other)))
+    _one_to_one(*(np.concatenate([columns.bags["genres"][0] for columns in side]) for side in (one, other)))
+    for mine, its in zip(one, other, strict=True):
+        assert torch.equal(mine.bags["genres"][1].long(), its.bags["genres"][1].long())
+        assert torch.equal(mine.label, its.label)
+
+
+def _one_to_one(one: np.ndarray, other: np.ndarray) -> None:
+    pairs = np.unique(np.stack([one, other], 1), axis=0)
+    assert len(pairs) > 1
+    assert len(pairs) == len(np.unique(pairs[:, 0])) == len(np.unique(pairs[:, 1]))
+
+
+@pytest.mark.usefixtures("nvtabular_installed")
+def test_a_movie_without_genres_has_an_empty_bag(tmp_path: Path) -> None:
+    lines = [f"{user},{movie},{1 + (user * movie) % 5}.0,0" for user in range(1, 41) for movie in (10, 20, 30)]
+    (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines]) + "\n")
+    (tmp_path / "movies.csv").write_text("movieId,title,genres\n10,a,Action|Crime\n20,b,Comedy\n")
+    found = nvtabular_etl.prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=0)
+    columns = read_columns(found.split("train"))
+    lengths = columns.bags["genres"][1].diff()
+    assert {
+        tuple(lengths[columns.ids["movieId"] == movie].unique().tolist()) for movie in columns.ids["movieId"].unique()
+    } == {
+        (0,),
+        (1,),
+        (2,),
+    }
+
+
+def test_a_saved_workflow_is_refused_unless_trusted_since_it_is_code(tmp_path: Path) -> None:
+    (tmp_path / "metadata.json").write_text("{}")
+    with pytest.raises(FeedrateError, match="that is code: loading it runs whatever its author put there"):
+        sources.etl_for("movielens-1m", "nvtabular", workflow=tmp_path, trusted=False)
+    assert sources.etl_for("movielens-1m", "nvtabular", workflow=tmp_path, trusted=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "etl", "workflow", "sentence"),
+    [
+        ("movielens-1m", "spark", None, "--etl is 'spark', but must be feedrate or nvtabular"),
+        ("synthetic-movielens", "nvtabular", None, "and not for synthetic-movielens"),
+        ("movielens-1m", "feedrate", Path("w"), "--workflow is for --etl nvtabular"),
+        ("movielens-1m", "nvtabular", Path("w"), "w is not a saved NVTabular workflow"),
+    ],
+)
+def test_what_cannot_be_is_said(source: str, etl: str, workflow: Path | None, sentence: str) -> None:
+    with pytest.raises(FeedrateError, match=sentence):
+        sources.etl_for(source, etl, workflow=workflow, trusted=True)
