@@ -1,11 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FEEDRATE := $(BIN)/feedrate
+# the Python that `feedrate install nvtabular` makes, for tests that import nvtabular themselves
+NVTABULAR := $(BIN)/environments/nvtabular/bin/python
 # the real MovieLens files that tests marked `realdata` want, where they are at hand
 export FEEDRATE_DATA ?= $(abspath ../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test selftest check install nvtabular lock clean
+.PHONY: help bench test slow selftest check install nvtabular lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,8 +17,12 @@ bench: .venv/installed .venv/nvtabular  ## set up, run every loader on a small s
 	$(FEEDRATE) run data/bench --loaders native,native-batched,nvtabular,cupy --batch-size 2048 --epochs 3 --repeats 1 --seeds 0,1,2 -o runs/bench --overwrite
 
 test: .venv/installed .venv/nvtabular  ## set up, run the tests
-	$(BIN)/python -m pytest tests --benchmark-skip
-	.venv/environments/nvtabular/bin/python -m pytest tests --benchmark-skip -m nvtabular
+	$(BIN)/python -m pytest tests --benchmark-skip -m "not slow"
+	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and not slow"
+
+slow: .venv/installed .venv/nvtabular  ## the tests that take longer, as CI runs them: a fresh environment, real ratings, planted faults
+	$(BIN)/python -m pytest tests --benchmark-skip -m slow
+	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and slow"
 
 selftest: .venv/installed  ## prove on this machine that planted faults are caught and verdicts hold: about six minutes
 	$(FEEDRATE) selftest

@@ -63,7 +63,10 @@ def made(path: Path) -> Made | None:
 
 def interpreter(loader: str) -> str:
     """The Python that runs the loader's trials. Raises LoaderUnavailable where its environment is still to be made."""
-    environment = of(loader)
+    try:
+        environment = of(loader)
+    except FeedrateError:  # its trial will say what is wrong with it
+        return sys.executable
     if environment is None or made(Path(sys.prefix)) is not None:
         return sys.executable
     path = folder(environment)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.loaders import registry
 from feedrate.loaders.base import Adapter, Batch, LoaderConfig, NoOptions, Split
 from feedrate.loaders.columns import epoch_order, read_columns
-from feedrate.loaders.conformance import RULES, Case, RuleResult, check, check_rule
+from feedrate.loaders.conformance import RULES, Case, RuleResult, check, check_rule, numbered_split
 from feedrate.loaders.registry import LoaderChoice
 
 CPU = LoaderConfig(batch_size=512)
@@ -43,6 +45,28 @@ def test_nvtabular_breaks_no_rule_that_it_does_not_declare(loader: str, planted:
     results = _not_passed(loader, planted, CPU)
     assert {result.rule for result in results} == {"tail_changes", "ranks_even"}
     assert {result.outcome for result in results} == {"deviates"}
+
+
+@pytest.mark.gpu
+@pytest.mark.nvtabular
+@pytest.mark.parametrize("loader", ["nvtabular", "nvtabular:part_size_bytes=30KB"])
+def test_nor_does_nvtabular_on_a_gpu(loader: str, planted: Split) -> None:
+    results = _not_passed(loader, planted, replace(CPU, device="cuda"))
+    assert {result.rule for result in results} <= {"tail_changes", "ranks_even", "same_order_for_same_seed"}
+    assert {result.outcome for result in results} == {"deviates"}
+
+
+@pytest.mark.realdata
+@pytest.mark.nvtabular
+@pytest.mark.slow
+def test_nor_does_nvtabular_on_real_ratings(real_data: Path, tmp_path: Path) -> None:
+    dataset = prepare_movielens(real_data / "ml-1m", tmp_path / "d", name="movielens-1m", seed=0)
+    split = numbered_split(dataset.split("train"), tmp_path)
+    assert {result.rule for result in _not_passed("nvtabular", split, replace(CPU, batch_size=4096))} <= {
+        "tail_changes",
+        "ranks_even",
+        "same_order_for_same_seed",
+    }
 
 
 @pytest.mark.parametrize("batch_size", [1, 10_006, 10_007, 20_000])

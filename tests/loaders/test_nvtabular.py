@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.record import TrialResult
 from feedrate.bench.spec import TrialSpec
@@ -105,3 +106,19 @@ def _trial(dataset: Dataset, loader: str) -> TrialResult:
     spec = TrialSpec(loader=loader, mode="load", repeat=0, seed=0, batch_size=256, epochs=1, device="cpu")
     [result] = run_suite([spec], dataset.folder, timeout_s=60)
     return result
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.usefixtures("nvtabular_installed")
+def test_on_real_ratings_its_rows_are_right_and_its_auc_is_the_others(real_data: Path, tmp_path: Path) -> None:
+    dataset = prepare_movielens(real_data / "ml-1m", tmp_path / "d", name="movielens-1m", seed=0)
+    specs = [
+        TrialSpec(loader=loader, mode="train", repeat=0, seed=0, batch_size=16_384, epochs=3, device="cpu")
+        for loader in ("nvtabular", "native-batched", "cupy")
+    ]
+    results = list(run_suite(specs, dataset.folder))
+    assert [result.status for result in results] == ["ok"] * 3, [result.detail for result in results]
+    auc = [result.auc[-1] for result in results if result.auc]
+    assert min(auc) > 0.77
+    assert max(auc) - min(auc) < 0.005

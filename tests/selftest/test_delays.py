@@ -8,6 +8,7 @@ from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.selftest.delays import DELAYS, Agreement, Measured, PlantedDelay, agree
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", DELAYS, ids=lambda delay: delay.name)
 def test_a_planted_delay_is_measured_and_put_down_to_its_cause(
     delay: PlantedDelay, delayed: dict[str, Measured]
@@ -22,6 +23,7 @@ def test_a_wrong_measurement_would_be_said() -> None:
     assert len(wrong.problems) == 3
 
 
+@pytest.mark.slow
 def test_two_ways_of_finding_a_stall_agree_with_each_other_and_the_truth(small: Dataset) -> None:
     found = agree(small.folder)
     assert found.holds, found

@@ -10,6 +10,7 @@ from feedrate.bench.selftest import faults
 from feedrate.loaders import planted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [fault.name for fault in faults.FAULTS if not fault.gpu])
 def test_a_planted_fault_is_caught_by_its_name(name: str, caught: dict[str, faults.Caught]) -> None:
     found = caught[name]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.selftest import verdicts
+from feedrate.bench.selftest import proof, verdicts
 from feedrate.bench.selftest.proof import prove_verdicts
 
 RECORDED = [
@@ -30,7 +30,8 @@ def test_whole_runs_under_the_default_rule_are_right_about_same_and_slower(seed:
     assert slower.count("less") / 200 >= verdicts.LEAST_FOUND
 
 
-def test_a_slower_copy_that_noise_hides_may_be_inconclusive_but_not_the_same() -> None:
+def test_a_slower_copy_that_noise_hides_may_be_inconclusive_but_not_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "COMPARISONS", 40)
     noisy = [verdicts.Pair((50.0, 100.0, 200.0), (100.0, 220.0, 60.0))]
     *_, hidden = prove_verdicts(noisy)
     assert hidden.holds
