@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FEEDRATE := $(BIN)/feedrate
 # the Python that `feedrate install nvtabular` makes, for tests that import nvtabular themselves
-NVTABULAR := $(BIN)/environments/nvtabular/bin/python
+NVTABULAR := .venv/environments/nvtabular/bin/python
 # the real MovieLens files that tests marked `realdata` want, where they are at hand
 export FEEDRATE_DATA ?= $(abspath ../shared/data)
 
