@@ -1,232 +1,161 @@
-"""Our own batcher: the shard's columns in device memory, shuffled whole once an epoch; a batch is then a slice.
+"""Our own batcher: the shard's columns packed in memory, shuffled whole in every epoch; on a GPU a batch is then a view.
 
-One code for two array libraries: CuPy where the device is CUDA, NumPy on the CPU. Batches reach torch through DLPack
-without a copy, on the consumer's current stream.
+    from feedrate.loaders import CupyLoader
+
+    for batch in CupyLoader("data/ml-25m", batch_size=32768):
+        ...  # batch.ids["userId"], batch.bags["genres"], batch.label
+
+Kernels of its own through CuPy where the device is CUDA, NumPy on the CPU.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.dlpack import from_dlpack
 
+from feedrate.loaders import kernels
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.columns import Columns, epoch_order, read_columns
+from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
-
-# One thread a row: the bags are short (2.7 ids on average in MovieLens), so a row's values lie in one or two sectors.
-GATHER_BAGS = r"""
-extern "C" __global__ void gather_bags(
-    const int* __restrict__ values, const OFFSET* __restrict__ offsets, const long long* __restrict__ rows,
-    const OFFSET* __restrict__ taken, int* __restrict__ out, long long count)
-{
-    long long row = blockIdx.x * (long long)blockDim.x + threadIdx.x;
-    if (row >= count) return;
-    OFFSET from = offsets[rows[row]], to = taken[row], length = taken[row + 1] - to;
-    for (OFFSET k = 0; k < length; ++k) out[to + k] = values[from + k];
-}
-"""
+from feedrate.loaders.files import read_split
+from feedrate.loaders.packing import choose_layout
+from feedrate.loaders.resident import DeviceRows, HostRows, Shard
 
 
 class CupyLoader:
-    """Every row exactly once an epoch, in an order fixed by (seed, epoch, rank).
+    """Every row exactly once an epoch, in an order fixed by (seed, epoch) and the kind of device.
 
-    Holds the shard twice while an epoch runs: as read, and shuffled. Batches are views of the shuffled copy, which lives
-    as long as any of them.
+    A shard of rank r holds every world_size-th row of that order from the r-th on, so ranks differ by a row at most. With
+    drop_last each rank leaves out what would not make a whole batch on all of them: equal counts of batches everywhere.
     """
 
-    def __init__(self, split: Split, config: LoaderConfig) -> None:
-        self._config = config
-        self._arrays = NumpyArrays() if config.device == "cpu" else CupyArrays(config.device)
-        columns = read_columns(split)
-        _refuse_over_budget(columns, config.memory_budget_bytes)
-        put = self._arrays.put
-        with self._arrays.on_consumer_stream():
-            self._flat = [
-                put(column.numpy()) for column in (*columns.ids.values(), *columns.dense.values(), columns.label)
-            ]
-            self._bags = {
-                name: (put(values.numpy()), put(offsets.numpy())) for name, (values, offsets) in columns.bags.items()
-            }
-        self._ids, self._dense = list(columns.ids), list(columns.dense)
-        self._rows = columns.rows
+    def __init__(
+        self,
+        data: Split | Path | str,
+        *,
+        batch_size: int = 32768,
+        device: str = "auto",
+        shuffle: bool = True,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        drop_last: bool = False,
+        label: str = "",
+        split: str = "train",
+        memory_budget_bytes: int | None = None,
+    ) -> None:
+        """data: a folder that `feedrate prepare` made, of which `split` is read; or Parquet files of integer columns (ids),
+        lists of integers (bags) and float columns, where `label` names one; or a Split.
 
-    def epoch(self, index: int) -> Iterator[Batch]:
-        with self._arrays.on_consumer_stream():
-            shuffled = self._shuffled(index)
-        for start in range(0, shuffled.rows, self._config.batch_size):
-            yield shuffled.batch(start)
+        device: "cpu", "cuda", "cuda:N", or "auto": a GPU where there are one and CuPy.
+        Raises FeedrateError for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
+        """
+        config = LoaderConfig(batch_size=batch_size, rank=rank, world_size=world_size)  # refuses what is out of range
+        self.device = _auto() if device == "auto" else device
+        self._shard = Shard(batch_size=config.batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
+        found = data if isinstance(data, Split) else read_split(Path(data), split=split, label=label)
+        self.schema = found.schema
+        """Columns by kind."""
+        columns = read_columns(found)
+        _refuse_over_budget(columns, memory_budget_bytes)
+        own = columns.rows // world_size if drop_last else self._shard.rows_of(columns.rows)
+        self._batches = own // batch_size if drop_last else -(-own // batch_size)
+        self._rows = self._hold(columns)
+        self._at, self._begin = (0, 0), (0, 0)
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self._batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The next epoch, or the rest of the one that a loaded state was in."""
+        epoch, first = self._begin
+        self._begin = epoch + 1, 0
+        self._at = epoch, first
+        for batch in self.epoch(epoch, first):
+            self._at = epoch, self._at[1] + 1
+            yield batch
+        self._at = epoch + 1, 0
+
+    def epoch(self, index: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of any epoch, from number `first` on; what __iter__ counts is not touched."""
+        batches = self._rows.batches(index, first)
+        return (batch for _, batch in zip(range(first, self._batches), batches, strict=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where __iter__ is: for a checkpoint."""
+        epoch, batches = self._at
+        return {"epoch": epoch, "batches": batches, **self._identity()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next __iter__ go on behind the batch that the state was taken after. Raises FeedrateError for another order's."""
+        wrong = [
+            f"{name} {state.get(name)} then, {own} now"
+            for name, own in self._identity().items()
+            if state.get(name) != own
+        ]
+        if wrong:
+            raise FeedrateError(f"the state is of another order of rows: {'; '.join(wrong)}")
+        self._begin = self._at = int(state["epoch"]), int(state["batches"])
 
     def close(self) -> None:
-        self._flat, self._bags = [], {}
-        self._arrays.free()
+        """Free the memory."""
+        self._rows.close()
 
-    def _shuffled(self, epoch: int) -> Shuffled:
-        arrays, config = self._arrays, self._config
-        if config.shuffle:
-            rows = arrays.permutation(self._rows, seed=config.seed, epoch=epoch)
-        else:
-            rows = arrays.xp.arange(self._rows, dtype=arrays.xp.int64)
-        rows = rows[config.rank :: config.world_size]
-        if config.world_size > 1:
-            rows = arrays.xp.ascontiguousarray(rows)
-        tensors = [arrays.torch(column[rows]) for column in self._flat]
-        bags = {name: self._shuffle_bags(values, offsets, rows) for name, (values, offsets) in self._bags.items()}
-        ids = dict(zip(self._ids, tensors, strict=False))
-        dense = dict(zip(self._dense, tensors[len(ids) :], strict=False))
-        return Shuffled(ids, bags, dense, tensors[-1], config.batch_size)
+    def _identity(self) -> dict[str, Any]:
+        """What fixes the order of rows."""
+        shard = self._shard
+        return {
+            "seed": shard.seed,
+            "shuffle": shard.shuffle,
+            "batch_size": shard.batch_size,
+            "rank": shard.rank,
+            "world_size": shard.world_size,
+            "device": torch.device(self.device).type,
+        }
 
-    def _shuffle_bags(self, values: Any, offsets: Any, rows: Any) -> ShuffledBags:
-        arrays, size = self._arrays, self._config.batch_size
-        lengths = offsets[rows + 1] - offsets[rows]
-        taken = arrays.xp.zeros(len(rows) + 1, dtype=offsets.dtype)
-        arrays.xp.cumsum(lengths, out=taken[1:])
-        bounds = arrays.host(arrays.xp.concatenate([taken[::size], taken[-1:]])).tolist()
-        out = arrays.gather_bags(values, offsets, rows, taken, bounds[-1])
-        return ShuffledBags(arrays.torch(out), arrays.torch(rebase(arrays.xp, taken, size)), bounds)
+    def _hold(self, columns: Columns) -> HostRows | DeviceRows:
+        if self.device == "cpu":
+            return HostRows(columns, self._shard)
+        cupy_kernels = CupyKernels(self.device)
+        there = columns.to(self.device)
+        cupy_kernels.compile(kernels.source(choose_layout(there)))
+        return DeviceRows(there, self._shard, self.device, cupy_kernels)
+
+
+class CupyKernels:
+    """The kernels, compiled by CuPy (and cached in its folder); launched on torch's current stream."""
+
+    def __init__(self, device: str) -> None:
+        self._cupy = import_cupy()
+        self._device = torch.device(device)
+        self._module: Any = None
+
+    def compile(self, source: str) -> None:
+        self._module = self._cupy.RawModule(code=source, options=("-std=c++17",))
+
+    def launch(self, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
+        if not threads:
+            return
+        stream = torch.cuda.current_stream(self._device)
+        blocks = -(-threads // kernels.THREADS)
+        with self._cupy.cuda.Device(stream.device_index), self._cupy.cuda.Stream.from_external(stream):
+            self._module.get_function(name)((blocks,), (kernels.THREADS,), arguments)
 
 
 def _refuse_over_budget(columns: Columns, budget_bytes: int | None) -> None:
     if budget_bytes is None:
         return
-    needed = 2 * sum(tensor.nbytes for tensor in columns.slice(0, columns.rows).tensors())
+    needed = 3 * sum(tensor.nbytes for tensor in columns.slice(0, columns.rows).tensors())
     if needed > budget_bytes:
         raise FeedrateError(
-            f"cupy holds the shard twice, {needed:,} bytes, over the memory budget of {budget_bytes:,}: raise --memory-budget"
+            f"cupy holds the shard and two epochs of it, {needed:,} bytes, over the memory budget of {budget_bytes:,}: "
+            "raise --memory-budget"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ShuffledBags:
-    values: torch.Tensor
-    """int32 [N]: the epoch's values, row after row."""
-    offsets: torch.Tensor
-    """int32 [rows + batches]: B + 1 offsets a batch, each batch's starting at 0."""
-    bounds: list[int]
-    """Position in `values` where each batch starts; on the host."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shuffled:
-    """One epoch's rows in order; a batch is a slice of each column."""
-
-    ids: Mapping[str, torch.Tensor]
-    bags: Mapping[str, ShuffledBags]
-    dense: Mapping[str, torch.Tensor]
-    label: torch.Tensor
-    size: int
-
-    @property
-    def rows(self) -> int:
-        return self.label.shape[0]
-
-    def batch(self, start: int) -> Batch:
-        stop = min(start + self.size, self.rows)
-        number = start // self.size
-        return Batch(
-            {name: column[start:stop] for name, column in self.ids.items()},
-            {
-                name: (
-                    bags.values[bags.bounds[number] : bags.bounds[number + 1]],
-                    bags.offsets[start + number : stop + number + 1],
-                )
-                for name, bags in self.bags.items()
-            },
-            {name: column[start:stop] for name, column in self.dense.items()},
-            self.label[start:stop],
-        )
-
-
-def rebase(xp: Any, taken: Any, size: int) -> Any:
-    """Offsets into the epoch [rows + 1] -> int32 offsets into each batch [rows + batches]; B + 1 for each batch of B rows."""
-    rows = len(taken) - 1
-    full = rows // size
-    step = taken.strides[0]
-    windows = xp.lib.stride_tricks.as_strided(taken, (full, size + 1), (size * step, step))
-    parts = [(windows - windows[:, :1]).astype(np.int32).ravel()]
-    if rows % size:
-        parts.append((taken[full * size :] - taken[full * size]).astype(np.int32))
-    return xp.concatenate(parts)
-
-
-class NumpyArrays:
-    """The CPU's side of the two array libraries."""
-
-    xp: Any = np
-
-    def put(self, array: np.ndarray) -> np.ndarray:
-        return array
-
-    def host(self, array: np.ndarray) -> np.ndarray:
-        return array
-
-    def torch(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array)
-
-    def permutation(self, rows: int, *, seed: int, epoch: int) -> Any:
-        return epoch_order(rows, shuffle=True, seed=seed, epoch=epoch)
-
-    def gather_bags(
-        self, values: np.ndarray, offsets: np.ndarray, rows: np.ndarray, taken: np.ndarray, total: int
-    ) -> np.ndarray:
-        positions = np.repeat(offsets[rows] - taken[:-1], np.diff(taken))
-        positions += np.arange(total, dtype=positions.dtype)
-        taken_values: np.ndarray = values[positions]
-        return taken_values
-
-    def on_consumer_stream(self) -> contextlib.AbstractContextManager[object]:
-        return contextlib.nullcontext()
-
-    def free(self) -> None:
-        """NumPy frees with the last reference."""
-
-
-class CupyArrays:
-    """The device's side. All work is enqueued on torch's current stream, so nothing has to be waited for."""
-
-    def __init__(self, device: str) -> None:
-        self.xp: Any = import_cupy()
-        self._device = torch.device(device)
-        self._kernels: dict[str, Any] = {}
-
-    def put(self, array: np.ndarray) -> Any:
-        return self.xp.asarray(array)
-
-    def host(self, array: Any) -> np.ndarray:
-        return self.xp.asnumpy(array)  # type: ignore[no-any-return]
-
-    def torch(self, array: Any) -> torch.Tensor:
-        return from_dlpack(array)
-
-    def permutation(self, rows: int, *, seed: int, epoch: int) -> Any:
-        # RandomState takes 32 bits; SeedSequence spreads (seed, epoch) over them
-        word = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
-        return self.xp.random.RandomState(word).permutation(rows)
-
-    def gather_bags(self, values: Any, offsets: Any, rows: Any, taken: Any, total: int) -> Any:
-        out = self.xp.empty(total, dtype=np.int32)
-        kernel = self._kernel("int" if offsets.dtype == np.int32 else "long long")
-        kernel((-(-len(rows) // 256),), (256,), (values, offsets, rows, taken, out, np.int64(len(rows))))
-        return out
-
-    @contextlib.contextmanager
-    def on_consumer_stream(self) -> Iterator[None]:
-        stream = torch.cuda.current_stream(self._device)
-        with self.xp.cuda.Device(stream.device_index), self.xp.cuda.ExternalStream(stream.cuda_stream):
-            yield
-
-    def free(self) -> None:
-        self.xp.get_default_memory_pool().free_all_blocks()
-
-    def _kernel(self, offset: str) -> Any:
-        if offset not in self._kernels:
-            self._kernels[offset] = self.xp.RawKernel(GATHER_BAGS.replace("OFFSET", offset), "gather_bags")
-        return self._kernels[offset]
 
 
 def import_cupy() -> Any:
@@ -239,14 +168,33 @@ def import_cupy() -> Any:
     return cupy
 
 
+def _auto() -> str:
+    if not torch.cuda.is_available():
+        return "cpu"
+    try:
+        import_cupy()
+    except LoaderUnavailable:
+        return "cpu"
+    return "cuda"
+
+
 def backend(device: str) -> str:
     if device == "cpu":
-        return f"NumPy {np.__version__}, columns in host memory (the same code, no CUDA device)"
-    return f"CuPy {import_cupy().__version__}, columns in device memory"
+        return f"NumPy {np.__version__}, packed rows in host memory (no CUDA device)"
+    return f"CuPy {import_cupy().__version__}, packed rows in device memory"
 
 
 def _open(split: Split, config: LoaderConfig, _options: NoOptions) -> Loader:
-    return CupyLoader(split, config)
+    return CupyLoader(
+        split,
+        batch_size=config.batch_size,
+        device=config.device,
+        shuffle=config.shuffle,
+        seed=config.seed,
+        rank=config.rank,
+        world_size=config.world_size,
+        memory_budget_bytes=config.memory_budget_bytes,
+    )
 
 
 ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend)

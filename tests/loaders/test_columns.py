@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedrate.loaders.columns import epoch_order, take_bags
-from feedrate.loaders.cupy import NumpyArrays, rebase
 
 bags_strategy = st.lists(st.lists(st.integers(0, 50), max_size=30), min_size=1, max_size=40)
 
@@ -22,24 +21,6 @@ def test_take_bags_takes_the_bags_in_the_order_asked_for(bags: list[list[int]], 
     values, offsets = (torch.from_numpy(array) for array in _packed(bags))
     taken, bounds = take_bags(values, offsets, torch.tensor(rows, dtype=torch.int64))
     assert [taken[a:b].tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)] == [bags[row] for row in rows]
-
-
-@given(bags_strategy, st.randoms())
-def test_the_batcher_s_gather_agrees_with_python(bags: list[list[int]], random: np.random.Generator) -> None:
-    rows = np.array(sorted(range(len(bags)), key=lambda _row: random.random()))
-    values, offsets = _packed(bags)
-    taken = np.concatenate([[0], np.cumsum(np.diff(offsets)[rows])]).astype(np.int32)
-    gathered = NumpyArrays().gather_bags(values, offsets, rows, taken, int(taken[-1]))
-    assert gathered.tolist() == [value for row in rows for value in bags[row]]
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=50), st.integers(1, 60))
-def test_rebased_offsets_start_each_batch_at_zero(lengths: list[int], size: int) -> None:
-    taken = np.concatenate([[0], np.cumsum(lengths)])
-    wanted = []
-    for start in range(0, len(lengths), size):
-        wanted += [0, *np.cumsum(lengths[start : start + size]).tolist()]
-    assert rebase(np, taken, size).tolist() == wanted
 
 
 @given(st.integers(1, 500), st.integers(1, 7), st.booleans())

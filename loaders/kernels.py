@@ -1,0 +1,178 @@
+"""CUDA C of the CuPy batcher's epoch: a permutation that is computed, not stored, and gathers of whole packed rows.
+
+The source is made for one layout and compiled once. It uses nothing that a C++ compiler with a few macros does not know, so
+the tests run it on the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from feedrate.loaders.packing import Inline, Layout, Pointed
+
+ROUNDS = 8
+"""Of the permutation's network; tests compare its orders with an ideal shuffle's."""
+THREADS = 256
+"""A block."""
+_TYPES = {"|u1": "unsigned char", "<u2": "unsigned short", "<i4": "int", "<f4": "float"}
+
+PERMUTE = r"""
+typedef unsigned int u32;
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef long long i64;
+
+struct Order { u32 rows, a, b, keys[ROUNDS]; };
+
+static __device__ __forceinline__ u32 mix(u32 x, u32 key) {
+    x ^= key; x *= 0x85ebca6bu; x ^= x >> 15; x *= 0xc2b2ae35u; x ^= x >> 13; x *= 0x9e3779b1u; return x ^ (x >> 16);
+}
+
+// A generalised Feistel network on a x b >= rows (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"); the few
+// places past the last row are walked through again until they are left.
+static __device__ __forceinline__ u32 permuted(u32 x, const Order& order) {
+    if (order.a == 0) return x;
+    do {
+        u32 left = x / order.b, right = x - left * order.b;
+        for (int round = 0; round < ROUNDS; round += 2) {
+            left += __umulhi(mix(right, order.keys[round]), order.a);
+            if (left >= order.a) left -= order.a;
+            right += __umulhi(mix(left, order.keys[round + 1]), order.b);
+            if (right >= order.b) right -= order.b;
+        }
+        x = left * order.b + right;
+    } while (x >= order.rows);
+    return x;
+}
+"""
+
+
+def order_words(rows: int, *, shuffle: bool, seed: int, epoch: int) -> np.ndarray:
+    """The members of struct Order: uint32 [3 + ROUNDS]; a of 0 is file order. rows: under 2^31."""
+    a = math.isqrt(max(rows - 1, 0)) + 1 if shuffle else 0
+    b = -(-rows // a) if a else 1
+    keys = np.random.SeedSequence((seed, epoch)).generate_state(ROUNDS)
+    return np.concatenate([np.array([rows, a, max(b, 1)], np.uint32), keys.astype(np.uint32)])
+
+
+def positions(words: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """What `permuted` gives for each place in `index`, in NumPy: int64, the same shape."""
+    rows, a, b, *keys = (np.uint64(word) for word in words)
+    if not a:
+        return index.astype(np.int64)
+    found = index.astype(np.uint64)
+    open_ = np.ones(found.shape, bool)
+    while open_.any():
+        x = found[open_]
+        left, right = x // b, x % b
+        for first, second in zip(keys[::2], keys[1::2], strict=True):
+            left = (left + (_mix(right, first) * a >> np.uint64(32))) % a
+            right = (right + (_mix(left, second) * b >> np.uint64(32))) % b
+        found[open_] = left * b + right
+        open_ = found >= rows
+    return found.astype(np.int64)
+
+
+def _mix(x: np.ndarray, key: np.uint64) -> np.ndarray:
+    low = np.uint64(0xFFFFFFFF)
+    x = x ^ key
+    for factor, shift in ((0x85EBCA6B, 15), (0xC2B2AE35, 13), (0x9E3779B1, 16)):
+        x = (x * np.uint64(factor)) & low
+        x = x ^ (x >> np.uint64(shift))
+    return x
+
+
+def source(layout: Layout) -> str:
+    """Kernels `lengths`, `rows` and `pointed` for this layout."""
+    return "\n".join([PERMUTE.replace("ROUNDS", str(ROUNDS)), _lengths(layout), _rows(layout), _POINTED])
+
+
+def _lengths(layout: Layout) -> str:
+    """order[i]: the row that comes i-th; for each bag column its length at i + 1, to be summed up."""
+    bags = range(len(layout.bags))
+    parameters = "".join(f", const {_length_type(layout, bag)}* lengths_{bag}, int* taken_{bag}" for bag in bags)
+    body = "\n    ".join(f"taken_{bag}[i + 1] = lengths_{bag}[row];" for bag in bags)
+    names = ", ".join(f"key_{place}" for place in range(ROUNDS))
+    keys = ", ".join(f"u32 key_{place}" for place in range(ROUNDS))
+    return f"""
+extern "C" __global__ void lengths(u32 rows, u32 a, u32 b, {keys}, u32 first, u32 step, u32 count, u32* __restrict__ out{parameters}) {{
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    Order order = {{rows, a, b, {{{names}}}}};
+    u32 row = permuted(first + i * step, order);
+    out[i] = row;
+    {body}
+}}"""
+
+
+def _length_type(layout: Layout, bag: int) -> str:
+    inline = {column.name for column in layout.inline}
+    return "u8" if layout.bags[bag] in inline else "int"
+
+
+def _rows(layout: Layout) -> str:
+    """Every column of the rows in order, and each batch's offsets from 0, from one read of each packed row."""
+    return f"""
+extern "C" __global__ void rows(const uint4* __restrict__ packed, const u32* __restrict__ order, u32 count, u32 batch
+    {"".join(_row_parameters(layout))}) {{
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    union {{ uint4 line[{layout.row_bytes // 16}]; u8 byte[{layout.row_bytes}]; u16 half[{layout.row_bytes // 2}];
+        int word[{layout.row_bytes // 4}]; float real[{layout.row_bytes // 4}]; i64 wide[{layout.row_bytes // 8}]; }} row;
+    const uint4* from = packed + (i64)order[i] * {layout.row_bytes // 16};
+    #pragma unroll
+    for (int k = 0; k < {layout.row_bytes // 16}; ++k) row.line[k] = from[k];
+    u32 number = i / batch, begin = number * batch;
+    bool last = i + 1 == count || i + 1 == begin + batch;
+    {"".join(_row_body(layout))}
+}}"""
+
+
+def _row_parameters(layout: Layout) -> Iterator[str]:
+    for place, flat in enumerate(layout.flat):
+        yield f",\n    {_TYPES[flat.out.str]}* __restrict__ flat_{place}"
+    inline = {column.name for column in layout.inline}
+    for place, name in enumerate(layout.bags):
+        yield f",\n    const int* __restrict__ taken_{place}, int* __restrict__ offsets_{place}"
+        yield f", int* __restrict__ values_{place}" if name in inline else f", i64* __restrict__ starts_{place}"
+
+
+def _row_body(layout: Layout) -> Iterator[str]:
+    members = {"|u1": ("byte", 1), "<u2": ("half", 2), "<i4": ("word", 4), "<f4": ("real", 4)}
+    for place, flat in enumerate(layout.flat):
+        member, size = members[flat.stored.str]
+        yield f"flat_{place}[i] = row.{member}[{flat.at // size}];\n    "
+    found: dict[str, Inline | Pointed] = {column.name: column for column in layout.inline}
+    found |= {column.name: column for column in layout.pointed}
+    for place, name in enumerate(layout.bags):
+        column = found[name]
+        yield f"""{{
+        int base = taken_{place}[begin], at = taken_{place}[i];
+        offsets_{place}[i + number] = at - base;
+        if (last) offsets_{place}[i + number + 1] = taken_{place}[i + 1] - base;
+"""
+        if isinstance(column, Inline):
+            member, size = members[column.stored.str]
+            yield f"""        int length = row.byte[{column.length_at}];
+        #pragma unroll
+        for (int k = 0; k < {8 * column.words // size}; ++k)
+            if (k < length) values_{place}[at + k] = (int)row.{member}[{column.at // size} + k] - 1;
+    }}
+    """
+        else:
+            yield f"        starts_{place}[i] = row.wide[{column.at // 8}];\n    }}\n    "
+
+
+_POINTED = r"""
+extern "C" __global__ void pointed(const int* __restrict__ values, const i64* __restrict__ starts,
+    const int* __restrict__ taken, u32 count, u32 lanes, int* __restrict__ out) {
+    u32 thread = blockIdx.x * blockDim.x + threadIdx.x, row = thread / lanes;
+    if (row >= count) return;
+    i64 from = starts[row];
+    int to = taken[row], length = taken[row + 1] - to;
+    for (int k = thread % lanes; k < length; k += lanes) out[to + k] = values[from + k];
+}
+"""

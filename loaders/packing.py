@@ -1,0 +1,245 @@
+"""All columns of a row side by side in their narrowest exact types, so that one random read of memory brings the whole row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from feedrate.loaders.base import Batch
+from feedrate.loaders.columns import Columns, take_positions
+
+LINE_BYTES = 16
+"""Rows are padded to a multiple of it: what a GPU's thread loads at once, and a quarter of a CPU's cache line."""
+SLICE_ROWS = 1 << 20
+"""Rows that are written at once: what is in between stays small."""
+INLINE_BYTES = 16
+"""A bag column whose longest bag fits into so many bytes lies within the row."""
+
+
+_TORCH = {"u1": torch.uint8, "u2": torch.int16, "i4": torch.int32, "i8": torch.int64, "f4": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """An id, a continuous value or the label."""
+
+    name: str
+    at: int
+    """Byte in the row."""
+    stored: np.dtype[Any]
+    out: np.dtype[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A bag within the row: id + 1 for each value, then zeros."""
+
+    name: str
+    at: int
+    """Byte in the row; a multiple of 8."""
+    stored: np.dtype[Any]
+    """Of a code: uint8 or uint16."""
+    words: int
+    """Of 8 bytes."""
+    length_at: int
+    """Byte in the row of the number of values: uint8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """A bag whose values lie elsewhere."""
+
+    name: str
+    at: int
+    """Byte in the row of its place in the values: int64."""
+    length_at: int
+    """Byte in the row of the number of values: int32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    flat: tuple[Flat, ...]
+    """Ids, then continuous columns, then the label, as in the schema."""
+    inline: tuple[Inline, ...]
+    pointed: tuple[Pointed, ...]
+    ids: int
+    """How many of `flat` are ids."""
+    bags: tuple[str, ...]
+    """Names in the schema's order."""
+    row_bytes: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of a packed row, fields by name; a bag's length has the name "#" + the bag's."""
+        fields: dict[str, tuple[Any, int]] = {}
+        for flat in self.flat:
+            fields[flat.name] = flat.stored, flat.at
+        for inline in self.inline:
+            fields[inline.name] = np.dtype(("<u8", (inline.words,))), inline.at
+            fields["#" + inline.name] = np.dtype("u1"), inline.length_at
+        for pointed in self.pointed:
+            fields[pointed.name] = np.dtype("<i8"), pointed.at
+            fields["#" + pointed.name] = np.dtype("<i4"), pointed.length_at
+        formats, offsets = zip(*fields.values(), strict=True)
+        spec = {"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": self.row_bytes}
+        return np.dtype(spec)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A split's rows in host memory."""
+
+    layout: Layout
+    rows: np.ndarray
+    """layout.dtype [rows]."""
+    values: dict[str, torch.Tensor]
+    """Of pointed bags: int32 [N]."""
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes + sum(values.nbytes for values in self.values.values())
+
+    def take(self, order: np.ndarray) -> Batch:
+        """The rows at these positions (int64 [B]), in that order, in fresh memory."""
+        layout = self.layout
+        taken = _whole_rows(self.rows).take(order).view(layout.dtype)
+        flat = {
+            column.name: torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat
+        }
+        found = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
+        found |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
+        names = [column.name for column in layout.flat]
+        ids, dense, label = names[: layout.ids], names[layout.ids : -1], names[-1]
+        return Batch(
+            {name: flat[name] for name in ids},
+            {name: found[name] for name in layout.bags},
+            {name: flat[name] for name in dense},
+            flat[label],
+        )
+
+
+def pack(columns: Columns) -> Packed:
+    """Choose the layout for these columns, and write their rows in it."""
+    layout = choose_layout(columns)
+    rows = torch.zeros(columns.rows, layout.row_bytes, dtype=torch.uint8)
+    write_rows(columns, layout, rows)
+    return Packed(layout, rows.numpy().view(layout.dtype)[:, 0], pointed_values(columns, layout))
+
+
+def pointed_values(columns: Columns, layout: Layout) -> dict[str, torch.Tensor]:
+    return {bag.name: columns.bags[bag.name][0] for bag in layout.pointed}
+
+
+def write_rows(columns: Columns, layout: Layout, rows: torch.Tensor) -> None:
+    """Write the columns into `rows`: uint8 [rows, layout.row_bytes], on the columns' device."""
+    for start in range(0, columns.rows, SLICE_ROWS):
+        _write_slice(columns, layout, rows[start : start + SLICE_ROWS], start)
+
+
+def _write_slice(columns: Columns, layout: Layout, rows: torch.Tensor, start: int) -> None:
+    stop = start + len(rows)
+    flat = [*columns.ids.values(), *columns.dense.values(), columns.label]
+    for column, tensor in zip(layout.flat, flat, strict=True):
+        _write(rows, column.at, column.stored, tensor[start:stop])
+    for bag in layout.inline:
+        values, offsets = columns.bags[bag.name]
+        codes, lengths = _codes(values, offsets[start : stop + 1].long(), bag)
+        rows[:, bag.at : bag.at + 8 * bag.words] = codes.view(torch.uint8)
+        _write(rows, bag.length_at, np.dtype("u1"), lengths)
+    for pointed in layout.pointed:
+        offsets = columns.bags[pointed.name][1][start : stop + 1]
+        _write(rows, pointed.at, np.dtype("<i8"), offsets[:-1])
+        _write(rows, pointed.length_at, np.dtype("<i4"), offsets.diff())
+
+
+def _write(rows: torch.Tensor, at: int, stored: np.dtype[Any], column: torch.Tensor) -> None:
+    """One field of every row; torch has no uint16, and an int16 of the same bits does as well."""
+    kind = _TORCH[stored.str.lstrip("<|")]
+    whole = column if column.dtype == kind else column.to(torch.int32).to(kind)
+    rows.view(kind)[:, at // stored.itemsize] = whole
+
+
+def _codes(values: torch.Tensor, offsets: torch.Tensor, bag: Inline) -> tuple[torch.Tensor, torch.Tensor]:
+    """(codes [B, 8 * words / size], lengths [B]) of the bags between these offsets (int64 [B + 1])."""
+    kind = _TORCH[bag.stored.str.lstrip("<|")]
+    lengths = offsets.diff()
+    own = values[int(offsets[0]) : int(offsets[-1])]
+    row = torch.repeat_interleave(torch.arange(len(lengths), device=values.device), lengths)
+    place = torch.arange(len(own), device=values.device) - torch.repeat_interleave(offsets[:-1] - offsets[0], lengths)
+    codes = torch.zeros(len(lengths), 8 * bag.words // bag.stored.itemsize, dtype=kind, device=values.device)
+    codes[row, place] = (own.to(torch.int32) + 1).to(kind)
+    return codes, lengths
+
+
+def choose_layout(columns: Columns) -> Layout:
+    """Narrowest types; widest fields first, so that each lies at a multiple of its size."""
+    inline = {name: found for name, bag in columns.bags.items() if (found := _inline_type(*bag)) is not None}
+    names = [*columns.ids, *columns.dense, "label"]
+    tensors = [*columns.ids.values(), *columns.dense.values(), columns.label]
+    stored = [_narrowest(tensor) for tensor in tensors]
+    pointed = [name for name in columns.bags if name not in inline]
+    sizes: dict[tuple[str, str | int], int] = {}
+    for name, (_, words) in inline.items():
+        sizes["bag", name], sizes["length", name] = 8 * words, 1
+    for name in pointed:
+        sizes["bag", name], sizes["length", name] = 8, 4
+    for i, kind in enumerate(stored):
+        sizes["flat", i] = kind.itemsize
+    at, end = {}, 0
+    for key in sorted(sizes, key=lambda key: -min(sizes[key], 8)):
+        at[key], end = end, end + sizes[key]
+    out = [np.dtype(str(tensor.dtype).removeprefix("torch.")) for tensor in tensors]
+    return Layout(
+        flat=tuple(Flat(name, at["flat", i], stored[i], out[i]) for i, name in enumerate(names)),
+        inline=tuple(
+            Inline(name, at["bag", name], kind, words, at["length", name]) for name, (kind, words) in inline.items()
+        ),
+        pointed=tuple(Pointed(name, at["bag", name], at["length", name]) for name in pointed),
+        ids=len(columns.ids),
+        bags=tuple(columns.bags),
+        row_bytes=-(-end // LINE_BYTES) * LINE_BYTES,
+    )
+
+
+def _narrowest(column: torch.Tensor) -> np.dtype[Any]:
+    """The smallest type that holds every value exactly: to the bit, so that -0.0 and NaN stay what they are."""
+    own = np.dtype("<f4" if column.is_floating_point() else "<i4")
+    if not len(column):
+        return np.dtype("u1")
+    if column.is_floating_point() and not bool(((column == column.floor()) & (column.view(torch.int32) >= 0)).all()):
+        return own
+    least, greatest = (float(bound) for bound in torch.aminmax(column))
+    fits = (kind for kind in ("u1", "<u2") if least >= 0 and greatest <= np.iinfo(kind).max)
+    return np.dtype(next(fits, own))
+
+
+def _inline_type(values: torch.Tensor, offsets: torch.Tensor) -> tuple[np.dtype[Any], int] | None:
+    """(type of a code, words of 8 bytes), or None for bags that are too long or ids that are too large."""
+    longest = int(offsets.diff().max()) if len(offsets) > 1 else 0
+    least, greatest = (int(bound) for bound in torch.aminmax(values)) if len(values) else (0, 0)
+    for kind in ("u1", "<u2"):
+        size = longest * np.dtype(kind).itemsize
+        if least >= 0 and greatest < np.iinfo(kind).max and size <= INLINE_BYTES:
+            return np.dtype(kind), max(1, -(-size // 8))
+    return None
+
+
+def _unpack_inline(taken: np.ndarray, bag: Inline) -> tuple[torch.Tensor, torch.Tensor]:
+    offsets = np.zeros(len(taken) + 1, np.int32)
+    np.cumsum(taken["#" + bag.name], out=offsets[1:])
+    codes = np.ascontiguousarray(taken[bag.name]).view(bag.stored).ravel()
+    values = np.subtract(np.compress(codes != 0, codes), 1, dtype=np.int32)
+    return torch.from_numpy(values), torch.from_numpy(offsets)
+
+
+def _fetch_pointed(taken: np.ndarray, bag: Pointed, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    starts, lengths = (torch.from_numpy(taken[name].copy()) for name in (bag.name, "#" + bag.name))
+    return take_positions(values, starts, lengths)
+
+
+def _whole_rows(rows: np.ndarray) -> np.ndarray:
+    """As one item a row, in a type that NumPy gathers fast."""
+    return rows.view(np.complex128 if rows.dtype.itemsize == 16 else f"V{rows.dtype.itemsize}")

@@ -1,0 +1,266 @@
+"""A shard that stays in memory, and its epochs: on a CUDA device shuffled whole by two kernels, on the CPU a batch at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from feedrate.loaders.base import Batch
+from feedrate.loaders.columns import Columns, draw_order, order_generator
+from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.kernels import order_words
+from feedrate.loaders.packing import choose_layout, pack, pointed_values, write_rows
+
+BLOCK = 256
+"""Batches whose views are made at once."""
+LARGEST = 2**31 - 1
+"""Rows, and values of a bag column, that the kernels can number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Which rows of the epoch's order are ours, and how they are cut."""
+
+    batch_size: int
+    shuffle: bool = True
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+    def rows_of(self, total: int) -> int:
+        """Places rank, rank + world_size, ...: ranks differ by a row at most, the first ones having it."""
+        return len(range(self.rank, total, self.world_size))
+
+
+class HostRows:
+    """Packed rows in host memory. The next epoch's order is drawn in a thread while this one is delivered."""
+
+    def __init__(self, columns: Columns, shard: Shard) -> None:
+        self._packed, self._shard = pack(columns), shard
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="order")
+        self._next: tuple[int, Future[torch.Tensor]] | None = None
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The epoch's batches from number `first` on."""
+        size = self._shard.batch_size
+        order = self._order(epoch)
+        for start in range(first * size, len(order), size):
+            yield self._packed.take(order[start : start + size])
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Positions of our rows."""
+        shard, rows = self._shard, len(self._packed.rows)
+        if not shard.shuffle:
+            return np.arange(shard.rank, rows, shard.world_size)
+        drawn = self._next[1] if self._next and self._next[0] == epoch else self._draw(epoch)
+        order = drawn.result().numpy()
+        self._next = epoch + 1, self._draw(epoch + 1)
+        return np.ascontiguousarray(order[shard.rank :: shard.world_size])
+
+    def _draw(self, epoch: int) -> Future[torch.Tensor]:
+        # one call in the thread, without the interpreter's lock: each time it wanted that back it would wait 5 ms for it
+        rows, shard = len(self._packed.rows), self._shard
+        return self._thread.submit(draw_order, rows, order_generator(shard.seed, epoch))
+
+
+class Kernels(Protocol):
+    """kernels.source(), compiled."""
+
+    def launch(self, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
+        """On the current stream of the current device; pointers are int, numbers numpy scalars."""
+        ...
+
+
+@dataclass(slots=True)
+class Epoch:
+    """One epoch's rows in order, being made on the device."""
+
+    flat: list[torch.Tensor]
+    offsets: list[torch.Tensor]
+    """int32 [rows + batches]: B + 1 a batch, each batch's from 0."""
+    values: list[torch.Tensor]
+    bounds: torch.Tensor
+    """int32 [bags, batches + 1], on the host: where each batch's values begin."""
+    counted: torch.cuda.Event | None
+    """When `bounds` is there."""
+    made: torch.cuda.Event | None
+    """When all is there."""
+
+
+class DeviceRows:
+    """Packed rows on a device. An epoch is shuffled on a stream of its own while the one before is consumed.
+
+    Two passes: `lengths` finds each place's row and adds up the bags, `rows` reads every packed row once, in the epoch's
+    order, and writes all columns. Batches are views; nothing waits for the device but an epoch's start for its own bags.
+    """
+
+    def __init__(self, columns: Columns, shard: Shard, device: str, kernels: Kernels) -> None:
+        """columns: on the device."""
+        self._shard, self._device, self._kernels = shard, torch.device(device), kernels
+        self._layout = layout = choose_layout(columns)
+        self._total = columns.rows
+        self._count = shard.rows_of(columns.rows)
+        self._batches = -(-self._count // shard.batch_size)
+        self._rows = torch.zeros(columns.rows, layout.row_bytes, dtype=torch.uint8, device=self._device)
+        write_rows(columns, layout, self._rows)
+        self._values = pointed_values(columns, layout)
+        inline = {bag.name for bag in layout.inline}
+        self._lengths = [
+            columns.bags[name][1].diff().to(torch.uint8 if name in inline else torch.int32) for name in layout.bags
+        ]
+        self._sizes = [len(columns.bags[name][0]) for name in layout.bags]
+        if max(columns.rows, *self._sizes, 0) > LARGEST:
+            raise FeedrateError(
+                f"the shard has over {LARGEST:,} rows or values: give a --memory-budget, and it is streamed"
+            )
+        self._side = _stream(self._device)
+        self._next: tuple[int, Epoch] | None = None
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The epoch's batches from number `first` on, on the current stream."""
+        key = epoch if self._shard.shuffle else 0
+        made = self._next[1] if self._next and self._next[0] == key else self._start(key)
+        self._next = (key, made) if not self._shard.shuffle else None
+        self._hand_over(made)
+        if self._shard.shuffle:
+            self._next = key + 1, self._start(key + 1)
+        for block in range(first, self._batches, BLOCK):
+            yield from self._views(made, block, min(block + BLOCK, self._batches))
+
+    def close(self) -> None:
+        self._next = None
+        self._rows = self._rows[:0]
+        self._values, self._lengths = {}, []
+
+    def _start(self, epoch: int) -> Epoch:
+        """Enqueue the epoch's shuffle."""
+        with self._on_side():
+            order = torch.empty(self._count, dtype=torch.int32, device=self._device)
+            taken = [torch.zeros(self._count + 1, dtype=torch.int32, device=self._device) for _ in self._layout.bags]
+            self._launch_lengths(epoch, order, taken)
+            for sums in taken:
+                sums[1:].cumsum_(0)
+            bounds = self._bounds(taken)
+            counted = self._event()
+            flat = [self._empty(self._count, column.out) for column in self._layout.flat]
+            offsets = [self._empty(self._count + self._batches, np.dtype("i4")) for _ in self._layout.bags]
+            if self._shard.world_size == 1:  # then how many values there are is known without looking
+                sizes = self._sizes
+            else:
+                _wait(counted)
+                sizes = [int(row[-1]) for row in bounds]
+            values = [self._empty(size, np.dtype("i4")) for size in sizes]
+            self._launch_rows(order, taken, flat, offsets, values)
+            return Epoch(flat, offsets, values, bounds, counted, self._event())
+
+    def _launch_lengths(self, epoch: int, order: torch.Tensor, taken: list[torch.Tensor]) -> None:
+        shard = self._shard
+        words = order_words(self._total, shuffle=shard.shuffle, seed=shard.seed, epoch=epoch)
+        numbers = (*words, *(np.uint32(number) for number in (shard.rank, shard.world_size, self._count)))
+        bags = [pointer for pair in zip(self._lengths, taken, strict=True) for pointer in _pointers(*pair)]
+        self._kernels.launch("lengths", self._count, (*numbers, order.data_ptr(), *bags))
+
+    def _launch_rows(
+        self,
+        order: torch.Tensor,
+        taken: list[torch.Tensor],
+        flat: list[torch.Tensor],
+        offsets: list[torch.Tensor],
+        values: list[torch.Tensor],
+    ) -> None:
+        inline = {bag.name for bag in self._layout.inline}
+        arguments: list[Any] = [
+            *_pointers(self._rows, order),
+            np.uint32(self._count),
+            np.uint32(self._shard.batch_size),
+        ]
+        arguments += _pointers(*flat)
+        starts = {name: self._empty(self._count, np.dtype("i8")) for name in self._layout.bags if name not in inline}
+        for place, name in enumerate(self._layout.bags):
+            arguments += _pointers(taken[place], offsets[place], values[place] if name in inline else starts[name])
+        self._kernels.launch("rows", self._count, tuple(arguments))
+        for place, name in enumerate(self._layout.bags):
+            if name not in inline:
+                lanes = _lanes(self._sizes[place], self._total)
+                pointers = _pointers(self._values[name], starts[name], taken[place])
+                numbers = np.uint32(self._count), np.uint32(lanes)
+                target = values[place].data_ptr()
+                self._kernels.launch("pointed", self._count * lanes, (*pointers, *numbers, target))
+
+    def _hand_over(self, epoch: Epoch) -> None:
+        """Let the current stream wait for the epoch, and the host for where its bags lie."""
+        _wait(epoch.counted)
+        if epoch.made is not None:
+            consumer = torch.cuda.current_stream(self._device)
+            consumer.wait_event(epoch.made)
+            for tensor in (*epoch.flat, *epoch.offsets, *epoch.values):
+                tensor.record_stream(consumer)
+
+    def _views(self, epoch: Epoch, begin: int, end: int) -> Iterator[Batch]:
+        """Batches begin..end; a split makes many views in one call."""
+        size, ids = self._shard.batch_size, self._layout.ids
+        names = [column.name for column in self._layout.flat]
+        flat = zip(*(torch.split(column[begin * size : end * size], size) for column in epoch.flat), strict=True)
+        bags: list[Iterator[tuple[torch.Tensor, torch.Tensor]]] = []
+        for values, offsets, bounds in zip(epoch.values, epoch.offsets, epoch.bounds, strict=True):
+            own = bounds[begin : end + 1]
+            parts = torch.split(values[int(own[0]) : int(own[-1])], own.diff().tolist())
+            bags.append(zip(parts, torch.split(offsets[begin * (size + 1) : end * (size + 1)], size + 1), strict=True))
+        for columns in flat:
+            yield Batch(
+                dict(zip(names, columns[:ids], strict=False)),
+                {name: next(bag) for name, bag in zip(self._layout.bags, bags, strict=True)},
+                dict(zip(names[ids:], columns[ids:-1], strict=False)),
+                columns[-1],
+            )
+
+    def _bounds(self, taken: list[torch.Tensor]) -> torch.Tensor:
+        """Where each batch's values begin, and the end: on its way to the host."""
+        size = self._shard.batch_size
+        if not taken:
+            return torch.zeros(0, 1, dtype=torch.int32)
+        found = torch.stack([torch.cat([sums[:-1:size], sums[-1:]]) for sums in taken])
+        if self._side is None:
+            return found
+        host = torch.empty(found.shape, dtype=found.dtype, pin_memory=True)
+        return host.copy_(found, non_blocking=True)
+
+    def _on_side(self) -> contextlib.AbstractContextManager[object]:
+        if self._side is None:
+            return contextlib.nullcontext()
+        self._side.wait_stream(torch.cuda.current_stream(self._device))
+        return torch.cuda.stream(self._side)
+
+    def _event(self) -> torch.cuda.Event | None:
+        return None if self._side is None else self._side.record_event()
+
+    def _empty(self, rows: int, kind: np.dtype[Any]) -> torch.Tensor:
+        return torch.empty(rows, dtype=getattr(torch, kind.name), device=self._device)
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream | None:
+    return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+
+def _pointers(*tensors: torch.Tensor) -> list[int]:
+    return [tensor.data_ptr() for tensor in tensors]
+
+
+def _lanes(values: int, rows: int) -> int:
+    """Threads that share a bag's copying: one for short ones, a warp for long ones."""
+    mean = values / max(rows, 1)
+    return 1 if mean < 4 else 8 if mean < 32 else 32
+
+
+def _wait(event: torch.cuda.Event | None) -> None:
+    if event is not None:
+        event.synchronize()

@@ -1,0 +1,245 @@
+"""The CuPy batcher: its packed rows, its kernels (compiled for the CPU), and its use in a training script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from compiled_kernels import COMPILER, CompiledKernels
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.loaders import CupyLoader
+from feedrate.loaders.base import Batch, Split
+from feedrate.loaders.columns import Columns, read_columns
+from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.kernels import order_words, positions, source
+from feedrate.loaders.packing import INLINE_BYTES, choose_layout, pack
+from feedrate.loaders.resident import DeviceRows, HostRows, Shard
+
+ODD_FLOATS = [0.0, -0.0, 1.0, 255.0, 256.0, 65_535.0, 0.5, float("nan"), float("inf"), -3.0]
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> Columns:
+    """Any schema: up to three columns of each kind, bags of 0 to 10,000 values."""
+    rows = draw(st.integers(1, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    greatest = st.sampled_from([1, 254, 255, 256, 65_534, 65_535, 65_536, 2**31 - 1])
+
+    def ids(size: int) -> torch.Tensor:
+        return torch.from_numpy(rng.integers(0, draw(greatest), size, endpoint=True).astype(np.int32))
+
+    def bag() -> tuple[torch.Tensor, torch.Tensor]:
+        lengths = rng.integers(0, draw(st.sampled_from([0, 1, 3, 8, 9, 17, 40])), rows, endpoint=True)
+        if draw(st.booleans()):
+            lengths[rng.integers(rows)] = draw(st.sampled_from([16, 17, 10_000]))
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return ids(int(offsets[-1])), torch.from_numpy(offsets.astype(draw(st.sampled_from([np.int32, np.int64]))))
+
+    def floats() -> torch.Tensor:
+        kinds = (ODD_FLOATS, [0.0, 1.0], [0.0, 300.0])
+        return torch.tensor(rng.choice(draw(st.sampled_from(kinds)), rows), dtype=torch.float32)
+
+    return Columns(
+        {f"id {i}": ids(rows) for i in range(draw(st.integers(0, 3)))},
+        {f"bag {i}": bag() for i in range(draw(st.integers(0, 3)))},
+        {f"dense {i}": floats() for i in range(draw(st.integers(0, 2)))},
+        floats(),
+    )
+
+
+def _equal(one: Batch, other: Batch) -> None:
+    """To the bit, NaN and the sign of zero included."""
+    assert list(one.ids) == list(other.ids)
+    assert list(one.bags) == list(other.bags)
+    for a, b in zip(one.tensors(), other.tensors(), strict=True):
+        assert a.dtype == b.dtype
+        assert torch.equal(a.contiguous().view(torch.int32), b.contiguous().view(torch.int32))
+
+
+@given(columns(), st.data())
+def test_packed_rows_hold_every_column_to_the_bit(whole: Columns, data: st.DataObject) -> None:
+    order = np.array(data.draw(st.lists(st.integers(0, whole.rows - 1), max_size=20)), np.int64)
+    _equal(pack(whole).take(order), whole.take(torch.from_numpy(order)))
+
+
+@given(columns(), st.integers(1, 70), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
+def test_every_row_comes_once_whatever_the_schema_batch_size_and_ranks(
+    whole: Columns, batch_size: int, seed: int, ranks: int, shuffle: bool
+) -> None:
+    numbered = Columns(
+        {"row": torch.arange(whole.rows, dtype=torch.int32), **whole.ids}, whole.bags, whole.dense, whole.label
+    )
+    seen: list[int] = []
+    for rank in range(ranks):
+        shard = Shard(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
+        rows = HostRows(numbered, shard)
+        seen += _checked(rows.batches(1), numbered, batch_size)
+        rows.close()
+    assert sorted(seen) == list(range(whole.rows))
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(columns(), st.integers(1, 70), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
+def test_the_kernels_do_the_same(
+    tmp_path: Path, whole: Columns, batch_size: int, seed: int, ranks: int, shuffle: bool
+) -> None:
+    numbered = Columns(
+        {"row": torch.arange(whole.rows, dtype=torch.int32), **whole.ids}, whole.bags, whole.dense, whole.label
+    )
+    kernels = CompiledKernels(source(choose_layout(numbered)), tmp_path)
+    seen: list[int] = []
+    for rank in range(ranks):
+        shard = Shard(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
+        seen += _checked(DeviceRows(numbered, shard, "cpu", kernels).batches(1), numbered, batch_size)
+        wanted = positions(
+            order_words(whole.rows, shuffle=shuffle, seed=seed, epoch=1), np.arange(rank, whole.rows, ranks)
+        )
+        assert seen[len(seen) - len(wanted) :] == wanted.tolist()
+    assert sorted(seen) == list(range(whole.rows))
+
+
+def _checked(batches: Iterator[Batch], numbered: Columns, batch_size: int) -> list[int]:
+    """The rows that came, each as it is in the columns, and only the last batch short."""
+    found: list[int] = []
+    sizes = []
+    for batch in batches:
+        rows = batch.ids["row"]
+        _equal(batch, numbered.take(rows.long()))
+        found += rows.tolist()
+        sizes.append(batch.rows)
+    assert all(size == batch_size for size in sizes[:-1])
+    return found
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 97, 10_007, 65_536])
+def test_the_computed_order_is_a_permutation(rows: int) -> None:
+    found = [positions(order_words(rows, shuffle=True, seed=1, epoch=epoch), np.arange(rows)) for epoch in range(2)]
+    assert all(sorted(order.tolist()) == list(range(rows)) for order in found)
+    if rows > 90:
+        assert not np.array_equal(*found)
+
+
+def test_the_computed_order_is_as_mixed_as_a_drawn_one() -> None:
+    """Pearson's chi-square of (place, row) on a grid of 50 x 50, and of the differences of neighbours: each within five
+    standard deviations of what chance gives."""
+    rows = 200_000
+    order = positions(order_words(rows, shuffle=True, seed=7, epoch=3), np.arange(rows))
+    grid = np.histogram2d(np.arange(rows) * 50 // rows, order * 50 // rows, bins=50)[0]
+    for counts, freedom in ((grid.ravel(), 49 * 49), (np.bincount(np.diff(order) % 499, minlength=499), 498)):
+        expected = counts.sum() / len(counts)
+        chi_square = float(((counts - expected) ** 2 / expected).sum())
+        assert abs(chi_square - freedom) < 5 * (2 * freedom) ** 0.5
+    assert abs(float(np.corrcoef(np.arange(rows), order)[0, 1])) < 5 / rows**0.5
+
+
+def test_movielens_rows_take_sixteen_bytes(small: Dataset) -> None:
+    layout = choose_layout(read_columns(small.split("train")))
+    assert layout.row_bytes == 16
+    assert [bag.name for bag in layout.inline] == ["genres"]
+    assert 8 * layout.inline[0].words <= INLINE_BYTES
+
+
+def test_three_lines_in_a_training_script(small: Dataset) -> None:
+    rows = 0
+    for batch in CupyLoader(small.folder, batch_size=512, device="cpu"):
+        rows += batch.rows
+    assert rows == 4_000
+
+
+def test_plain_parquet_is_read_by_its_types(tmp_path: Path) -> None:
+    table = pa.table({"user": [1, 2, 3], "tags": [[1], [], [2, 3]], "age": [0.5, 1.5, 2.5], "y": [0.0, 1.0, 0.0]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    loader = CupyLoader(tmp_path, label="y", batch_size=2, shuffle=False, device="cpu")
+    first, last = loader
+    assert first.ids["user"].tolist() == [1, 2]
+    assert first.bags["tags"][1].tolist() == [0, 1, 1]
+    assert last.dense["age"].tolist() == [2.5]
+    assert last.label.tolist() == [0.0]
+
+
+def test_each_pass_is_another_epoch_and_has_its_length(small: Dataset) -> None:
+    loader = CupyLoader(small.folder, batch_size=600, device="cpu")
+    passes = [torch.cat([batch.ids["userId"] for batch in loader]) for _ in range(2)]
+    assert not torch.equal(*passes)
+    assert len(loader) == len(list(loader)) == 7
+    assert torch.equal(passes[1], torch.cat([batch.ids["userId"] for batch in loader.epoch(1)]))
+
+
+def test_a_loaded_state_goes_on_behind_its_batch(small: Dataset) -> None:
+    first = CupyLoader(small.folder, batch_size=600, device="cpu", seed=5)
+    list(first)
+    before = [batch.ids["userId"] for batch in islice(first, 3)]
+    state = first.state_dict()
+    assert (state["epoch"], state["batches"]) == (1, 3)
+    rest = CupyLoader(small.folder, batch_size=600, device="cpu", seed=5)
+    rest.load_state_dict(state)
+    after = [batch.ids["userId"] for batch in rest]
+    whole = [batch.ids["userId"] for batch in first.epoch(1)]
+    assert torch.equal(torch.cat(before + after), torch.cat(whole))
+    assert rest.state_dict()["epoch"] == 2
+    other = CupyLoader(small.folder, batch_size=500, device="cpu", seed=5)
+    with pytest.raises(FeedrateError, match="another order of rows: batch_size 600 then, 500 now"):
+        other.load_state_dict(state)
+
+
+def test_drop_last_gives_every_rank_the_same_number_of_whole_batches(small: Dataset) -> None:
+    counts = []
+    for rank in range(3):
+        loader = CupyLoader(small.folder, batch_size=1333, device="cpu", rank=rank, world_size=3, drop_last=True)
+        counts.append([batch.rows for batch in loader])
+    assert counts == [[1333]] * 3
+    kept = [CupyLoader(small.folder, batch_size=1333, device="cpu", rank=rank, world_size=3) for rank in range(3)]
+    assert [sum(batch.rows for batch in loader) for loader in kept] == [1334, 1333, 1333]
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "sentence"),
+    [
+        ("nowhere", "y", "has no Parquet files and no dataset.json"),
+        ("files", "z", r"has no column 'z': label= names one of user, text, y"),
+        ("files", "y", "column 'text' is string, and neither integers"),
+    ],
+)
+def test_what_cannot_be_read_is_said(name: str, label: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    pq.write_table(pa.table({"user": [1], "text": ["a"], "y": [0.0]}), tmp_path / "files" / "a.parquet")
+    with pytest.raises(FeedrateError, match=sentence):
+        CupyLoader(tmp_path / name, label=label, device="cpu")
+
+
+def test_a_split_that_is_not_there_is_said(small: Dataset) -> None:
+    with pytest.raises(FeedrateError, match="has no split 'test': choose from train, valid"):
+        CupyLoader(small.folder, split="test", device="cpu")
+
+
+def test_the_package_is_imported_without_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, feedrate.loaders; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.gpu
+def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
+    whole = read_columns(planted)
+    for batch_size in (1, 512, 20_000):
+        for ranks in (1, 3):
+            seen: list[int] = []
+            for rank in range(ranks):
+                loader = CupyLoader(planted, batch_size=batch_size, device="cuda", rank=rank, world_size=ranks, seed=3)
+                for batch in loader.epoch(2):
+                    there = batch.map(torch.Tensor.cpu)
+                    _equal(there, whole.take(there.ids["row"].long()))
+                    seen += there.ids["row"].tolist()
+            assert sorted(seen) == list(range(whole.rows))

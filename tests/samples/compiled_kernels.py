@@ -1,0 +1,63 @@
+"""The CUDA kernels run on the CPU: the same source, compiled by a C++ compiler, a thread after the other."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+COMPILER = shutil.which("g++") or shutil.which("clang++")
+SHIM = r"""
+#include <cstdint>
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __restrict__
+struct uint4 { unsigned x, y, z, w; };
+struct Place { unsigned x; };
+static thread_local Place blockIdx, blockDim, threadIdx;
+static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((std::uint64_t)a * b) >> 32); }
+"""
+RUN = r"""
+extern "C" void run_NAME(unsigned threads PARAMETERS) {
+    blockDim.x = 256;
+    for (unsigned t = 0; t < (threads + 255) / 256 * 256; ++t) {
+        blockIdx.x = t / 256; threadIdx.x = t % 256;
+        NAME(ARGUMENTS);
+    }
+}
+"""
+
+
+class CompiledKernels:
+    """Kernels of resident.py, for tests."""
+
+    def __init__(self, source: str, folder: Path) -> None:
+        assert COMPILER is not None
+        name = hashlib.sha256(source.encode()).hexdigest()[:16]
+        code, library = folder / f"{name}.cpp", folder / f"{name}.so"
+        code.write_text(
+            "\n".join([SHIM, source, *(_runner(source, kernel) for kernel in ("lengths", "rows", "pointed"))])
+        )
+        if not library.exists():
+            command = [COMPILER, "-O1", "-std=c++17", "-shared", "-fPIC", "-w", str(code), "-o", str(library)]
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        self._library = ctypes.CDLL(str(library))
+
+    def launch(self, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
+        given = [ctypes.c_uint(int(x)) if isinstance(x, np.uint32) else ctypes.c_void_p(x) for x in arguments]
+        getattr(self._library, f"run_{name}")(ctypes.c_uint(threads), *given)
+
+
+def _runner(source: str, kernel: str) -> str:
+    """A loop over all threads around a kernel, with its parameters."""
+    begin = source.index(f"void {kernel}(") + len(f"void {kernel}(")
+    parameters = source[begin : source.index(")", begin)]
+    names = [part.split()[-1].lstrip("*") for part in parameters.split(",")]
+    text = RUN.replace("PARAMETERS", ", " + parameters).replace("ARGUMENTS", ", ".join(names))
+    return text.replace("NAME", kernel)
