@@ -90,11 +90,11 @@ def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Te
 
 def take_positions(values: Tensor, starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """The bags that begin at `starts` (int32 or int64 [B]) and are so long: (values int32 [N], offsets int32 [B + 1])."""
-    taken = torch.zeros(starts.shape[0] + 1, dtype=torch.int32)
+    taken = torch.zeros(starts.shape[0] + 1, dtype=torch.int32, device=starts.device)
     torch.cumsum(lengths, 0, dtype=torch.int32, out=taken[1:])
     # value j of the result comes from position j + (where its bag starts - where its bag lands)
     positions = torch.repeat_interleave(starts - taken[:-1], lengths)
-    positions += torch.arange(positions.shape[0], dtype=positions.dtype)
+    positions += torch.arange(positions.shape[0], dtype=positions.dtype, device=positions.device)
     return values.index_select(0, positions), taken
 
 

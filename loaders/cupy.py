@@ -11,6 +11,7 @@ Kernels of its own through CuPy where the device is CUDA, NumPy on the CPU.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,22 @@ import numpy as np
 import torch
 
 from feedrate.loaders import kernels
-from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.columns import Columns, read_columns
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
+from feedrate.loaders.columns import read_columns
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout
 from feedrate.loaders.resident import DeviceRows, HostRows, Shard
+from feedrate.loaders.streaming import StreamedRows, read_groups, window_rows_for
+
+RESIDENT_COPIES = 4
+"""Columns' worth of memory that a resident shard takes: as read, packed, and two epochs of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CupyOptions:
+    window_rows: int = 0
+    """Streamed: rows that are mixed together, rounded to whole batches; 0: as many as the memory budget holds."""
 
 
 class CupyLoader:
@@ -47,11 +58,14 @@ class CupyLoader:
         label: str = "",
         split: str = "train",
         memory_budget_bytes: int | None = None,
+        window_rows: int = 0,
     ) -> None:
         """data: a folder that `feedrate prepare` made, of which `split` is read; or Parquet files of integer columns (ids),
         lists of integers (bags) and float columns, where `label` names one; or a Split.
 
         device: "cpu", "cuda", "cuda:N", or "auto": a GPU where there are one and CuPy.
+        memory_budget_bytes: of that device's memory; a shard that does not fit is streamed: row groups in random order, rows
+        mixed within windows of window_rows (0: as many as the budget holds). None: all of it stays in memory.
         Raises FeedrateError for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
         config = LoaderConfig(batch_size=batch_size, rank=rank, world_size=world_size)  # refuses what is out of range
@@ -60,11 +74,9 @@ class CupyLoader:
         found = data if isinstance(data, Split) else read_split(Path(data), split=split, label=label)
         self.schema = found.schema
         """Columns by kind."""
-        columns = read_columns(found)
-        _refuse_over_budget(columns, memory_budget_bytes)
-        own = columns.rows // world_size if drop_last else self._shard.rows_of(columns.rows)
+        own = found.rows // world_size if drop_last else self._shard.rows_of(found.rows)
         self._batches = own // batch_size if drop_last else -(-own // batch_size)
-        self._rows = self._hold(columns)
+        self._rows = self._hold(found, memory_budget_bytes, window_rows)
         self._at, self._begin = (0, 0), (0, 0)
 
     def __len__(self) -> int:
@@ -116,9 +128,17 @@ class CupyLoader:
             "rank": shard.rank,
             "world_size": shard.world_size,
             "device": torch.device(self.device).type,
+            "window_rows": self._rows.window_rows if isinstance(self._rows, StreamedRows) else None,
         }
 
-    def _hold(self, columns: Columns) -> HostRows | DeviceRows:
+    def _hold(self, split: Split, budget_bytes: int | None, window_rows: int) -> HostRows | DeviceRows | StreamedRows:
+        if budget_bytes is not None:
+            groups = read_groups(split)
+            resident_bytes = RESIDENT_COPIES * sum(group.nbytes for group in groups)
+            if resident_bytes > budget_bytes or window_rows:
+                rows = window_rows_for(groups, self._shard.batch_size, budget_bytes, window_rows)
+                return StreamedRows(split, self._shard, rows, lambda columns: columns.to(self.device))
+        columns = read_columns(split)
         if self.device == "cpu":
             return HostRows(columns, self._shard)
         cupy_kernels = CupyKernels(self.device)
@@ -147,17 +167,6 @@ class CupyKernels:
             self._module.get_function(name)((blocks,), (kernels.THREADS,), arguments)
 
 
-def _refuse_over_budget(columns: Columns, budget_bytes: int | None) -> None:
-    if budget_bytes is None:
-        return
-    needed = 3 * sum(tensor.nbytes for tensor in columns.slice(0, columns.rows).tensors())
-    if needed > budget_bytes:
-        raise FeedrateError(
-            f"cupy holds the shard and two epochs of it, {needed:,} bytes, over the memory budget of {budget_bytes:,}: "
-            "raise --memory-budget"
-        )
-
-
 def import_cupy() -> Any:
     try:
         import cupy
@@ -184,7 +193,7 @@ def backend(device: str) -> str:
     return f"CuPy {import_cupy().__version__}, packed rows in device memory"
 
 
-def _open(split: Split, config: LoaderConfig, _options: NoOptions) -> Loader:
+def _open(split: Split, config: LoaderConfig, options: CupyOptions) -> Loader:
     return CupyLoader(
         split,
         batch_size=config.batch_size,
@@ -194,7 +203,8 @@ def _open(split: Split, config: LoaderConfig, _options: NoOptions) -> Loader:
         rank=config.rank,
         world_size=config.world_size,
         memory_budget_bytes=config.memory_budget_bytes,
+        window_rows=options.window_rows,
     )
 
 
-ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=CupyOptions, backend=backend)

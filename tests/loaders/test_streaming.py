@@ -1,0 +1,160 @@
+"""Streaming a shard that does not fit: which rows come in which window, and that they all come as they are."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.spec import TrialSpec
+from feedrate.bench.suite import run_suite
+from feedrate.loaders import CupyLoader, registry
+from feedrate.loaders.base import LoaderConfig, Split
+from feedrate.loaders.columns import read_columns
+from feedrate.loaders.conformance import Case, check
+from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.resident import Shard
+from feedrate.loaders.streaming import COPIES, Group, StreamedRows, plan_epoch, read_groups, window_rows_for
+
+BUDGET = 1_200_000
+"""Bytes: a few of the planted split's row groups."""
+
+
+def _groups(sizes: list[int]) -> list[Group]:
+    return [Group(Path("f"), number, rows, 8 * rows) for number, rows in enumerate(sizes)]
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=12),
+    st.integers(1, 5),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.integers(0, 2**40),
+    st.booleans(),
+)
+def test_windows_of_all_ranks_cover_every_row_once(
+    sizes: list[int], ranks: int, batch_size: int, batches: int, seed: int, shuffle: bool
+) -> None:
+    groups, seen, counts = _groups(sizes), [], []
+    for rank in range(ranks):
+        shard = Shard(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
+        plan = plan_epoch(groups, shard, batches * batch_size, epoch=3)
+        windows = [plan.pieces(window) for window in range(plan.windows)]
+        rows = [sum(piece.end - piece.begin for piece in pieces) for pieces in windows]
+        assert all(count % batch_size == 0 for count in rows[:-1])
+        assert max(rows, default=0) <= batches * batch_size
+        assert all(piece.begin < piece.end for pieces in windows for piece in pieces)
+        seen += [(p.group.number, row) for pieces in windows for p in pieces for row in range(p.begin, p.end)]
+        counts.append(sum(rows))
+        assert counts[-1] == shard.rows_of(sum(sizes))
+    assert sorted(seen) == [(number, row) for number, size in enumerate(sizes) for row in range(size)]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_row_groups_come_in_another_order_each_epoch_and_in_file_order_unshuffled() -> None:
+    groups = _groups([10] * 30)
+    shuffled = [plan_epoch(groups, Shard(batch_size=5), 50, epoch).groups for epoch in range(2)]
+    assert shuffled[0] != shuffled[1]
+    assert plan_epoch(groups, Shard(batch_size=5, shuffle=False), 50, 1).groups == tuple(groups)
+
+
+def test_a_window_is_as_large_as_the_budget_holds() -> None:
+    groups = _groups([1000] * 10)
+    rows = window_rows_for(groups, 100, 8 * 1000 + COPIES * 8 * 730)
+    assert rows == 700
+    assert window_rows_for(groups, 100, 10**9, asked=250) == 200
+    with pytest.raises(FeedrateError, match=r"the memory budget of 8,500 bytes does not reach.* need 12,806"):
+        window_rows_for(groups, 100, 8_500)
+
+
+def test_the_size_of_a_row_group_is_that_of_its_tensors(planted: Split) -> None:
+    columns = read_columns(planted)
+    held = sum(tensor.nbytes for tensor in columns.slice(0, columns.rows).tensors())
+    # an empty bag has an entry of its own in Parquet
+    assert sum(group.nbytes for group in read_groups(planted)) == pytest.approx(held, rel=0.05)
+
+
+def test_no_rule_is_broken(planted: Split) -> None:
+    config = LoaderConfig(batch_size=512, memory_budget_bytes=BUDGET)
+    loader = registry.choose("cupy").open(planted, config)
+    assert isinstance(loader._rows, StreamedRows)  # type: ignore[attr-defined]
+    results = check(Case(registry.choose("cupy"), planted, config))
+    assert [result for result in results if result.outcome != "passed"] == []
+
+
+@pytest.mark.gpu
+def test_no_rule_is_broken_on_a_gpu(planted: Split) -> None:
+    config = LoaderConfig(batch_size=512, memory_budget_bytes=BUDGET, device="cuda")
+    results = check(Case(registry.choose("cupy"), planted, config))
+    assert [result for result in results if result.outcome != "passed"] == []
+
+
+def test_a_loaded_state_goes_on_without_reading_what_is_past(planted: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened() -> CupyLoader:
+        return CupyLoader(planted, batch_size=100, device="cpu", seed=4, memory_budget_bytes=BUDGET, window_rows=1500)
+
+    first = opened()
+    before = [batch.ids["row"] for batch in islice(first, 37)]
+    state = first.state_dict()
+    first.close()
+    whole = torch.cat([batch.ids["row"] for batch in opened().epoch(0)])
+    rest = opened()
+    rest.load_state_dict(state)
+    read: list[int] = []
+    original = pq.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pq.ParquetFile, "read_row_group", lambda self, i, **options: (read.append(i), original(self, i, **options))[1]
+    )
+    after = torch.cat([batch.ids["row"] for batch in rest])
+    assert torch.equal(torch.cat([*before, after]), whole)
+    assert len(read) < len(read_groups(planted))
+
+
+def test_a_file_that_breaks_off_is_the_consumer_s_error_and_no_hang(small: Dataset, tmp_path: Path) -> None:
+    split = small.split("train")
+    table = pq.read_table(split.files[0])
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=500)
+    broken = replace(split, files=(tmp_path / "a.parquet",))
+    loader = CupyLoader(broken, batch_size=100, device="cpu", memory_budget_bytes=300_000, window_rows=100)
+    content = bytearray((tmp_path / "a.parquet").read_bytes())
+    content[200 : len(content) // 2] = bytes(len(content) // 2 - 200)
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises((OSError, pa.ArrowException)):
+        list(loader)
+    loader.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
+
+
+def test_its_trial_is_right_and_says_how_well_it_mixes(small: Dataset, tmp_path: Path) -> None:
+    spec = TrialSpec(
+        loader="cupy:window_rows=1024", mode="load", repeat=0, seed=0, batch_size=256, epochs=1, device="cpu",
+        memory_budget_bytes=10**6,
+    )  # fmt: skip
+    [result] = run_suite([spec], small.folder)
+    assert result.status == "ok", result.detail
+    assert result.shuffle is not None
+    # one row group of 4,000 rows in four windows, one after the other: mixed within each only
+    assert result.shuffle.quality < 0.6
+    assert any("shuffled only in part" in flag for flag in result.flags)
+
+
+def test_the_order_is_fixed_by_seed_and_epoch(planted: Split) -> None:
+    def rows(seed: int, epoch: int) -> np.ndarray:
+        loader = CupyLoader(planted, batch_size=512, device="cpu", seed=seed, memory_budget_bytes=BUDGET)
+        found = np.concatenate([batch.ids["row"].numpy() for batch in loader.epoch(epoch)])
+        loader.close()
+        return found
+
+    assert np.array_equal(rows(1, 2), rows(1, 2))
+    assert not np.array_equal(rows(1, 2), rows(1, 3))
+    assert not np.array_equal(rows(1, 2), rows(2, 2))
