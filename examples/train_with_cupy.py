@@ -1,7 +1,7 @@
 """CupyLoader in a training script of one's own: an embedding model on MovieLens, with a checkpoint that resumes in mid-epoch.
 
-    feedrate prepare movielens-1m -o data/ml-1m
-    python examples/train_with_cupy.py data/ml-1m
+feedrate prepare movielens-1m -o data/ml-1m
+python examples/train_with_cupy.py data/ml-1m
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ class Model(nn.Module):
         super().__init__()
         self.single = nn.ModuleDict({c.name: nn.Embedding(c.cardinality, width) for c in schema.single_hot})
         self.multi = nn.ModuleDict(
-            {c.name: nn.EmbeddingBag(c.cardinality, width, mode="sum", include_last_offset=True) for c in schema.multi_hot}
+            {
+                c.name: nn.EmbeddingBag(c.cardinality, width, mode="sum", include_last_offset=True)
+                for c in schema.multi_hot
+            }
         )
         inputs = width * (len(self.single) + len(self.multi)) + len(schema.continuous)
         self.layers = nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, 1))
@@ -60,9 +63,13 @@ def main() -> None:
             loss.backward()
             optimizer.step()
             step = loader.state_dict()["batches"]
-            if step % 50 == 0:
+            if step % 50 == 1:
                 print(f"epoch {epoch}, step {step} of {len(loader)}: loss {loss.item():.4f}", flush=True)
-                state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "loader": loader.state_dict()}
+                state = {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "loader": loader.state_dict(),
+                }
                 torch.save(state, options.checkpoint)
     options.checkpoint.unlink(missing_ok=True)
     loader.close()
