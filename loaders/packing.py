@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,23 +104,66 @@ class Packed:
     def nbytes(self) -> int:
         return self.rows.nbytes + sum(values.nbytes for values in self.values.values())
 
-    def take(self, order: np.ndarray) -> Batch:
-        """The rows at these positions (int64 [B]), in that order, in fresh memory."""
+    def take(self, order: np.ndarray, batch_size: int) -> Ordered:
+        """The rows at these positions (int64 [N]), in that order, in fresh memory."""
         layout = self.layout
         taken = _whole_rows(self.rows).take(order).view(layout.dtype)
-        flat = {
-            column.name: torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat
-        }
+        flat = [torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat]
         found = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
         found |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
-        names = [column.name for column in layout.flat]
-        ids, dense, label = names[: layout.ids], names[layout.ids : -1], names[-1]
-        return Batch(
-            {name: flat[name] for name in ids},
-            {name: found[name] for name in layout.bags},
-            {name: flat[name] for name in dense},
-            flat[label],
+        bags = [found[name] for name in layout.bags]
+        sums = [offsets.numpy() for _, offsets in bags]
+        bounds = [np.append(offsets[:-1:batch_size], offsets[-1]) for offsets in sums]
+        return Ordered(
+            flat,
+            [torch.from_numpy(_from_zero(offsets, batch_size)) for offsets in sums],
+            [values for values, _ in bags],
+            [bound.tolist() for bound in bounds],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """Rows in their order, to be cut into batches."""
+
+    flat: list[torch.Tensor]
+    """As in Layout.flat, [rows]."""
+    offsets: list[torch.Tensor]
+    """Of each bag column: int32 [rows + batches], B + 1 a batch, each batch's from 0."""
+    values: list[torch.Tensor]
+    """Of each bag column: int32 [N]."""
+    bounds: list[list[int]]
+    """Of each bag column: where each batch's values begin, and the end."""
+
+    def cut(self, layout: Layout, size: int, begin: int, end: int) -> Iterator[Batch]:
+        """Batches begin..end, all of `size` rows but for the last of all. Views: a split makes many of them in one call."""
+        ids, names = layout.ids, [column.name for column in layout.flat]
+        flat = zip(*(torch.split(column[begin * size : end * size], size) for column in self.flat), strict=True)
+        bags: list[Iterator[tuple[torch.Tensor, torch.Tensor]]] = []
+        for values, offsets, bounds in zip(self.values, self.offsets, self.bounds, strict=True):
+            sizes = [after - before for before, after in itertools.pairwise(bounds[begin : end + 1])]
+            parts = torch.split(values[bounds[begin] : bounds[end]], sizes)
+            bags.append(zip(parts, torch.split(offsets[begin * (size + 1) : end * (size + 1)], size + 1), strict=True))
+        for columns in flat:
+            yield Batch(
+                dict(zip(names, columns[:ids], strict=False)),
+                {name: next(bag) for name, bag in zip(layout.bags, bags, strict=True)},
+                dict(zip(names[ids:], columns[ids:-1], strict=False)),
+                columns[-1],
+            )
+
+
+def _from_zero(offsets: np.ndarray, size: int) -> np.ndarray:
+    """Offsets [rows + 1] to [rows + batches]: B + 1 for each batch of B rows, each batch's from 0."""
+    rows, step = len(offsets) - 1, offsets.strides[0]
+    if rows <= size:
+        return offsets
+    full = rows // size
+    windows = np.lib.stride_tricks.as_strided(offsets, (full, size + 1), (size * step, step))
+    parts = [(windows - windows[:, :1]).ravel()]
+    if rows % size:
+        parts.append(offsets[full * size :] - offsets[full * size])
+    return np.concatenate(parts)
 
 
 def pack(columns: Columns) -> Packed:

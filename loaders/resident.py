@@ -15,8 +15,10 @@ from feedrate.loaders.base import Batch
 from feedrate.loaders.columns import Columns, draw_order, order_generator
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import order_words
-from feedrate.loaders.packing import choose_layout, pack, pointed_values, write_rows
+from feedrate.loaders.packing import Ordered, choose_layout, pack, pointed_values, write_rows
 
+BLOCK_ROWS = 32_768
+"""That the CPU gathers at once, at least: what is written fits its caches."""
 BLOCK = 256
 """Batches whose views are made at once."""
 LARGEST = 2**31 - 1
@@ -50,8 +52,10 @@ class HostRows:
         """The epoch's batches from number `first` on."""
         size = self._shard.batch_size
         order = self._order(epoch)
-        for start in range(first * size, len(order), size):
-            yield self._packed.take(order[start : start + size])
+        block = max(size, BLOCK_ROWS // size * size)  # small batches are cut from a larger gather
+        for start in range(first * size, len(order), block):
+            rows = order[start : start + block]
+            yield from self._packed.take(rows, size).cut(self._packed.layout, size, 0, -(-len(rows) // size))
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -130,11 +134,11 @@ class DeviceRows:
         key = epoch if self._shard.shuffle else 0
         made = self._next[1] if self._next and self._next[0] == key else self._start(key)
         self._next = (key, made) if not self._shard.shuffle else None
-        self._hand_over(made)
+        rows = self._hand_over(made)
         if self._shard.shuffle:
             self._next = key + 1, self._start(key + 1)
         for block in range(first, self._batches, BLOCK):
-            yield from self._views(made, block, min(block + BLOCK, self._batches))
+            yield from rows.cut(self._layout, self._shard.batch_size, block, min(block + BLOCK, self._batches))
 
     def close(self) -> None:
         self._next = None
@@ -196,32 +200,15 @@ class DeviceRows:
                 target = values[place].data_ptr()
                 self._kernels.launch("pointed", self._count * lanes, (*pointers, *numbers, target))
 
-    def _hand_over(self, epoch: Epoch) -> None:
-        """Let the current stream wait for the epoch, and the host for where its bags lie."""
+    def _hand_over(self, epoch: Epoch) -> Ordered:
+        """The epoch's rows, once the current stream waits for them, and the host for where the bags lie."""
         _wait(epoch.counted)
         if epoch.made is not None:
             consumer = torch.cuda.current_stream(self._device)
             consumer.wait_event(epoch.made)
             for tensor in (*epoch.flat, *epoch.offsets, *epoch.values):
                 tensor.record_stream(consumer)
-
-    def _views(self, epoch: Epoch, begin: int, end: int) -> Iterator[Batch]:
-        """Batches begin..end; a split makes many views in one call."""
-        size, ids = self._shard.batch_size, self._layout.ids
-        names = [column.name for column in self._layout.flat]
-        flat = zip(*(torch.split(column[begin * size : end * size], size) for column in epoch.flat), strict=True)
-        bags: list[Iterator[tuple[torch.Tensor, torch.Tensor]]] = []
-        for values, offsets, bounds in zip(epoch.values, epoch.offsets, epoch.bounds, strict=True):
-            own = bounds[begin : end + 1]
-            parts = torch.split(values[int(own[0]) : int(own[-1])], own.diff().tolist())
-            bags.append(zip(parts, torch.split(offsets[begin * (size + 1) : end * (size + 1)], size + 1), strict=True))
-        for columns in flat:
-            yield Batch(
-                dict(zip(names, columns[:ids], strict=False)),
-                {name: next(bag) for name, bag in zip(self._layout.bags, bags, strict=True)},
-                dict(zip(names[ids:], columns[ids:-1], strict=False)),
-                columns[-1],
-            )
+        return Ordered(epoch.flat, epoch.offsets, epoch.values, epoch.bounds.tolist())
 
     def _bounds(self, taken: list[torch.Tensor]) -> torch.Tensor:
         """Where each batch's values begin, and the end: on its way to the host."""
