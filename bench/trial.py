@@ -21,6 +21,7 @@ from feedrate.bench import flags, pagecache
 from feedrate.bench.auc import auc
 from feedrate.bench.checksum import RowSum, row_hashes
 from feedrate.bench.child import Message, Progress, Task
+from feedrate.bench.consume import reader, sums
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
 from feedrate.bench.environment import packages
 from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, check_form, refuse_endless, wrong_count
@@ -69,6 +70,7 @@ class Trial:
         self._wanted = dataset.info.splits["train"]
         self._used_before = _gpu_bytes_used(spec.device)
         self._marks = None if spec.device == "cpu" else DeviceMarks(spec.device)
+        self._read = reader(spec.device) if spec.mode == "load" else sums
 
     def run(self) -> TrialResult:
         """Warm up, open, time, check, close. Raises what the loader raises, and GateFailed."""
@@ -96,7 +98,7 @@ class Trial:
         """Kernels, libraries and the allocator's pools, on rows that the loader has no part in and a model that is thrown away."""
         batch = batch_to(read_head(self.dataset.split("train"), self.spec.batch_size), self.spec.device)
         if self.spec.mode == "load":
-            _read_whole(batch)
+            self._read(batch)
         else:
             model = self._new_model()
             optimizer = build_optimizer(model, self.spec.model)
@@ -129,7 +131,7 @@ class Trial:
             clock, before = self._begin_epoch(loader, epoch)
             with span("epoch"):
                 for batch in self._reported(f"epoch {epoch + 1}", clock, "train"):
-                    _read_whole(batch)
+                    self._read(batch)
             self._end_epoch(clock, before)
 
     def _train(self, loader: Loader) -> None:
@@ -323,11 +325,6 @@ def reported(
         if now() - last > REPORT_EVERY_S:
             say(phase, done, total)
             last = now()
-
-
-def _read_whole(batch: Batch) -> None:
-    for tensor in batch.tensors():
-        tensor.sum()
 
 
 def attempt(spec: TrialSpec, folder: Path, say: Progress) -> Message:

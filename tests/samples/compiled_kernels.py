@@ -20,12 +20,12 @@ SHIM = r"""
 #define __restrict__
 struct uint4 { unsigned x, y, z, w; };
 struct Place { unsigned x; };
-static thread_local Place blockIdx, blockDim, threadIdx;
+static thread_local Place blockIdx, blockDim, threadIdx, gridDim;
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((std::uint64_t)a * b) >> 32); }
 """
 RUN = r"""
 extern "C" void run_NAME(unsigned threads PARAMETERS) {
-    blockDim.x = 256;
+    blockDim.x = 256; gridDim.x = (threads + 255) / 256;
     for (unsigned t = 0; t < (threads + 255) / 256 * 256; ++t) {
         blockIdx.x = t / 256; threadIdx.x = t % 256;
         NAME(ARGUMENTS);
@@ -37,13 +37,11 @@ extern "C" void run_NAME(unsigned threads PARAMETERS) {
 class CompiledKernels:
     """Kernels of resident.py, for tests."""
 
-    def __init__(self, source: str, folder: Path) -> None:
+    def __init__(self, source: str, folder: Path, names: tuple[str, ...] = ("lengths", "rows", "pointed")) -> None:
         assert COMPILER is not None
         name = hashlib.sha256(source.encode()).hexdigest()[:16]
         code, library = folder / f"{name}.cpp", folder / f"{name}.so"
-        code.write_text(
-            "\n".join([SHIM, source, *(_runner(source, kernel) for kernel in ("lengths", "rows", "pointed"))])
-        )
+        code.write_text("\n".join([SHIM, source, *(_runner(source, kernel) for kernel in names)]))
         if not library.exists():
             command = [COMPILER, "-O1", "-std=c++17", "-shared", "-fPIC", "-w", str(code), "-o", str(library)]
             subprocess.run(command, check=True, capture_output=True, text=True)
