@@ -211,6 +211,12 @@ def run(
     loss: Annotated[str, typer.Option(help="mse or bce.")] = "mse",
     optimizer: Annotated[str, typer.Option(help="adam, sgd or adagrad.")] = "adam",
     learning_rate: Annotated[float, typer.Option(help="Of the optimizer.")] = 0.01,
+    step: Annotated[
+        str,
+        typer.Option(
+            help="eager, as the notebook's; or fast: the same mathematics, fused, for a consumer that needs a fast loader."
+        ),
+    ] = "eager",
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Silence after which a trial is stopped.")] = 300.0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what is missing or failed in DIR.")] = False,
     overwrite: Overwrite = False,
@@ -247,6 +253,7 @@ def run(
                 loss=loss,  # type: ignore[arg-type]  # ModelSpec refuses what is none
                 optimizer=optimizer,  # type: ignore[arg-type]
                 learning_rate=learning_rate,
+                step=step,  # type: ignore[arg-type]
             ),
         )
 

@@ -26,6 +26,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
+FUSED = ("adam", "sgd")
+
+
 def embedding_width(cardinality: int) -> int:
     """min(max(16, round(1.6 cardinality^0.56)), 512), the rule of nvtabular.ops.get_embedding_sizes."""
     width: float = 1.6 * cardinality**0.56
@@ -42,14 +45,17 @@ class EmbeddingMLP(nn.Module):
             return spec.embedding_width or embedding_width(cardinality)
 
         self.single_hot = nn.ModuleDict(
-            {_key(c.name): nn.Embedding(c.cardinality, width(c.cardinality)) for c in schema.single_hot}
+            {column_key(c.name): nn.Embedding(c.cardinality, width(c.cardinality)) for c in schema.single_hot}
         )
         self.multi_hot = nn.ModuleDict(
             {
-                _key(c.name): nn.EmbeddingBag(c.cardinality, width(c.cardinality), mode="sum", include_last_offset=True)
+                column_key(c.name): nn.EmbeddingBag(
+                    c.cardinality, width(c.cardinality), mode="sum", include_last_offset=True
+                )
                 for c in schema.multi_hot
             }
         )
+        self.single_hot_names = [c.name for c in schema.single_hot]
         self.continuous = nn.BatchNorm1d(len(schema.continuous)) if schema.continuous else None
         inputs = sum(width(c.cardinality) for c in (*schema.single_hot, *schema.multi_hot)) + len(schema.continuous)
         blocks = []
@@ -67,8 +73,8 @@ class EmbeddingMLP(nn.Module):
         self.output = nn.Linear(inputs, 1)
 
     def forward(self, batch: Batch) -> Tensor:
-        parts = [self.multi_hot[_key(name)](values, offsets) for name, (values, offsets) in batch.bags.items()]
-        parts += [self.single_hot[_key(name)](ids) for name, ids in batch.ids.items()]
+        parts = [self.multi_hot[column_key(name)](values, offsets) for name, (values, offsets) in batch.bags.items()]
+        parts += [self.single_hot[column_key(name)](ids) for name, ids in batch.ids.items()]
         if self.continuous is not None:
             parts.append(self.continuous(torch.stack(list(batch.dense.values()), 1)))
         output: Tensor = self.output(self.blocks(torch.cat(parts, 1)))
@@ -83,14 +89,16 @@ def build_model(schema: Schema, spec: ModelSpec, *, seed: int, device: str) -> E
     return model.to(device)
 
 
-def build_optimizer(model: nn.Module, spec: ModelSpec) -> torch.optim.Optimizer:
-    return OPTIMIZERS[spec.optimizer](model.parameters(), lr=spec.learning_rate)
+def build_optimizer(model: nn.Module, spec: ModelSpec, *, fused: bool = False) -> torch.optim.Optimizer:
+    """fused: one kernel for all parameters, for optimizers that have such."""
+    options = {"fused": True} if fused and spec.optimizer in FUSED else {}
+    return OPTIMIZERS[spec.optimizer](model.parameters(), lr=spec.learning_rate, **options)
 
 
 def loss_of(output: Tensor, label: Tensor, spec: ModelSpec) -> Tensor:
     return LOSSES[spec.loss](output, label)
 
 
-def _key(name: str) -> str:
+def column_key(name: str) -> str:
     """ModuleDict refuses dots and names of its own attributes."""
     return "column " + name.replace(".", "·")

@@ -26,9 +26,10 @@ from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
 from feedrate.bench.environment import packages
 from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, check_form, refuse_endless, wrong_count
 from feedrate.bench.mismatch import explain
-from feedrate.bench.model import EmbeddingMLP, build_model, build_optimizer, loss_of
+from feedrate.bench.model import EmbeddingMLP, build_model, loss_of
 from feedrate.bench.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
+from feedrate.bench.steps import make_step
 from feedrate.bench.timing import DeviceMarks, EpochClock, now, span, synchronise, utc
 from feedrate.bench.usage import Usage, since
 from feedrate.loaders import registry
@@ -101,9 +102,9 @@ class Trial:
             self._read(batch)
         else:
             model = self._new_model()
-            optimizer = build_optimizer(model, self.spec.model)
+            step = make_step(model, self.spec.model)
             for _ in range(WARMUP_STEPS):
-                self._step(model, optimizer, batch)
+                step(batch)
             model.eval()
             with torch.no_grad():
                 model(batch)
@@ -136,7 +137,7 @@ class Trial:
 
     def _train(self, loader: Loader) -> None:
         model = self._new_model()
-        optimizer = build_optimizer(model, self.spec.model)
+        step = make_step(model, self.spec.model)
         valid = None if self.choice.adapter.replays else self._open("valid", shuffle=False)
         try:
             for epoch in range(self.spec.epochs):
@@ -145,7 +146,7 @@ class Trial:
                 with span("epoch"):
                     for batch in self._reported(f"epoch {epoch + 1}", clock, "train"):
                         with span("step"):
-                            total += self._step(model, optimizer, batch) * batch.rows
+                            total += step(batch) * batch.rows
                 self._end_epoch(clock, before)
                 self.measured.train_loss.append(self._finite("training loss", float(total.item()) / clock.rows))
                 if valid is not None:
@@ -192,17 +193,6 @@ class Trial:
         measured.windows.append(clock.window)
         measured.waits_s += clock.waits_s
         measured.steps_s += clock.steps_s
-
-    def _step(self, model: EmbeddingMLP, optimizer: torch.optim.Optimizer, batch: Batch) -> torch.Tensor:
-        model.train(batch.rows > 1)  # BatchNorm has no variance of a lone row: a last batch of one uses the running one
-        with span("forward"):
-            loss = loss_of(model(batch), batch.label, self.spec.model)
-        with span("backward"):
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-        with span("optimizer"):
-            optimizer.step()
-        return loss.detach()
 
     def _evaluate(self, model: EmbeddingMLP, valid: Loader, *, check: bool) -> None:
         """AUC and loss on the whole valid split, through the same loader; its rows are checked the first time."""
