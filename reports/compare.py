@@ -112,7 +112,7 @@ def _row(
         loader=loader,
         run=run,
         batch_size=size,
-        backend=next((trial.backend for trial in ok if trial.backend), ""),
+        backend=_backend(ok),
         metrics={
             metric.name: samples
             for metric in METRICS
@@ -157,6 +157,15 @@ def _of_mode(trials: list[TrialResult], mode: Mode) -> list[TrialResult]:
 def _samples(values: list[float | None]) -> Samples | None:
     measured = tuple(value for value in values if value is not None)
     return Samples(measured, estimate(measured)) if measured else None
+
+
+def _backend(ok: Sequence[TrialResult]) -> str:
+    """The loader's library, where it worked, and what had to be put back into others for it."""
+    trial = next((trial for trial in ok if trial.backend), None)
+    if trial is None or not trial.backend:
+        return ""
+    repaired = f"; put back for it: {', '.join(trial.repairs)}" if trial.repairs else ""
+    return trial.backend + repaired
 
 
 def _label(run: str, loader: str, size: int, settings: set[tuple[str, int]]) -> str:

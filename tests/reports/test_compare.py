@@ -167,3 +167,9 @@ def test_a_better_metric_takes_the_place_of_what_it_stands_for() -> None:
         True,
         False,
     )
+
+
+def test_what_was_put_back_into_other_libraries_stands_beside_the_loader_s_own() -> None:
+    repaired = replace(trial("nvtabular", "train", 10), repairs=("numpy_names", "merlin_make_series"))
+    [row] = compare([(Path("a"), record(repaired))]).rows
+    assert row.backend == "nvtabular 1.0; put back for it: numpy_names, merlin_make_series"
