@@ -99,6 +99,9 @@ def test_a_fresh_virtual_environment_gets_nvtabular_by_one_command(tmp_path: Pat
         _run(python, "-c", "import nvtabular")
     words = ("--loaders", "nvtabular", "--modes", "load", "--epochs", "1", "--repeats", "1", "--batch-size", "512")
     assert "nvtabular" in _run(feedrate, "run", small.folder, *words, "-o", tmp_path / "run")
+    if sys.version_info < (3, 12):  # pandas 1 has no wheels after 3.11
+        assert "nvtabular 23.8.0 on pandas 1.5" in _run(feedrate, "install", "nvtabular", "--isolated")
+        assert "every rule holds, or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
 
 
 def _run(*command: str | Path) -> str:
