@@ -204,7 +204,9 @@ def run(
     prefetch: Annotated[int, typer.Option(help="Batches each worker prepares ahead.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     shuffle: Annotated[bool, typer.Option(help="Another order each epoch, or the files' order.")] = True,
-    memory_budget: Annotated[str, typer.Option(metavar="SIZE", help="Device memory a loader may hold, as 2GB.")] = "",
+    memory_budget: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory a loader may hold, as 2GB: of the GPU, or the host without one.")
+    ] = "",
     hidden: Annotated[str, typer.Option(metavar="N,M", help="Units of the model's layers.")] = "128,128,128",
     embedding_width: Annotated[Optional[int], typer.Option(help="Of every table; else by NVTabular's rule.")] = None,  # noqa: UP045
     dropout: Annotated[float, typer.Option(help="After each layer.")] = 0.0,

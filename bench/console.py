@@ -353,7 +353,7 @@ def install(loader: str, *, isolated: bool, find_links: Path | None) -> None:
     """Make a loader's environment and show that its import works in there."""
     from feedrate.bench import venvs
 
-    with err.status(f"installing {loader}: a minute or two"):
+    with err.status(f"installing {loader}: about a minute"):
         path = venvs.install(loader, isolated=isolated, find_links=find_links)
         found = venvs.backend(loader, "cpu")
     out.print(Text(f"{found}; {len(venvs.packages(path))} packages in {path}"), soft_wrap=True)

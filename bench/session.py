@@ -99,7 +99,7 @@ def start(
             )
         _refuse_to_mix(output, old, record)
         _refuse_other_settings(output, old, plan)
-        kept = tuple(trial for trial in old.trials if trial.status != "failed")
+        kept = tuple(trial for trial in old.trials if trial.status not in ("failed", "unavailable"))
         record = replace(old, trials=kept, baseline=plan.compared_to, stopped="")
     return Session(output, dataset, record, plan, environment.started_at)
 

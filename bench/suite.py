@@ -54,8 +54,9 @@ def run_suite(
 
 
 def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[TrialSpec]:
-    """The trials without a result; failed ones count as not done, so that --resume tries them again."""
-    finished = {msgspec.json.encode(result.spec) for result in done if result.status != "failed"}
+    """The trials without a result; failed and unavailable ones count as not done, so that --resume tries them again."""
+    again = ("failed", "unavailable")
+    finished = {msgspec.json.encode(result.spec) for result in done if result.status not in again}
     return [spec for spec in trials if msgspec.json.encode(spec) not in finished]
 
 

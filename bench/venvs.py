@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import site
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -67,7 +66,8 @@ def interpreter(loader: str) -> str:
         environment = of(loader)
     except FeedrateError:  # its trial will say what is wrong with it
         return sys.executable
-    if environment is None or made(Path(sys.prefix)) is not None:
+    here = made(Path(sys.prefix))
+    if environment is None or (here is not None and here.name == environment.name):
         return sys.executable
     path = folder(environment)
     if made(path) is not None:
@@ -99,11 +99,21 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     if environment is None:
         raise FeedrateError(f"{loader} needs no environment of its own: `feedrate doctor` says what it lacks")
     path = folder(environment)
-    shutil.rmtree(path, ignore_errors=True)
+    _remove(path)
     _run([sys.executable, "-m", "venv", "--without-pip", str(path)], f"{path} cannot be made")
     requirements = _isolated(environment) if isolated else _layered(environment)
     source = ["--no-index", "--find-links", str(find_links)] if find_links else []
-    pip = [sys.executable, "-m", "pip", "--python", str(_python(path)), "install", "--quiet", *source]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(_python(path)),
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        *source,
+    ]
     if requirements:
         _run([*pip, *([] if isolated else ["--no-deps"]), *requirements], f"{environment.name} cannot be installed")
     if isolated:
@@ -113,6 +123,13 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     kind: Kind = "isolated" if isolated else "layered"
     (path / MARK).write_bytes(msgspec.json.encode(Made(name=environment.name, kind=kind)) + b"\n")
     return path
+
+
+def _remove(path: Path) -> None:
+    """The mark first: what is left of an environment, should this be broken off, does not count as one."""
+    (path / MARK).unlink(missing_ok=True)
+    if path.exists():
+        shutil.rmtree(path)
 
 
 def packages(path: Path) -> dict[str, str]:
@@ -169,9 +186,7 @@ def _lay_over(target: Path) -> None:
     folders = [
         path for path in sys.path if Path(path).name in ("site-packages", "dist-packages") and Path(path).is_dir()
     ]
-    if site.ENABLE_USER_SITE and site.USER_SITE and site.USER_SITE not in folders and Path(site.USER_SITE).is_dir():
-        folders.append(site.USER_SITE)
-    lines = "; ".join(f"site.addsitedir({path!r})" for path in folders)
+    lines = "; ".join(f"site.addsitedir({path!a})" for path in folders)
     (target / "feedrate-below.pth").write_text(f"import site; {lines}\n", encoding="utf-8")
 
 
@@ -200,7 +215,9 @@ def _run(command: list[str], otherwise: str) -> None:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
+    """pip's last error, or what a program said last."""
+    lines = text.strip().splitlines() or ["no reason given"]
+    return next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1]).removeprefix("ERROR: ")
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ class LoaderConfig:
     prefetch: int = 2
     """Batches each worker prepares ahead."""
     memory_budget_bytes: int | None = None
-    """Device memory the loader may hold; None: as much as it likes."""
+    """Memory the loader may hold where its batches are handed over; None: as much as it likes."""
 
     def __post_init__(self) -> None:
         for name, least in (

@@ -6,9 +6,9 @@ the label apart; this turns that into a Batch and casts offsets to the values' d
 
 from __future__ import annotations
 
+import heapq
 import importlib
 import os
-import queue
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,8 +27,7 @@ from feedrate.loaders.columns import batch_to
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 HELD = 6
-"""Partitions' worth of memory at the peak: tensors in use and in the queue, and the next as read, joined, cut and shuffled."""
-LOOK_EVERY_S = 0.2
+"""Chunks' worth of memory at the peak: tensors in use and in the queue, and the next as read, joined, cut and shuffled."""
 HOW_TO_GET = "`feedrate install nvtabular` brings nvtabular, merlin-core and merlin-dataloader 23.8.0 and the old dask that they need"
 ENVIRONMENT = OwnEnvironment(
     name="nvtabular",
@@ -48,6 +47,16 @@ class NVTabularOptions:
     """Partitions shuffled together."""
     defaults: bool = False
     """As the library opens a dataset when told nothing: 12.5 % of the device's memory a partition."""
+
+    def __post_init__(self) -> None:
+        if self.defaults and self.part_size_bytes:
+            raise FeedrateError(
+                f"defaults leaves the size of partitions to the library, and part_size_bytes is {self.part_size_bytes}"
+            )
+        if self.part_size_bytes < 0 or self.parts_per_chunk < 1:
+            raise FeedrateError(
+                f"part_size_bytes is {self.part_size_bytes} and parts_per_chunk {self.parts_per_chunk}, but must be at least 0 and 1"
+            )
 
 
 class NVTabularLoader:
@@ -127,7 +136,11 @@ def _dataset(library: Library, split: Split, config: LoaderConfig, options: NVTa
         dataset.schema = dataset.schema.select_by_name(list(split.schema.columns))
         return dataset
 
-    dataset = opened() if options.defaults else opened(part_size=options.part_size_bytes or _part_size(config, cpu=cpu))
+    dataset = (
+        opened()
+        if options.defaults
+        else opened(part_size=options.part_size_bytes or _part_size(config, options, cpu=cpu))
+    )
     if config.world_size == 1:
         return dataset
     groups = sum(pq.read_metadata(file).num_row_groups for file in split.files)
@@ -143,37 +156,40 @@ def _dataset(library: Library, split: Split, config: LoaderConfig, options: NVTa
 def shares(sizes: Sequence[int], ranks: int) -> list[list[int]]:
     """Places of `sizes` for each rank: the largest first, each to the rank that has least; in order within a rank."""
     found: list[list[int]] = [[] for _ in range(ranks)]
+    least = [(0, 0, rank) for rank in range(ranks)]  # rows, partitions, rank
     for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
-        min(found, key=lambda share: sum(sizes[i] for i in share)).append(place)
+        rows, partitions, rank = heapq.heappop(least)
+        found[rank].append(place)
+        heapq.heappush(least, (rows + sizes[place], partitions + 1, rank))
     return [sorted(share) for share in found]
 
 
-def _part_size(config: LoaderConfig, *, cpu: bool) -> int:
-    """Bytes of a partition of which HELD fit into the memory budget: without one, half of what is free."""
+def _part_size(config: LoaderConfig, options: NVTabularOptions, *, cpu: bool) -> int:
+    """Bytes of a partition, so that HELD chunks of them fit into the memory budget: without one, half of what is free."""
     budget = config.memory_budget_bytes
     if budget is None:
         free = psutil.virtual_memory().available if cpu else torch.cuda.mem_get_info(config.device)[0]
         budget = free // 2
-    return max(1, budget // HELD)
+    return max(1, budget // (HELD * options.parts_per_chunk))
 
 
 def _end_instead_of_hanging(iterator: Any) -> None:
-    """Let its wait for the next chunk end when its thread has.
+    """Let its thread say when it ends, however it does.
 
-    It looks whether the thread is alive, then waits without a limit: for ever, where the thread ends in between, or dies of
-    what it does not catch. A StopIteration handed out instead of a chunk is raised there, as any exception is.
+    The library looks whether the thread is alive, then waits for a chunk without a limit: for ever, where the thread ends in
+    between, or dies of what it does not catch. A StopIteration handed out instead of a chunk is raised there, as any
+    exception is.
     """
     chunks = iterator._buff
+    load = chunks.load_chunks
 
-    def get() -> Any:
-        while True:
-            try:
-                return chunks.q_out.get(timeout=LOOK_EVERY_S)
-            except queue.Empty:
-                if not iterator._working and chunks.empty:
-                    return StopIteration()
+    def load_chunks(device: Any) -> None:
+        try:
+            load(device)
+        finally:
+            chunks.put(StopIteration())
 
-    chunks.get = get
+    chunks.load_chunks = load_chunks
 
 
 @dataclass(frozen=True, slots=True)

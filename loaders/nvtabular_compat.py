@@ -9,12 +9,11 @@ import importlib
 import sys
 import types
 from collections.abc import Callable
-from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
-TRIED = {"cudf-cu13": "26.10", "dask": "2024.12"}
-"""Package -> how the versions begin that this was tried with."""
+TRIED = {"cudf": "26.10", "dask": "2024.12"}
+"""Module -> how the versions begin that this was tried with."""
 
 _applied: list[str] = []
 
@@ -26,7 +25,7 @@ def applied() -> tuple[str, ...]:
 
 def untried() -> str:
     """A few words on versions outside TRIED; empty where there are none."""
-    found = {package: metadata.version(package) for package in TRIED if find_spec(package.partition("-")[0])}
+    found = {name: importlib.import_module(name).__version__ for name in TRIED if find_spec(name)}
     other = [f"{name} {version}, not {TRIED[name]}" for name, version in found.items() if not _is(version, TRIED[name])]
     return f"repairs untried with {' and '.join(other)}" if other else ""
 
@@ -56,14 +55,14 @@ def numpy_names() -> bool:
     """row_stack, in1d and trapz, which numba-cuda still names."""
     import numpy as np
 
-    names: dict[str, Callable[..., Any]] = {
-        "row_stack": np.vstack,
-        "in1d": lambda a, b, **options: np.isin(np.ravel(a), b, **options),
-        "trapz": np.trapezoid,
+    names: dict[str, Callable[[], Callable[..., Any]]] = {
+        "row_stack": lambda: np.vstack,
+        "in1d": lambda: lambda a, b, **options: np.isin(np.ravel(a), b, **options),
+        "trapz": lambda: np.trapezoid,
     }
     missing = [name for name in names if name not in vars(np)]
     for name in missing:
-        setattr(np, name, names[name])
+        setattr(np, name, names[name]())
     return bool(missing)
 
 
@@ -118,8 +117,12 @@ def dask_cudf_without_dask_expr() -> bool:
     package.__path__, package.__spec__ = list(spec.submodule_search_locations), spec
     package.DataFrame, package.Series, package.Index = core.DataFrame, core.Series, core.Index
     sys.modules["dask_cudf"] = package
-    package.backends = importlib.import_module("dask_cudf.backends")
-    parquet = importlib.import_module("dask_cudf._legacy.io.parquet")
+    try:
+        package.backends = importlib.import_module("dask_cudf.backends")
+        parquet = importlib.import_module("dask_cudf._legacy.io.parquet")
+    except Exception:  # or the next try would find the bare package and say something else
+        del sys.modules["dask_cudf"]
+        raise
     package.io = types.ModuleType("dask_cudf.io")
     package.io.parquet = parquet
     sys.modules["dask_cudf.io"], sys.modules["dask_cudf.io.parquet"] = package.io, parquet
@@ -131,9 +134,11 @@ def dask_cudf_without_dask_expr() -> bool:
 def merlin_make_series() -> bool:
     """merlin.core.dispatch.make_series, of a cudf column too: cudf.Series no longer takes one."""
     import cudf
-    from cudf.core.column import ColumnBase
+    from cudf.core.column import ColumnBase, ListColumn
     from merlin.core import dispatch
 
+    if hasattr(ListColumn, "offsets"):  # of the same age as a Series that takes a column
+        return False
     original = dispatch.make_series
 
     def make_series(values: Any = None, device: object = None) -> Any:

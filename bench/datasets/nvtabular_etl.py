@@ -5,6 +5,8 @@ The workflow runs in nvtabular's environment (workflow.py); what is read before 
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -63,7 +65,7 @@ def prepare_movielens(
         with new_dataset(folder, schema, overwrite=overwrite, row_group_rows=row_group_rows) as writer:
             _copy(Path(task.output), writer, rows, progress)
             if workflow is None:
-                Path(task.workflow).rename(writer.folder / WORKFLOW)
+                shutil.move(task.workflow, writer.folder / WORKFLOW)
             provenance = {
                 "source": name,
                 "ratings": rows,
@@ -109,14 +111,18 @@ def _write_raw(ratings: Ratings, genres: dict[int, list[str]], scratch: Path, se
         movies=str(scratch / "movies.parquet"),
         output=str(scratch / "out"),
         workflow=str(scratch / WORKFLOW),
-        trusted=str(workflow.resolve()) if workflow else "",
+        scratch=str(scratch),
+        given=str(workflow.resolve()) if workflow else "",
     )
 
 
 def _run(python: str, task: Task) -> Done:
+    # without a device: Categorify of a list column fails with a current cudf, and Merlin takes a device wherever it sees one
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [python, "-m", "feedrate.bench.datasets.workflow"],
         input=msgspec.json.encode(task),
+        env=environment,
         capture_output=True,
         check=False,
     )

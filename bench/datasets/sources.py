@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from feedrate.bench import venvs
 from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.canonical import Dataset, Progress, read_dataset
 from feedrate.bench.datasets.download import RELEASES, Release, fetch
@@ -54,7 +55,7 @@ def movielens(
 
 def etl_for(source: str, name: str, *, workflow: Path | None, trusted: bool) -> Etl:
     """What brings MovieLens to the canonical folder. Raises FeedrateError for what cannot be."""
-    if name not in ("", "feedrate", "nvtabular"):
+    if name not in ("feedrate", "nvtabular"):
         raise FeedrateError(f"--etl is {name!r}, but must be feedrate or nvtabular")
     if name != "nvtabular":
         if workflow:
@@ -64,6 +65,7 @@ def etl_for(source: str, name: str, *, workflow: Path | None, trusted: bool) -> 
         raise FeedrateError(f"--etl nvtabular is for {', '.join(RELEASES)}, and not for {source}")
     if workflow:
         nvtabular_etl.refuse_untrusted(workflow, trusted=trusted)
+    venvs.interpreter("nvtabular")  # better missed now than after the download
     return partial(nvtabular_etl.prepare_movielens, workflow=workflow)
 
 

@@ -23,7 +23,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions, shares
 
 
-@given(st.lists(st.integers(1, 1000), min_size=1, max_size=30), st.integers(1, 8))
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=30), st.integers(1, 8))
 def test_each_partition_has_one_rank_and_no_rank_more_than_a_partition_too_much(sizes: list[int], ranks: int) -> None:
     found = shares(sizes, ranks)
     assert sorted(place for share in found for place in share) == list(range(len(sizes)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from importlib import metadata
 
 import numpy as np
 import pytest
@@ -23,11 +22,13 @@ def test_numpy_s_old_names_are_put_back_where_they_are_missing(monkeypatch: pyte
 
 
 def test_versions_that_were_not_tried_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions = {"cudf-cu13": "26.12.0", "dask": "2024.12.1"}
-    monkeypatch.setattr(metadata, "version", versions.__getitem__)
-    monkeypatch.setattr(compat, "find_spec", lambda _name: types.SimpleNamespace())
-    assert compat.untried() == "repairs untried with cudf-cu13 26.12.0, not 26.10"
-    versions["cudf-cu13"] = "26.10.2"
+    versions = {"cudf": "26.12.0", "dask": "2024.12.1"}
+    monkeypatch.setattr(compat, "find_spec", lambda name: name in versions)
+    monkeypatch.setattr(
+        compat.importlib, "import_module", lambda name: types.SimpleNamespace(__version__=versions[name])
+    )
+    assert compat.untried() == "repairs untried with cudf 26.12.0, not 26.10"
+    versions["cudf"] = "26.10.2"
     assert compat.untried() == ""
 
 

@@ -18,8 +18,12 @@ SPLITS: tuple[SplitName, ...] = ("train", "valid")
 
 @pytest.mark.realdata
 @pytest.mark.usefixtures("nvtabular_installed")
-def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(real_data: Path, tmp_path: Path) -> None:
-    source = real_data / "ml-25m"
+def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = real_data.absolute() / "ml-25m"
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     ours = movielens.prepare_movielens(source, tmp_path / "ours", name="x", seed=3)
     theirs = nvtabular_etl.prepare_movielens(source, tmp_path / "theirs", name="x", seed=3)
     _same_up_to_ids(ours, theirs)
@@ -31,6 +35,9 @@ def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(real_data
     again = nvtabular_etl.prepare_movielens(source, tmp_path / "again", name="x", seed=3, workflow=saved)
     assert again.info.fingerprint == theirs.info.fingerprint
     assert "the workflow in workflow" in again.info.provenance["etl"]
+    assert not list(
+        (tmp_path / "here").iterdir()
+    )  # the library writes its counts to the current folder unless told otherwise
 
 
 def _same_up_to_ids(ours: Dataset, theirs: Dataset) -> None:
@@ -68,6 +75,7 @@ def test_a_movie_without_genres_has_an_empty_bag(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.usefixtures("nvtabular_installed")
 def test_a_saved_workflow_is_refused_unless_trusted_since_it_is_code(tmp_path: Path) -> None:
     (tmp_path / "metadata.json").write_text("{}")
     with pytest.raises(FeedrateError, match="that is code: loading it runs whatever its author put there"):
