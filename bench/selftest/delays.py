@@ -165,7 +165,7 @@ def _agreement(dataset: Path) -> Agreement:
     with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
         truth = Path(folder) / "truth"
         spec = TrialSpec(
-            loader=f"slow:delay_s={DELAY_S / 10}:kind=burn:truth={truth}", mode="train", repeat=0, seed=0, batch_size=BATCH_SIZE,
+            loader=f"slow:delay_s={DELAY_S / 5}:kind=burn:truth={truth}", mode="train", repeat=0, seed=0, batch_size=BATCH_SIZE,
             epochs=EPOCHS, device="cpu",
         )  # fmt: skip
         train, replay = run_suite([spec, replace(spec, mode="replay", loader="replay")], dataset)
