@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from feedrate.bench.child import last_words
 from feedrate.bench.record import HarnessRecord
 from feedrate.bench.timing import DeviceMarks, EpochClock, now, span
 from feedrate.loaders.errors import FeedrateError
@@ -25,9 +26,7 @@ def measure(device: str = "cpu") -> HarnessRecord:
     """In a process of its own, as a trial is."""
     done = subprocess.run([sys.executable, "-m", __name__, device], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise FeedrateError(
-            f"the harness cannot be calibrated: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
-        )
+        raise FeedrateError(f"the harness cannot be calibrated: {last_words(done.stderr)}")
     return msgspec.json.decode(done.stdout, type=HarnessRecord)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from feedrate.bench.child import last_words
 from feedrate.bench.record import Environment
 from feedrate.bench.timing import utc
 from feedrate.loaders.errors import FeedrateError
@@ -25,9 +26,7 @@ def observe() -> Environment:
     """The environment of this interpreter, found out in a process of its own."""
     done = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise FeedrateError(
-            f"torch cannot be used here: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
-        )
+        raise FeedrateError(f"torch cannot be used here: {last_words(done.stderr)}")
     return msgspec.json.decode(done.stdout, type=Environment)
 
 

@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from feedrate.bench.child import last_words
 from feedrate.loaders import registry
 from feedrate.loaders.base import OwnEnvironment
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
@@ -150,8 +151,8 @@ def backend(loader: str, device: str) -> str:
         return registry.choose(loader).adapter.backend(device)
     done = subprocess.run([python, "-m", __name__, loader, device], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LoaderUnavailable(_last_line(done.stderr))
-    return _last_line(done.stdout)
+        raise LoaderUnavailable(last_words(done.stderr))
+    return last_words(done.stdout)
 
 
 def _layered(environment: OwnEnvironment) -> list[str]:
@@ -211,13 +212,13 @@ def _site(path: Path) -> Path:
 def _run(command: list[str], otherwise: str) -> None:
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise FeedrateError(f"{otherwise}: {_last_line(done.stderr)}")
+        raise FeedrateError(f"{otherwise}: {_reason(done.stderr)}")
 
 
-def _last_line(text: str) -> str:
+def _reason(text: str) -> str:
     """pip's last error, or what a program said last."""
-    lines = text.strip().splitlines() or ["no reason given"]
-    return next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1]).removeprefix("ERROR: ")
+    errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR: ")]
+    return errors[-1] if errors else last_words(text)
 
 
 def main() -> None:

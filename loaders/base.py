@@ -114,6 +114,10 @@ class LoaderConfig:
         if self.rank >= self.world_size:
             raise FeedrateError(f"rank is {self.rank}, but must be under world_size, which is {self.world_size}")
 
+    def rows_of(self, total: int) -> int:
+        """Of places rank, rank + world_size, ...: ranks differ by a row at most, the first ones having it."""
+        return len(range(self.rank, total, self.world_size))
+
 
 class Loader(Protocol):
     """The thing under test."""

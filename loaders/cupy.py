@@ -24,7 +24,7 @@ from feedrate.loaders.columns import read_columns
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout
-from feedrate.loaders.resident import DeviceRows, HostRows, Shard
+from feedrate.loaders.resident import DeviceRows, HostRows
 from feedrate.loaders.streaming import StreamedRows, read_groups, window_rows_for
 
 RESIDENT_COPIES = 4
@@ -68,15 +68,22 @@ class CupyLoader:
         mixed within windows of window_rows (0: as many as the budget holds). None: all of it stays in memory.
         Raises FeedrateError for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
-        config = LoaderConfig(batch_size=batch_size, rank=rank, world_size=world_size)  # refuses what is out of range
         self.device = _auto() if device == "auto" else device
-        self._shard = Shard(batch_size=config.batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
+        self._config = LoaderConfig(
+            batch_size=batch_size,
+            device=self.device,
+            shuffle=shuffle,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+            memory_budget_bytes=memory_budget_bytes,
+        )
         found = data if isinstance(data, Split) else read_split(Path(data), split=split, label=label)
         self.schema = found.schema
         """Columns by kind."""
-        own = found.rows // world_size if drop_last else self._shard.rows_of(found.rows)
+        own = found.rows // world_size if drop_last else self._config.rows_of(found.rows)
         self._batches = own // batch_size if drop_last else -(-own // batch_size)
-        self._rows = self._hold(found, memory_budget_bytes, window_rows)
+        self._rows = self._hold(found, window_rows)
         self._at, self._begin = (0, 0), (0, 0)
 
     def __len__(self) -> int:
@@ -120,42 +127,39 @@ class CupyLoader:
 
     def _identity(self) -> dict[str, Any]:
         """What fixes the order of rows."""
-        shard = self._shard
+        config = self._config
         return {
-            "seed": shard.seed,
-            "shuffle": shard.shuffle,
-            "batch_size": shard.batch_size,
-            "rank": shard.rank,
-            "world_size": shard.world_size,
+            "seed": config.seed,
+            "shuffle": config.shuffle,
+            "batch_size": config.batch_size,
+            "rank": config.rank,
+            "world_size": config.world_size,
             "device": torch.device(self.device).type,
             "window_rows": self._rows.window_rows if isinstance(self._rows, StreamedRows) else None,
         }
 
-    def _hold(self, split: Split, budget_bytes: int | None, window_rows: int) -> HostRows | DeviceRows | StreamedRows:
+    def _hold(self, split: Split, window_rows: int) -> HostRows | DeviceRows | StreamedRows:
+        config, budget_bytes = self._config, self._config.memory_budget_bytes
         if budget_bytes is not None:
             groups = read_groups(split)
             resident_bytes = RESIDENT_COPIES * sum(group.nbytes for group in groups)
             if resident_bytes > budget_bytes or window_rows:
-                rows = window_rows_for(groups, self._shard.batch_size, budget_bytes, window_rows)
-                return StreamedRows(split, self._shard, rows, lambda columns: columns.to(self.device))
+                rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
+                return StreamedRows(groups, split.schema, config, rows, lambda columns: columns.to(self.device))
         columns = read_columns(split)
         if self.device == "cpu":
-            return HostRows(columns, self._shard)
-        cupy_kernels = CupyKernels(self.device)
+            return HostRows(columns, config)
         there = columns.to(self.device)
-        cupy_kernels.compile(kernels.source(choose_layout(there)))
-        return DeviceRows(there, self._shard, self.device, cupy_kernels)
+        layout = choose_layout(there)
+        return DeviceRows(there, layout, config, self.device, CupyKernels(kernels.source(layout), self.device))
 
 
 class CupyKernels:
     """The kernels, compiled by CuPy (and cached in its folder); launched on torch's current stream."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, source: str, device: str) -> None:
         self._cupy = import_cupy()
         self._device = torch.device(device)
-        self._module: Any = None
-
-    def compile(self, source: str) -> None:
         self._module = self._cupy.RawModule(code=source, options=("-std=c++17",))
 
     def launch(self, name: str, threads: int, arguments: tuple[Any, ...]) -> None:

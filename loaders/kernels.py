@@ -109,8 +109,7 @@ extern "C" __global__ void lengths(u32 rows, u32 a, u32 b, {keys}, u32 first, u3
 
 
 def _length_type(layout: Layout, bag: int) -> str:
-    inline = {column.name for column in layout.inline}
-    return "u8" if layout.bags[bag] in inline else "int"
+    return "u8" if layout.bags[bag] in layout.inline_names else "int"
 
 
 def _rows(layout: Layout) -> str:
@@ -134,7 +133,7 @@ extern "C" __global__ void rows(const uint4* __restrict__ packed, const u32* __r
 def _row_parameters(layout: Layout) -> Iterator[str]:
     for place, flat in enumerate(layout.flat):
         yield f",\n    {_TYPES[flat.out.str]}* __restrict__ flat_{place}"
-    inline = {column.name for column in layout.inline}
+    inline = layout.inline_names
     for place, name in enumerate(layout.bags):
         yield f",\n    const int* __restrict__ taken_{place}, int* __restrict__ offsets_{place}"
         yield f", int* __restrict__ values_{place}" if name in inline else f", i64* __restrict__ starts_{place}"

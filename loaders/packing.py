@@ -74,6 +74,11 @@ class Layout:
     row_bytes: int
 
     @property
+    def inline_names(self) -> frozenset[str]:
+        """The other bags are pointed."""
+        return frozenset(bag.name for bag in self.inline)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Of a packed row, fields by name; a bag's length has the name "#" + the bag's."""
         fields: dict[str, tuple[Any, int]] = {}
@@ -99,10 +104,6 @@ class Packed:
     """layout.dtype [rows]."""
     values: dict[str, torch.Tensor]
     """Of pointed bags: int32 [N]."""
-
-    @property
-    def nbytes(self) -> int:
-        return self.rows.nbytes + sum(values.nbytes for values in self.values.values())
 
     def take(self, order: np.ndarray, batch_size: int) -> Ordered:
         """The rows at these positions (int64 [N]), in that order, in fresh memory."""

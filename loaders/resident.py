@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from feedrate.loaders.base import Batch
+from feedrate.loaders.base import Batch, LoaderConfig
 from feedrate.loaders.columns import Columns, draw_order, order_generator
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import order_words
-from feedrate.loaders.packing import Ordered, choose_layout, pack, pointed_values, write_rows
+from feedrate.loaders.packing import Layout, Ordered, pack, pointed_values, write_rows
 
 BLOCK_ROWS = 32_768
 """That the CPU gathers at once, at least: what is written fits its caches."""
@@ -25,32 +25,17 @@ LARGEST = 2**31 - 1
 """Rows, and values of a bag column, that the kernels can number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """Which rows of the epoch's order are ours, and how they are cut."""
-
-    batch_size: int
-    shuffle: bool = True
-    seed: int = 0
-    rank: int = 0
-    world_size: int = 1
-
-    def rows_of(self, total: int) -> int:
-        """Places rank, rank + world_size, ...: ranks differ by a row at most, the first ones having it."""
-        return len(range(self.rank, total, self.world_size))
-
-
 class HostRows:
     """Packed rows in host memory. The next epoch's order is drawn in a thread while this one is delivered."""
 
-    def __init__(self, columns: Columns, shard: Shard) -> None:
-        self._packed, self._shard = pack(columns), shard
+    def __init__(self, columns: Columns, config: LoaderConfig) -> None:
+        self._packed, self._config = pack(columns), config
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="order")
         self._next: tuple[int, Future[torch.Tensor]] | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on."""
-        size = self._shard.batch_size
+        size = self._config.batch_size
         order = self._order(epoch)
         block = max(size, BLOCK_ROWS // size * size)  # small batches are cut from a larger gather
         for start in range(first * size, len(order), block):
@@ -62,18 +47,18 @@ class HostRows:
 
     def _order(self, epoch: int) -> np.ndarray:
         """Positions of our rows."""
-        shard, rows = self._shard, len(self._packed.rows)
-        if not shard.shuffle:
-            return np.arange(shard.rank, rows, shard.world_size)
+        config, rows = self._config, len(self._packed.rows)
+        if not config.shuffle:
+            return np.arange(config.rank, rows, config.world_size)
         drawn = self._next[1] if self._next and self._next[0] == epoch else self._draw(epoch)
         order = drawn.result().numpy()
         self._next = epoch + 1, self._draw(epoch + 1)
-        return np.ascontiguousarray(order[shard.rank :: shard.world_size])
+        return np.ascontiguousarray(order[config.rank :: config.world_size])
 
     def _draw(self, epoch: int) -> Future[torch.Tensor]:
         # one call in the thread, without the interpreter's lock: each time it wanted that back it would wait 5 ms for it
-        rows, shard = len(self._packed.rows), self._shard
-        return self._thread.submit(draw_order, rows, order_generator(shard.seed, epoch))
+        rows, config = len(self._packed.rows), self._config
+        return self._thread.submit(draw_order, rows, order_generator(config.seed, epoch))
 
 
 class Kernels(Protocol):
@@ -107,19 +92,19 @@ class DeviceRows:
     order, and writes all columns. Batches are views; nothing waits for the device but an epoch's start for its own bags.
     """
 
-    def __init__(self, columns: Columns, shard: Shard, device: str, kernels: Kernels) -> None:
-        """columns: on the device."""
-        self._shard, self._device, self._kernels = shard, torch.device(device), kernels
-        self._layout = layout = choose_layout(columns)
+    def __init__(self, columns: Columns, layout: Layout, config: LoaderConfig, device: str, kernels: Kernels) -> None:
+        """columns: on the device; layout: theirs, for which the kernels were made."""
+        self._config, self._device, self._kernels = config, torch.device(device), kernels
+        self._layout = layout
         self._total = columns.rows
-        self._count = shard.rows_of(columns.rows)
-        self._batches = -(-self._count // shard.batch_size)
+        self._count = config.rows_of(columns.rows)
+        self._batches = -(-self._count // config.batch_size)
         self._rows = torch.zeros(columns.rows, layout.row_bytes, dtype=torch.uint8, device=self._device)
         write_rows(columns, layout, self._rows)
         self._values = pointed_values(columns, layout)
-        inline = {bag.name for bag in layout.inline}
         self._lengths = [
-            columns.bags[name][1].diff().to(torch.uint8 if name in inline else torch.int32) for name in layout.bags
+            columns.bags[name][1].diff().to(torch.uint8 if name in layout.inline_names else torch.int32)
+            for name in layout.bags
         ]
         self._sizes = [len(columns.bags[name][0]) for name in layout.bags]
         if max(columns.rows, *self._sizes, 0) > LARGEST:
@@ -131,14 +116,14 @@ class DeviceRows:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on, on the current stream."""
-        key = epoch if self._shard.shuffle else 0
+        key = epoch if self._config.shuffle else 0
         made = self._next[1] if self._next and self._next[0] == key else self._start(key)
-        self._next = (key, made) if not self._shard.shuffle else None
+        self._next = (key, made) if not self._config.shuffle else None
         rows = self._hand_over(made)
-        if self._shard.shuffle:
+        if self._config.shuffle:
             self._next = key + 1, self._start(key + 1)
         for block in range(first, self._batches, BLOCK):
-            yield from rows.cut(self._layout, self._shard.batch_size, block, min(block + BLOCK, self._batches))
+            yield from rows.cut(self._layout, self._config.batch_size, block, min(block + BLOCK, self._batches))
 
     def close(self) -> None:
         self._next = None
@@ -157,7 +142,7 @@ class DeviceRows:
             counted = self._event()
             flat = [self._empty(self._count, column.out) for column in self._layout.flat]
             offsets = [self._empty(self._count + self._batches, np.dtype("i4")) for _ in self._layout.bags]
-            if self._shard.world_size == 1:  # then how many values there are is known without looking
+            if self._config.world_size == 1:  # then how many values there are is known without looking
                 sizes = self._sizes
             else:
                 _wait(counted)
@@ -167,9 +152,9 @@ class DeviceRows:
             return Epoch(flat, offsets, values, bounds, counted, self._event())
 
     def _launch_lengths(self, epoch: int, order: torch.Tensor, taken: list[torch.Tensor]) -> None:
-        shard = self._shard
-        words = order_words(self._total, shuffle=shard.shuffle, seed=shard.seed, epoch=epoch)
-        numbers = (*words, *(np.uint32(number) for number in (shard.rank, shard.world_size, self._count)))
+        config = self._config
+        words = order_words(self._total, shuffle=config.shuffle, seed=config.seed, epoch=epoch)
+        numbers = (*words, *(np.uint32(number) for number in (config.rank, config.world_size, self._count)))
         bags = [pointer for pair in zip(self._lengths, taken, strict=True) for pointer in _pointers(*pair)]
         self._kernels.launch("lengths", self._count, (*numbers, order.data_ptr(), *bags))
 
@@ -181,11 +166,11 @@ class DeviceRows:
         offsets: list[torch.Tensor],
         values: list[torch.Tensor],
     ) -> None:
-        inline = {bag.name for bag in self._layout.inline}
+        inline = self._layout.inline_names
         arguments: list[Any] = [
             *_pointers(self._rows, order),
             np.uint32(self._count),
-            np.uint32(self._shard.batch_size),
+            np.uint32(self._config.batch_size),
         ]
         arguments += _pointers(*flat)
         starts = {name: self._empty(self._count, np.dtype("i8")) for name in self._layout.bags if name not in inline}
@@ -212,7 +197,7 @@ class DeviceRows:
 
     def _bounds(self, taken: list[torch.Tensor]) -> torch.Tensor:
         """Where each batch's values begin, and the end: on its way to the host."""
-        size = self._shard.batch_size
+        size = self._config.batch_size
         if not taken:
             return torch.zeros(0, 1, dtype=torch.int32)
         found = torch.stack([torch.cat([sums[:-1:size], sums[-1:]]) for sums in taken])

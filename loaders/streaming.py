@@ -15,10 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from feedrate.loaders.base import Batch, Schema, Split
+from feedrate.loaders.base import Batch, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import Columns, columns_of_table, draw_order, order_generator
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.resident import Shard
 
 COPIES = 6
 """Windows' worth of memory at the peak: one consumed, one ready, and the next as Arrow's table, joined, and as tensors."""
@@ -90,21 +89,21 @@ def read_groups(split: Split) -> tuple[Group, ...]:
     return tuple(found)
 
 
-def plan_epoch(groups: Sequence[Group], shard: Shard, window_rows: int, epoch: int) -> EpochPlan:
+def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, epoch: int) -> EpochPlan:
     """Ranks take equal shares of the groups' sequence, which is the same for all of them, one after the other.
 
     window_rows: at most so many, a multiple of the batch size.
     """
     order = list(groups)
-    if shard.shuffle:
-        order = [groups[place] for place in draw_order(len(groups), order_generator(shard.seed, epoch)).tolist()]
+    if config.shuffle:
+        order = [groups[place] for place in draw_order(len(groups), order_generator(config.seed, epoch)).tolist()]
     total = sum(group.rows for group in groups)
-    each, more = divmod(total, shard.world_size)
-    first = shard.rank * each + min(shard.rank, more)
-    rows = each + (shard.rank < more)
-    batches = -(-rows // shard.batch_size)
+    each, more = divmod(total, config.world_size)
+    first = config.rank * each + min(config.rank, more)
+    rows = each + (config.rank < more)
+    batches = -(-rows // config.batch_size)
     windows = max(1, -(-rows // window_rows))  # all about the same size: a small last one would mix worse
-    return EpochPlan(tuple(order), first, first + rows, max(1, -(-batches // windows)) * shard.batch_size)
+    return EpochPlan(tuple(order), first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
 
 
 def window_rows_for(groups: Sequence[Group], batch_size: int, budget_bytes: int, asked: int = 0) -> int:
@@ -131,20 +130,21 @@ class StreamedRows:
 
     def __init__(
         self,
-        split: Split,
-        shard: Shard,
+        groups: Sequence[Group],
+        schema: Schema,
+        config: LoaderConfig,
         window_rows: int,
         put: Callable[[Columns], Columns] = lambda columns: columns,
     ) -> None:
         """put: from host memory to where batches are wanted."""
-        self._schema, self._shard, self.window_rows, self._put = split.schema, shard, window_rows, put
-        self._groups = read_groups(split)
+        self._schema, self._config, self.window_rows, self._put = schema, config, window_rows, put
+        self._groups = groups
         self._reader: Reader | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on; windows before it are not read."""
         self.close()  # the reader of an epoch that was left
-        plan, size = plan_epoch(self._groups, self._shard, self.window_rows, epoch), self._shard.batch_size
+        plan, size = plan_epoch(self._groups, self._config, self.window_rows, epoch), self._config.batch_size
         window, skipped = divmod(first * size, plan.window_rows)
         self._reader = reader = Reader(plan, self._schema, window, self._put)
         for number, columns in enumerate(reader, window):
@@ -159,9 +159,9 @@ class StreamedRows:
             self._reader = None
 
     def _order(self, rows: int, epoch: int, window: int) -> torch.Tensor:
-        if not self._shard.shuffle:
+        if not self._config.shuffle:
             return torch.arange(rows)
-        seed = int(np.random.SeedSequence((self._shard.seed, epoch, window, self._shard.rank)).generate_state(1)[0])
+        seed = int(np.random.SeedSequence((self._config.seed, epoch, window, self._config.rank)).generate_state(1)[0])
         return draw_order(rows, torch.Generator().manual_seed(seed)).long()
 
 

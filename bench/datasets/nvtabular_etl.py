@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from feedrate.bench import venvs
+from feedrate.bench.child import last_words
 from feedrate.bench.datasets.canonical import (
     ROW_GROUP_ROWS,
     Dataset,
@@ -127,8 +128,7 @@ def _run(python: str, task: Task) -> Done:
         check=False,
     )
     if done.returncode:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
-        raise FeedrateError(f"NVTabular's workflow failed: {last}")
+        raise FeedrateError(f"NVTabular's workflow failed: {last_words(done.stderr.decode(errors='replace'))}")
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Done)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-LIKED_ABOVE = 3.0
+from feedrate.bench.datasets.movielens import LIKED_ABOVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.loaders import CupyLoader
-from feedrate.loaders.base import Batch, Split
+from feedrate.loaders.base import Batch, LoaderConfig, Split
 from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import order_words, positions, source
 from feedrate.loaders.packing import INLINE_BYTES, choose_layout, pack
-from feedrate.loaders.resident import DeviceRows, HostRows, Shard
+from feedrate.loaders.resident import DeviceRows, HostRows
 
 ODD_FLOATS = [0.0, -0.0, 1.0, 255.0, 256.0, 65_535.0, 0.5, float("nan"), float("inf"), -3.0]
 
@@ -82,7 +82,7 @@ def test_every_row_comes_once_whatever_the_schema_batch_size_and_ranks(
     )
     seen: list[int] = []
     for rank in range(ranks):
-        shard = Shard(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
+        shard = LoaderConfig(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
         rows = HostRows(numbered, shard)
         seen += _checked(rows.batches(1), numbered, batch_size)
         rows.close()
@@ -98,11 +98,12 @@ def test_the_kernels_do_the_same(
     numbered = Columns(
         {"row": torch.arange(whole.rows, dtype=torch.int32), **whole.ids}, whole.bags, whole.dense, whole.label
     )
-    kernels = CompiledKernels(source(choose_layout(numbered)), tmp_path)
+    layout = choose_layout(numbered)
+    kernels = CompiledKernels(source(layout), tmp_path)
     seen: list[int] = []
     for rank in range(ranks):
-        shard = Shard(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
-        seen += _checked(DeviceRows(numbered, shard, "cpu", kernels).batches(1), numbered, batch_size)
+        shard = LoaderConfig(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
+        seen += _checked(DeviceRows(numbered, layout, shard, "cpu", kernels).batches(1), numbered, batch_size)
         wanted = positions(
             order_words(whole.rows, shuffle=shuffle, seed=seed, epoch=1), np.arange(rank, whole.rows, ranks)
         )

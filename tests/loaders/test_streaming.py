@@ -23,7 +23,6 @@ from feedrate.loaders.base import LoaderConfig, Split
 from feedrate.loaders.columns import read_columns
 from feedrate.loaders.conformance import Case, check
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.resident import Shard
 from feedrate.loaders.streaming import COPIES, Group, StreamedRows, plan_epoch, read_groups, window_rows_for
 
 BUDGET = 1_200_000
@@ -47,7 +46,7 @@ def test_windows_of_all_ranks_cover_every_row_once(
 ) -> None:
     groups, seen, counts = _groups(sizes), [], []
     for rank in range(ranks):
-        shard = Shard(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
+        shard = LoaderConfig(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
         plan = plan_epoch(groups, shard, batches * batch_size, epoch=3)
         windows = [plan.pieces(window) for window in range(plan.windows)]
         rows = [sum(piece.end - piece.begin for piece in pieces) for pieces in windows]
@@ -63,9 +62,9 @@ def test_windows_of_all_ranks_cover_every_row_once(
 
 def test_row_groups_come_in_another_order_each_epoch_and_in_file_order_unshuffled() -> None:
     groups = _groups([10] * 30)
-    shuffled = [plan_epoch(groups, Shard(batch_size=5), 50, epoch).groups for epoch in range(2)]
+    shuffled = [plan_epoch(groups, LoaderConfig(batch_size=5), 50, epoch).groups for epoch in range(2)]
     assert shuffled[0] != shuffled[1]
-    assert plan_epoch(groups, Shard(batch_size=5, shuffle=False), 50, 1).groups == tuple(groups)
+    assert plan_epoch(groups, LoaderConfig(batch_size=5, shuffle=False), 50, 1).groups == tuple(groups)
 
 
 def test_a_window_is_as_large_as_the_budget_holds() -> None:
