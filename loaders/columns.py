@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,14 +32,22 @@ class Columns:
     def rows(self) -> int:
         return self.label.shape[0]
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Columns:
+        """The same columns with every tensor changed."""
+        return Columns(
+            {name: change(column) for name, column in self.ids.items()},
+            {name: (change(values), change(offsets)) for name, (values, offsets) in self.bags.items()},
+            {name: change(column) for name, column in self.dense.items()},
+            change(self.label),
+        )
+
     def to(self, device: str) -> Columns:
         """A copy in a device's memory."""
-        return Columns(
-            {name: column.to(device) for name, column in self.ids.items()},
-            {name: (values.to(device), offsets.to(device)) for name, (values, offsets) in self.bags.items()},
-            {name: column.to(device) for name, column in self.dense.items()},
-            self.label.to(device),
-        )
+        return self.map(lambda tensor: tensor.to(device))
+
+    def part(self, start: int, stop: int) -> Columns:
+        """Rows start..stop as views, but for the offsets."""
+        return _as_columns(self.slice(start, stop))
 
     def take(self, rows: Tensor) -> Batch:
         """The rows at these positions (int64 [B]), in that order."""
@@ -57,6 +66,19 @@ class Columns:
             {name: column[start:stop] for name, column in self.dense.items()},
             self.label[start:stop],
         )
+
+
+def join(parts: Sequence[Columns]) -> Columns:
+    """One after the other, in memory of their own; at least one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first.map(lambda tensor: tensor.clone())
+    return Columns(
+        {name: torch.cat([part.ids[name] for part in parts]) for name in first.ids},
+        {name: _join_bags([part.bags[name] for part in parts]) for name in first.bags},
+        {name: torch.cat([part.dense[name] for part in parts]) for name in first.dense},
+        torch.cat([part.label for part in parts]),
+    )
 
 
 def read_columns(split: Split) -> Columns:
@@ -136,6 +158,19 @@ def _bags(column: pa.ChunkedArray) -> tuple[Tensor, Tensor]:
     # int32 as long as it reaches: half the bytes to gather
     wide = np.int32 if offsets[-1] < 2**31 else np.int64
     return torch.from_numpy(values.astype(np.int32)), torch.from_numpy(offsets.astype(wide))
+
+
+def _as_columns(batch: Batch) -> Columns:
+    return Columns(batch.ids, batch.bags, batch.dense, batch.label)
+
+
+def _join_bags(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Offsets of each part begin at 0."""
+    values = torch.cat([own for own, _ in parts])
+    before = itertools.accumulate((len(own) for own, _ in parts), initial=0)
+    wide = torch.int32 if len(values) < 2**31 else torch.int64
+    moved = [offsets[1:].to(wide) + base for (_, offsets), base in zip(parts, before, strict=False)]
+    return values, torch.cat([moved[0].new_zeros(1), *moved])
 
 
 def _slice_bags(values: Tensor, offsets: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:

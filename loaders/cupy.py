@@ -10,7 +10,8 @@ Kernels of its own through CuPy where the device is CUDA, NumPy on the CPU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,22 @@ import numpy as np
 import torch
 
 from feedrate.loaders import kernels
-from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import read_columns
+from feedrate.loaders.decode import ArrowDecoder, CudfDecoder, Decoder, Group, decodes_on, read_groups
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
-from feedrate.loaders.packing import choose_layout
+from feedrate.loaders.packing import choose_layout, layout_of
 from feedrate.loaders.resident import DeviceRows, HostRows
-from feedrate.loaders.streaming import StreamedRows, read_groups, window_rows_for
+from feedrate.loaders.streaming import DECODING, Reads, StreamedRows, groups_in_flight, window_rows_for
+from feedrate.loaders.windows import DeviceMixer, HostMixer
 
 RESIDENT_COPIES = 4
 """Columns' worth of memory that a resident shard takes: as read, packed, and two epochs of it."""
+DECODE_THREADS = 16
+"""That decode row groups on the host for a device, at most."""
+DEVICE_DECODE_THREADS = 8
+"""That have pylibcudf decode on the device: with more it gets no faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,14 +151,29 @@ class CupyLoader:
             groups = read_groups(split)
             resident_bytes = RESIDENT_COPIES * sum(group.nbytes for group in groups)
             if resident_bytes > budget_bytes or window_rows:
-                rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
-                return StreamedRows(groups, split.schema, config, rows, lambda columns: columns.to(self.device))
+                return self._stream(groups, split.schema, budget_bytes, window_rows)
         columns = read_columns(split)
         if self.device == "cpu":
             return HostRows(columns, config)
         there = columns.to(self.device)
         layout = choose_layout(there)
         return DeviceRows(there, layout, config, self.device, CupyKernels(kernels.source(layout), self.device))
+
+    def _stream(self, groups: Sequence[Group], schema: Schema, budget_bytes: int, window_rows: int) -> StreamedRows:
+        config, device = self._config, self.device
+        if device == "cpu":
+            rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
+            return StreamedRows(groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads())
+        in_flight = groups_in_flight(groups, budget_bytes)
+        reading_bytes = DECODING * in_flight * max(group.nbytes for group in groups)
+        rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows, reading_bytes=reading_bytes)
+        decoder: Decoder = ArrowDecoder(schema, device)
+        threads = min(DECODE_THREADS, os.cpu_count() or 1)
+        if decodes_on(device):
+            decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
+        layout = layout_of(schema)
+        mixer = DeviceMixer(layout, config, device, CupyKernels(kernels.source(layout), device))
+        return StreamedRows(groups, config, rows, decoder, mixer, Reads.of(in_flight, threads))
 
 
 class CupyKernels:

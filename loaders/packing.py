@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from feedrate.loaders.base import Batch
+from feedrate.loaders.base import Batch, Schema
 from feedrate.loaders.columns import Columns, take_positions
 
 LINE_BYTES = 16
@@ -223,10 +223,29 @@ def _codes(values: torch.Tensor, offsets: torch.Tensor, bag: Inline) -> tuple[to
 def choose_layout(columns: Columns) -> Layout:
     """Narrowest types; widest fields first, so that each lies at a multiple of its size."""
     inline = {name: found for name, bag in columns.bags.items() if (found := _inline_type(*bag)) is not None}
-    names = [*columns.ids, *columns.dense, "label"]
     tensors = [*columns.ids.values(), *columns.dense.values(), columns.label]
-    stored = [_narrowest(tensor) for tensor in tensors]
-    pointed = [name for name in columns.bags if name not in inline]
+    return _laid_out(
+        list(columns.ids), list(columns.dense), list(columns.bags), [_narrowest(tensor) for tensor in tensors], inline
+    )
+
+
+def layout_of(schema: Schema) -> Layout:
+    """For rows that are not all known yet: types that hold anything, bags of any length."""
+    ids = [column.name for column in schema.single_hot]
+    stored = [np.dtype("<i4")] * len(ids) + [np.dtype("<f4")] * (len(schema.continuous) + 1)
+    return _laid_out(ids, list(schema.continuous), [column.name for column in schema.multi_hot], stored, {})
+
+
+def _laid_out(
+    ids: list[str],
+    dense: list[str],
+    bags: list[str],
+    stored: list[np.dtype[Any]],
+    inline: Mapping[str, tuple[np.dtype[Any], int]],
+) -> Layout:
+    """stored: of ids, dense and the label; inline: (type of a code, words) of the bags that lie within the row."""
+    names = [*ids, *dense, "label"]
+    pointed = [name for name in bags if name not in inline]
     sizes: dict[tuple[str, str | int], int] = {}
     for name, (_, words) in inline.items():
         sizes["bag", name], sizes["length", name] = 8 * words, 1
@@ -237,15 +256,15 @@ def choose_layout(columns: Columns) -> Layout:
     at, end = {}, 0
     for key in sorted(sizes, key=lambda key: -min(sizes[key], 8)):
         at[key], end = end, end + sizes[key]
-    out = [np.dtype(str(tensor.dtype).removeprefix("torch.")) for tensor in tensors]
+    out = [np.dtype("i4")] * len(ids) + [np.dtype("f4")] * (len(dense) + 1)
     return Layout(
         flat=tuple(Flat(name, at["flat", i], stored[i], out[i]) for i, name in enumerate(names)),
         inline=tuple(
             Inline(name, at["bag", name], kind, words, at["length", name]) for name, (kind, words) in inline.items()
         ),
         pointed=tuple(Pointed(name, at["bag", name], at["length", name]) for name in pointed),
-        ids=len(columns.ids),
-        bags=tuple(columns.bags),
+        ids=len(ids),
+        bags=tuple(bags),
         row_bytes=-(-end // LINE_BYTES) * LINE_BYTES,
     )
 

@@ -92,8 +92,16 @@ class DeviceRows:
     order, and writes all columns. Batches are views; nothing waits for the device but an epoch's start for its own bags.
     """
 
-    def __init__(self, columns: Columns, layout: Layout, config: LoaderConfig, device: str, kernels: Kernels) -> None:
-        """columns: on the device; layout: theirs, for which the kernels were made."""
+    def __init__(
+        self,
+        columns: Columns,
+        layout: Layout,
+        config: LoaderConfig,
+        device: str,
+        kernels: Kernels,
+        stream: torch.cuda.Stream | None = None,
+    ) -> None:
+        """columns: on the device; layout: theirs, for which the kernels were made; stream: to shuffle on; None: a new one."""
         self._config, self._device, self._kernels = config, torch.device(device), kernels
         self._layout = layout
         self._total = columns.rows
@@ -111,17 +119,17 @@ class DeviceRows:
             raise FeedrateError(
                 f"the shard has over {LARGEST:,} rows or values: give a --memory-budget, and it is streamed"
             )
-        self._side = _stream(self._device)
+        self._side = stream or new_stream(self._device)
         self._next: tuple[int, Epoch] | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on, on the current stream."""
         key = epoch if self._config.shuffle else 0
-        made = self._next[1] if self._next and self._next[0] == key else self._start(key)
+        made = self._next[1] if self._next and self._next[0] == key else self.start(key)
         self._next = (key, made) if not self._config.shuffle else None
-        rows = self._hand_over(made)
+        rows = hand_over(made, self._device)
         if self._config.shuffle:
-            self._next = key + 1, self._start(key + 1)
+            self._next = key + 1, self.start(key + 1)
         for block in range(first, self._batches, BLOCK):
             yield from rows.cut(self._layout, self._config.batch_size, block, min(block + BLOCK, self._batches))
 
@@ -130,7 +138,7 @@ class DeviceRows:
         self._rows = self._rows[:0]
         self._values, self._lengths = {}, []
 
-    def _start(self, epoch: int) -> Epoch:
+    def start(self, epoch: int) -> Epoch:
         """Enqueue the epoch's shuffle."""
         with self._on_side():
             order = torch.empty(self._count, dtype=torch.int32, device=self._device)
@@ -185,16 +193,6 @@ class DeviceRows:
                 target = values[place].data_ptr()
                 self._kernels.launch("pointed", self._count * lanes, (*pointers, *numbers, target))
 
-    def _hand_over(self, epoch: Epoch) -> Ordered:
-        """The epoch's rows, once the current stream waits for them, and the host for where the bags lie."""
-        _wait(epoch.counted)
-        if epoch.made is not None:
-            consumer = torch.cuda.current_stream(self._device)
-            consumer.wait_event(epoch.made)
-            for tensor in (*epoch.flat, *epoch.offsets, *epoch.values):
-                tensor.record_stream(consumer)
-        return Ordered(epoch.flat, epoch.offsets, epoch.values, epoch.bounds.tolist())
-
     def _bounds(self, taken: list[torch.Tensor]) -> torch.Tensor:
         """Where each batch's values begin, and the end: on its way to the host."""
         size = self._config.batch_size
@@ -219,7 +217,18 @@ class DeviceRows:
         return torch.empty(rows, dtype=getattr(torch, kind.name), device=self._device)
 
 
-def _stream(device: torch.device) -> torch.cuda.Stream | None:
+def hand_over(epoch: Epoch, device: torch.device) -> Ordered:
+    """The epoch's rows, once the current stream waits for them, and the host for where the bags lie."""
+    _wait(epoch.counted)
+    if epoch.made is not None:
+        consumer = torch.cuda.current_stream(device)
+        consumer.wait_event(epoch.made)
+        for tensor in (*epoch.flat, *epoch.offsets, *epoch.values):
+            tensor.record_stream(consumer)
+    return Ordered(epoch.flat, epoch.offsets, epoch.values, epoch.bounds.tolist())
+
+
+def new_stream(device: torch.device) -> torch.cuda.Stream | None:
     return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
 

@@ -5,33 +5,29 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-import torch
 
-from feedrate.loaders.base import Batch, LoaderConfig, Schema, Split
-from feedrate.loaders.columns import Columns, columns_of_table, draw_order, order_generator
+from feedrate.loaders.base import Batch, LoaderConfig
+from feedrate.loaders.columns import Columns, draw_order, order_generator
+from feedrate.loaders.decode import Decoder, Group
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.windows import Mixer
 
 COPIES = 6
-"""Windows' worth of memory at the peak: one consumed, one ready, and the next as Arrow's table, joined, and as tensors."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A row group."""
-
-    file: Path
-    number: int
-    rows: int
-    nbytes: int
-    """Of its columns as tensors."""
+"""Windows' worth of memory at the peak: one consumed, one ready, and the next as decoded, joined, packed and shuffled."""
+DECODING = 2
+"""Times a row group's size that decoding it takes on a device: compressed, and as pages, and as columns."""
+READ_SHARE = 0.4
+"""Of the memory budget, at most, for row groups that are being decoded."""
+MOST_GROUPS = 32
+"""That are decoded at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,8 @@ class EpochPlan:
 
     groups: tuple[Group, ...]
     """In the epoch's order."""
+    ends: tuple[int, ...]
+    """Rows up to and with each of them."""
     first: int
     last: int
     """Our rows, counted over `groups`: from first up to, not including, last."""
@@ -62,10 +60,9 @@ class EpochPlan:
         """What the window is read from."""
         begin = self.first + window * self.window_rows
         end = min(begin + self.window_rows, self.last)
-        ends = list(accumulate(group.rows for group in self.groups))
         found = []
-        for place in range(bisect_right(ends, begin), len(ends)):
-            start = ends[place] - self.groups[place].rows
+        for place in range(bisect_right(self.ends, begin), len(self.ends)):
+            start = self.ends[place] - self.groups[place].rows
             if start >= end:
                 break
             if self.groups[place].rows:
@@ -73,20 +70,6 @@ class EpochPlan:
                     Piece(self.groups[place], max(begin - start, 0), min(end - start, self.groups[place].rows))
                 )
         return found
-
-
-def read_groups(split: Split) -> tuple[Group, ...]:
-    """Every row group in file order, from the files' metadata alone."""
-    found = []
-    for file in split.files:
-        metadata = pq.read_metadata(file)
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            values = sum(group.column(i).num_values for i in range(group.num_columns))
-            # 4 bytes a value, and as many for an offset of each bag
-            nbytes = 4 * (values + len(split.schema.multi_hot) * (group.num_rows + 1))
-            found.append(Group(file, number, group.num_rows, nbytes))
-    return tuple(found)
 
 
 def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, epoch: int) -> EpochPlan:
@@ -103,20 +86,31 @@ def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, 
     rows = each + (config.rank < more)
     batches = -(-rows // config.batch_size)
     windows = max(1, -(-rows // window_rows))  # all about the same size: a small last one would mix worse
-    return EpochPlan(tuple(order), first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
+    ends = tuple(accumulate(group.rows for group in order))
+    return EpochPlan(tuple(order), ends, first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
 
 
-def window_rows_for(groups: Sequence[Group], batch_size: int, budget_bytes: int, asked: int = 0) -> int:
+def groups_in_flight(groups: Sequence[Group], budget_bytes: int) -> int:
+    """Row groups that may be decoded at a time within a device's memory budget: one at least."""
+    largest = max((group.nbytes for group in groups), default=0)
+    return max(1, min(MOST_GROUPS, int(READ_SHARE * budget_bytes / (DECODING * max(largest, 1)))))
+
+
+def window_rows_for(
+    groups: Sequence[Group], batch_size: int, budget_bytes: int, asked: int = 0, *, reading_bytes: int = 0
+) -> int:
     """Rows of a window: as asked for, or as many as the budget holds COPIES of; whole batches.
 
-    Raises FeedrateError where the budget does not reach for the largest row group or a batch.
+    reading_bytes: what decoding takes; 0: the largest row group.
+    Raises FeedrateError where the budget does not reach for that and a batch.
     """
     rows, nbytes = sum(group.rows for group in groups), sum(group.nbytes for group in groups)
     row_bytes = nbytes / max(rows, 1)
     largest = max((group.nbytes for group in groups), default=0)
-    fits = int((budget_bytes - largest) / COPIES / max(row_bytes, 1)) // batch_size * batch_size
+    reading = reading_bytes or largest
+    fits = int((budget_bytes - reading) / COPIES / max(row_bytes, 1)) // batch_size * batch_size
     if fits < batch_size:
-        needed = int(largest + COPIES * batch_size * row_bytes) + COPIES
+        needed = int(reading + COPIES * batch_size * row_bytes) + COPIES
         raise FeedrateError(
             f"the memory budget of {budget_bytes:,} bytes does not reach: windows of {batch_size:,} rows, read by row groups "
             f"of up to {largest:,} bytes, need {needed:,}; a larger --memory-budget, a smaller batch or "
@@ -131,14 +125,14 @@ class StreamedRows:
     def __init__(
         self,
         groups: Sequence[Group],
-        schema: Schema,
         config: LoaderConfig,
         window_rows: int,
-        put: Callable[[Columns], Columns] = lambda columns: columns,
+        decoder: Decoder,
+        mixer: Mixer[Any],
+        reads: Reads,
     ) -> None:
-        """put: from host memory to where batches are wanted."""
-        self._schema, self._config, self.window_rows, self._put = schema, config, window_rows, put
-        self._groups = groups
+        self._groups, self._config, self.window_rows = groups, config, window_rows
+        self._decoder, self._mixer, self._reads = decoder, mixer, reads
         self._reader: Reader | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
@@ -146,11 +140,14 @@ class StreamedRows:
         self.close()  # the reader of an epoch that was left
         plan, size = plan_epoch(self._groups, self._config, self.window_rows, epoch), self._config.batch_size
         window, skipped = divmod(first * size, plan.window_rows)
-        self._reader = reader = Reader(plan, self._schema, window, self._put)
-        for number, columns in enumerate(reader, window):
-            order = self._order(columns.rows, epoch, number).to(columns.label.device)
-            for start in range(skipped, columns.rows, size):
-                yield columns.take(order[start : start + size])
+
+        def mix(parts: Sequence[Columns], number: int) -> Any:
+            words = self._config.seed, epoch, number, self._config.rank
+            return self._mixer.mix(parts, int(np.random.SeedSequence(words).generate_state(1)[0]))
+
+        self._reader = reader = Reader(plan, window, self._decoder, self._reads, mix)
+        for mixed in reader:
+            yield from self._mixer.batches(mixed, skipped // size)
             skipped = 0
 
     def close(self) -> None:
@@ -158,25 +155,42 @@ class StreamedRows:
             self._reader.stop()
             self._reader = None
 
-    def _order(self, rows: int, epoch: int, window: int) -> torch.Tensor:
-        if not self._config.shuffle:
-            return torch.arange(rows)
-        seed = int(np.random.SeedSequence((self._config.seed, epoch, window, self._config.rank)).generate_state(1)[0])
-        return draw_order(rows, torch.Generator().manual_seed(seed)).long()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """How row groups are read ahead."""
+
+    threads: int = 1
+    ahead: int = 1
+    """Reads under way or waiting to be used."""
+    groups: int = 1
+    """Row groups a read."""
+
+    @classmethod
+    def of(cls, in_flight: int, threads: int) -> Reads:
+        """So many row groups at a time: a thread for each, as far as these reach, and then several a read."""
+        groups = max(1, in_flight // threads)
+        return cls(threads=min(threads, in_flight), ahead=max(1, in_flight // groups), groups=groups)
 
 
 class Reader:
-    """Reads the windows of a plan in a thread, one ahead of the one that is consumed."""
+    """Makes the windows of a plan in a thread, one ahead of the one that is consumed; others decode row groups for it."""
 
-    def __init__(self, plan: EpochPlan, schema: Schema, window: int, put: Callable[[Columns], Columns]) -> None:
-        self._plan, self._schema, self._put = plan, schema, put
-        self._ready: queue.Queue[Columns | Exception | None] = queue.Queue(1)
+    def __init__(
+        self,
+        plan: EpochPlan,
+        window: int,
+        decoder: Decoder,
+        reads: Reads,
+        mix: Callable[[Sequence[Columns], int], Any],
+    ) -> None:
+        self._plan, self._decoder, self._reads, self._mix = plan, decoder, reads, mix
+        self._ready: queue.Queue[Any] = queue.Queue(1)
         self._stopped = threading.Event()
-        self._kept: tuple[Group, pa.Table] | None = None
         self._thread = threading.Thread(target=self._run, args=(window,), name="reader", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Iterator[Columns]:
+    def __iter__(self) -> Iterator[Any]:
         """Raises what reading raised."""
         while True:
             found = self._ready.get()
@@ -185,6 +199,7 @@ class Reader:
             if isinstance(found, Exception):
                 raise found
             yield found
+            del found  # or it would be held while the next one is waited for
 
     def stop(self) -> None:
         """Wait until the thread has ended."""
@@ -196,23 +211,49 @@ class Reader:
                 self._thread.join(0.01)
 
     def _run(self, window: int) -> None:
+        pool = ThreadPoolExecutor(self._reads.threads, thread_name_prefix="decode")
         try:
-            for number in range(window, self._plan.windows):
+            for number, parts in self._windows(pool, window):
                 if self._stopped.is_set():
                     return
-                self._ready.put(self._put(self._read(number)))
+                self._ready.put(self._mix(parts, number))
         except Exception as error:  # whatever it is, it belongs to the consumer
             self._ready.put(error)
         else:
             self._ready.put(None)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _read(self, window: int) -> Columns:
-        """The last row group is kept: the next window begins in it."""
-        names = list(self._schema.columns)
-        tables = []
-        for piece in self._plan.pieces(window):
-            if self._kept is None or self._kept[0] is not piece.group:
-                with pq.ParquetFile(piece.group.file) as parquet:
-                    self._kept = piece.group, parquet.read_row_group(piece.group.number, columns=names)
-            tables.append(self._kept[1].slice(piece.begin, piece.end - piece.begin))
-        return columns_of_table(pa.concat_tables(tables), self._schema)
+    def _windows(self, pool: ThreadPoolExecutor, first: int) -> Iterator[tuple[int, list[Columns]]]:
+        """A window's last row group is kept: the next one may begin in it."""
+        pieces = {number: self._plan.pieces(number) for number in range(first, self._plan.windows)}
+        coming = self._decoded(pool, list(dict.fromkeys(piece.group for own in pieces.values() for piece in own)))
+        kept: dict[Group, Columns] = {}
+        for number, own in pieces.items():
+            while own[-1].group not in kept:
+                group, columns = next(coming)
+                kept[group] = columns
+            yield number, [_cut(kept[piece.group], piece) for piece in own]
+            for piece in own[:-1]:
+                del kept[piece.group]
+
+    def _decoded(self, pool: ThreadPoolExecutor, groups: Sequence[Group]) -> Iterator[tuple[Group, Columns]]:
+        """In order, `ahead` reads at a time."""
+        waiting: deque[tuple[Sequence[Group], Future[list[Columns]]]] = deque()
+        for begin in range(0, len(groups), self._reads.groups):
+            own = groups[begin : begin + self._reads.groups]
+            waiting.append((own, pool.submit(self._decoder.read, own)))
+            if len(waiting) == self._reads.ahead:
+                yield from self._first(waiting)
+        while waiting:
+            yield from self._first(waiting)
+
+    @staticmethod
+    def _first(waiting: deque[tuple[Sequence[Group], Future[list[Columns]]]]) -> Iterator[tuple[Group, Columns]]:
+        groups, decoded = waiting.popleft()
+        return zip(groups, decoded.result(), strict=True)
+
+
+def _cut(columns: Columns, piece: Piece) -> Columns:
+    whole = piece.begin == 0 and piece.end == piece.group.rows
+    return columns if whole else columns.part(piece.begin, piece.end)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -15,65 +14,26 @@ from compiled_kernels import COMPILER, CompiledKernels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from any_columns import any_columns, assert_equal, checked
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.loaders import CupyLoader
-from feedrate.loaders.base import Batch, LoaderConfig, Split
+from feedrate.loaders.base import LoaderConfig, Split
 from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import order_words, positions, source
 from feedrate.loaders.packing import INLINE_BYTES, choose_layout, pack
 from feedrate.loaders.resident import DeviceRows, HostRows
 
-ODD_FLOATS = [0.0, -0.0, 1.0, 255.0, 256.0, 65_535.0, 0.5, float("nan"), float("inf"), -3.0]
 
-
-@st.composite
-def columns(draw: st.DrawFn) -> Columns:
-    """Any schema: up to three columns of each kind, bags of 0 to 10,000 values."""
-    rows = draw(st.integers(1, 60))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    greatest = st.sampled_from([1, 254, 255, 256, 65_534, 65_535, 65_536, 2**31 - 1])
-
-    def ids(size: int) -> torch.Tensor:
-        return torch.from_numpy(rng.integers(0, draw(greatest), size, endpoint=True).astype(np.int32))
-
-    def bag() -> tuple[torch.Tensor, torch.Tensor]:
-        lengths = rng.integers(0, draw(st.sampled_from([0, 1, 3, 8, 9, 17, 40])), rows, endpoint=True)
-        if draw(st.booleans()):
-            lengths[rng.integers(rows)] = draw(st.sampled_from([16, 17, 10_000]))
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        return ids(int(offsets[-1])), torch.from_numpy(offsets.astype(draw(st.sampled_from([np.int32, np.int64]))))
-
-    def floats() -> torch.Tensor:
-        kinds = (ODD_FLOATS, [0.0, 1.0], [0.0, 300.0])
-        return torch.tensor(rng.choice(draw(st.sampled_from(kinds)), rows), dtype=torch.float32)
-
-    return Columns(
-        {f"id {i}": ids(rows) for i in range(draw(st.integers(0, 3)))},
-        {f"bag {i}": bag() for i in range(draw(st.integers(0, 3)))},
-        {f"dense {i}": floats() for i in range(draw(st.integers(0, 2)))},
-        floats(),
-    )
-
-
-def _equal(one: Batch, other: Batch) -> None:
-    """To the bit, NaN and the sign of zero included."""
-    assert list(one.ids) == list(other.ids)
-    assert list(one.bags) == list(other.bags)
-    for a, b in zip(one.tensors(), other.tensors(), strict=True):
-        assert a.dtype == b.dtype
-        assert torch.equal(a.contiguous().view(torch.int32), b.contiguous().view(torch.int32))
-
-
-@given(columns(), st.data())
+@given(any_columns(), st.data())
 def test_packed_rows_hold_every_column_to_the_bit(whole: Columns, data: st.DataObject) -> None:
     order = np.array(data.draw(st.lists(st.integers(0, whole.rows - 1), min_size=1, max_size=20)), np.int64)
     packed = pack(whole)
     [batch] = packed.take(order, len(order)).cut(packed.layout, len(order), 0, 1)
-    _equal(batch, whole.take(torch.from_numpy(order)))
+    assert_equal(batch, whole.take(torch.from_numpy(order)))
 
 
-@given(columns(), st.integers(1, 70), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
+@given(any_columns(), st.integers(1, 70), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
 def test_every_row_comes_once_whatever_the_schema_batch_size_and_ranks(
     whole: Columns, batch_size: int, seed: int, ranks: int, shuffle: bool
 ) -> None:
@@ -84,14 +44,14 @@ def test_every_row_comes_once_whatever_the_schema_batch_size_and_ranks(
     for rank in range(ranks):
         shard = LoaderConfig(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
         rows = HostRows(numbered, shard)
-        seen += _checked(rows.batches(1), numbered, batch_size)
+        seen += checked(rows.batches(1), numbered, batch_size)
         rows.close()
     assert sorted(seen) == list(range(whole.rows))
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(columns(), st.integers(1, 70), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
+@given(any_columns(), st.integers(1, 70), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
 def test_the_kernels_do_the_same(
     tmp_path: Path, whole: Columns, batch_size: int, seed: int, ranks: int, shuffle: bool
 ) -> None:
@@ -103,25 +63,12 @@ def test_the_kernels_do_the_same(
     seen: list[int] = []
     for rank in range(ranks):
         shard = LoaderConfig(batch_size=batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
-        seen += _checked(DeviceRows(numbered, layout, shard, "cpu", kernels).batches(1), numbered, batch_size)
+        seen += checked(DeviceRows(numbered, layout, shard, "cpu", kernels).batches(1), numbered, batch_size)
         wanted = positions(
             order_words(whole.rows, shuffle=shuffle, seed=seed, epoch=1), np.arange(rank, whole.rows, ranks)
         )
         assert seen[len(seen) - len(wanted) :] == wanted.tolist()
     assert sorted(seen) == list(range(whole.rows))
-
-
-def _checked(batches: Iterator[Batch], numbered: Columns, batch_size: int) -> list[int]:
-    """The rows that came, each as it is in the columns, and only the last batch short."""
-    found: list[int] = []
-    sizes = []
-    for batch in batches:
-        rows = batch.ids["row"]
-        _equal(batch, numbered.take(rows.long()))
-        found += rows.tolist()
-        sizes.append(batch.rows)
-    assert all(size == batch_size for size in sizes[:-1])
-    return found
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 97, 10_007, 65_536])
@@ -243,6 +190,6 @@ def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
                 loader = CupyLoader(planted, batch_size=batch_size, device="cuda", rank=rank, world_size=ranks, seed=3)
                 for batch in loader.epoch(2):
                     there = batch.map(torch.Tensor.cpu)
-                    _equal(there, whole.take(there.ids["row"].long()))
+                    assert_equal(there, whole.take(there.ids["row"].long()))
                     seen += there.ids["row"].tolist()
             assert sorted(seen) == list(range(whole.rows))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
+from compiled_kernels import COMPILER, CompiledKernels
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from any_columns import any_columns, checked
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.suite import run_suite
 from feedrate.loaders import CupyLoader, registry
-from feedrate.loaders.base import LoaderConfig, Split
-from feedrate.loaders.columns import read_columns
+from feedrate.loaders.base import Categorical, LoaderConfig, Schema, Split
+from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.conformance import Case, check
+from feedrate.loaders.decode import Group, read_groups
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.streaming import COPIES, Group, StreamedRows, plan_epoch, read_groups, window_rows_for
+from feedrate.loaders.kernels import source
+from feedrate.loaders.packing import layout_of
+from feedrate.loaders.streaming import COPIES, Reads, StreamedRows, plan_epoch, window_rows_for
+from feedrate.loaders.windows import DeviceMixer, HostMixer
 
 BUDGET = 1_200_000
 """Bytes: a few of the planted split's row groups."""
@@ -58,6 +65,54 @@ def test_windows_of_all_ranks_cover_every_row_once(
         assert counts[-1] == shard.rows_of(sum(sizes))
     assert sorted(seen) == [(number, row) for number, size in enumerate(sizes) for row in range(size)]
     assert max(counts) - min(counts) <= 1
+
+
+class HeldGroups:
+    """A decoder whose row groups are parts of columns in memory."""
+
+    def __init__(self, whole: Columns, sizes: list[int]) -> None:
+        self.groups = _groups(sizes)
+        ends = list(accumulate(sizes))
+        self._columns = [whole.part(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+    def read(self, groups: Sequence[Group]) -> list[Columns]:
+        return [self._columns[group.number] for group in groups]
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(any_columns(), st.data())
+def test_every_row_comes_once_through_either_mixer_whatever_the_schema_and_the_windows(
+    tmp_path: Path, whole: Columns, data: st.DataObject
+) -> None:
+    rows, ids = whole.rows, {"row": torch.arange(whole.rows, dtype=torch.int32), **whole.ids}
+    numbered = Columns(ids, whole.bags, whole.dense, whole.label)
+    cuts = sorted(data.draw(st.lists(st.integers(0, rows), max_size=8)))
+    held = HeldGroups(numbered, [end - begin for begin, end in pairwise([0, *cuts, rows])])
+    size, batches, ranks = (data.draw(st.integers(1, most)) for most in (20, 4, 4))
+    seed, shuffle = data.draw(st.integers(0, 2**32)), data.draw(st.booleans())
+    reads = Reads.of(data.draw(st.integers(1, 6)), data.draw(st.integers(1, 3)))
+    schema = Schema(
+        single_hot=tuple(Categorical(name=name, cardinality=0) for name in ids),
+        multi_hot=tuple(Categorical(name=name, cardinality=0) for name in whole.bags),
+        continuous=tuple(whole.dense),
+        label="y",
+    )
+    layout = layout_of(schema)
+    kernels = CompiledKernels(source(layout), tmp_path)
+    for on_device in (False, True):
+        seen: list[int] = []
+        for rank in range(ranks):
+            shard = LoaderConfig(batch_size=size, shuffle=shuffle, seed=seed, rank=rank, world_size=ranks)
+            mixer = DeviceMixer(layout, shard, "cpu", kernels) if on_device else HostMixer(shard)
+            streamed = StreamedRows(held.groups, shard, batches * size, held, mixer, reads)
+            own = checked(streamed.batches(2), numbered, size)
+            first = data.draw(st.integers(0, len(own) // size))
+            assert checked(streamed.batches(2, first), numbered, size) == own[first * size :]
+            streamed.close()
+            seen += own
+        assert sorted(seen) == list(range(rows))
+        assert shuffle or seen == sorted(seen)
 
 
 def test_row_groups_come_in_another_order_each_epoch_and_in_file_order_unshuffled() -> None:

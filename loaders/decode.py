@@ -1,0 +1,160 @@
+"""Parquet row groups and how they become tensors: through PyArrow anywhere, through pylibcudf on a GPU that has it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow.parquet as pq
+import torch
+
+from feedrate.loaders.base import Schema, Split
+from feedrate.loaders.columns import Columns, columns_of_table
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A row group."""
+
+    file: Path
+    number: int
+    rows: int
+    nbytes: int
+    """Of its columns as tensors."""
+
+
+def read_groups(split: Split) -> tuple[Group, ...]:
+    """Every row group in file order, from the files' metadata alone."""
+    found = []
+    for file in split.files:
+        metadata = pq.read_metadata(file)
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            values = sum(group.column(i).num_values for i in range(group.num_columns))
+            # 4 bytes a value, and as many for an offset of each bag
+            nbytes = 4 * (values + len(split.schema.multi_hot) * (group.num_rows + 1))
+            found.append(Group(file, number, group.num_rows, nbytes))
+    return tuple(found)
+
+
+class Decoder(Protocol):
+    """Called by several threads at once."""
+
+    def read(self, groups: Sequence[Group]) -> list[Columns]:
+        """Each group's columns, there when this returns."""
+        ...
+
+
+class ArrowDecoder:
+    """Into host memory, and on to the device through pinned memory."""
+
+    def __init__(self, schema: Schema, device: str) -> None:
+        self._schema, self._device = schema, device
+        self._own = threading.local()
+
+    def read(self, groups: Sequence[Group]) -> list[Columns]:
+        return [self._read(group) for group in groups]
+
+    def _read(self, group: Group) -> Columns:
+        names = list(self._schema.columns)
+        with pq.ParquetFile(group.file) as parquet:
+            table = parquet.read_row_group(group.number, columns=names, use_threads=self._device == "cpu")
+        columns = columns_of_table(table, self._schema)
+        if self._device == "cpu":
+            return columns
+        stream = _own_stream(self._own, self._device)
+        with torch.cuda.stream(stream):
+            there = columns.map(lambda tensor: tensor.pin_memory().to(self._device, non_blocking=True))
+        stream.synchronize()
+        return there
+
+
+class CudfDecoder:
+    """Decoded on the device. Several row groups a read: each read has some milliseconds of its own."""
+
+    def __init__(self, schema: Schema, device: str) -> None:
+        import pylibcudf
+
+        self._plc, self._schema, self._device = pylibcudf, schema, device
+        self._own = threading.local()
+        _use_memory_pool(device)
+
+    def read(self, groups: Sequence[Group]) -> list[Columns]:
+        stream = _own_stream(self._own, self._device)
+        files: dict[Path, list[Group]] = {}
+        for group in groups:
+            files.setdefault(group.file, []).append(group)
+        with torch.cuda.stream(stream):
+            whole = self._columns(self._table(files, stream))
+        stream.synchronize()
+        found, begin = {}, 0
+        for group in (group for own in files.values() for group in own):
+            found[group] = whole.part(begin, begin + group.rows)
+            begin += group.rows
+        return [found[group] for group in groups]
+
+    def _table(self, files: Mapping[Path, Sequence[Group]], stream: torch.cuda.Stream) -> Any:
+        parquet = self._plc.io.parquet
+        source = self._plc.io.SourceInfo([str(file) for file in files])
+        options = parquet.ParquetReaderOptions.builder(source).build()
+        options.set_column_names(list(self._schema.columns))
+        options.set_row_groups([[group.number for group in own] for own in files.values()])
+        return parquet.read_parquet(options, stream).tbl
+
+    def _columns(self, table: Any) -> Columns:
+        schema = self._schema
+        found = dict(zip(schema.columns, table.columns(), strict=True))
+
+        def bag(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+            lists = found[name].list_view()
+            return self._tensor(lists.child()).int(), self._tensor(lists.offsets())
+
+        return Columns(
+            {column.name: self._tensor(found[column.name]).int() for column in schema.single_hot},
+            {column.name: bag(column.name) for column in schema.multi_hot},
+            {name: self._tensor(found[name]).float() for name in schema.continuous},
+            self._tensor(found[schema.label]).float(),
+        )
+
+    def _tensor(self, column: Any) -> torch.Tensor:
+        """A view of the column's memory, which lives as long as the tensor does."""
+        kind = getattr(torch, _TORCH_TYPES[column.type().id().name])
+        if not column.size():
+            return torch.empty(0, dtype=kind, device=self._device)
+        data = torch.as_tensor(column.data(), device=self._device).view(torch.uint8).view(kind)
+        return data[column.offset() : column.offset() + column.size()]
+
+
+_TORCH_TYPES = {
+    **{f"INT{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    "UINT8": "uint8",
+    "BOOL8": "bool",
+    "FLOAT32": "float32",
+    "FLOAT64": "float64",
+}
+
+
+def decodes_on(device: str) -> bool:
+    """Whether row groups can be decoded on the device itself."""
+    return device != "cpu" and find_spec("pylibcudf") is not None
+
+
+def _own_stream(own: threading.local, device: str) -> torch.cuda.Stream:
+    """Of the thread that asks."""
+    if not hasattr(own, "stream"):
+        own.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream: torch.cuda.Stream = own.stream
+    return stream
+
+
+def _use_memory_pool(device: str) -> None:
+    """Where nobody has chosen how cudf allocates: without a pool each allocation may wait for the whole device."""
+    import rmm
+
+    if type(rmm.mr.get_current_device_resource()) is rmm.mr.CudaMemoryResource:
+        with torch.cuda.device(device):
+            rmm.mr.set_current_device_resource(rmm.mr.CudaAsyncMemoryResource())
