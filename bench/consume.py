@@ -19,9 +19,13 @@ BLOCKS, THREADS = 264, 256
 
 _SOURCE = r"""
 typedef unsigned int u32;
-extern "C" __global__ void read_all(PARAMETERS, u32* out) {
+typedef unsigned long long u64;
+struct Tensors { u64 at[TENSORS], words[TENSORS]; };
+extern "C" __global__ void read_all(Tensors tensors, u32* out) {
     u32 thread = blockIdx.x * blockDim.x + threadIdx.x, threads = gridDim.x * blockDim.x, found = 0;
-READS
+    #pragma unroll
+    for (int i = 0; i < TENSORS; ++i)
+        for (u64 k = thread; k < tensors.words[i]; k += threads) found ^= ((const u32*)tensors.at[i])[k];
     if (found == 0x9e3779b9u) *out = found;  // a compiler may not leave out what could be written
 }
 """
@@ -44,12 +48,13 @@ def sums(batch: Batch) -> None:
 
 
 def source(tensors: int) -> str:
-    """A kernel `read_all` of so many pointers, each with its number of 4-byte words, and a place to write to."""
-    parameters = ", ".join(f"const u32* at_{i}, u32 words_{i}" for i in range(tensors))
-    reads = "\n".join(
-        f"    for (u32 i = thread; i < words_{i}; i += threads) found ^= at_{i}[i];" for i in range(tensors)
-    )
-    return _SOURCE.replace("PARAMETERS", parameters).replace("READS", reads)
+    """A kernel `read_all` of a struct Tensors, and a place to write to."""
+    return _SOURCE.replace("TENSORS", str(tensors))
+
+
+def tensors_struct(tensors: int) -> np.ndarray:
+    """struct Tensors, one of them, as a structured array: where each tensor lies, and its number of 4-byte words."""
+    return np.zeros(1, [("at", "u8", tensors), ("words", "u8", tensors)])
 
 
 class FusedReader:
@@ -59,21 +64,27 @@ class FusedReader:
         self._cupy = cupy
         self._device = cupy.cuda.Device(torch.device(device).index or 0)
         self._out = torch.zeros(1, dtype=torch.int32, device=device)
-        self._kernels: dict[int, Any] = {}
+        self._made: dict[int, tuple[Any, np.ndarray, tuple[Any, int]]] = {}
 
     def __call__(self, batch: Batch) -> None:
-        arguments: list[Any] = []
         tensors = batch.tensors()
+        places, words = [], []
         for tensor in tensors:
             if tensor.is_contiguous():
-                arguments += (tensor.data_ptr(), np.uint32(tensor.nbytes // 4))
+                places.append(tensor.data_ptr())
+                words.append(tensor.nbytes // 4)
             else:  # what it says to hold may be more than what lies there
                 tensor.sum()
-                arguments += (self._out.data_ptr(), np.uint32(0))
-        kernel = self._kernels.get(len(tensors)) or self._compiled(len(tensors))
-        kernel((BLOCKS,), (THREADS,), (*arguments, self._out.data_ptr()))
+                places.append(self._out.data_ptr())
+                words.append(0)
+        kernel, numbers, arguments = self._made.get(len(tensors)) or self._make(len(tensors))
+        numbers[:] = places + words
+        kernel((BLOCKS,), (THREADS,), arguments)
 
-    def _compiled(self, tensors: int) -> Any:
+    def _make(self, tensors: int) -> tuple[Any, np.ndarray, tuple[Any, int]]:
+        """(kernel, the struct's numbers, arguments: the struct itself by value, which costs less than many numbers)."""
         with self._device:
-            self._kernels[tensors] = self._cupy.RawKernel(source(tensors), "read_all")
-        return self._kernels[tensors]
+            kernel = self._cupy.RawKernel(source(tensors), "read_all")
+        struct = tensors_struct(tensors)
+        self._made[tensors] = kernel, struct.view(np.uint64), (struct[0], self._out.data_ptr())
+        return self._made[tensors]

@@ -69,7 +69,7 @@ class EpochRecord:
     copy_s: float | None = None
     """Host time in next() that the loader spent in copies to the device."""
     stall_s: float | None = None
-    """The part of wait_s in which the device had nothing to do; on the CPU all of it."""
+    """The part of wait_s in which the device had nothing to do; on the CPU all of it; None for a loader alone on a GPU."""
     gap_s: float | None = None
     """GPU: device time between steps beyond stall_s: copies and kernels of the loader on the consumer's stream."""
     worker_cpu_s: float | None = None

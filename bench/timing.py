@@ -41,9 +41,20 @@ def synchronise(device: str) -> None:
 class EpochClock:
     """Starts an epoch, hands on its batches and notes when each was asked for, when it came and how many rows it had."""
 
-    def __init__(self, start: Callable[[], Iterator[Batch]], device: str, marks: DeviceMarks | None = None) -> None:
-        """marks: of an epoch that is over, to use its events again."""
-        self._start, self._device = start, device
+    def __init__(
+        self,
+        start: Callable[[], Iterator[Batch]],
+        device: str,
+        marks: DeviceMarks | None = None,
+        *,
+        each_step: bool = True,
+    ) -> None:
+        """marks: of an epoch that is over, to use its events again.
+
+        each_step: False: only the first batch is marked on the device, and there is no stall: a loader alone may need less
+        time for a batch than its marks would.
+        """
+        self._start, self._device, self._each_step = start, device, each_step
         self.rows = 0
         self.wall_s = 0.0
         self.window = (0.0, 0.0)
@@ -65,6 +76,7 @@ class EpochClock:
     def _batches(self) -> Iterator[Batch]:
         asked, came, marks, clock = self._asked, self._came, self._marks, time.monotonic
         note_cpu, thread_cpu, process_cpu = self._cpu.extend, time.thread_time, time.process_time
+        each_step = self._each_step
         batches: Iterator[Batch] | None = None
         synchronise(self._device)
         if marks:
@@ -72,13 +84,13 @@ class EpochClock:
         while True:
             asked.append(clock())
             before = thread_cpu(), process_cpu()
-            if marks:
+            if marks and (each_step or not came):
                 marks.add()
             with span("next"):
                 if batches is None:  # a loader may do its work before it returns an iterator: that is waiting, too
                     batches = iter(self._start())
                 batch = next(batches, None)
-            if marks:
+            if marks and (each_step or not came):
                 marks.add()
             note_cpu((thread_cpu() - before[0], process_cpu() - before[1]))
             came.append(clock())
@@ -122,10 +134,12 @@ class EpochClock:
             came_s = max(came_s, self._marks.gaps_s(self._asked[0])[0][1])
         return came_s - self._asked[0]
 
-    def stall_and_gap_s(self) -> tuple[float, float | None]:
+    def stall_and_gap_s(self) -> tuple[float | None, float | None]:
         """Waiting with an idle device; and device time between steps beyond that (None on the CPU)."""
         if self._marks is None:  # the consumer is the device: it is idle whenever it waits
             return self.wait_s, None
+        if not self._each_step:
+            return None, None
         gaps = self._marks.gaps_s(self._asked[0])
         stall = sum(
             overlap(gap, wait) for gap, wait in zip(gaps, zip(self._asked, self._came, strict=True), strict=True)

@@ -159,7 +159,8 @@ class Trial:
         if epoch and self.spec.cache == "cold":
             found = [self.measured.resident_fraction, self._make_cache()]
             self.measured.resident_fraction = max((share for share in found if share is not None), default=None)
-        clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks)
+        each_step = self.spec.mode != "load"
+        clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks, each_step=each_step)
         return clock, Usage.now(memory=False)
 
     def _end_epoch(self, clock: EpochClock, before: Usage) -> None:

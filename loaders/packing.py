@@ -137,14 +137,16 @@ class Ordered:
     """Of each bag column: where each batch's values begin, and the end."""
 
     def cut(self, layout: Layout, size: int, begin: int, end: int) -> Iterator[Batch]:
-        """Batches begin..end, all of `size` rows but for the last of all. Views: a split makes many of them in one call."""
+        """Batches begin..end, all of `size` rows but for the last of all. They share memory: a split makes many tensors in one
+        call, and an unsafe one spares autograd's notes on views, which matter only to who changes a batch in place."""
         ids, names = layout.ids, [column.name for column in layout.flat]
-        flat = zip(*(torch.split(column[begin * size : end * size], size) for column in self.flat), strict=True)
+        flat = zip(*(torch.unsafe_split(column[begin * size : end * size], size) for column in self.flat), strict=True)
         bags: list[Iterator[tuple[torch.Tensor, torch.Tensor]]] = []
         for values, offsets, bounds in zip(self.values, self.offsets, self.bounds, strict=True):
             sizes = [after - before for before, after in itertools.pairwise(bounds[begin : end + 1])]
-            parts = torch.split(values[bounds[begin] : bounds[end]], sizes)
-            bags.append(zip(parts, torch.split(offsets[begin * (size + 1) : end * (size + 1)], size + 1), strict=True))
+            parts = torch.unsafe_split_with_sizes(values[bounds[begin] : bounds[end]], sizes)
+            own = torch.unsafe_split(offsets[begin * (size + 1) : end * (size + 1)], size + 1)
+            bags.append(zip(parts, own, strict=True))
         for columns in flat:
             yield Batch(
                 dict(zip(names, columns[:ids], strict=False)),

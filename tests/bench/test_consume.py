@@ -9,7 +9,7 @@ import pytest
 import torch
 from compiled_kernels import COMPILER, CompiledKernels
 
-from feedrate.bench.consume import THREADS, FusedReader, reader, source, sums
+from feedrate.bench.consume import THREADS, FusedReader, reader, source, sums, tensors_struct
 from feedrate.loaders.base import Batch
 
 MAGIC = 0x9E3779B9
@@ -29,8 +29,9 @@ def test_the_kernel_reads_every_word_of_every_tensor(spoilt: int | None, tmp_pat
         parts[spoilt][0] ^= 1
     out = np.zeros(1, np.uint32)
     kernels = CompiledKernels(source(3), tmp_path, ("read_all",))
-    arguments = [x for part in parts for x in (part.ctypes.data, np.uint32(len(part)))]
-    kernels.launch("read_all", THREADS, (*arguments, out.ctypes.data))
+    struct = tensors_struct(3)
+    struct.view(np.uint64)[:] = [*(part.ctypes.data for part in parts), *(len(part) for part in parts)]
+    kernels.launch("read_all", THREADS, (struct[0], out.ctypes.data))
     assert (out[0] == MAGIC) == (spoilt is None)
 
 

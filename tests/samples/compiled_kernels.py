@@ -48,8 +48,19 @@ class CompiledKernels:
         self._library = ctypes.CDLL(str(library))
 
     def launch(self, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
-        given = [ctypes.c_uint(int(x)) if isinstance(x, np.uint32) else ctypes.c_void_p(x) for x in arguments]
-        getattr(self._library, f"run_{name}")(ctypes.c_uint(threads), *given)
+        getattr(self._library, f"run_{name}")(ctypes.c_uint(threads), *(_as_c(argument) for argument in arguments))
+
+
+def _as_c(argument: Any) -> Any:
+    if isinstance(argument, np.uint32):
+        return ctypes.c_uint(int(argument))
+    if isinstance(argument, np.void):  # a struct, by value
+
+        class Struct(ctypes.Structure):
+            _fields_ = [("words", ctypes.c_uint64 * (argument.nbytes // 8))]
+
+        return Struct.from_buffer_copy(argument.tobytes())
+    return ctypes.c_void_p(argument)
 
 
 def _runner(source: str, kernel: str) -> str:
