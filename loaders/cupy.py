@@ -22,7 +22,7 @@ import torch
 from feedrate.loaders import kernels
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import read_columns
-from feedrate.loaders.decode import ArrowDecoder, CudfDecoder, Decoder, Group, decodes_on, read_groups
+from feedrate.loaders.decode import ArrowDecoder, CudfDecoder, Decoder, Group, has_pylibcudf, read_groups
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
@@ -32,6 +32,7 @@ from feedrate.loaders.windows import DeviceMixer, HostMixer
 
 RESIDENT_COPIES = 4
 """Columns' worth of memory that a resident shard takes: as read, packed, and two epochs of it."""
+DECODERS = ("auto", "pylibcudf", "pyarrow")
 DECODE_THREADS = 16
 """That decode row groups on the host for a device, at most."""
 DEVICE_DECODE_THREADS = 8
@@ -42,6 +43,8 @@ DEVICE_DECODE_THREADS = 8
 class CupyOptions:
     window_rows: int = 0
     """Streamed: rows that are mixed together, rounded to whole batches; 0: as many as the memory budget holds."""
+    decode: str = "auto"
+    """Streamed to a GPU: pylibcudf, pyarrow, or auto: pylibcudf where it is installed."""
 
 
 class CupyLoader:
@@ -66,6 +69,7 @@ class CupyLoader:
         split: str = "train",
         memory_budget_bytes: int | None = None,
         window_rows: int = 0,
+        decode: str = "auto",
     ) -> None:
         """data: a folder that `feedrate prepare` made, of which `split` is read; or Parquet files of integer columns (ids),
         lists of integers (bags) and float columns, where `label` names one; or a Split.
@@ -73,8 +77,11 @@ class CupyLoader:
         device: "cpu", "cuda", "cuda:N", or "auto": a GPU where there are one and CuPy.
         memory_budget_bytes: of that device's memory; a shard that does not fit is streamed: row groups in random order, rows
         mixed within windows of window_rows (0: as many as the budget holds). None: all of it stays in memory.
+        decode: what reads row groups for a GPU: "pylibcudf", "pyarrow", or "auto": pylibcudf where it is installed.
         Raises FeedrateError for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
+        if decode not in DECODERS:
+            raise FeedrateError(f"decode is {decode!r}: choose from {', '.join(DECODERS)}")
         self.device = _auto() if device == "auto" else device
         self._config = LoaderConfig(
             batch_size=batch_size,
@@ -90,7 +97,7 @@ class CupyLoader:
         """Columns by kind."""
         own = found.rows // world_size if drop_last else self._config.rows_of(found.rows)
         self._batches = own // batch_size if drop_last else -(-own // batch_size)
-        self._rows = self._hold(found, window_rows)
+        self._rows = self._hold(found, window_rows, decode)
         self._at, self._begin = (0, 0), (0, 0)
 
     def __len__(self) -> int:
@@ -145,13 +152,13 @@ class CupyLoader:
             "window_rows": self._rows.window_rows if isinstance(self._rows, StreamedRows) else None,
         }
 
-    def _hold(self, split: Split, window_rows: int) -> HostRows | DeviceRows | StreamedRows:
+    def _hold(self, split: Split, window_rows: int, decode: str) -> HostRows | DeviceRows | StreamedRows:
         config, budget_bytes = self._config, self._config.memory_budget_bytes
         if budget_bytes is not None:
             groups = read_groups(split)
             resident_bytes = RESIDENT_COPIES * sum(group.nbytes for group in groups)
             if resident_bytes > budget_bytes or window_rows:
-                return self._stream(groups, split.schema, budget_bytes, window_rows)
+                return self._stream(groups, split.schema, budget_bytes, window_rows, decode)
         columns = read_columns(split)
         if self.device == "cpu":
             return HostRows(columns, config)
@@ -159,7 +166,9 @@ class CupyLoader:
         layout = choose_layout(there)
         return DeviceRows(there, layout, config, self.device, CupyKernels(kernels.source(layout), self.device))
 
-    def _stream(self, groups: Sequence[Group], schema: Schema, budget_bytes: int, window_rows: int) -> StreamedRows:
+    def _stream(
+        self, groups: Sequence[Group], schema: Schema, budget_bytes: int, window_rows: int, decode: str
+    ) -> StreamedRows:
         config, device = self._config, self.device
         if device == "cpu":
             rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
@@ -167,10 +176,11 @@ class CupyLoader:
         in_flight = groups_in_flight(groups, budget_bytes)
         reading_bytes = DECODING * in_flight * max(group.nbytes for group in groups)
         rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows, reading_bytes=reading_bytes)
-        decoder: Decoder = ArrowDecoder(schema, device)
-        threads = min(DECODE_THREADS, os.cpu_count() or 1)
-        if decodes_on(device):
+        decoder: Decoder
+        if decode == "pylibcudf" or (decode == "auto" and has_pylibcudf()):
             decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
+        else:
+            decoder, threads = ArrowDecoder(schema, device), min(DECODE_THREADS, os.cpu_count() or 1)
         layout = layout_of(schema)
         mixer = DeviceMixer(layout, config, device, CupyKernels(kernels.source(layout), device))
         return StreamedRows(groups, config, rows, decoder, mixer, Reads.of(in_flight, threads))
@@ -230,6 +240,7 @@ def _open(split: Split, config: LoaderConfig, options: CupyOptions) -> Loader:
         world_size=config.world_size,
         memory_budget_bytes=config.memory_budget_bytes,
         window_rows=options.window_rows,
+        decode=options.decode,
     )
 
 

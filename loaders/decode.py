@@ -14,6 +14,7 @@ import torch
 
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.columns import Columns, columns_of_table
+from feedrate.loaders.errors import LoaderUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,12 @@ class CudfDecoder:
     """Decoded on the device. Several row groups a read: each read has some milliseconds of its own."""
 
     def __init__(self, schema: Schema, device: str) -> None:
-        import pylibcudf
-
+        try:
+            import pylibcudf
+        except ImportError as error:
+            raise LoaderUnavailable(
+                "pylibcudf is not installed: `pip install 'feedrate[rapids]'` brings it; decode=pyarrow does without"
+            ) from error
         self._plc, self._schema, self._device = pylibcudf, schema, device
         self._own = threading.local()
         _use_memory_pool(device)
@@ -138,9 +143,8 @@ _TORCH_TYPES = {
 }
 
 
-def decodes_on(device: str) -> bool:
-    """Whether row groups can be decoded on the device itself."""
-    return device != "cpu" and find_spec("pylibcudf") is not None
+def has_pylibcudf() -> bool:
+    return find_spec("pylibcudf") is not None
 
 
 def _own_stream(own: threading.local, device: str) -> torch.cuda.Stream:

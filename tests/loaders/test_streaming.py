@@ -147,9 +147,12 @@ def test_no_rule_is_broken(planted: Split) -> None:
 
 
 @pytest.mark.gpu
-def test_no_rule_is_broken_on_a_gpu(planted: Split) -> None:
+@pytest.mark.parametrize("decode", ["pylibcudf", "pyarrow"])
+def test_no_rule_is_broken_on_a_gpu(decode: str, planted: Split) -> None:
+    if decode == "pylibcudf":
+        pytest.importorskip("pylibcudf")
     config = LoaderConfig(batch_size=512, memory_budget_bytes=BUDGET, device="cuda")
-    results = check(Case(registry.choose("cupy"), planted, config))
+    results = check(Case(registry.choose(f"cupy:decode={decode}"), planted, config))
     assert [result for result in results if result.outcome != "passed"] == []
 
 
@@ -187,6 +190,11 @@ def test_a_file_that_breaks_off_is_the_consumer_s_error_and_no_hang(small: Datas
         list(loader)
     loader.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
+
+
+def test_another_decoder_is_refused(small: Dataset) -> None:
+    with pytest.raises(FeedrateError, match="decode is 'cudf': choose from auto, pylibcudf, pyarrow"):
+        CupyLoader(small.folder, device="cpu", decode="cudf")
 
 
 def test_its_trial_is_right_and_says_how_well_it_mixes(small: Dataset, tmp_path: Path) -> None:
