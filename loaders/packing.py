@@ -108,7 +108,8 @@ class Packed:
     def take(self, order: np.ndarray, batch_size: int) -> Ordered:
         """The rows at these positions (int64 [N]), in that order, in fresh memory."""
         layout = self.layout
-        taken = _whole_rows(self.rows).take(order).view(layout.dtype)
+        # "clip" looks at no position: NumPy's own check costs a fifth of the gather, and ours are all within the rows
+        taken = _whole_rows(self.rows).take(order, mode="clip").view(layout.dtype)
         flat = [torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat]
         found = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
         found |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
