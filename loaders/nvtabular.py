@@ -24,6 +24,7 @@ import torch
 from feedrate.loaders import nvtabular_compat
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvironment, Split
 from feedrate.loaders.columns import batch_to
+from feedrate.loaders.decode import read_groups
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 HELD = 6
@@ -43,8 +44,9 @@ class NVTabularOptions:
     part_size_bytes: int = 0
     """Data in one partition, at least a row group. Rows mix only within a chunk of partitions, and larger ones load faster.
     0: as large as the memory budget allows."""
-    parts_per_chunk: int = 1
-    """Partitions shuffled together."""
+    parts_per_chunk: int = 0
+    """Partitions shuffled together. The library makes at least one of each file. 0: as many as the memory budget allows;
+    1 where part_size_bytes is given, and with defaults."""
     memory_pool: bool = True
     """On a GPU: cudf allocates from CUDA's pool through RMM; without one each allocation may wait for the device."""
     defaults: bool = False
@@ -55,9 +57,9 @@ class NVTabularOptions:
             raise FeedrateError(
                 f"defaults leaves the size of partitions to the library, and part_size_bytes is {self.part_size_bytes}"
             )
-        if self.part_size_bytes < 0 or self.parts_per_chunk < 1:
+        if self.part_size_bytes < 0 or self.parts_per_chunk < 0:
             raise FeedrateError(
-                f"part_size_bytes is {self.part_size_bytes} and parts_per_chunk {self.parts_per_chunk}, but must be at least 0 and 1"
+                f"part_size_bytes is {self.part_size_bytes} and parts_per_chunk {self.parts_per_chunk}, but must be at least 0"
             )
 
 
@@ -81,7 +83,7 @@ class NVTabularLoader:
             conts=list(schema.continuous),
             labels=[schema.label],
             shuffle=config.shuffle,
-            parts_per_chunk=options.parts_per_chunk,
+            parts_per_chunk=_parts_per_chunk(dataset.partition_lens, split, config, options, cpu=not self._on_gpu),
         )
         if self._on_gpu:
             self._iterator.device = torch.device(config.device).index or 0
@@ -178,12 +180,28 @@ def shares(sizes: Sequence[int], ranks: int) -> list[list[int]]:
 
 
 def _part_size(config: LoaderConfig, options: NVTabularOptions, *, cpu: bool) -> int:
-    """Bytes of a partition, so that HELD chunks of them fit into the memory budget: without one, half of what is free."""
+    """Bytes of a partition, so that a chunk of them is as large as it may be."""
+    return max(1, _chunk_bytes(config, cpu=cpu) // max(options.parts_per_chunk, 1))
+
+
+def _parts_per_chunk(
+    sizes: Sequence[int], split: Split, config: LoaderConfig, options: NVTabularOptions, *, cpu: bool
+) -> int:
+    """sizes: rows of each partition. How many of the largest make a chunk, where the options leave it open."""
+    if options.parts_per_chunk or options.part_size_bytes or options.defaults:
+        return options.parts_per_chunk or 1
+    row_bytes = sum(group.nbytes for group in read_groups(split)) / max(split.rows, 1)
+    fit = int(_chunk_bytes(config, cpu=cpu) / max(row_bytes * max(sizes), 1))
+    return max(1, min(fit, len(sizes)))
+
+
+def _chunk_bytes(config: LoaderConfig, *, cpu: bool) -> int:
+    """HELD chunks of this fit into the memory budget: without one, into half of what is free."""
     budget = config.memory_budget_bytes
     if budget is None:
         free = psutil.virtual_memory().available if cpu else torch.cuda.mem_get_info(config.device)[0]
         budget = free // 2
-    return max(1, budget // (HELD * options.parts_per_chunk))
+    return budget // HELD
 
 
 def _end_instead_of_hanging(iterator: Any) -> None:

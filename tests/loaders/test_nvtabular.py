@@ -46,6 +46,10 @@ def test_a_smaller_memory_budget_gives_more_partitions(planted: Split) -> None:
     # a file's row groups are one partition at most
     assert whole._iterator.dataset.npartitions == len(planted.files)
     assert tight._iterator.dataset.npartitions > len(planted.files)
+    # and they are shuffled together as far as the budget reaches
+    assert whole._iterator._buff.num_parts == len(planted.files)
+    assert tight._iterator._buff.num_parts < tight._iterator.dataset.npartitions
+    assert _open(planted, LoaderConfig(), part_size_bytes=30_000)._iterator._buff.num_parts == 1
 
 
 @pytest.mark.nvtabular
