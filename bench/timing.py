@@ -84,14 +84,15 @@ class EpochClock:
         while True:
             asked.append(clock())
             before = thread_cpu(), process_cpu()
-            if marks and (each_step or not came):
-                marks.add()
+            mark = marks if each_step or not came else None
+            if mark:
+                mark.add()
             with span("next"):
                 if batches is None:  # a loader may do its work before it returns an iterator: that is waiting, too
                     batches = iter(self._start())
                 batch = next(batches, None)
-            if marks and (each_step or not came):
-                marks.add()
+            if mark:
+                mark.add()
             note_cpu((thread_cpu() - before[0], process_cpu() - before[1]))
             came.append(clock())
             if batch is None:

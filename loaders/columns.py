@@ -34,12 +34,7 @@ class Columns:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Columns:
         """The same columns with every tensor changed."""
-        return Columns(
-            {name: change(column) for name, column in self.ids.items()},
-            {name: (change(values), change(offsets)) for name, (values, offsets) in self.bags.items()},
-            {name: change(column) for name, column in self.dense.items()},
-            change(self.label),
-        )
+        return _as_columns(Batch(self.ids, self.bags, self.dense, self.label).map(change))
 
     def to(self, device: str) -> Columns:
         """A copy in a device's memory."""

@@ -27,7 +27,7 @@ from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
 from feedrate.loaders.resident import DeviceRows, HostRows
-from feedrate.loaders.streaming import DECODING, Reads, StreamedRows, groups_in_flight, window_rows_for
+from feedrate.loaders.streaming import Reads, StreamedRows, groups_in_flight, window_rows_for
 from feedrate.loaders.windows import DeviceMixer, HostMixer
 
 RESIDENT_COPIES = 4
@@ -173,8 +173,7 @@ class CupyLoader:
         if device == "cpu":
             rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
             return StreamedRows(groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads())
-        in_flight = groups_in_flight(groups, budget_bytes)
-        reading_bytes = DECODING * in_flight * max(group.nbytes for group in groups)
+        in_flight, reading_bytes = groups_in_flight(groups, budget_bytes)
         rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows, reading_bytes=reading_bytes)
         decoder: Decoder
         if decode == "pylibcudf" or (decode == "auto" and has_pylibcudf()):

@@ -15,6 +15,7 @@ import torch
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.columns import Columns, columns_of_table
 from feedrate.loaders.errors import LoaderUnavailable
+from feedrate.loaders.memory_pool import use_memory_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class CudfDecoder:
             ) from error
         self._plc, self._schema, self._device = pylibcudf, schema, device
         self._own = threading.local()
-        _use_memory_pool(device)
+        use_memory_pool(device)
 
     def read(self, groups: Sequence[Group]) -> list[Columns]:
         stream = _own_stream(self._own, self._device)
@@ -153,12 +154,3 @@ def _own_stream(own: threading.local, device: str) -> torch.cuda.Stream:
         own.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     stream: torch.cuda.Stream = own.stream
     return stream
-
-
-def _use_memory_pool(device: str) -> None:
-    """Where nobody has chosen how cudf allocates: without a pool each allocation may wait for the whole device."""
-    import rmm
-
-    if type(rmm.mr.get_current_device_resource()) is rmm.mr.CudaMemoryResource:
-        with torch.cuda.device(device):
-            rmm.mr.set_current_device_resource(rmm.mr.CudaAsyncMemoryResource())

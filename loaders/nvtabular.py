@@ -26,6 +26,7 @@ from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvir
 from feedrate.loaders.columns import batch_to
 from feedrate.loaders.decode import read_groups
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.memory_pool import use_memory_pool
 
 HELD = 6
 """Chunks' worth of memory at the peak: tensors in use and in the queue, and the next as read, joined, cut and shuffled."""
@@ -71,10 +72,11 @@ class NVTabularLoader:
         self._on_gpu = _on_gpu(config.device)
         library = import_nvtabular()
         if self._on_gpu and options.memory_pool and not options.defaults:
-            _use_memory_pool(config.device)
+            use_memory_pool(config.device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, both as intended here
-            dataset = _dataset(library, split, config, options, cpu=not self._on_gpu)
+            chunk_bytes = _chunk_bytes(config, cpu=not self._on_gpu)
+            dataset = _dataset(library, split, config, options, chunk_bytes, cpu=not self._on_gpu)
         schema = split.schema
         self._iterator = library.TorchAsyncItr(
             dataset,
@@ -83,7 +85,7 @@ class NVTabularLoader:
             conts=list(schema.continuous),
             labels=[schema.label],
             shuffle=config.shuffle,
-            parts_per_chunk=_parts_per_chunk(dataset.partition_lens, split, config, options, cpu=not self._on_gpu),
+            parts_per_chunk=_parts_per_chunk(dataset.partition_lens, split, options, chunk_bytes),
         )
         if self._on_gpu:
             self._iterator.device = torch.device(config.device).index or 0
@@ -133,16 +135,9 @@ def _on_gpu(device: str) -> bool:
     return device != "cpu" and _with_cudf()
 
 
-def _use_memory_pool(device: str) -> None:
-    """For all that cudf allocates on the device in this process, from now on."""
-    import rmm
-
-    if not isinstance(rmm.mr.get_current_device_resource(), rmm.mr.CudaAsyncMemoryResource):
-        with torch.cuda.device(device):
-            rmm.mr.set_current_device_resource(rmm.mr.CudaAsyncMemoryResource())
-
-
-def _dataset(library: Library, split: Split, config: LoaderConfig, options: NVTabularOptions, *, cpu: bool) -> Any:
+def _dataset(
+    library: Library, split: Split, config: LoaderConfig, options: NVTabularOptions, chunk_bytes: int, *, cpu: bool
+) -> Any:
     """The library's Dataset of the split's columns, in at least as many partitions as there are ranks."""
     files = [str(file) for file in split.files]
 
@@ -151,11 +146,8 @@ def _dataset(library: Library, split: Split, config: LoaderConfig, options: NVTa
         dataset.schema = dataset.schema.select_by_name(list(split.schema.columns))
         return dataset
 
-    dataset = (
-        opened()
-        if options.defaults
-        else opened(part_size=options.part_size_bytes or _part_size(config, options, cpu=cpu))
-    )
+    part_size = options.part_size_bytes or max(1, chunk_bytes // max(options.parts_per_chunk, 1))
+    dataset = opened() if options.defaults else opened(part_size=part_size)
     if config.world_size == 1:
         return dataset
     groups = sum(pq.read_metadata(file).num_row_groups for file in split.files)
@@ -179,19 +171,12 @@ def shares(sizes: Sequence[int], ranks: int) -> list[list[int]]:
     return [sorted(share) for share in found]
 
 
-def _part_size(config: LoaderConfig, options: NVTabularOptions, *, cpu: bool) -> int:
-    """Bytes of a partition, so that a chunk of them is as large as it may be."""
-    return max(1, _chunk_bytes(config, cpu=cpu) // max(options.parts_per_chunk, 1))
-
-
-def _parts_per_chunk(
-    sizes: Sequence[int], split: Split, config: LoaderConfig, options: NVTabularOptions, *, cpu: bool
-) -> int:
+def _parts_per_chunk(sizes: Sequence[int], split: Split, options: NVTabularOptions, chunk_bytes: int) -> int:
     """sizes: rows of each partition. How many of the largest make a chunk, where the options leave it open."""
     if options.parts_per_chunk or options.part_size_bytes or options.defaults:
         return options.parts_per_chunk or 1
     row_bytes = sum(group.nbytes for group in read_groups(split)) / max(split.rows, 1)
-    fit = int(_chunk_bytes(config, cpu=cpu) / max(row_bytes * max(sizes), 1))
+    fit = int(chunk_bytes / max(row_bytes * max(sizes), 1))
     return max(1, min(fit, len(sizes)))
 
 

@@ -90,10 +90,11 @@ def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, 
     return EpochPlan(tuple(order), ends, first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
 
 
-def groups_in_flight(groups: Sequence[Group], budget_bytes: int) -> int:
-    """Row groups that may be decoded at a time within a device's memory budget: one at least."""
-    largest = max((group.nbytes for group in groups), default=0)
-    return max(1, min(MOST_GROUPS, int(READ_SHARE * budget_bytes / (DECODING * max(largest, 1)))))
+def groups_in_flight(groups: Sequence[Group], budget_bytes: int) -> tuple[int, int]:
+    """Row groups that may be decoded at a time within a device's memory budget, one at least; and the bytes that takes."""
+    group_bytes = DECODING * _largest_bytes(groups)
+    count = max(1, min(MOST_GROUPS, int(READ_SHARE * budget_bytes / max(group_bytes, 1))))
+    return count, count * group_bytes
 
 
 def window_rows_for(
@@ -106,7 +107,7 @@ def window_rows_for(
     """
     rows, nbytes = sum(group.rows for group in groups), sum(group.nbytes for group in groups)
     row_bytes = nbytes / max(rows, 1)
-    largest = max((group.nbytes for group in groups), default=0)
+    largest = _largest_bytes(groups)
     reading = reading_bytes or largest
     fits = int((budget_bytes - reading) / COPIES / max(row_bytes, 1)) // batch_size * batch_size
     if fits < batch_size:
@@ -117,6 +118,10 @@ def window_rows_for(
             "`feedrate prepare --row-group-rows` helps"
         )
     return max(batch_size, min(fits, asked) // batch_size * batch_size) if asked else fits
+
+
+def _largest_bytes(groups: Sequence[Group]) -> int:
+    return max((group.nbytes for group in groups), default=0)
 
 
 class StreamedRows:
