@@ -51,10 +51,11 @@ class EpochClock:
     ) -> None:
         """marks: of an epoch that is over, to use its events again.
 
-        each_step: False: only the first batch is marked on the device, and there is no stall: a loader alone may need less
-        time for a batch than its marks would.
+        each_step: False: on a GPU only the first batch is marked on the device, and there are neither stall nor CPU times: a
+        loader alone may need less time for a batch than these would.
         """
-        self._start, self._device, self._each_step = start, device, each_step
+        self._start, self._device = start, device
+        self._detailed = each_step or device == "cpu"
         self.rows = 0
         self.wall_s = 0.0
         self.window = (0.0, 0.0)
@@ -76,28 +77,30 @@ class EpochClock:
     def _batches(self) -> Iterator[Batch]:
         asked, came, marks, clock = self._asked, self._came, self._marks, time.monotonic
         note_cpu, thread_cpu, process_cpu = self._cpu.extend, time.thread_time, time.process_time
-        each_step = self._each_step
+        in_next, detailed, before = span("next"), self._detailed, (0.0, 0.0)
         batches: Iterator[Batch] | None = None
         synchronise(self._device)
         if marks:
             marks.begin()
         while True:
             asked.append(clock())
-            before = thread_cpu(), process_cpu()
-            mark = marks if each_step or not came else None
+            if detailed:
+                before = thread_cpu(), process_cpu()
+            mark = marks if detailed or not came else None
             if mark:
                 mark.add()
-            with span("next"):
+            with in_next:
                 if batches is None:  # a loader may do its work before it returns an iterator: that is waiting, too
                     batches = iter(self._start())
                 batch = next(batches, None)
             if mark:
                 mark.add()
-            note_cpu((thread_cpu() - before[0], process_cpu() - before[1]))
+            if detailed:
+                note_cpu((thread_cpu() - before[0], process_cpu() - before[1]))
             came.append(clock())
             if batch is None:
                 break
-            self.rows += len(batch.label)  # what came, whatever the batch says of itself
+            self.rows += batch.label.shape[0]  # what came, whatever the batch says of itself
             yield batch
         synchronise(self._device)
         self.window = asked[0], clock()
@@ -119,14 +122,14 @@ class EpochClock:
         return [after - before for before, after in zip(self._asked[:-1], self._asked[1:], strict=True)]
 
     @property
-    def wait_cpu_s(self) -> float:
+    def wait_cpu_s(self) -> float | None:
         """The consumer thread's CPU time in next()."""
-        return sum(self._cpu[::2])
+        return sum(self._cpu[::2]) if self._detailed else None
 
     @property
-    def wait_others_cpu_s(self) -> float:
+    def wait_others_cpu_s(self) -> float | None:
         """CPU time of the process's other threads while the consumer was in next()."""
-        return max(sum(self._cpu[1::2]) - self.wait_cpu_s, 0.0)
+        return max(sum(self._cpu[1::2]) - sum(self._cpu[::2]), 0.0) if self._detailed else None
 
     def first_batch_s(self) -> float:
         """From the start of the window until the first batch is ready on the device."""
@@ -139,7 +142,7 @@ class EpochClock:
         """Waiting with an idle device; and device time between steps beyond that (None on the CPU)."""
         if self._marks is None:  # the consumer is the device: it is idle whenever it waits
             return self.wait_s, None
-        if not self._each_step:
+        if not self._detailed:
             return None, None
         gaps = self._marks.gaps_s(self._asked[0])
         stall = sum(

@@ -305,17 +305,18 @@ def reported(
     phase: str, batches: Iterator[Batch] | EpochClock, total: int, batch_size: int, say: Progress
 ) -> Iterator[Batch]:
     """The batches as they are; twice a second a line to the suite, which takes silence for a hang."""
-    done, last = 0, now()
+    done, due = 0, now() + REPORT_EVERY_S
     say(phase, 0, total)
     for batch in batches:
-        if not len(batch.label):
+        rows = batch.label.shape[0]
+        if not rows:
             raise GateFailed(f"{phase}: a batch without rows came after {done:,} rows")
         yield batch
-        done += len(batch.label)
+        done += rows
         refuse_endless(done, total, batch_size)
-        if now() - last > REPORT_EVERY_S:
+        if now() > due:
             say(phase, done, total)
-            last = now()
+            due = now() + REPORT_EVERY_S
 
 
 def attempt(spec: TrialSpec, folder: Path, say: Progress) -> Message:

@@ -10,6 +10,7 @@ Kernels of its own through CuPy where the device is CUDA, NumPy on the CPU.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,8 +117,7 @@ class CupyLoader:
 
     def epoch(self, index: int, first: int = 0) -> Iterator[Batch]:
         """The batches of any epoch, from number `first` on; what __iter__ counts is not touched."""
-        batches = self._rows.batches(index, first)
-        return (batch for _, batch in zip(range(first, self._batches), batches, strict=False))
+        return itertools.islice(self._rows.batches(index, first), max(self._batches - first, 0))
 
     def state_dict(self) -> dict[str, Any]:
         """Where __iter__ is: for a checkpoint."""

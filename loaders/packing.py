@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,21 +140,27 @@ class Ordered:
     def cut(self, layout: Layout, size: int, begin: int, end: int) -> Iterator[Batch]:
         """Batches begin..end, all of `size` rows but for the last of all. They share memory: a split makes many tensors in one
         call, and an unsafe one spares autograd's notes on views, which matter only to who changes a batch in place."""
-        ids, names = layout.ids, [column.name for column in layout.flat]
-        flat = zip(*(torch.unsafe_split(column[begin * size : end * size], size) for column in self.flat), strict=True)
-        bags: list[Iterator[tuple[torch.Tensor, torch.Tensor]]] = []
+        flat = [torch.unsafe_split(column[begin * size : end * size], size) for column in self.flat]
+        bags: list[Iterable[tuple[torch.Tensor, torch.Tensor]]] = []
         for values, offsets, bounds in zip(self.values, self.offsets, self.bounds, strict=True):
             sizes = [after - before for before, after in itertools.pairwise(bounds[begin : end + 1])]
             parts = torch.unsafe_split_with_sizes(values[bounds[begin] : bounds[end]], sizes)
             own = torch.unsafe_split(offsets[begin * (size + 1) : end * (size + 1)], size + 1)
             bags.append(zip(parts, own, strict=True))
-        for columns in flat:
-            yield Batch(
-                dict(zip(names, columns[:ids], strict=False)),
-                {name: next(bag) for name, bag in zip(layout.bags, bags, strict=True)},
-                dict(zip(names[ids:], columns[ids:-1], strict=False)),
-                columns[-1],
-            )
+        names, ids = [column.name for column in layout.flat], layout.ids
+        return map(
+            Batch,
+            _named(names[:ids], flat[:ids]),
+            _named(layout.bags, bags),
+            _named(names[ids:-1], flat[ids:-1]),
+            flat[-1],
+        )
+
+
+def _named(names: Sequence[str], columns: Sequence[Iterable[Any]]) -> Iterator[dict[str, Any]]:
+    """For each batch its part of each column by name. It is all maps because a small batch costs the host more than the device."""
+    rows: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else itertools.repeat(())
+    return map(dict, map(zip, itertools.repeat(names), rows))
 
 
 def _from_zero(offsets: np.ndarray, size: int) -> np.ndarray:
