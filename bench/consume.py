@@ -85,7 +85,7 @@ class FusedReader:
         struct = tensors_struct(tensors)
         out = np.array([self._out.data_ptr()], np.uint64)
         arguments = np.array([struct.ctypes.data, out.ctypes.data], np.uint64)
-        fill, buffer = Struct(f"{2 * tensors}Q").pack_into, struct.view(np.uint64)
+        fill, buffer = Struct(f"{2 * tensors}Q").pack_into, struct.view(np.uint64).data
         launch_kernel, address, stream = self._cupy.cuda.driver.launchKernel, arguments.ctypes.data, self._stream
 
         def launch(*numbers: int, _kept: object = (kernel, out, arguments)) -> None:

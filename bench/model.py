@@ -7,7 +7,7 @@ Linear, ReLU, BatchNorm, Dropout; then Linear to one raw output.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -73,12 +73,21 @@ class EmbeddingMLP(nn.Module):
         self.output = nn.Linear(inputs, 1)
 
     def forward(self, batch: Batch) -> Tensor:
-        parts = [self.multi_hot[column_key(name)](values, offsets) for name, (values, offsets) in batch.bags.items()]
-        parts += [self.single_hot[column_key(name)](ids) for name, ids in batch.ids.items()]
+        embedded = [self.multi_hot[column_key(name)](*bags) for name, bags in batch.bags.items()]
+        embedded += [self.single_hot[column_key(name)](ids) for name, ids in batch.ids.items()]
+        return self.head(embedded, batch)
+
+    def head(self, embedded: Sequence[Tensor], batch: Batch) -> Tensor:
+        """All but the tables. embedded: [B, widths], multi-hot columns first; float32 [B]."""
+        parts = list(embedded)
         if self.continuous is not None:
             parts.append(self.continuous(torch.stack(list(batch.dense.values()), 1)))
-        output: Tensor = self.output(self.blocks(torch.cat(parts, 1)))
+        output: Tensor = self.output(self.blocks(parts[0] if len(parts) == 1 else torch.cat(parts, 1)))
         return output.view(-1)
+
+    def tables(self) -> list[nn.Parameter]:
+        """Embedding weights in the order of `embedded`."""
+        return [module.weight for kind in (self.multi_hot, self.single_hot) for module in kind.values()]  # type: ignore[misc]
 
 
 def build_model(schema: Schema, spec: ModelSpec, *, seed: int, device: str) -> EmbeddingMLP:
@@ -89,10 +98,19 @@ def build_model(schema: Schema, spec: ModelSpec, *, seed: int, device: str) -> E
     return model.to(device)
 
 
-def build_optimizer(model: nn.Module, spec: ModelSpec, *, fused: bool = False) -> torch.optim.Optimizer:
-    """fused: one kernel for all parameters, for optimizers that have such."""
+def throwaway_model(schema: Schema, spec: ModelSpec, *, device: str) -> EmbeddingMLP:
+    """The same but for its weights, which are drawn where they are."""
+    with torch.random.fork_rng(), torch.device(device):
+        return EmbeddingMLP(schema, spec)
+
+
+def build_optimizer(
+    parameters: Iterable[nn.Parameter], spec: ModelSpec, *, fused: bool = False, capturable: bool = False
+) -> torch.optim.Optimizer:
+    """fused: one kernel for all parameters, for optimizers that have such; capturable: Adam only, for a CUDA graph."""
     options = {"fused": True} if fused and spec.optimizer in FUSED else {}
-    return OPTIMIZERS[spec.optimizer](model.parameters(), lr=spec.learning_rate, **options)
+    options |= {"capturable": True} if capturable else {}
+    return OPTIMIZERS[spec.optimizer](parameters, lr=spec.learning_rate, **options)
 
 
 def loss_of(output: Tensor, label: Tensor, spec: ModelSpec) -> Tensor:

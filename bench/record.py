@@ -178,6 +178,12 @@ class TrialResult:
     """Host time in next() for each step of the timed epochs."""
     step_s: tuple[float, ...] | None = None
     """Host time from one next() to the following; on a GPU the host may run ahead."""
+    to_last_auc_s: float | None = None
+    """From the start of the trial's process until the last AUC: imports, opening, warm-up, epochs and evaluations."""
+    copy_bytes_per_s: float | None = None
+    """GPU: read and written by a copy within its memory, just before the epochs."""
+    step_bytes: float | None = None
+    """What the optimizer alone must move in a step; see bench/floor.py."""
     peak_rss_bytes: int | None = None
     """Of the trial's process and its children together; pages they share count for each."""
     peak_gpu_bytes: int | None = None
@@ -210,6 +216,17 @@ class TrialResult:
     def first_epoch_rows_per_s(self) -> float | None:
         first = self.epochs[0] if self.epochs and self.first_epochs else None
         return first.rows / first.wall_s if first and first.wall_s else None
+
+    @property
+    def step_floor_s(self) -> float | None:
+        """The least time of a step: what its optimizer must move, at the speed of a copy."""
+        return self.step_bytes / self.copy_bytes_per_s if self.step_bytes and self.copy_bytes_per_s else None
+
+    @property
+    def mean_step_s(self) -> float | None:
+        """Wall time of the steady epochs over their steps."""
+        rows_per_s = self.rows_per_s
+        return self.spec.batch_size / rows_per_s if rows_per_s else None
 
     @property
     def wait_fraction(self) -> float | None:

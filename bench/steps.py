@@ -7,29 +7,53 @@ was touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from feedrate.bench import lazy_adam
+from feedrate.bench.floor import optimizer_bytes
+from feedrate.bench.graph import GraphedStep
+from feedrate.bench.lazy_adam import LazyTables
 from feedrate.bench.model import EmbeddingMLP, build_optimizer, column_key, loss_of
 from feedrate.bench.spec import ModelSpec
 from feedrate.bench.timing import span
 from feedrate.loaders.base import Batch
+from feedrate.loaders.cupy import CupyKernels
+from feedrate.loaders.resident import Kernels
 
-Step = Callable[[Batch], Tensor]
-"""Learn from a batch; the loss before it, detached, on the device."""
+
+class Step(Protocol):
+    def __call__(self, batch: Batch) -> Tensor:
+        """Learn from a batch; the loss before it, detached, on the device."""
+        ...
+
+    def finish(self) -> None:
+        """Do what was put off, before the model is used for anything but the next step."""
+        ...
+
+    def least_bytes(self) -> float:
+        """What the optimizer alone must read and write in a step: after the last one. See bench/floor.py."""
+        ...
 
 
 def make_step(model: EmbeddingMLP, spec: ModelSpec) -> Step:
-    return FastStep(model, spec) if spec.step == "fast" else EagerStep(model, spec)
+    if spec.step == "eager":
+        return EagerStep(model, spec)
+    if spec.optimizer == "adam" and model.tables() and model.tables()[0].is_cuda and find_spec("cupy"):
+        torch.set_float32_matmul_precision("high")
+        lazy = LazyStep(model, spec, CupyKernels(lazy_adam.source(), str(model.tables()[0].device)))
+        return GraphedStep(lazy)
+    return FastStep(model, spec)
 
 
 class EagerStep:
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
         self._model, self._spec = model, spec
-        self._optimizer = build_optimizer(model, spec)
+        self._optimizer = build_optimizer(model.parameters(), spec)
 
     def __call__(self, batch: Batch) -> Tensor:
         loss = _forward(self._model, batch, self._spec)
@@ -40,6 +64,47 @@ class EagerStep:
             self._optimizer.step()
         return loss.detach()
 
+    def finish(self) -> None:
+        """Nothing is put off."""
+
+    def least_bytes(self) -> float:
+        return optimizer_bytes(_nbytes(self._model.parameters()), self._spec.optimizer)
+
+
+class LazyStep:
+    """Adam on the tables' touched rows (see lazy_adam.py), and nothing in it waits for the device: it can be a CUDA graph."""
+
+    def __init__(self, model: EmbeddingMLP, spec: ModelSpec, kernels: Kernels) -> None:
+        self._model, self._spec = model, spec
+        tables = model.tables()
+        own = {id(table) for table in tables}
+        self._others = [parameter for parameter in model.parameters() if id(parameter) not in own]
+        self._tables = LazyTables(list(tables), spec, kernels)
+        on_gpu = tables[0].is_cuda
+        self._optimizer = build_optimizer(self._others, spec, fused=True, capturable=on_gpu)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """batch: ids, values and offsets of int32."""
+        columns = [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
+        self._model.train(batch.rows > 1)
+        with span("forward"):
+            output = self._model.head([self._tables(columns)], batch)
+            loss = loss_of(output, batch.label, self._spec)
+        with span("backward"):
+            for parameter in self._others:
+                parameter.grad = None
+            loss.backward()  # type: ignore[no-untyped-call]
+        with span("optimizer"):
+            self._optimizer.step()
+            self._tables.end(columns)
+        return loss.detach()
+
+    def finish(self) -> None:
+        self._tables.settle()
+
+    def least_bytes(self) -> float:
+        return optimizer_bytes(self._tables.touched_bytes() + _nbytes(self._others), self._spec.optimizer)
+
 
 class FastStep:
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
@@ -47,7 +112,7 @@ class FastStep:
         self._tables = {name: Table.of(model, name) for name in model.single_hot_names}
         tables = {id(table.weight) for table in self._tables.values()}
         self._others = [parameter for parameter in model.parameters() if id(parameter) not in tables]
-        self._optimizer = build_optimizer(model, spec, fused=True)
+        self._optimizer = build_optimizer(model.parameters(), spec, fused=True)
         if next(model.parameters()).is_cuda:
             torch.set_float32_matmul_precision("high")
 
@@ -62,6 +127,12 @@ class FastStep:
             for name, table in self._tables.items():
                 table.forget(batch.ids[name])
         return loss.detach()
+
+    def finish(self) -> None:
+        """Nothing is put off."""
+
+    def least_bytes(self) -> float:
+        return optimizer_bytes(_nbytes(self._model.parameters()), self._spec.optimizer)
 
 
 class Table(nn.Module):
@@ -105,6 +176,10 @@ class _Rows(torch.autograd.Function):
         (ids,) = ctx.saved_tensors
         ctx.weight.grad.index_add_(0, ids, gradients[0])
         return None, None
+
+
+def _nbytes(parameters: Iterable[Tensor]) -> int:
+    return sum(parameter.nbytes for parameter in parameters)
 
 
 def _forward(model: EmbeddingMLP, batch: Batch, spec: ModelSpec) -> Tensor:

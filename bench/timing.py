@@ -38,6 +38,20 @@ def synchronise(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
+def device_seconds(work: Callable[[], None], device: str) -> float:
+    """Device time of what is enqueued on the current stream. Waits for it."""
+    import torch
+
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    synchronise(device)
+    with torch.cuda.device(device):
+        begin.record()
+        work()
+        end.record()
+    synchronise(device)
+    return begin.elapsed_time(end) / 1e3
+
+
 class EpochClock:
     """Starts an epoch, hands on its batches and notes when each was asked for, when it came and how many rows it had."""
 
@@ -46,15 +60,16 @@ class EpochClock:
         start: Callable[[], Iterator[Batch]],
         device: str,
         marks: DeviceMarks | None = None,
+        finish: Callable[[], None] = lambda: None,
         *,
         each_step: bool = True,
     ) -> None:
-        """marks: of an epoch that is over, to use its events again.
+        """marks: of an epoch that is over, to use its events again; finish: work that belongs to the epoch, after its last batch.
 
         each_step: False: on a GPU only the first batch is marked on the device, and there are neither stall nor CPU times: a
         loader alone may need less time for a batch than these would.
         """
-        self._start, self._device = start, device
+        self._start, self._device, self._finish = start, device, finish
         self._detailed = each_step or device == "cpu"
         self.rows = 0
         self.wall_s = 0.0
@@ -102,6 +117,7 @@ class EpochClock:
                 break
             self.rows += batch.label.shape[0]  # what came, whatever the batch says of itself
             yield batch
+        self._finish()
         synchronise(self._device)
         self.window = asked[0], clock()
         self.wall_s = self.window[1] - self.window[0]

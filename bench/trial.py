@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,14 +24,15 @@ from feedrate.bench.child import Message, Progress, Task
 from feedrate.bench.consume import reader, sums
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
 from feedrate.bench.environment import packages
+from feedrate.bench.floor import copy_bytes_per_s
 from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, check_form, refuse_endless, wrong_count
 from feedrate.bench.mismatch import explain
-from feedrate.bench.model import EmbeddingMLP, build_model, loss_of
+from feedrate.bench.model import EmbeddingMLP, build_model, loss_of, throwaway_model
 from feedrate.bench.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.steps import make_step
 from feedrate.bench.timing import DeviceMarks, EpochClock, now, span, synchronise, utc
-from feedrate.bench.usage import Usage, since
+from feedrate.bench.usage import Usage, since, since_process_start
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
 from feedrate.loaders.columns import batch_to, read_columns, read_head
@@ -52,6 +53,9 @@ class Measured:
     auc: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
+    to_last_auc_s: float | None = None
+    copy_bytes_per_s: float | None = None
+    step_bytes: float | None = None
     open_s: float | None = None
     first_batch_s: float | None = None
     resident_fraction: float | None = None
@@ -101,8 +105,9 @@ class Trial:
         if self.spec.mode == "load":
             self._read(batch)
         else:
-            model = self._new_model()
+            model = throwaway_model(self.dataset.info.schema, self.spec.model, device=self.spec.device)
             step = make_step(model, self.spec.model)
+            self.measured.copy_bytes_per_s = copy_bytes_per_s(self.spec.device)
             for _ in range(WARMUP_STEPS):
                 step(batch)
             model.eval()
@@ -141,7 +146,7 @@ class Trial:
         valid = None if self.choice.adapter.replays else self._open("valid", shuffle=False)
         try:
             for epoch in range(self.spec.epochs):
-                clock, before = self._begin_epoch(loader, epoch)
+                clock, before = self._begin_epoch(loader, epoch, step.finish)
                 total = torch.zeros((), device=self.spec.device)
                 with span("epoch"):
                     for batch in self._reported(f"epoch {epoch + 1}", clock, "train"):
@@ -151,16 +156,20 @@ class Trial:
                 self.measured.train_loss.append(self._finite("training loss", float(total.item()) / clock.rows))
                 if valid is not None:
                     self._evaluate(model, valid, check=epoch == 0)
+                    self.measured.to_last_auc_s = since_process_start()
+            self.measured.step_bytes = step.least_bytes()
         finally:
             if valid is not None:
                 valid.close()
 
-    def _begin_epoch(self, loader: Loader, epoch: int) -> tuple[EpochClock, Usage]:
+    def _begin_epoch(
+        self, loader: Loader, epoch: int, finish: Callable[[], None] = lambda: None
+    ) -> tuple[EpochClock, Usage]:
         if epoch and self.spec.cache == "cold":
             found = [self.measured.resident_fraction, self._make_cache()]
             self.measured.resident_fraction = max((share for share in found if share is not None), default=None)
         each_step = self.spec.mode != "load"
-        clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks, each_step=each_step)
+        clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks, finish, each_step=each_step)
         return clock, Usage.now(memory=False)
 
     def _end_epoch(self, clock: EpochClock, before: Usage) -> None:
@@ -291,6 +300,9 @@ class Trial:
             train_loss=tuple(measured.train_loss) if self.spec.mode == "train" else None,
             step_wait_s=tuple(round(wait, 7) for wait in measured.waits_s),
             step_s=tuple(round(step, 7) for step in measured.steps_s),
+            to_last_auc_s=measured.to_last_auc_s,
+            copy_bytes_per_s=measured.copy_bytes_per_s,
+            step_bytes=measured.step_bytes,
             peak_gpu_bytes=max(gpu, default=None),
             peak_torch_gpu_bytes=measured.peak_torch_gpu_bytes,
             peak_pss_bytes=max((epoch.pss_bytes for epoch in epochs if epoch.pss_bytes), default=None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -51,6 +52,11 @@ class Usage:
         """
         living = (spent - before.child_cpu_s.get(pid, 0.0) for pid, spent in self.child_cpu_s.items())
         return max(self.ended_cpu_s - before.ended_cpu_s, max(living, default=0.0))
+
+
+def since_process_start() -> float:
+    """Seconds."""
+    return time.time() - psutil.Process().create_time()
 
 
 def since(now: int | None, before: int | None) -> int | None:

@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torch_s_generator_alone
 def test_every_loss_and_optimizer_learns(loss: str, optimizer: str, planted: Split, columns: Columns) -> None:
     spec = ModelSpec(loss=loss, optimizer=optimizer, hidden=(16,))  # type: ignore[arg-type]
     model = build_model(planted.schema, spec, seed=0, device="cpu")
-    steps = build_optimizer(model, spec)
+    steps = build_optimizer(model.parameters(), spec)
     batch, losses = columns.slice(0, 500), []
     for _ in range(30):
         value = loss_of(model(batch), batch.label, spec)

@@ -75,7 +75,7 @@ def test_train(benchmark: BenchmarkFixture, name: str, loader: Loader, dataset: 
     """The loader drives the embedding MLP; AUC on the whole valid split after the last round."""
     spec = ModelSpec()
     model = build_model(dataset.info.schema, spec, seed=0, device=DEVICE)
-    optimizer = build_optimizer(model, spec)
+    optimizer = build_optimizer(model.parameters(), spec)
     clocks: list[EpochClock] = []
 
     def epoch() -> None:

@@ -13,6 +13,8 @@ import numpy as np
 
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 SHIM = r"""
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #define __global__
 #define __device__
@@ -21,6 +23,9 @@ SHIM = r"""
 struct uint4 { unsigned x, y, z, w; };
 struct Place { unsigned x; };
 static thread_local Place blockIdx, blockDim, threadIdx, gridDim;
+struct float2 { float x, y; };
+template <class T> static inline T atomicAdd(T* at, T more) { T old = *at; *at += more; return old; }
+static inline int atomicExch(int* at, int own) { int old = *at; *at = own; return old; }
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((std::uint64_t)a * b) >> 32); }
 """
 RUN = r"""
