@@ -15,10 +15,13 @@ LEAK_EPOCHS = 3
 LEAK_FRACTION = 0.01
 """Of what is in use, that each of them must have added."""
 
+OVER_BUDGET = 0.1
+"""Of the memory budget, that a loader may take on top."""
+
 
 def raised(trial: TrialResult, *, same_order: bool) -> TrialResult:
     """The trial with the flags that its own process can raise."""
-    found = [*_shuffle(trial, same_order), *_leak(trial), *_cache(trial)]
+    found = [*_shuffle(trial, same_order), *_leak(trial), *_cache(trial), *_over_budget(trial)]
     return replace(trial, flags=(*trial.flags, *found))
 
 
@@ -68,3 +71,10 @@ def _cache(trial: TrialResult) -> list[str]:
         return []
     missed = resident < 0.95 if trial.spec.cache == "warm" else resident > 0.05
     return [f"the page cache was to be {trial.spec.cache}, and held {resident:.0%} of the files"] if missed else []
+
+
+def _over_budget(trial: TrialResult) -> list[str]:
+    held, budget = trial.peak_loader_gpu_bytes, trial.spec.memory_budget_bytes
+    if held is None or budget is None or held <= budget * (1 + OVER_BUDGET):
+        return []
+    return [f"the loader held {held / 1e6:,.0f} MB of device memory, over its budget of {budget / 1e6:,.0f} MB"]

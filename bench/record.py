@@ -192,6 +192,8 @@ class TrialResult:
     """Of host memory at the ends of epochs, pages that processes share counted once."""
     peak_torch_gpu_bytes: int | None = None
     """Reserved by torch's allocator; peak_gpu_bytes less this is the loader's own pools and CUDA itself."""
+    peak_loader_gpu_bytes: int | None = None
+    """Mode load: reserved, since the loader was opened, by torch's allocator and the device's default pool, which cudf uses."""
     gpu_busy_fraction: float | None = None
     """Of records before version 2; now in gpu."""
     gpu: GpuRecord | None = None

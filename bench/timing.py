@@ -49,7 +49,7 @@ def device_seconds(work: Callable[[], None], device: str) -> float:
         work()
         end.record()
     synchronise(device)
-    return begin.elapsed_time(end) / 1e3
+    return float(begin.elapsed_time(end)) / 1e3
 
 
 class EpochClock:

@@ -37,6 +37,7 @@ from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
 from feedrate.loaders.columns import batch_to, read_columns, read_head
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.memory_pool import most_pool_bytes
 
 WARMUP_STEPS = 3
 REPORT_EVERY_S = 0.5
@@ -63,6 +64,7 @@ class Measured:
     shuffle: ShuffleRecord | None = None
     same_order: bool = False
     peak_torch_gpu_bytes: int | None = None
+    peak_loader_gpu_bytes: int | None = None
 
 
 class Trial:
@@ -92,7 +94,7 @@ class Trial:
             else:
                 self._train(loader)
             if self.spec.device != "cpu":
-                self.measured.peak_torch_gpu_bytes = torch.cuda.max_memory_reserved(self.spec.device)
+                self._note_memory()
             if not self.choice.adapter.replays:
                 self._gate(loader)
         finally:
@@ -114,6 +116,16 @@ class Trial:
             with torch.no_grad():
                 model(batch)
         synchronise(self.spec.device)
+        if self.spec.device != "cpu":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.spec.device)
+
+    def _note_memory(self) -> None:
+        """Before the gate, which holds batches and hashes."""
+        device, measured = self.spec.device, self.measured
+        measured.peak_torch_gpu_bytes = torch.cuda.max_memory_reserved(device)
+        if self.spec.mode == "load":
+            measured.peak_loader_gpu_bytes = measured.peak_torch_gpu_bytes + most_pool_bytes(device)
 
     def _make_cache(self) -> float | None:
         return pagecache.make(self.dataset.split("train").files, self.spec.cache)
@@ -305,6 +317,7 @@ class Trial:
             step_bytes=measured.step_bytes,
             peak_gpu_bytes=max(gpu, default=None),
             peak_torch_gpu_bytes=measured.peak_torch_gpu_bytes,
+            peak_loader_gpu_bytes=measured.peak_loader_gpu_bytes,
             peak_pss_bytes=max((epoch.pss_bytes for epoch in epochs if epoch.pss_bytes), default=None),
             shuffle=measured.shuffle,
             resident_fraction=measured.resident_fraction,

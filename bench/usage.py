@@ -56,7 +56,7 @@ class Usage:
 
 def since_process_start() -> float:
     """Seconds."""
-    return time.time() - psutil.Process().create_time()
+    return float(time.time() - psutil.Process().create_time())
 
 
 def since(now: int | None, before: int | None) -> int | None:

@@ -181,7 +181,8 @@ class CupyLoader:
         else:
             decoder, threads = ArrowDecoder(schema, device), min(DECODE_THREADS, os.cpu_count() or 1)
         layout = layout_of(schema)
-        mixer = DeviceMixer(layout, config, device, CupyKernels(kernels.source(layout), device))
+        source = kernels.window_source(len(layout.flat), len(layout.bags))
+        mixer = DeviceMixer(layout, config, device, CupyKernels(source, device))
         return StreamedRows(groups, config, rows, decoder, mixer, Reads.of(in_flight, threads))
 
 

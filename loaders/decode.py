@@ -13,9 +13,14 @@ import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Schema, Split
-from feedrate.loaders.columns import Columns, columns_of_table
+from feedrate.loaders.columns import Columns, columns_of_batch, columns_of_table
 from feedrate.loaders.errors import LoaderUnavailable
 from feedrate.loaders.memory_pool import use_memory_pool
+
+ALIGNED = 16
+"""Bytes that columns begin at multiples of in a block."""
+SPARE = 1.1
+"""Times what a row group needs that its pinned memory is made of, for others are a little larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,19 @@ class Group:
     rows: int
     nbytes: int
     """Of its columns as tensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows begin..end of some columns."""
+
+    columns: Columns
+    begin: int
+    end: int
+
+    def cut(self, begin: int, end: int) -> Part:
+        """Of its own rows begin..end."""
+        return Part(self.columns, self.begin + begin, self.begin + end)
 
 
 def read_groups(split: Split) -> tuple[Group, ...]:
@@ -46,33 +64,56 @@ def read_groups(split: Split) -> tuple[Group, ...]:
 class Decoder(Protocol):
     """Called by several threads at once."""
 
-    def read(self, groups: Sequence[Group]) -> list[Columns]:
-        """Each group's columns, there when this returns."""
+    def read(self, groups: Sequence[Group]) -> list[Part]:
+        """Each group's rows, there when this returns."""
         ...
 
 
 class ArrowDecoder:
-    """Into host memory, and on to the device through pinned memory."""
+    """Into host memory, and on to the device through pinned memory: one block, and one copy, for a row group."""
 
     def __init__(self, schema: Schema, device: str) -> None:
         self._schema, self._device = schema, device
         self._own = threading.local()
 
-    def read(self, groups: Sequence[Group]) -> list[Columns]:
-        return [self._read(group) for group in groups]
+    def read(self, groups: Sequence[Group]) -> list[Part]:
+        return [Part(self._read(group), 0, group.rows) for group in groups]
 
     def _read(self, group: Group) -> Columns:
         names = list(self._schema.columns)
         with pq.ParquetFile(group.file) as parquet:
             table = parquet.read_row_group(group.number, columns=names, use_threads=self._device == "cpu")
         columns = columns_of_table(table, self._schema)
-        if self._device == "cpu":
-            return columns
-        stream = _own_stream(self._own, self._device)
+        return columns if self._device == "cpu" else self._to_device(columns)
+
+    def _to_device(self, columns: Columns) -> Columns:
+        batch = columns.slice(0, columns.rows)
+        places, end = [], 0
+        for tensor in batch.tensors():
+            places.append(end)
+            end += -(-tensor.nbytes // ALIGNED) * ALIGNED
+        staged = self._staging(end)
+        stream = own_stream(self._own, self._device)
         with torch.cuda.stream(stream):
-            there = columns.map(lambda tensor: tensor.pin_memory().to(self._device, non_blocking=True))
+            there = torch.empty(end, dtype=torch.uint8, device=self._device)
+            for place, tensor in zip(places, batch.tensors(), strict=True):
+                staged[place : place + tensor.nbytes].view(tensor.dtype).copy_(tensor)
+            there.copy_(staged[:end], non_blocking=True)
         stream.synchronize()
-        return there
+        rest = iter(places)
+
+        def placed(tensor: torch.Tensor) -> torch.Tensor:
+            place = next(rest)
+            return there[place : place + tensor.nbytes].view(tensor.dtype)
+
+        return columns_of_batch(batch.map(placed))
+
+    def _staging(self, nbytes: int) -> torch.Tensor:
+        """Pinned memory of the thread that asks, uint8: used again for each of its row groups."""
+        if not hasattr(self._own, "staging") or len(self._own.staging) < nbytes:
+            self._own.staging = torch.empty(int(nbytes * SPARE), dtype=torch.uint8, pin_memory=True)
+        staging: torch.Tensor = self._own.staging
+        return staging
 
 
 class CudfDecoder:
@@ -89,8 +130,9 @@ class CudfDecoder:
         self._own = threading.local()
         use_memory_pool(device)
 
-    def read(self, groups: Sequence[Group]) -> list[Columns]:
-        stream = _own_stream(self._own, self._device)
+    def read(self, groups: Sequence[Group]) -> list[Part]:
+        """Groups of one file lie side by side in the same columns."""
+        stream = own_stream(self._own, self._device)
         files: dict[Path, list[Group]] = {}
         for group in groups:
             files.setdefault(group.file, []).append(group)
@@ -99,7 +141,7 @@ class CudfDecoder:
         stream.synchronize()
         found, begin = {}, 0
         for group in (group for own in files.values() for group in own):
-            found[group] = whole.part(begin, begin + group.rows)
+            found[group] = Part(whole, begin, begin + group.rows)
             begin += group.rows
         return [found[group] for group in groups]
 
@@ -148,7 +190,7 @@ def has_pylibcudf() -> bool:
     return find_spec("pylibcudf") is not None
 
 
-def _own_stream(own: threading.local, device: str) -> torch.cuda.Stream:
+def own_stream(own: threading.local, device: str) -> torch.cuda.Stream:
     """Of the thread that asks."""
     if not hasattr(own, "stream"):
         own.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -90,15 +90,58 @@ def source(layout: Layout) -> str:
     return "\n".join([PERMUTE.replace("ROUNDS", str(ROUNDS)), _lengths(layout), _rows(layout), _POINTED])
 
 
+def window_source(flat: int, bags: int) -> str:
+    """Kernels `window_lengths`, `window_rows` and `pointed` for columns as they are, so many of 4 bytes and so many of bags: rows
+    that are used once are not worth packing."""
+    words = PERMUTE.replace("ROUNDS", str(ROUNDS))
+    return "\n".join([words, _window_lengths(bags), _window_rows(flat, bags), _POINTED])
+
+
+def _window_lengths(bags: int) -> str:
+    parameters = "".join(f", const int* offsets_{bag}, int* taken_{bag}" for bag in range(bags))
+    body = "\n    ".join(f"taken_{bag}[i + 1] = offsets_{bag}[row + 1] - offsets_{bag}[row];" for bag in range(bags))
+    return _order_kernel("window_lengths", parameters, body)
+
+
+def _window_rows(flat: int, bags: int) -> str:
+    parameters = [f"const u32* column_{place}, u32* flat_{place}" for place in range(flat)]
+    body = [f"flat_{place}[i] = column_{place}[row];" for place in range(flat)]
+    for bag in range(bags):
+        parameters.append(f"const int* offsets_{bag}, const int* taken_{bag}, int* own_{bag}, i64* starts_{bag}")
+        body.append(f"starts_{bag}[i] = offsets_{bag}[row];" + _batch_offsets(f"taken_{bag}", f"own_{bag}"))
+    return f"""
+extern "C" __global__ void window_rows(const u32* order, u32 count, u32 batch, {", ".join(parameters)}) {{
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    u32 row = order[i], number = i / batch, begin = number * batch;
+    bool last = i + 1 == count || i + 1 == begin + batch;
+    {"".join(body)}
+}}"""
+
+
+def _batch_offsets(taken: str, out: str) -> str:
+    """Each batch's offsets, from 0."""
+    return f"""
+        int base_{taken} = {taken}[begin];
+        {out}[i + number] = {taken}[i] - base_{taken};
+        if (last) {out}[i + number + 1] = {taken}[i + 1] - base_{taken};
+"""
+
+
 def _lengths(layout: Layout) -> str:
     """order[i]: the row that comes i-th; for each bag column its length at i + 1, to be summed up."""
     bags = range(len(layout.bags))
     parameters = "".join(f", const {_length_type(layout, bag)}* lengths_{bag}, int* taken_{bag}" for bag in bags)
     body = "\n    ".join(f"taken_{bag}[i + 1] = lengths_{bag}[row];" for bag in bags)
+    return _order_kernel("lengths", parameters, body)
+
+
+def _order_kernel(name: str, parameters: str, body: str) -> str:
+    """out[i]: the row that comes i-th; and what is found of it."""
     names = ", ".join(f"key_{place}" for place in range(ROUNDS))
     keys = ", ".join(f"u32 key_{place}" for place in range(ROUNDS))
     return f"""
-extern "C" __global__ void lengths(u32 rows, u32 a, u32 b, {keys}, u32 first, u32 step, u32 count, u32* __restrict__ out{parameters}) {{
+extern "C" __global__ void {name}(u32 rows, u32 a, u32 b, {keys}, u32 first, u32 step, u32 count, u32* __restrict__ out{parameters}) {{
     u32 i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
     Order order = {{rows, a, b, {{{names}}}}};
@@ -148,14 +191,10 @@ def _row_body(layout: Layout) -> Iterator[str]:
     found |= {column.name: column for column in layout.pointed}
     for place, name in enumerate(layout.bags):
         column = found[name]
-        yield f"""{{
-        int base = taken_{place}[begin], at = taken_{place}[i];
-        offsets_{place}[i + number] = at - base;
-        if (last) offsets_{place}[i + number + 1] = taken_{place}[i + 1] - base;
-"""
+        yield "{" + _batch_offsets(f"taken_{place}", f"offsets_{place}")
         if isinstance(column, Inline):
             member, size = members[column.stored.str]
-            yield f"""        int length = row.byte[{column.length_at}];
+            yield f"""        int at = taken_{place}[i], length = row.byte[{column.length_at}];
         #pragma unroll
         for (int k = 0; k < {8 * column.words // size}; ++k)
             if (k < length) values_{place}[at + k] = (int)row.{member}[{column.at // size} + k] - 1;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -99,9 +99,8 @@ class DeviceRows:
         config: LoaderConfig,
         device: str,
         kernels: Kernels,
-        stream: torch.cuda.Stream | None = None,
     ) -> None:
-        """columns: on the device; layout: theirs, for which the kernels were made; stream: to shuffle on; None: a new one."""
+        """columns: on the device; layout: theirs, for which the kernels were made."""
         self._config, self._device, self._kernels = config, torch.device(device), kernels
         self._layout = layout
         self._total = columns.rows
@@ -119,7 +118,7 @@ class DeviceRows:
             raise FeedrateError(
                 f"the shard has over {LARGEST:,} rows or values: give a --memory-budget, and it is streamed"
             )
-        self._side = stream or new_stream(self._device)
+        self._side = new_stream(self._device)
         self._next: tuple[int, Epoch] | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
@@ -140,14 +139,16 @@ class DeviceRows:
 
     def start(self, epoch: int) -> Epoch:
         """Enqueue the epoch's shuffle."""
-        with self._on_side():
+        if self._side is not None:
+            self._side.wait_stream(torch.cuda.current_stream(self._device))
+        with on_stream(self._side):
             order = torch.empty(self._count, dtype=torch.int32, device=self._device)
             taken = [torch.zeros(self._count + 1, dtype=torch.int32, device=self._device) for _ in self._layout.bags]
             self._launch_lengths(epoch, order, taken)
             for sums in taken:
                 sums[1:].cumsum_(0)
-            bounds = self._bounds(taken)
-            counted = self._event()
+            bounds = batch_bounds(taken, self._config.batch_size)
+            counted = record(self._side)
             flat = [self._empty(self._count, column.out) for column in self._layout.flat]
             offsets = [self._empty(self._count + self._batches, np.dtype("i4")) for _ in self._layout.bags]
             if self._config.world_size == 1:  # then how many values there are is known without looking
@@ -157,13 +158,13 @@ class DeviceRows:
                 sizes = [int(row[-1]) for row in bounds]
             values = [self._empty(size, np.dtype("i4")) for size in sizes]
             self._launch_rows(order, taken, flat, offsets, values)
-            return Epoch(flat, offsets, values, bounds, counted, self._event())
+            return Epoch(flat, offsets, values, bounds, counted, record(self._side))
 
     def _launch_lengths(self, epoch: int, order: torch.Tensor, taken: list[torch.Tensor]) -> None:
         config = self._config
         words = order_words(self._total, shuffle=config.shuffle, seed=config.seed, epoch=epoch)
         numbers = (*words, *(np.uint32(number) for number in (config.rank, config.world_size, self._count)))
-        bags = [pointer for pair in zip(self._lengths, taken, strict=True) for pointer in _pointers(*pair)]
+        bags = [pointer for pair in zip(self._lengths, taken, strict=True) for pointer in pointers(*pair)]
         self._kernels.launch("lengths", self._count, (*numbers, order.data_ptr(), *bags))
 
     def _launch_rows(
@@ -176,42 +177,18 @@ class DeviceRows:
     ) -> None:
         inline = self._layout.inline_names
         arguments: list[Any] = [
-            *_pointers(self._rows, order),
+            *pointers(self._rows, order),
             np.uint32(self._count),
             np.uint32(self._config.batch_size),
         ]
-        arguments += _pointers(*flat)
+        arguments += pointers(*flat)
         starts = {name: self._empty(self._count, np.dtype("i8")) for name in self._layout.bags if name not in inline}
         for place, name in enumerate(self._layout.bags):
-            arguments += _pointers(taken[place], offsets[place], values[place] if name in inline else starts[name])
+            arguments += pointers(taken[place], offsets[place], values[place] if name in inline else starts[name])
         self._kernels.launch("rows", self._count, tuple(arguments))
         for place, name in enumerate(self._layout.bags):
             if name not in inline:
-                lanes = _lanes(self._sizes[place], self._total)
-                pointers = _pointers(self._values[name], starts[name], taken[place])
-                numbers = np.uint32(self._count), np.uint32(lanes)
-                target = values[place].data_ptr()
-                self._kernels.launch("pointed", self._count * lanes, (*pointers, *numbers, target))
-
-    def _bounds(self, taken: list[torch.Tensor]) -> torch.Tensor:
-        """Where each batch's values begin, and the end: on its way to the host."""
-        size = self._config.batch_size
-        if not taken:
-            return torch.zeros(0, 1, dtype=torch.int32)
-        found = torch.stack([torch.cat([sums[:-1:size], sums[-1:]]) for sums in taken])
-        if self._side is None:
-            return found
-        host = torch.empty(found.shape, dtype=found.dtype, pin_memory=True)
-        return host.copy_(found, non_blocking=True)
-
-    def _on_side(self) -> contextlib.AbstractContextManager[object]:
-        if self._side is None:
-            return contextlib.nullcontext()
-        self._side.wait_stream(torch.cuda.current_stream(self._device))
-        return torch.cuda.stream(self._side)
-
-    def _event(self) -> torch.cuda.Event | None:
-        return None if self._side is None else self._side.record_event()
+                launch_pointed(self._kernels, self._values[name], starts[name], taken[place], values[place])
 
     def _empty(self, rows: int, kind: np.dtype[Any]) -> torch.Tensor:
         return torch.empty(rows, dtype=getattr(torch, kind.name), device=self._device)
@@ -232,7 +209,36 @@ def new_stream(device: torch.device) -> torch.cuda.Stream | None:
     return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
 
-def _pointers(*tensors: torch.Tensor) -> list[int]:
+def on_stream(stream: torch.cuda.Stream | None) -> contextlib.AbstractContextManager[object]:
+    """What is enqueued goes there; None: where it went before."""
+    return contextlib.nullcontext() if stream is None else torch.cuda.stream(stream)
+
+
+def record(stream: torch.cuda.Stream | None) -> torch.cuda.Event | None:
+    return None if stream is None else stream.record_event()
+
+
+def batch_bounds(taken: Sequence[torch.Tensor], size: int) -> torch.Tensor:
+    """Where each batch's values begin, and the end: int32 [bags, batches + 1], on its way to the host."""
+    if not taken:
+        return torch.zeros(0, 1, dtype=torch.int32)
+    found = torch.stack([torch.cat([sums[:-1:size], sums[-1:]]) for sums in taken])
+    if not found.is_cuda:
+        return found
+    host = torch.empty(found.shape, dtype=found.dtype, pin_memory=True)
+    return host.copy_(found, non_blocking=True)
+
+
+def launch_pointed(
+    kernels: Kernels, values: torch.Tensor, starts: torch.Tensor, taken: torch.Tensor, out: torch.Tensor
+) -> None:
+    """Copy each row's bag, which begins at starts[i] in `values`, to taken[i] in `out`."""
+    lanes = _lanes(len(out), len(starts))
+    numbers = np.uint32(len(starts)), np.uint32(lanes)
+    kernels.launch("pointed", len(starts) * lanes, (*pointers(values, starts, taken), *numbers, out.data_ptr()))
+
+
+def pointers(*tensors: torch.Tensor) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from feedrate.loaders.base import Batch, LoaderConfig
-from feedrate.loaders.columns import Columns, draw_order, order_generator
-from feedrate.loaders.decode import Decoder, Group
+from feedrate.loaders.columns import draw_order, order_generator
+from feedrate.loaders.decode import Decoder, Group, Part
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.windows import Mixer
 
@@ -146,7 +146,7 @@ class StreamedRows:
         plan, size = plan_epoch(self._groups, self._config, self.window_rows, epoch), self._config.batch_size
         window, skipped = divmod(first * size, plan.window_rows)
 
-        def mix(parts: Sequence[Columns], number: int) -> Any:
+        def mix(parts: Sequence[Part], number: int) -> Any:
             words = self._config.seed, epoch, number, self._config.rank
             return self._mixer.mix(parts, int(np.random.SeedSequence(words).generate_state(1)[0]))
 
@@ -187,7 +187,7 @@ class Reader:
         window: int,
         decoder: Decoder,
         reads: Reads,
-        mix: Callable[[Sequence[Columns], int], Any],
+        mix: Callable[[Sequence[Part], int], Any],
     ) -> None:
         self._plan, self._decoder, self._reads, self._mix = plan, decoder, reads, mix
         self._ready: queue.Queue[Any] = queue.Queue(1)
@@ -229,22 +229,22 @@ class Reader:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _windows(self, pool: ThreadPoolExecutor, first: int) -> Iterator[tuple[int, list[Columns]]]:
+    def _windows(self, pool: ThreadPoolExecutor, first: int) -> Iterator[tuple[int, list[Part]]]:
         """A window's last row group is kept: the next one may begin in it."""
         pieces = {number: self._plan.pieces(number) for number in range(first, self._plan.windows)}
         coming = self._decoded(pool, list(dict.fromkeys(piece.group for own in pieces.values() for piece in own)))
-        kept: dict[Group, Columns] = {}
+        kept: dict[Group, Part] = {}
         for number, own in pieces.items():
             while own[-1].group not in kept:
-                group, columns = next(coming)
-                kept[group] = columns
-            yield number, [_cut(kept[piece.group], piece) for piece in own]
+                group, part = next(coming)
+                kept[group] = part
+            yield number, [kept[piece.group].cut(piece.begin, piece.end) for piece in own]
             for piece in own[:-1]:
                 del kept[piece.group]
 
-    def _decoded(self, pool: ThreadPoolExecutor, groups: Sequence[Group]) -> Iterator[tuple[Group, Columns]]:
+    def _decoded(self, pool: ThreadPoolExecutor, groups: Sequence[Group]) -> Iterator[tuple[Group, Part]]:
         """In order, `ahead` reads at a time."""
-        waiting: deque[tuple[Sequence[Group], Future[list[Columns]]]] = deque()
+        waiting: deque[tuple[Sequence[Group], Future[list[Part]]]] = deque()
         for begin in range(0, len(groups), self._reads.groups):
             own = groups[begin : begin + self._reads.groups]
             waiting.append((own, pool.submit(self._decoder.read, own)))
@@ -254,11 +254,6 @@ class Reader:
             yield from self._first(waiting)
 
     @staticmethod
-    def _first(waiting: deque[tuple[Sequence[Group], Future[list[Columns]]]]) -> Iterator[tuple[Group, Columns]]:
+    def _first(waiting: deque[tuple[Sequence[Group], Future[list[Part]]]]) -> Iterator[tuple[Group, Part]]:
         groups, decoded = waiting.popleft()
         return zip(groups, decoded.result(), strict=True)
-
-
-def _cut(columns: Columns, piece: Piece) -> Columns:
-    whole = piece.begin == 0 and piece.end == piece.group.rows
-    return columns if whole else columns.part(piece.begin, piece.end)

@@ -41,6 +41,16 @@ def _rows_per_joule(trial: TrialResult) -> float | None:
     return trial.rows / trial.gpu.energy_j if trial.rows and trial.gpu and trial.gpu.energy_j else None
 
 
+def _floor_fraction(trial: TrialResult) -> float | None:
+    floor_s, step_s = trial.step_floor_s, trial.mean_step_s
+    return floor_s / step_s if floor_s and step_s else None
+
+
+def _eval_fraction(trial: TrialResult) -> float | None:
+    pairs = [(epoch.eval_s, epoch.wall_s) for epoch in trial.steady if epoch.eval_s is not None]
+    return sum(eval_s for eval_s, _ in pairs) / sum(wall_s for _, wall_s in pairs) if pairs else None
+
+
 def _gpu_busy(trial: TrialResult) -> float | None:
     return trial.gpu.busy_fraction if trial.gpu else trial.gpu_busy_fraction
 
@@ -110,6 +120,31 @@ METRICS = (
         "peak_torch_gpu_bytes", "Device memory, torch", "B", "lower", "train",
         "Reserved by torch's allocator: model, gradients, and batches of loaders that use it.",
         lambda trial: trial.peak_torch_gpu_bytes, units.size, in_table=False,
+    ),
+    Metric(
+        "peak_loader_gpu_bytes", "Device memory, loader", "B", "lower", "load",
+        "Reserved by torch's allocator and the device's default pool (cudf's) since the loader was opened, the loader being alone.",
+        lambda trial: trial.peak_loader_gpu_bytes, units.size, in_table=False,
+    ),
+    Metric(
+        "step_s", "Step", "s", "lower", "train",
+        "Wall time of the steady epochs over their steps.",
+        lambda trial: trial.mean_step_s, units.seconds, in_table=False,
+    ),
+    Metric(
+        "step_floor_fraction", "Step, share of floor", "1", "higher", "train",
+        "The least time of a step, which is what its optimizer alone must move at the speed of a copy on that device, over the step's.",
+        _floor_fraction, units.percent, in_table=False,
+    ),
+    Metric(
+        "to_last_auc_s", "Start to last AUC", "s", "lower", "train",
+        "From the start of the trial's process until the last AUC: imports, opening, warm-up, epochs and evaluations.",
+        lambda trial: trial.to_last_auc_s, units.seconds, in_table=False,
+    ),
+    Metric(
+        "eval_fraction", "Evaluation", "1", "lower", "train",
+        "Validation pass over the training epoch before it; the first, in which rows are checked as well, is left out where there are more.",
+        _eval_fraction, units.percent, in_table=False,
     ),
     Metric(
         "gpu_busy_fraction", "GPU busy", "1", "higher", "train",

@@ -58,3 +58,13 @@ def test_throttling_is_named() -> None:
     gpu = GpuRecord(samples=5, period_s=0.1, throttled=("hardware slowdown",))
     assert flags.throttled(gpu) == ("the GPU was throttled: hardware slowdown",)
     assert flags.throttled(replace(gpu, throttled=())) == flags.throttled(None) == ()
+
+
+@pytest.mark.parametrize(("held_mb", "words"), [(1090, ()), (1200, ("over its budget of 1,000 MB",)), (None, ())])
+def test_a_loader_that_holds_more_than_its_budget_is_named(held_mb: int | None, words: tuple[str, ...]) -> None:
+    spec = replace(TRIAL.spec, memory_budget_bytes=10**9)
+    found = flags.raised(
+        replace(TRIAL, spec=spec, peak_loader_gpu_bytes=held_mb and held_mb * 10**6), same_order=False
+    ).flags
+    assert len(found) == len(words)
+    assert all(word in flag for word, flag in zip(words, found, strict=True))

@@ -25,13 +25,14 @@ from feedrate.loaders import CupyLoader, registry
 from feedrate.loaders.base import Categorical, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.conformance import Case, check
-from feedrate.loaders.decode import Group, read_groups
+from feedrate.loaders.decode import Group, Part, read_groups
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.kernels import source
+from feedrate.loaders.kernels import window_source
 from feedrate.loaders.packing import layout_of
 from feedrate.loaders.streaming import COPIES, Reads, StreamedRows, plan_epoch, window_rows_for
 from feedrate.loaders.windows import DeviceMixer, HostMixer
 
+WINDOW_KERNELS = ("window_lengths", "window_rows", "pointed")
 BUDGET = 1_200_000
 """Bytes: a few of the planted split's row groups."""
 
@@ -72,11 +73,10 @@ class HeldGroups:
 
     def __init__(self, whole: Columns, sizes: list[int]) -> None:
         self.groups = _groups(sizes)
-        ends = list(accumulate(sizes))
-        self._columns = [whole.part(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        self._parts = [Part(whole, end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
 
-    def read(self, groups: Sequence[Group]) -> list[Columns]:
-        return [self._columns[group.number] for group in groups]
+    def read(self, groups: Sequence[Group]) -> list[Part]:
+        return [self._parts[group.number] for group in groups]
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
@@ -99,7 +99,7 @@ def test_every_row_comes_once_through_either_mixer_whatever_the_schema_and_the_w
         label="y",
     )
     layout = layout_of(schema)
-    kernels = CompiledKernels(source(layout), tmp_path)
+    kernels = CompiledKernels(window_source(len(layout.flat), len(layout.bags)), tmp_path, WINDOW_KERNELS)
     for on_device in (False, True):
         seen: list[int] = []
         for rank in range(ranks):
