@@ -1,8 +1,8 @@
-"""A training step recorded once as a CUDA graph and replayed for every batch of that size: one launch in place of a hundred."""
+"""Work recorded once as a CUDA graph and replayed for every batch of that size: one launch in place of a hundred."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -53,30 +53,24 @@ class StaticBatch:
         return [*batch.ids.values(), *batch.dense.values(), batch.label]
 
 
-class Capturable(Protocol):
-    """A step of int32 ids that waits for nothing, and reads a bag's values only as far as its last offset. See steps.Step."""
+class Graphed:
+    """work(batch) -> Tensor, as a graph for batches like the first one; on others it is run as they come."""
 
-    def __call__(self, batch: Batch) -> Tensor: ...
-    def finish(self) -> None: ...
-    def least_bytes(self) -> float: ...
-
-
-class GraphedStep:
-    """The step as a graph for batches like the first one; others are learned from as they come."""
-
-    def __init__(self, learn: Capturable) -> None:
-        self._learn, self.finish, self.least_bytes = learn, learn.finish, learn.least_bytes
+    def __init__(self, work: Callable[[Batch], Tensor]) -> None:
+        """work: waits for nothing, takes int32 ids, and reads a bag's values only as far as its last offset."""
+        self._work = work
         self._static: StaticBatch | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._loss: Tensor | None = None
+        self._result: Tensor | None = None
         self._warm = 0
         self._side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def __call__(self, batch: Batch) -> Tensor:
+        """The result is overwritten by the next call."""
         if self._static is None:
             self._static = StaticBatch(batch)
         if not self._static.fits(batch):
-            return self._learn(_narrow(batch))
+            return self._work(_narrow(batch))
         self._static.fill(batch)
         if self._graph is None and self._warm < WARM_STEPS:
             self._warm += 1
@@ -84,23 +78,23 @@ class GraphedStep:
         if self._graph is None:
             self._record(self._static.batch)
         assert self._graph is not None
-        assert self._loss is not None
+        assert self._result is not None
         self._graph.replay()
-        return self._loss
+        return self._result
 
     def _beside(self, batch: Batch) -> Tensor:
-        """A step on another stream than the default one, as recording wants it."""
+        """On another stream than the default one, as recording wants it."""
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):
-            loss = self._learn(batch)
+            result = self._work(batch)
         torch.cuda.current_stream().wait_stream(self._side)
-        return loss
+        return result
 
     def _record(self, batch: Batch) -> None:
-        """Nothing is learned by it. Other threads, a loader's, may go on meanwhile."""
+        """Nothing is computed by it. Other threads, a loader's, may go on meanwhile."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self._side, capture_error_mode="thread_local"):
-            self._loss = self._learn(batch)
+            self._result = self._work(batch)
         self._graph = graph
 
 

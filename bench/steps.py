@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from feedrate.bench import lazy_adam
 from feedrate.bench.floor import optimizer_bytes
-from feedrate.bench.graph import GraphedStep
+from feedrate.bench.graph import Graphed
 from feedrate.bench.lazy_adam import LazyTables
 from feedrate.bench.model import EmbeddingMLP, build_optimizer, column_key, loss_of
 from feedrate.bench.spec import ModelSpec
@@ -35,6 +35,10 @@ class Step(Protocol):
         """Do what was put off, before the model is used for anything but the next step."""
         ...
 
+    def predict(self, batch: Batch) -> Tensor:
+        """Scores [B] of a model that is in eval mode, without gradients; after finish()."""
+        ...
+
     def least_bytes(self) -> float:
         """What the optimizer alone must read and write in a step: after the last one. See bench/floor.py."""
         ...
@@ -45,8 +49,7 @@ def make_step(model: EmbeddingMLP, spec: ModelSpec) -> Step:
         return EagerStep(model, spec)
     if spec.optimizer == "adam" and model.tables() and model.tables()[0].is_cuda and find_spec("cupy"):
         torch.set_float32_matmul_precision("high")
-        lazy = LazyStep(model, spec, CupyKernels(lazy_adam.source(), str(model.tables()[0].device)))
-        return GraphedStep(lazy)
+        return GraphedStep(LazyStep(model, spec, CupyKernels(lazy_adam.source(), str(model.tables()[0].device))))
     return FastStep(model, spec)
 
 
@@ -66,6 +69,10 @@ class EagerStep:
 
     def finish(self) -> None:
         """Nothing is put off."""
+
+    def predict(self, batch: Batch) -> Tensor:
+        scores: Tensor = self._model(batch)
+        return scores
 
     def least_bytes(self) -> float:
         return optimizer_bytes(_nbytes(self._model.parameters()), self._spec.optimizer)
@@ -102,8 +109,26 @@ class LazyStep:
     def finish(self) -> None:
         self._tables.settle()
 
+    def predict(self, batch: Batch) -> Tensor:
+        columns = [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
+        return self._model.head([self._tables.gather(columns)], batch)
+
     def least_bytes(self) -> float:
         return optimizer_bytes(self._tables.touched_bytes() + _nbytes(self._others), self._spec.optimizer)
+
+
+class GraphedStep:
+    """A LazyStep in CUDA graphs: one to learn, one to predict."""
+
+    def __init__(self, step: LazyStep) -> None:
+        self._learn, self._predict = Graphed(step), Graphed(step.predict)
+        self.finish, self.least_bytes = step.finish, step.least_bytes
+
+    def __call__(self, batch: Batch) -> Tensor:
+        return self._learn(batch)
+
+    def predict(self, batch: Batch) -> Tensor:
+        return self._predict(batch).clone()
 
 
 class FastStep:
@@ -130,6 +155,10 @@ class FastStep:
 
     def finish(self) -> None:
         """Nothing is put off."""
+
+    def predict(self, batch: Batch) -> Tensor:
+        scores: Tensor = self._model(batch)
+        return scores
 
     def least_bytes(self) -> float:
         return optimizer_bytes(_nbytes(self._model.parameters()), self._spec.optimizer)

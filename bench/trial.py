@@ -30,7 +30,7 @@ from feedrate.bench.mismatch import explain
 from feedrate.bench.model import EmbeddingMLP, build_model, loss_of, throwaway_model
 from feedrate.bench.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
-from feedrate.bench.steps import make_step
+from feedrate.bench.steps import Step, make_step
 from feedrate.bench.timing import DeviceMarks, EpochClock, now, span, synchronise, utc
 from feedrate.bench.usage import Usage, since, since_process_start
 from feedrate.loaders import registry
@@ -39,7 +39,8 @@ from feedrate.loaders.columns import batch_to, read_columns, read_head
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.memory_pool import most_pool_bytes
 
-WARMUP_STEPS = 3
+WARMUP_STEPS = 5
+"""Enough for a CUDA graph to be recorded and replayed."""
 REPORT_EVERY_S = 0.5
 
 
@@ -113,8 +114,10 @@ class Trial:
             for _ in range(WARMUP_STEPS):
                 step(batch)
             model.eval()
+            step.finish()
             with torch.no_grad():
-                model(batch)
+                for _ in range(WARMUP_STEPS):
+                    step.predict(batch)
         synchronise(self.spec.device)
         if self.spec.device != "cpu":
             torch.cuda.empty_cache()
@@ -167,7 +170,7 @@ class Trial:
                 self._end_epoch(clock, before)
                 self.measured.train_loss.append(self._finite("training loss", float(total.item()) / clock.rows))
                 if valid is not None:
-                    self._evaluate(model, valid, check=epoch == 0)
+                    self._evaluate(model, step, valid, check=epoch == 0)
                     self.measured.to_last_auc_s = since_process_start()
             self.measured.step_bytes = step.least_bytes()
         finally:
@@ -216,14 +219,14 @@ class Trial:
         measured.waits_s += clock.waits_s
         measured.steps_s += clock.steps_s
 
-    def _evaluate(self, model: EmbeddingMLP, valid: Loader, *, check: bool) -> None:
+    def _evaluate(self, model: EmbeddingMLP, step: Step, valid: Loader, *, check: bool) -> None:
         """AUC and loss on the whole valid split, through the same loader; its rows are checked the first time."""
         begin = now()
         outputs, labels, rows = [], [], RowSum()
         model.eval()
         with span("evaluate"), torch.no_grad():
             for batch in self._reported("evaluate", valid.epoch(0), "valid"):
-                outputs.append(model(batch))
+                outputs.append(step.predict(batch))
                 labels.append(batch.label)
                 if check:
                     check_form(batch, self.spec.device)

@@ -34,7 +34,7 @@ class Columns:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Columns:
         """The same columns with every tensor changed."""
-        return columns_of_batch(Batch(self.ids, self.bags, self.dense, self.label).map(change))
+        return _as_columns(Batch(self.ids, self.bags, self.dense, self.label).map(change))
 
     def to(self, device: str) -> Columns:
         """A copy in a device's memory."""
@@ -42,7 +42,7 @@ class Columns:
 
     def part(self, start: int, stop: int) -> Columns:
         """Rows start..stop as views, but for the offsets."""
-        return columns_of_batch(self.slice(start, stop))
+        return _as_columns(self.slice(start, stop))
 
     def take(self, rows: Tensor) -> Batch:
         """The rows at these positions (int64 [B]), in that order."""
@@ -99,11 +99,6 @@ def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
     )
 
 
-def columns_of_batch(batch: Batch) -> Columns:
-    """The same tensors."""
-    return Columns(batch.ids, batch.bags, batch.dense, batch.label)
-
-
 def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """The bags of these rows: (values int32 [N], offsets int32 [B + 1])."""
     starts = offsets.index_select(0, rows)
@@ -158,6 +153,10 @@ def _bags(column: pa.ChunkedArray) -> tuple[Tensor, Tensor]:
     # int32 as long as it reaches: half the bytes to gather
     wide = np.int32 if offsets[-1] < 2**31 else np.int64
     return torch.from_numpy(values.astype(np.int32)), torch.from_numpy(offsets.astype(wide))
+
+
+def _as_columns(batch: Batch) -> Columns:
+    return Columns(batch.ids, batch.bags, batch.dense, batch.label)
 
 
 def _join_bags(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Schema, Split
-from feedrate.loaders.columns import Columns, columns_of_batch, columns_of_table
+from feedrate.loaders.columns import Columns, columns_of_table
 from feedrate.loaders.errors import LoaderUnavailable
 from feedrate.loaders.memory_pool import use_memory_pool
 
@@ -80,40 +83,65 @@ class ArrowDecoder:
         return [Part(self._read(group), 0, group.rows) for group in groups]
 
     def _read(self, group: Group) -> Columns:
-        names = list(self._schema.columns)
-        with pq.ParquetFile(group.file) as parquet:
-            table = parquet.read_row_group(group.number, columns=names, use_threads=self._device == "cpu")
-        columns = columns_of_table(table, self._schema)
-        return columns if self._device == "cpu" else self._to_device(columns)
+        on_host = self._device == "cpu"
+        table = self._file(group.file).read_row_group(
+            group.number, columns=list(self._schema.columns), use_threads=on_host
+        )
+        return columns_of_table(table, self._schema) if on_host else self._to_device(table)
 
-    def _to_device(self, columns: Columns) -> Columns:
-        batch = columns.slice(0, columns.rows)
-        places, end = [], 0
-        for tensor in batch.tensors():
-            places.append(end)
-            end += -(-tensor.nbytes // ALIGNED) * ALIGNED
-        staged = self._staging(end)
+    def _file(self, file: Path) -> pq.ParquetFile:
+        """Opened once a thread."""
+        if not hasattr(self._own, "file") or self._own.name != file:
+            self._own.name, self._own.file = file, pq.ParquetFile(file)
+        return self._own.file
+
+    def _to_device(self, table: pa.Table) -> Columns:
+        """Few calls, for in each of them the thread may have to wait for the interpreter's lock."""
+        arrays = list(row_group_arrays(table, self._schema))
+        ends = list(itertools.accumulate(-(-4 * len(array) // ALIGNED) * ALIGNED for array, _ in arrays))
+        staged = self._staging(ends[-1])
+        spans = [(begin, begin + 4 * len(array)) for begin, (array, _) in zip([0, *ends], arrays, strict=False)]
+        for (begin, end), (array, kind) in zip(spans, arrays, strict=True):
+            np.copyto(staged[begin:end].view(kind), array, casting="unsafe")
         stream = own_stream(self._own, self._device)
         with torch.cuda.stream(stream):
-            there = torch.empty(end, dtype=torch.uint8, device=self._device)
-            for place, tensor in zip(places, batch.tensors(), strict=True):
-                staged[place : place + tensor.nbytes].view(tensor.dtype).copy_(tensor)
-            there.copy_(staged[:end], non_blocking=True)
+            there = torch.from_numpy(staged[: ends[-1]]).to(self._device, non_blocking=True)
         stream.synchronize()
-        rest = iter(places)
+        found = (
+            there[begin:end].view(torch.float32 if kind is np.float32 else torch.int32)
+            for (begin, end), (_, kind) in zip(spans, arrays, strict=True)
+        )
+        return Columns(
+            {column.name: next(found) for column in self._schema.single_hot},
+            {column.name: (next(found), next(found)) for column in self._schema.multi_hot},
+            {name: next(found) for name in self._schema.continuous},
+            next(found),
+        )
 
-        def placed(tensor: torch.Tensor) -> torch.Tensor:
-            place = next(rest)
-            return there[place : place + tensor.nbytes].view(tensor.dtype)
-
-        return columns_of_batch(batch.map(placed))
-
-    def _staging(self, nbytes: int) -> torch.Tensor:
+    def _staging(self, nbytes: int) -> np.ndarray:
         """Pinned memory of the thread that asks, uint8: used again for each of its row groups."""
         if not hasattr(self._own, "staging") or len(self._own.staging) < nbytes:
             self._own.staging = torch.empty(int(nbytes * SPARE), dtype=torch.uint8, pin_memory=True)
-        staging: torch.Tensor = self._own.staging
+        staging: np.ndarray = self._own.staging.numpy()
         return staging
+
+
+def row_group_arrays(table: pa.Table, schema: Schema) -> Iterator[tuple[np.ndarray, type]]:
+    """Of a row group, as they lie there: (array, wanted type) of each tensor of a batch, in its order."""
+    for column in schema.single_hot:
+        yield _whole(table[column.name]).to_numpy(zero_copy_only=False), np.int32
+    for column in schema.multi_hot:
+        lists = _whole(table[column.name])
+        offsets = lists.offsets.to_numpy()
+        yield lists.flatten().to_numpy(zero_copy_only=False), np.int32
+        yield (offsets - offsets[0] if offsets[0] else offsets), np.int32
+    for name in (*schema.continuous, schema.label):
+        yield _whole(table[name]).to_numpy(zero_copy_only=False), np.float32
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A row group's column is one chunk but for a very large one's."""
+    return column.chunk(0) if column.num_chunks == 1 else pa.concatrow_group_arrays(column.chunks)
 
 
 class CudfDecoder:

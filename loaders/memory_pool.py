@@ -11,13 +11,13 @@ def use_memory_pool(device: str) -> None:
     """The device's default pool, in this process from now on, where nobody has chosen another way: without one each allocation may
     wait for the whole device."""
     import rmm
-    from cuda.bindings import runtime
+    from cuda.bindings import driver, runtime
 
     with torch.cuda.device(device):
         if type(rmm.mr.get_current_device_resource()) is not rmm.mr.CudaMemoryResource:
             return
         pool, attribute = _default_pool(runtime, device), runtime.cudaMemPoolAttr
-        everything = runtime.cuuint64_t(2**64 - 1)  # nothing is given back to the device before the process ends
+        everything = driver.cuuint64_t(2**64 - 1)  # nothing is given back to the device before the process ends
         runtime.cudaMemPoolSetAttribute(pool, attribute.cudaMemPoolAttrReleaseThreshold, everything)
         rmm.mr.set_current_device_resource(rmm.mr.CudaAsyncViewMemoryResource(pool))
 

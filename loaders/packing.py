@@ -179,7 +179,7 @@ def _from_zero(offsets: np.ndarray, size: int) -> np.ndarray:
 def pack(columns: Columns) -> Packed:
     """Choose the layout for these columns, and write their rows in it."""
     layout = choose_layout(columns)
-    rows = torch.zeros(columns.rows, layout.row_bytes, dtype=torch.uint8)
+    rows = torch.from_numpy(np.zeros((columns.rows, layout.row_bytes), np.uint8))  # NumPy asks for huge pages
     write_rows(columns, layout, rows)
     return Packed(layout, rows.numpy().view(layout.dtype)[:, 0], pointed_values(columns, layout))
 

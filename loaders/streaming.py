@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from bisect import bisect_right
 from collections import deque
@@ -28,6 +29,9 @@ READ_SHARE = 0.4
 """Of the memory budget, at most, for row groups that are being decoded."""
 MOST_GROUPS = 32
 """That are decoded at a time."""
+SWITCH_S = 1e-4
+"""Python's switch interval while row groups are read ahead in several threads. At its usual 5 ms a consumer that is busy in Python
+makes each of their calls wait as long for the interpreter's lock, and reading comes to a tenth of its speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,8 @@ class Reader:
 
     def _run(self, window: int) -> None:
         pool = ThreadPoolExecutor(self._reads.threads, thread_name_prefix="decode")
+        usual_s = sys.getswitchinterval()
+        sys.setswitchinterval(min(usual_s, SWITCH_S))
         try:
             for number, parts in self._windows(pool, window):
                 if self._stopped.is_set():
@@ -228,6 +234,7 @@ class Reader:
             self._ready.put(None)
         finally:
             pool.shutdown(cancel_futures=True)
+            sys.setswitchinterval(usual_s)
 
     def _windows(self, pool: ThreadPoolExecutor, first: int) -> Iterator[tuple[int, list[Part]]]:
         """A window's last row group is kept: the next one may begin in it."""

@@ -23,9 +23,9 @@ from feedrate.bench.spec import TrialSpec
 from feedrate.bench.suite import run_suite
 from feedrate.loaders import CupyLoader, registry
 from feedrate.loaders.base import Categorical, LoaderConfig, Schema, Split
-from feedrate.loaders.columns import Columns, read_columns
+from feedrate.loaders.columns import Columns, columns_of_table, read_columns
 from feedrate.loaders.conformance import Case, check
-from feedrate.loaders.decode import Group, Part, read_groups
+from feedrate.loaders.decode import Group, Part, read_groups, row_group_arrays
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import window_source
 from feedrate.loaders.packing import layout_of
@@ -220,3 +220,11 @@ def test_the_order_is_fixed_by_seed_and_epoch(planted: Split) -> None:
     assert np.array_equal(rows(1, 2), rows(1, 2))
     assert not np.array_equal(rows(1, 2), rows(1, 3))
     assert not np.array_equal(rows(1, 2), rows(2, 2))
+
+
+def test_a_row_group_s_arrays_are_its_columns(planted: Split) -> None:
+    for group in read_groups(planted):
+        table = pq.ParquetFile(group.file).read_row_group(group.number, columns=list(planted.schema.columns))
+        wanted = columns_of_table(table, planted.schema)
+        found = [torch.from_numpy(array.astype(kind)) for array, kind in row_group_arrays(table, planted.schema)]
+        assert all(map(torch.equal, found, wanted.slice(0, wanted.rows).tensors()))
