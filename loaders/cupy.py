@@ -173,13 +173,13 @@ class CupyLoader:
         if device == "cpu":
             rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
             return StreamedRows(groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads())
-        in_flight, reading_bytes = groups_in_flight(groups, budget_bytes)
-        rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows, reading_bytes=reading_bytes)
         decoder: Decoder
         if decode == "pylibcudf" or (decode == "auto" and has_pylibcudf()):
             decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
         else:
             decoder, threads = ArrowDecoder(schema, device), min(DECODE_THREADS, os.cpu_count() or 1)
+        in_flight, reading_bytes = groups_in_flight(groups, budget_bytes, decoder.memory)
+        rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows, reading_bytes=reading_bytes)
         layout = layout_of(schema)
         source = kernels.window_source(len(layout.flat), len(layout.bags))
         mixer = DeviceMixer(layout, config, device, CupyKernels(source, device))

@@ -67,6 +67,9 @@ def read_groups(split: Split) -> tuple[Group, ...]:
 class Decoder(Protocol):
     """Called by several threads at once."""
 
+    memory: float
+    """Of the device, while it decodes a row group: in sizes of its columns."""
+
     def read(self, groups: Sequence[Group]) -> list[Part]:
         """Each group's rows, there when this returns."""
         ...
@@ -75,9 +78,13 @@ class Decoder(Protocol):
 class ArrowDecoder:
     """Into host memory, and on to the device through pinned memory: one block, and one copy, for a row group."""
 
+    memory = 1.5  # its columns, and what the allocator rounds up
+
     def __init__(self, schema: Schema, device: str) -> None:
         self._schema, self._device = schema, device
         self._own = threading.local()
+        # one for all threads: there is one copy engine, and torch keeps memory apart by streams
+        self._stream = None if device == "cpu" else torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def read(self, groups: Sequence[Group]) -> list[Part]:
         return [Part(self._read(group), 0, group.rows) for group in groups]
@@ -103,10 +110,12 @@ class ArrowDecoder:
         spans = [(begin, begin + 4 * len(array)) for begin, (array, _) in zip([0, *ends], arrays, strict=False)]
         for (begin, end), (array, kind) in zip(spans, arrays, strict=True):
             np.copyto(staged[begin:end].view(kind), array, casting="unsafe")
-        stream = own_stream(self._own, self._device)
-        with torch.cuda.stream(stream):
-            there = torch.from_numpy(staged[: ends[-1]]).to(self._device, non_blocking=True)
-        stream.synchronize()
+        assert self._stream is not None
+        with torch.cuda.stream(self._stream):
+            there = torch.empty(rounded(ends[-1]), dtype=torch.uint8, device=self._device)
+            there[: ends[-1]].copy_(torch.from_numpy(staged[: ends[-1]]), non_blocking=True)
+            copied = self._stream.record_event()
+        copied.synchronize()
         found = (
             there[begin:end].view(torch.float32 if kind is np.float32 else torch.int32)
             for (begin, end), (_, kind) in zip(spans, arrays, strict=True)
@@ -146,6 +155,8 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 class CudfDecoder:
     """Decoded on the device. Several row groups a read: each read has some milliseconds of its own."""
+
+    memory = 5.0  # compressed, as pages, and as columns; and the pool's granularity. Seen on an H100
 
     def __init__(self, schema: Schema, device: str) -> None:
         try:
@@ -212,6 +223,12 @@ _TORCH_TYPES = {
     "FLOAT32": "float32",
     "FLOAT64": "float64",
 }
+
+
+def rounded(count: int) -> int:
+    """Up to a multiple of a thirty-second to a sixteenth of it: memory of such sizes is found again for the next of its kind."""
+    step = 1 << max(count.bit_length() - 5, 0)
+    return -(-count // step) * step
 
 
 def has_pylibcudf() -> bool:

@@ -23,9 +23,7 @@ from feedrate.loaders.windows import Mixer
 
 COPIES = 6
 """Windows' worth of memory at the peak: one consumed, one ready, and the next as decoded, joined, packed and shuffled."""
-DECODING = 2
-"""Times a row group's size that decoding it takes on a device: compressed, and as pages, and as columns."""
-READ_SHARE = 0.4
+READ_SHARE = 0.5
 """Of the memory budget, at most, for row groups that are being decoded."""
 MOST_GROUPS = 32
 """That are decoded at a time."""
@@ -94,9 +92,12 @@ def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, 
     return EpochPlan(tuple(order), ends, first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
 
 
-def groups_in_flight(groups: Sequence[Group], budget_bytes: int) -> tuple[int, int]:
-    """Row groups that may be decoded at a time within a device's memory budget, one at least; and the bytes that takes."""
-    group_bytes = DECODING * _largest_bytes(groups)
+def groups_in_flight(groups: Sequence[Group], budget_bytes: int, memory: float) -> tuple[int, int]:
+    """Row groups that may be decoded at a time within a device's memory budget, one at least; and the bytes that takes.
+
+    memory: see Decoder.
+    """
+    group_bytes = int(memory * _largest_bytes(groups))
     count = max(1, min(MOST_GROUPS, int(READ_SHARE * budget_bytes / max(group_bytes, 1))))
     return count, count * group_bytes
 

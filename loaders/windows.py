@@ -10,7 +10,7 @@ import torch
 
 from feedrate.loaders.base import Batch, LoaderConfig
 from feedrate.loaders.columns import Columns, draw_order, join
-from feedrate.loaders.decode import Part
+from feedrate.loaders.decode import Part, rounded
 from feedrate.loaders.kernels import order_words
 from feedrate.loaders.packing import Layout
 from feedrate.loaders.resident import (
@@ -135,18 +135,12 @@ class DeviceMixer:
         """Memory of the mixer's own: what is in it is over with the next window."""
         if name not in self._buffers or len(self._buffers[name]) < count:
             self._buffers.pop(name, None)
-            self._buffers[name] = torch.empty(_rounded(count), dtype=kind, device=self._device)
+            self._buffers[name] = torch.empty(rounded(count), dtype=kind, device=self._device)
         return self._buffers[name][:count]
 
     def _fresh(self, count: int, kind: torch.dtype) -> torch.Tensor:
         """Memory that goes to the consumer, of a size that the next window's probably has, too: then it is found again."""
-        return torch.empty(_rounded(count), dtype=kind, device=self._device)[:count]
-
-
-def _rounded(count: int) -> int:
-    """Up to a multiple of a thirty-second to a sixteenth of it."""
-    step = 1 << max(count.bit_length() - 5, 0)
-    return -(-count // step) * step
+        return torch.empty(rounded(count), dtype=kind, device=self._device)[:count]
 
 
 def _merged(parts: Sequence[Part]) -> Iterator[Part]:

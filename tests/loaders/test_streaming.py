@@ -71,6 +71,8 @@ def test_windows_of_all_ranks_cover_every_row_once(
 class HeldGroups:
     """A decoder whose row groups are parts of columns in memory."""
 
+    memory = 1.0
+
     def __init__(self, whole: Columns, sizes: list[int]) -> None:
         self.groups = _groups(sizes)
         self._parts = [Part(whole, end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
