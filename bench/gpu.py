@@ -112,6 +112,8 @@ def summary(
         temperature_c=max(temperatures, default=None),
         energy_j=energy_j(samples, windows),
         throttled=tuple(reasons),
+        at_s=tuple(round(sample.at - windows[0][0], 3) for sample in within),
+        busy=tuple(sample.busy_fraction for sample in within),
     )
 
 

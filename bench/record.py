@@ -110,6 +110,10 @@ class GpuRecord:
     """Of the whole device, from NVML's counter."""
     throttled: tuple[str, ...] = ()
     """NVML's clocks event reasons that held the clocks down, in words."""
+    at_s: tuple[float, ...] = ()
+    """Of the samples, since the first timed epoch began."""
+    busy: tuple[float | None, ...] = ()
+    """utilization.gpu at these times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +152,8 @@ class TrialResult:
     """The loader's library and where it worked."""
     deviations: Mapping[str, str] | None = None
     """Conformance rules its adapter declares broken -> why."""
+    options: Mapping[str, str] | None = None
+    """The loader's own, all of them, defaults included; and workers and prefetch where they were set for it alone."""
     packages: Mapping[str, str] | None = None
     """Where the loader has an environment of its own: versions there."""
     repairs: tuple[str, ...] = ()

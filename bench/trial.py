@@ -301,6 +301,7 @@ class Trial:
             status="ok",
             backend=backend,
             deviations=dict(self.choice.adapter.deviations),
+            options=self.choice.described(),
             packages=None if self.choice.adapter.environment is None else packages(),
             repairs=self.choice.adapter.repairs(),
             started_at=started_at,

@@ -44,6 +44,10 @@ class LoaderChoice:
     def open(self, split: Split, config: LoaderConfig) -> Loader:
         return self.adapter.open(split, dataclasses.replace(config, **self.tuned), self.options)
 
+    def described(self) -> dict[str, str]:
+        """Every option with its value."""
+        return {name: str(value) for name, value in {**dataclasses.asdict(self.options), **self.tuned}.items()}
+
 
 def names() -> dict[str, str]:
     """Every registered loader: name -> "module:object"; entry points of other packages included."""

@@ -45,6 +45,8 @@ class Row:
     flags: tuple[str, ...] = ()
     """Of its trials, each once."""
     stall: StallSplit | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    """All that its adapter has, with their values; empty in older records."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By metric, against the run's baseline; empty for the baseline itself."""
 
@@ -129,6 +131,7 @@ def _row(
             [trial for trial in trials if trial.spec.mode == "replay" and trial.status == "ok"],
             record.harness,
         ),
+        options=next((trial.options for trial in ok if trial.options), {}),
         verdicts={} if loader == record.baseline else _verdicts(trials, record.baseline, loader, size),
     )
 

@@ -6,28 +6,17 @@ Every figure says its unit, what n is and what the bars on a point mean; raw sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from feedrate.bench.stats import percentile
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
+from feedrate.reports.figure import COLOURS, Figure, basis
+from feedrate.reports.frontiers import frontiers
 from feedrate.reports.metrics import METRICS
+from feedrate.reports.spread import auc_over_time, sweeps, trials_of, utilisation, wait_distribution
 from feedrate.reports.stall import CAUSES
-
-# Okabe and Ito's palette: told apart with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00", "#666666")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    name: str
-    title: str
-    about: str
-    """What is drawn and how to read it."""
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
 
 
 def figures(comparison: Comparison) -> list[Figure]:
@@ -38,8 +27,13 @@ def figures(comparison: Comparison) -> list[Figure]:
         stalls(comparison),
         waiting(comparison),
         wait_times(comparison),
+        wait_distribution(comparison),
+        *sweeps(comparison),
         auc(comparison),
+        auc_over_time(comparison),
+        *frontiers(comparison),
         memory(comparison),
+        utilisation(comparison),
     )
     return [figure for figure in made if figure.data]
 
@@ -62,8 +56,8 @@ def throughput(comparison: Comparison) -> Figure:
         "yaxis": _labels(comparison),
     }
     about = (
-        f"Rows delivered over wall time. Large marks: mean of n fresh processes ({_counts(comparison)}); bars: its 95 % Student t "
-        f"interval; small marks: each process. Page cache: {_caches(comparison)}."
+        "Rows delivered over wall time. Large marks: mean over fresh processes; bars: its 95 % Student t interval; small marks: each "
+        f"process. {basis(comparison, ('load_rows_per_s', 'train_rows_per_s'))}"
     )
     return Figure("throughput", "Throughput", about, data, layout)
 
@@ -87,7 +81,10 @@ def ceiling(comparison: Comparison) -> Figure:
             }
         ],
     }
-    about = "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s. Past 100 % is noise."
+    about = (
+        "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s. Past 100 % is noise. "
+        f"{basis(comparison, ('train_rows_per_s',))}"
+    )
     return Figure("ceiling", "Share of the ceiling", about, data, layout)
 
 
@@ -126,7 +123,8 @@ def stalls(comparison: Comparison) -> Figure:
     }
     about = (
         "Time lost to the loader, by cause, over all steady epochs. Diamond: 1 - training/replay, between trials. Circle: in each step, "
-        "waiting in next() while the device had nothing to do. Where they are apart the steps themselves were slower beside the loader."
+        "waiting in next() while the device had nothing to do. Where they are apart the steps themselves were slower beside the loader. "
+        f"{basis(comparison, ('train_rows_per_s',))}"
     )
     return Figure("stalls", "Where the time goes", about, data if rows else [], layout)
 
@@ -142,7 +140,10 @@ def waiting(comparison: Comparison) -> Figure:
         "xaxis": {"title": {"text": "time in next() / training time"}, "tickformat": ".0%", "range": [0, 1]},
         "yaxis": _labels(comparison),
     }
-    about = "Share of the training time that the host spent in the loader. On a GPU the host may wait while the device still works."
+    about = (
+        "Share of the training time that the host spent in the loader. On a GPU the host may wait while the device still works. "
+        f"{basis(comparison, ('train_rows_per_s',))}"
+    )
     return Figure("waiting", "Waiting for data", about, data, layout)
 
 
@@ -172,7 +173,10 @@ def wait_times(comparison: Comparison) -> Figure:
         },
         "yaxis": _labels(comparison),
     }
-    about = "Host time in next() of every training step, all processes and epochs together. A max far from the median is a bursty loader."
+    about = (
+        "Host time in next() of every training step, all processes and epochs together. A max far from the median is a bursty loader. "
+        f"{basis(comparison, ('train_rows_per_s',))}"
+    )
     return Figure("wait-times", "Wait of a step", about, data if rows else [], layout)
 
 
@@ -189,7 +193,7 @@ def auc(comparison: Comparison) -> Figure:
             {
                 "type": "scatter", "mode": "lines+markers", "name": escape(row.label), "x": epochs, "y": list(row.auc_by_epoch),
                 "error_y": spread, "line": {"color": COLOURS[number % len(COLOURS)]},
-                "marker": {"symbol": number, "size": 8},
+                "marker": {"symbol": number, "size": 8}, "meta": {"loader": escape(row.label)},
                 "hovertemplate": f"{escape(row.label)}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
             }
         )  # fmt: skip
@@ -199,7 +203,10 @@ def auc(comparison: Comparison) -> Figure:
         "showlegend": True,
     }
     best = comparison.runs[0][1].dataset.best_auc
-    about = "Mean over the processes; bars: least and greatest. Loaders that deliver the same rows must learn the same."
+    about = (
+        "Mean over the processes; bars: least and greatest. Loaders that deliver the same rows must learn the same. "
+        f"{basis(comparison, ('auc',))}"
+    )
     if best is not None:
         about += f" The best that any model could reach on these labels, which were drawn from known probabilities, is {units.auc(best)}."
     return Figure("auc", "AUC by epoch", about, data, layout)
@@ -225,7 +232,10 @@ def memory(comparison: Comparison) -> Figure:
         "barmode": "group",
         "showlegend": True,
     }
-    about = "Peak while training, model and libraries included: speed that is paid for in memory shows here."
+    about = (
+        "Peak while training, model and libraries included: speed that is paid for in memory shows here. Means. "
+        f"{basis(comparison, (_host_memory(comparison),))}"
+    )
     return Figure("memory", "Memory", about, data, layout)
 
 
@@ -267,28 +277,9 @@ def _labels(comparison: Comparison) -> dict[str, Any]:
 
 
 def _step_waits(comparison: Comparison, row: Row) -> list[float]:
-    run = next(run for name, run in comparison.runs if name == row.run)
-    return [
-        wait
-        for trial in run.trials
-        if trial.status == "ok"
-        and trial.spec.mode == "train"
-        and (trial.spec.loader, trial.spec.batch_size) == (row.loader, row.batch_size)
-        for wait in trial.step_wait_s or ()
-    ]
+    return [wait for trial in trials_of(comparison, row, "train") for wait in trial.step_wait_s or ()]
 
 
 def _host_memory(comparison: Comparison) -> str:
     """PSS where it is known: RSS counts what workers share for each of them."""
     return "peak_pss_bytes" if any("peak_pss_bytes" in row.metrics for row in comparison.rows) else "peak_rss_bytes"
-
-
-def _caches(comparison: Comparison) -> str:
-    return " and ".join(sorted({trial.spec.cache for _, run in comparison.runs for trial in run.trials}))
-
-
-def _counts(comparison: Comparison) -> str:
-    counts = {len(samples.values) for row in comparison.rows for samples in row.metrics.values()}
-    if not counts:
-        return "n = 0"
-    return f"n = {min(counts)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"

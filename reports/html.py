@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment as Templates
+from jinja2 import Template
 from markupsafe import Markup
 
 from feedrate.bench.record import RunRecord
 from feedrate.reports import text, units
-from feedrate.reports.compare import Comparison
+from feedrate.reports.compare import Comparison, Row
 from feedrate.reports.figures import figures
 from feedrate.reports.metrics import METRICS
 
@@ -20,15 +25,12 @@ from feedrate.reports.metrics import METRICS
 def render(comparison: Comparison, *, made_at: datetime | None = None) -> str:
     """The page. made_at is printed at its foot."""
     drawn = figures(comparison)
-    folder = files("feedrate.reports")
-    template = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        (folder / "report.html").read_text("utf-8")
-    )
-    head, *body = text.cells(comparison)
-    page: str = template.render(
+    scripts = {name: Markup(_read(name)) for name in ("plotly.min.js", "report.js")}
+    page: str = _template().render(
         answer=text.answer(comparison),
-        head=head,
-        body=body,
+        policy=policy(list(scripts.values())),
+        table=table(comparison),
+        cards=[card(row) for row in comparison.rows],
         about={metric.title: metric.about for metric in METRICS},
         figures=drawn,
         figures_json=_script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in drawn]),
@@ -36,18 +38,86 @@ def render(comparison: Comparison, *, made_at: datetime | None = None) -> str:
             {"name": name, "record": run, "environment": environment_rows(run), "settings": settings(run)}
             for name, run in comparison.runs
         ],
+        options=options_table(comparison),
         rows=comparison.rows,
-        sentences={
-            row.label: [s for s in (text.stall_split(row), text.auc_parity(row), *row.flags) if s]
-            for row in comparison.rows
-        },
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        css=Markup((folder / "report.css").read_text("utf-8")),
-        js=Markup((folder / "report.js").read_text("utf-8")),
-        plotly=Markup((files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")),
+        css=Markup(_read("report.css")),
+        plotly=scripts["plotly.min.js"],
+        js=scripts["report.js"],
     )
     return page
+
+
+def policy(scripts: Sequence[str]) -> str:
+    """Content security policy: these scripts and no other, nothing from anywhere. Plotly writes styles into elements."""
+    hashes = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    text: str
+    value: float | None
+    """What it is sorted by."""
+
+
+def table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
+    """(head, lines), the ceilings' lines last."""
+    head, *body = text.cells(comparison)
+    names = {metric.title: metric.name for metric in METRICS}
+    lines = []
+    for number, words in enumerate(body):
+        row = comparison.rows[number] if number < len(comparison.rows) else None
+        lines.append([Cell(word, _value(row, title, names)) for title, word in zip(head, words, strict=True)])
+    return head, lines
+
+
+def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
+    if row is None:
+        return None
+    if title == text.SHARE:
+        return row.ceiling_fraction
+    if title == text.AGAINST:
+        verdict = row.verdicts.get("train_rows_per_s")
+        return verdict.change.mean if verdict else None
+    return row.mean(names[title]) if title in names else None
+
+
+def card(row: Row) -> dict[str, Any]:
+    """A loader at a glance."""
+    share = row.ceiling_fraction
+    facts = [
+        ("Training", units.rate(row.mean("train_rows_per_s"))),
+        ("Alone", units.rate(row.mean("load_rows_per_s"))),
+        ("Stall", units.percent(row.mean("stall_fraction"))),
+        ("AUC", units.auc(row.mean("auc"))),
+        ("First batch", units.seconds(row.mean("first_batch_s"))),
+        ("Against baseline", text.against(row)),
+    ]
+    return {
+        "label": row.label,
+        "verdict": text.verdict(row),
+        "share": None if share is None else round(min(share, 1.0) * 100, 1),
+        "share_text": units.percent(share),
+        "facts": [(name, value) for name, value in facts if value != units.NONE],
+        "sentences": [s for s in (text.stall_split(row), text.auc_parity(row), *row.flags) if s],
+        "deviations": row.deviations,
+        "backend": row.backend or "no result",
+    }
+
+
+def options_table(comparison: Comparison) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Each option with every loader's value, and whether it was asked for rather than the default."""
+    names = dict.fromkeys(name for row in comparison.rows for name in row.options)
+    return [
+        (name, [(row.options.get(name, units.NONE), f":{name}" in row.loader) for row in comparison.rows])
+        for name in names
+    ]
 
 
 def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
@@ -107,6 +177,16 @@ def settings(run: RunRecord) -> list[tuple[str, str]]:
 
 def _values(values: list[object]) -> str:
     return ", ".join(dict.fromkeys("default" if value is None else str(value) for value in values))
+
+
+def _read(name: str) -> str:
+    if name.startswith("plotly"):
+        return (files("plotly") / "package_data" / name).read_text("utf-8")
+    return (files("feedrate.reports") / name).read_text("utf-8")
+
+
+def _template() -> Template:
+    return Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_read("report.html"))
 
 
 def _script_json(value: Any) -> Markup:

@@ -1,8 +1,9 @@
 "use strict";
-// Draws the figures of the page's JSON, in the colours of the reader's scheme, and again when that changes.
+// Draws the figures of the page's JSON in the colours of the reader's theme; filters loaders, sorts the table.
 const drawn = JSON.parse(document.getElementById("figures-data").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const narrow = window.matchMedia("(max-width: 40rem)");
+const root = document.documentElement;
 
 function merged(base, more) {
   const result = { ...base };
@@ -13,11 +14,32 @@ function merged(base, more) {
   return result;
 }
 
+// Names stand escaped in the figures' data, for Plotly reads some HTML in them.
+function plain(name) {
+  return new DOMParser().parseFromString(String(name), "text/html").documentElement.textContent;
+}
+
+const shows = (name) => name.toLowerCase().includes(document.getElementById("filter").value.trim().toLowerCase());
+
+// A trace is one loader's, or has a loader at each of its points.
+function kept(trace) {
+  const meta = trace.meta || {};
+  if (meta.loader !== undefined) return { ...trace, visible: shows(plain(meta.loader)) };
+  const labels = meta.labels || (typeof trace.y[0] === "string" ? trace.y : null);
+  if (!labels) return trace;
+  const places = labels.map((label, place) => (shows(plain(label)) ? place : -1)).filter((place) => place >= 0);
+  const pick = (values) => (Array.isArray(values) && values.length === labels.length ? places.map((place) => values[place]) : values);
+  const found = { ...trace };
+  for (const key of ["x", "y", "text", "textposition", "customdata"]) if (trace[key]) found[key] = pick(trace[key]);
+  if (trace.error_x) found.error_x = { ...trace.error_x, array: pick(trace.error_x.array) };
+  return found;
+}
+
 function draw() {
-  const style = getComputedStyle(document.documentElement);
+  const style = getComputedStyle(root);
   const ink = style.getPropertyValue("--ink").trim();
   const line = style.getPropertyValue("--line").trim();
-  const axis = { gridcolor: line, zerolinecolor: line, automargin: true };
+  const axis = { gridcolor: line, zerolinecolor: line, automargin: true, title: { standoff: 10 } };
   const base = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: ink, family: "system-ui, sans-serif", size: narrow.matches ? 11 : 13 },
@@ -25,10 +47,58 @@ function draw() {
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
   };
   for (const figure of drawn) {
-    Plotly.react(figure.name, figure.data, merged(base, figure.layout), { responsive: true, displayModeBar: false });
+    const layout = merged(base, figure.layout);
+    if (layout.yaxis.categoryarray) layout.yaxis.categoryarray = layout.yaxis.categoryarray.filter((label) => shows(plain(label)));
+    Plotly.react(figure.name, figure.data.map(kept), layout, { responsive: true, displayModeBar: false });
   }
 }
 
-draw();
+function filter() {
+  const all = document.querySelectorAll(".card[data-loader]");
+  for (const element of document.querySelectorAll("[data-loader]")) element.hidden = !shows(element.dataset.loader);
+  const shown = [...all].filter((card) => !card.hidden).length;
+  document.getElementById("shown").textContent = shown === all.length ? "" : `${shown} of ${all.length} shown`;
+  draw();
+}
+
+function sort(button) {
+  const head = button.closest("th");
+  const column = head.cellIndex;
+  const rising = head.getAttribute("aria-sort") === "descending";
+  for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", rising ? "ascending" : "descending");
+  const value = (row) => {
+    const cell = row.cells[column];
+    return column === 0 ? cell.textContent : cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+  };
+  const body = document.querySelector("#table tbody");
+  const rows = [...body.rows];
+  rows.sort((one, other) => {
+    const [a, b] = [value(one), value(other)];
+    if (a === null || b === null) return (a === null) - (b === null); // what was not measured stays at the end
+    const order = typeof a === "string" ? a.localeCompare(b) : a - b;
+    return rising ? order : -order;
+  });
+  body.append(...rows);
+}
+
+const THEMES = ["automatic", "light", "dark"];
+
+function setTheme(theme) {
+  if (theme === "automatic") root.removeAttribute("data-theme");
+  else root.dataset.theme = theme;
+  const button = document.getElementById("theme");
+  button.textContent = `Theme: ${theme}`;
+  button.dataset.now = theme;
+  draw();
+}
+
+document.getElementById("filter").addEventListener("input", filter);
+document.getElementById("theme").addEventListener("click", (event) => {
+  setTheme(THEMES[(THEMES.indexOf(event.currentTarget.dataset.now) + 1) % THEMES.length]);
+});
+for (const button of document.querySelectorAll(".sort")) button.addEventListener("click", () => sort(button));
+setTheme("automatic");
 dark.addEventListener("change", draw);
 narrow.addEventListener("change", draw);
+window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SHARE = "Share of ceiling"
 AGAINST = "Against baseline"
 BETTER = {"wait_fraction": "stall_fraction", "peak_rss_bytes": "peak_pss_bytes"}
+ENOUGH, HALF = 0.97, 0.5
+"""Shares of the ceiling from which a loader is called enough, and from which what it costs is said rather than what it leaves."""
 WORDS = {"more": "faster", "less": "slower"}
 
 
@@ -28,7 +30,7 @@ def answer(comparison: Comparison) -> str:
     place = " and ".join(places)
     rows = [row for row in comparison.rows if row.mean("train_rows_per_s")]
     if not rows:
-        return f"On {place} no loader has finished a training trial."
+        return _answer_alone(comparison, place)
     best, worst = rows[0], rows[-1]
     text = f"On {place}, {best.label} trains at {units.rate(best.mean('train_rows_per_s'))}{_of_ceiling(best)}"
     if worst is not best:
@@ -41,6 +43,39 @@ def answer(comparison: Comparison) -> str:
             slow += f" and keeps the model waiting {units.percent(waiting)} of the time"
         text += slow
     return text + "."
+
+
+def _answer_alone(comparison: Comparison, place: str) -> str:
+    alone = [row for row in comparison.rows if row.mean("load_rows_per_s")]
+    if not alone:
+        return f"On {place} no loader has finished a trial."
+    best, worst = alone[0], alone[-1]
+    text = f"On {place}, {best.label} alone delivers {units.rate(best.mean('load_rows_per_s'))}"
+    if worst is not best:
+        text += f", {worst.label} {units.rate(worst.mean('load_rows_per_s'))}"
+    return text + "; nothing was trained."
+
+
+def verdict(row: Row) -> str:
+    """What a loader's numbers mean for its user, in a sentence."""
+    share = row.ceiling_fraction
+    if share is None:
+        states = ", ".join(sorted({trial.status for trial in row.not_ok}))
+        measured = "Its training was not measured against the model's ceiling." if row.metrics else ""
+        return measured or f"No result: {states or 'not run'}."
+    if share >= ENOUGH:
+        return "Feeds the model: a faster loader would change nothing."
+    cause = _main_cause(row)
+    if share >= HALF:
+        return f"Costs the model {units.percent(1 - share)} of its speed{cause}."
+    return f"Holds the model back to {units.percent(share)} of its speed{cause}."
+
+
+def _main_cause(row: Row) -> str:
+    if row.stall is None:
+        return ""
+    name = max(CAUSES, key=lambda cause: float(getattr(row.stall, cause)))
+    return f", mostly by {CAUSES[name].lower()}" if getattr(row.stall, name) > 0 else ""
 
 
 def _place(run: RunRecord) -> str:

@@ -1,0 +1,168 @@
+"""The report in a real browser, Debian's Chromium: what a reader can do with it, and what a stranger's record cannot."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedrate.bench import store
+from feedrate.reports import html
+from feedrate.reports.compare import compare
+from sample_record import RUN, record, trial
+
+CHROMIUM = shutil.which("chromium")
+api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian's package `chromium`)")
+PUBLISHED = Path(__file__).parents[2] / "reports" / "published" / "h200-engine-2026-11-24"
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(html.render(compare([(PUBLISHED, store.read(PUBLISHED))])))
+    return path
+
+
+class Reader:
+    """A page, and what went wrong on it."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.page = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}).new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector(".plotly")
+
+
+def until(right: Callable[[], bool]) -> None:
+    """The page's own policy forbids Playwright's wait_for_function."""
+    end = time.monotonic() + 10
+    while not right():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+
+
+def test_it_draws_everything_and_asks_for_nothing(browser: Any, report: Path) -> None:
+    reader = Reader(browser, report)
+    drawn = reader.page.locator(".figure .plot-container").count()
+    assert drawn == reader.page.locator(".figure").count() > 10
+    assert reader.complaints == []
+    assert [url for url in reader.requests if not url.startswith(("data:", "blob:"))] == [report.as_uri()]
+
+
+def test_typing_a_name_leaves_only_its_loaders_everywhere(browser: Any, report: Path) -> None:
+    page = Reader(browser, report).page
+    page.fill("#filter", "CUPY")
+    assert page.locator(".card:visible h3").all_text_contents() == ["cupy"]
+    assert page.locator("#table tbody tr[data-loader]:visible th").all_text_contents() == ["cupy"]
+    assert page.locator("#shown").text_content() == "1 of 3 shown"
+    labels = "[...new Set(document.getElementById('throughput').data.flatMap(trace => trace.y))]"
+    assert page.evaluate(labels) == ["cupy"]
+    page.fill("#filter", "")
+    assert page.locator(".card:visible").count() == 3
+    assert len(page.evaluate(labels)) == 3
+
+
+def test_a_column_sorts_both_ways_by_number_and_by_keyboard(browser: Any, report: Path) -> None:
+    page = Reader(browser, report).page
+    button = page.locator("#table .sort", has_text="First batch")
+    column = page.locator("#table thead th").all_text_contents().index("First batch")
+    values = f"[...document.querySelectorAll('#table tbody tr[data-loader]')].map(row => Number(row.cells[{column}].dataset.value))"
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(values) == sorted(page.evaluate(values), reverse=True)
+    page.keyboard.press("Enter")
+    assert page.evaluate(values) == sorted(page.evaluate(values))
+    assert page.locator("#table th[aria-sort=ascending]").text_content() == "First batch"
+    assert page.locator("#table tbody tr").last.locator("th").text_content() == "replay (ceiling)"
+
+
+def test_the_theme_changes_page_and_figures(browser: Any, report: Path) -> None:
+    page = Reader(browser, report, color_scheme="light").page
+    colours = (
+        "[getComputedStyle(document.body).backgroundColor, document.getElementById('throughput').layout.font.color]"
+    )
+    before = page.evaluate(colours)
+    page.click("#theme")
+    assert page.evaluate(colours) == before
+    page.click("#theme")
+    dark = page.evaluate(colours)
+    assert dark[0] != before[0]
+    assert dark[1] != before[1]
+    page.click("#theme")
+    page.emulate_media(color_scheme="dark")
+    until(lambda: page.evaluate(colours) == dark)
+
+
+def test_dragging_zooms_and_a_double_click_goes_back(browser: Any, report: Path) -> None:
+    page = Reader(browser, report).page
+    shown = "document.getElementById('throughput')._fullLayout.xaxis.range"
+    page.locator("#throughput").scroll_into_view_if_needed()
+    box = page.locator("#throughput .nsewdrag").bounding_box()
+    whole = page.evaluate(shown)
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    page.mouse.up()
+    until(lambda: page.evaluate(shown)[0] > whole[0] + 0.01)
+    page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    until(lambda: abs(page.evaluate(shown)[0] - whole[0]) < 0.01)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(scheme: str, browser: Any, report: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    page = Reader(browser, report, color_scheme=scheme).page
+    found = axe.Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, report: Path) -> None:
+    page = Reader(browser, report, viewport={"width": 390, "height": 844}).page
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_figure_s_numbers_can_be_read(browser: Any, report: Path) -> None:
+    page = Reader(browser, report).page
+    page.click("text=The numbers of Throughput >> nth=0")
+    lines = page.locator("section[aria-labelledby=throughput-title] tbody tr").all_inner_texts()
+    assert any(line.split("\t")[:2] == ["Training", "cupy"] and "rows/s" in line for line in lines)
+
+
+def test_a_stranger_s_names_are_text(browser: Any, tmp_path: Path) -> None:
+    evil = record(*RUN.trials, trial(HOSTILE, "train", 50), trial(HOSTILE, "load", 50))
+    path = tmp_path / "evil.html"
+    path.write_text(html.render(compare([(Path("a"), evil)])))
+    reader = Reader(browser, path)
+    assert reader.page.title().startswith("feedrate")
+    assert reader.page.locator(".card h3", has_text="<b>bold</b>").count() == 1
+    assert reader.page.locator("main img, main b").count() == 0
+    assert reader.complaints == []
+    reader.page.fill("#filter", "</script>")
+    assert reader.page.locator(".card:visible").count() == 1
+
+
+def test_the_policy_stops_what_escaping_would_let_through(browser: Any, report: Path, tmp_path: Path) -> None:
+    planted = "<script>document.title='owned'</script><img src='https://example.org/x.png'></body>"
+    path = tmp_path / "planted.html"
+    path.write_text(report.read_text().replace("</body>", planted))
+    reader = Reader(browser, path)
+    assert reader.page.title() != "owned"
+    assert len([text for text in reader.complaints if "Content Security Policy" in text]) == 2
