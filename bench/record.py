@@ -184,6 +184,10 @@ class TrialResult:
     """Host time in next() for each step of the timed epochs."""
     step_s: tuple[float, ...] | None = None
     """Host time from one next() to the following; on a GPU the host may run ahead."""
+    imported_s: float | None = None
+    """From the start of the trial's process until it has imported what it needs."""
+    warmed_up_s: float | None = None
+    """From the start of the trial's process until it is warm and opens the loader: CUDA, kernels compiled, the page cache."""
     to_last_auc_s: float | None = None
     """From the start of the trial's process until the last AUC: imports, opening, warm-up, epochs and evaluations."""
     copy_bytes_per_s: float | None = None

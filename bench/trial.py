@@ -55,6 +55,8 @@ class Measured:
     auc: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
+    imported_s: float | None = None
+    warmed_up_s: float | None = None
     to_last_auc_s: float | None = None
     copy_bytes_per_s: float | None = None
     step_bytes: float | None = None
@@ -83,9 +85,11 @@ class Trial:
     def run(self) -> TrialResult:
         """Warm up, open, time, check, close. Raises what the loader raises, and GateFailed."""
         started_at = utc()
+        self.measured.imported_s = since_process_start()
         backend = self.choice.adapter.backend(self.spec.device)
         self._warm_up()
         self.measured.resident_fraction = self._make_cache()
+        self.measured.warmed_up_s = since_process_start()
         begin = now()
         loader = self._open("train", shuffle=self.spec.shuffle)
         try:
@@ -316,6 +320,8 @@ class Trial:
             train_loss=tuple(measured.train_loss) if self.spec.mode == "train" else None,
             step_wait_s=tuple(round(wait, 7) for wait in measured.waits_s),
             step_s=tuple(round(step, 7) for step in measured.steps_s),
+            imported_s=measured.imported_s,
+            warmed_up_s=measured.warmed_up_s,
             to_last_auc_s=measured.to_last_auc_s,
             copy_bytes_per_s=measured.copy_bytes_per_s,
             step_bytes=measured.step_bytes,
