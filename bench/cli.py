@@ -290,6 +290,49 @@ def report(
     console.show_comparison(comparison, format)
 
 
+@app.command()
+def profile(
+    loaders: Annotated[str, typer.Argument(metavar="LOADER[,LOADER]", help="As in `feedrate run --loaders`.")],
+    data: Annotated[Path, typer.Argument(help="A folder that `feedrate prepare` made.")],
+    *,
+    output: Out,
+    steps: Annotated[int, typer.Option(help="Steps of a warm training that are recorded.")] = 50,
+    profiler: Annotated[
+        str, typer.Option(help="nsys, torch, or auto: nsys where there is a GPU and it, else torch.")
+    ] = "auto",
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Rows a batch.")] = 32768,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    step: Annotated[str, typer.Option(help="eager or fast.")] = "eager",
+    memory_budget: Annotated[str, typer.Option(metavar="SIZE", help="As in `feedrate run`.")] = "",
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="After which a profile is given up.")] = 300.0,
+) -> None:
+    """Record some steps of a training and say why they take as long as they do: DIR/LOADER/profile.json and a trace.
+
+    What is measured here explains; headline numbers come from `feedrate run`, which no profiler disturbs.
+    """
+    from feedrate.bench import console
+    from feedrate.bench.profiling import session
+
+    asked = session.Asked(
+        steps=steps, profiler=profiler, batch_size=batch_size, device=device, step=step,
+        memory_budget_bytes=_size("--memory-budget", memory_budget), timeout_s=timeout,
+    )  # fmt: skip
+    console.print_profiles(session.run(loaders.split(","), data, output, asked))
+
+
+@app.command()
+def explain(
+    run: Annotated[
+        Path, typer.Argument(help="A folder that `feedrate profile` or `feedrate run` wrote, or one profile.json.")
+    ],
+) -> None:
+    """Why each profiled loader is as fast as it is: the cause, the evidence and a remedy."""
+    from feedrate.bench import console
+    from feedrate.bench.profiling import session
+
+    console.print_profiles(session.explained(run))
+
+
 @app.command("compare")
 def compare_command(
     base: Annotated[str, typer.Argument(help="A run, or RUN@LOADER for one loader of it.")],

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from feedrate.bench import child
     from feedrate.bench.datasets.canonical import Dataset
     from feedrate.bench.datasets.parquet import Columns
+    from feedrate.bench.profiling.diagnosis import Finding
+    from feedrate.bench.profiling.record import Profile
     from feedrate.bench.record import HarnessRecord, RunRecord, TrialResult
     from feedrate.bench.session import Session
     from feedrate.bench.spec import TrialSpec
@@ -189,6 +191,40 @@ def show_gates(failed: list[str], undecided: list[str]) -> None:
         say(f"failed: {sentence}")
     for sentence in undecided:
         say(f"cannot be told from chance, more rounds would help: {sentence}")
+
+
+def print_profiles(profiles: Iterable[tuple[Profile, list[Finding]]]) -> None:
+    """Each loader's causes, with their evidence and remedies, then where its step goes."""
+    out = Console(highlight=False)
+    for made, findings in profiles:
+        step = units.seconds(made.window_s / max(made.steps, 1))
+        busy = f", device busy {units.percent(made.device_busy_fraction)}" if made.device_busy_fraction else ""
+        head = f"{made.spec.loader}: {made.steps} steps of {step}{busy}; recorded by {made.profiler} {made.version}"
+        out.print(Text(head, style="bold"))
+        if not findings:
+            out.print("  no rule finds a cause: nothing stands out")
+        for finding in findings:
+            out.print(Text(f"  {finding.cause}: ", style="bold"), Text(finding.sentence), sep="", soft_wrap=True)
+            out.print(f"    seen: {finding.evidence}", markup=False, soft_wrap=True)
+            out.print(f"    try:  {finding.remedy}", markup=False, soft_wrap=True)
+        out.print(_ranges(made))
+
+
+def _ranges(made: Profile) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("  Thread", "Range", "Times", "Host", "Share", "Device"):
+        table.add_column(name, justify="left" if name in ("  Thread", "Range") else "right")
+    for row in made.ranges:
+        share = units.percent(row.seconds / made.window_s)
+        table.add_row(
+            f"  {row.thread}",
+            row.name,
+            f"{row.count:,}",
+            units.seconds(row.seconds),
+            share,
+            units.seconds(row.device_s),
+        )
+    return table
 
 
 def calibration(found: HarnessRecord) -> None:

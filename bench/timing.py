@@ -86,7 +86,7 @@ class EpochClock:
             self._marks = DeviceMarks(device)
 
     def __iter__(self) -> Iterator[Batch]:
-        with phases.listening(CopyWatch(self)):
+        with phases.listening(PhaseWatch(self)):
             yield from self._batches()
 
     def _batches(self) -> Iterator[Batch]:
@@ -203,52 +203,61 @@ class DeviceMarks:
         return list(zip(times[::2], times[1::2], strict=True))
 
 
-class CopyWatch:
-    """Adds up the phase `copy` of the thread that made it, for one clock."""
+class PhaseWatch:
+    """A range for each phase of a loader's threads; and for one clock the sum of `copy` in the thread that made it."""
 
     def __init__(self, clock: EpochClock) -> None:
         self._clock = clock
         self._thread = threading.get_ident()
-        self._began = 0.0
 
-    def __call__(self, _phase: phases.Phase) -> contextlib.AbstractContextManager[object]:
-        return self if threading.get_ident() == self._thread else _NOTHING
+    def __call__(self, phase: phases.Phase) -> contextlib.AbstractContextManager[object]:
+        if phase == "copy" and threading.get_ident() == self._thread:
+            return self._copy()
+        return span(phase)
 
-    def __enter__(self) -> None:
-        self._began = time.monotonic()
-
-    def __exit__(self, *_error: object) -> None:
-        self._clock.copy_s += time.monotonic() - self._began
+    @contextlib.contextmanager
+    def _copy(self) -> Iterator[None]:
+        began = time.monotonic()
+        with span("to_device"):
+            yield
+        self._clock.copy_s += time.monotonic() - began
         self._clock.copies += 1
 
 
-def _no_span(_name: str) -> contextlib.AbstractContextManager[object]:
-    return _NOTHING
-
-
 _NOTHING: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+COLOURS = {
+    "epoch": "white", "step": "silver", "next": "orange", "to_device": "red", "forward": "green", "backward": "blue",
+    "optimizer": "purple", "evaluate": "gray", "decode": "yellow", "copy": "red", "shuffle": "cyan", "wait": "pink",
+}  # fmt: skip
+"""Of NVTX ranges; those that are not here are white."""
+CATEGORIES = {**dict.fromkeys(("next", "to_device", "decode", "copy", "shuffle", "wait"), "loader")}
+"""Of NVTX ranges; the others are the harness's."""
 
 
-def _find_span() -> Any:
-    """NVTX ranges where the nvtx package is there; they cost little while nobody records them."""
+def span(name: str) -> contextlib.AbstractContextManager[object]:
+    """A range of this name on this thread, for whoever listens: NVTX, in the domain `feedrate`, or what `listen` was given."""
+    return _make_span(name)
+
+
+def listen(make: Callable[[str], contextlib.AbstractContextManager[object]]) -> None:
+    """From now on ranges are what `make` makes of their names: for a profiler that does not know NVTX."""
+    global _make_span
+    _make_span = make
+
+
+def _nvtx_spans() -> Callable[[str], contextlib.AbstractContextManager[object]]:
+    """They cost little while nobody records them; without the package, nothing."""
     try:
         import nvtx
     except ImportError:
-        return _no_span
-    colours = {
-        "next": "orange",
-        "forward": "green",
-        "backward": "blue",
-        "optimizer": "purple",
-        "evaluate": "gray",
-    }
+        return lambda _name: _NOTHING
 
     @functools.cache  # one object a name: making them costs more than entering them
     def named(name: str) -> Any:
-        return nvtx.annotate(name, domain=DOMAIN, color=colours.get(name, "white"))
+        category = CATEGORIES.get(name, "harness")
+        return nvtx.annotate(name, domain=DOMAIN, color=COLOURS.get(name, "white"), category=category)
 
     return named
 
 
-span = _find_span()
-"""span(name) -> context manager: an NVTX range in the domain `feedrate`."""
+_make_span = _nvtx_spans()

@@ -91,7 +91,7 @@ class Trial:
         self.measured.resident_fraction = self._make_cache()
         self.measured.warmed_up_s = since_process_start()
         begin = now()
-        loader = self._open("train", shuffle=self.spec.shuffle)
+        loader = self.open("train", shuffle=self.spec.shuffle)
         try:
             self.measured.open_s = now() - begin
             if self.spec.mode == "load":
@@ -137,7 +137,7 @@ class Trial:
     def _make_cache(self) -> float | None:
         return pagecache.make(self.dataset.split("train").files, self.spec.cache)
 
-    def _open(self, split: SplitName, *, shuffle: bool) -> Loader:
+    def open(self, split: SplitName, *, shuffle: bool = True) -> Loader:
         spec = self.spec
         config = LoaderConfig(
             batch_size=spec.batch_size,
@@ -160,9 +160,9 @@ class Trial:
             self._end_epoch(clock, before)
 
     def _train(self, loader: Loader) -> None:
-        model = self._new_model()
+        model = self.new_model()
         step = make_step(model, self.spec.model)
-        valid = None if self.choice.adapter.replays else self._open("valid", shuffle=False)
+        valid = None if self.choice.adapter.replays else self.open("valid", shuffle=False)
         try:
             for epoch in range(self.spec.epochs):
                 clock, before = self._begin_epoch(loader, epoch, step.finish)
@@ -290,7 +290,7 @@ class Trial:
             )
         return value
 
-    def _new_model(self) -> EmbeddingMLP:
+    def new_model(self) -> EmbeddingMLP:
         return build_model(self.dataset.info.schema, self.spec.model, seed=self.spec.seed, device=self.spec.device)
 
     def _reported(self, phase: str, batches: Iterator[Batch] | EpochClock, split: SplitName) -> Iterator[Batch]:

@@ -19,6 +19,7 @@ from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.columns import Columns, columns_of_table
 from feedrate.loaders.errors import LoaderUnavailable
 from feedrate.loaders.memory_pool import use_memory_pool
+from feedrate.loaders.phases import phase
 
 ALIGNED = 16
 """Bytes that columns begin at multiples of in a block."""
@@ -91,10 +92,14 @@ class ArrowDecoder:
 
     def _read(self, group: Group) -> Columns:
         on_host = self._device == "cpu"
-        table = self._file(group.file).read_row_group(
-            group.number, columns=list(self._schema.columns), use_threads=on_host
-        )
-        return columns_of_table(table, self._schema) if on_host else self._to_device(table)
+        with phase("decode"):
+            table = self._file(group.file).read_row_group(
+                group.number, columns=list(self._schema.columns), use_threads=on_host
+            )
+            if on_host:
+                return columns_of_table(table, self._schema)
+        with phase("copy"):
+            return self._to_device(table)
 
     def _file(self, file: Path) -> pq.ParquetFile:
         """Opened once a thread."""
@@ -175,9 +180,9 @@ class CudfDecoder:
         files: dict[Path, list[Group]] = {}
         for group in groups:
             files.setdefault(group.file, []).append(group)
-        with torch.cuda.stream(stream):
+        with phase("decode"), torch.cuda.stream(stream):
             whole = self._columns(self._table(files, stream))
-        stream.synchronize()
+            stream.synchronize()
         found, begin = {}, 0
         for group in (group for own in files.values() for group in own):
             found[group] = Part(whole, begin, begin + group.rows)

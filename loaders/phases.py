@@ -9,8 +9,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-Phase = Literal["copy"]
-"""copy: host to device."""
+Phase = Literal["copy", "decode", "shuffle", "wait"]
+"""copy: host to device; decode: files to rows; shuffle: rows into their order; wait: for another thread or process."""
 Listener = Callable[[Phase], contextlib.AbstractContextManager[object]]
 
 _NOTHING: contextlib.AbstractContextManager[object] = contextlib.nullcontext()

@@ -16,6 +16,7 @@ from feedrate.loaders.columns import Columns, draw_order, order_generator
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import order_words
 from feedrate.loaders.packing import Layout, Ordered, pack, pointed_values, write_rows
+from feedrate.loaders.phases import phase
 
 BLOCK_ROWS = 32_768
 """That the CPU gathers at once, at least: what is written fits its caches."""
@@ -139,6 +140,10 @@ class DeviceRows:
 
     def start(self, epoch: int) -> Epoch:
         """Enqueue the epoch's shuffle."""
+        with phase("shuffle"):
+            return self._start(epoch)
+
+    def _start(self, epoch: int) -> Epoch:
         if self._side is not None:
             self._side.wait_stream(torch.cuda.current_stream(self._device))
         with on_stream(self._side):

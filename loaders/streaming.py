@@ -19,6 +19,7 @@ from feedrate.loaders.base import Batch, LoaderConfig
 from feedrate.loaders.columns import draw_order, order_generator
 from feedrate.loaders.decode import Decoder, Group, Part
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.phases import phase
 from feedrate.loaders.windows import Mixer
 
 COPIES = 6
@@ -203,7 +204,8 @@ class Reader:
     def __iter__(self) -> Iterator[Any]:
         """Raises what reading raised."""
         while True:
-            found = self._ready.get()
+            with phase("wait"):
+                found = self._ready.get()
             if found is None:
                 return
             if isinstance(found, Exception):
@@ -228,7 +230,10 @@ class Reader:
             for number, parts in self._windows(pool, window):
                 if self._stopped.is_set():
                     return
-                self._ready.put(self._mix(parts, number))
+                with phase("shuffle"):
+                    mixed = self._mix(parts, number)
+                self._ready.put(mixed)
+                del mixed  # or it would be held beside the next one
         except Exception as error:  # whatever it is, it belongs to the consumer
             self._ready.put(error)
         else:
@@ -264,4 +269,5 @@ class Reader:
     @staticmethod
     def _first(waiting: deque[tuple[Sequence[Group], Future[list[Part]]]]) -> Iterator[tuple[Group, Part]]:
         groups, decoded = waiting.popleft()
-        return zip(groups, decoded.result(), strict=True)
+        with phase("wait"):
+            return zip(groups, decoded.result(), strict=True)

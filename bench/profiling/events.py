@@ -1,0 +1,62 @@
+"""What a profiler recorded, whichever it was: device work, ranges of threads and calls to CUDA, in seconds of one clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Something that took time."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel(Span):
+    """On the device; `correlation` is its launch's, 0 where that is not known."""
+
+    correlation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy(Span):
+    kind: str
+    """host to device, device to host, device to device, or fill."""
+    nbytes: int
+    pageable: bool = False
+    """Whether the host's side was not pinned."""
+    correlation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range(Span):
+    """Of NVTX or record_function, on a thread."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Span):
+    """To CUDA's runtime or driver, on a thread."""
+
+    thread: str
+    correlation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    kernels: tuple[Kernel, ...] = ()
+    copies: tuple[Copy, ...] = ()
+    ranges: tuple[Range, ...] = ()
+    calls: tuple[Call, ...] = ()
+    main_thread: str = ""
+    """The consumer's."""
+    window: tuple[float, float] = field(default=(0.0, 0.0))
+    """What is looked at: from the first step's beginning to the last one's end."""

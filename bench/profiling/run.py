@@ -1,0 +1,122 @@
+"""One loader profiled: a child that records, its trace read, a Profile written beside the run it explains."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from feedrate.bench import venvs
+from feedrate.bench.child import last_words
+from feedrate.bench.profiling import kineto, nsys, tables
+from feedrate.bench.profiling.events import Events
+from feedrate.bench.profiling.record import Profile, Profiler
+from feedrate.bench.profiling.trial import ProfileMessage, ProfileTask
+from feedrate.bench.spec import TrialSpec
+from feedrate.bench.timing import DOMAIN
+from feedrate.loaders.errors import FeedrateError
+
+FILE = "profile.json"
+TRACE = "trace.json"
+"""Chrome's format: https://ui.perfetto.dev opens it."""
+
+
+def profile(
+    spec: TrialSpec, dataset: Path, folder: Path, *, steps: int, profiler: Profiler, timeout_s: float
+) -> Profile:
+    """Record `steps` steps into `folder`. Raises FeedrateError where the loader or the profiler fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tool = nsys.find_nsys() if profiler == "nsys" else ""
+    message = _child(spec, dataset, folder, steps, profiler, tool, timeout_s)
+    if tool:
+        events = nsys.read_sqlite(nsys.export(tool, folder / "profile"), domain=DOMAIN, thread=message.thread)
+    else:
+        events = kineto.read_trace(folder / TRACE, thread=message.thread)
+    made = _made(spec, profiler, nsys.version(tool) if tool else _torch_version(), message, events)
+    write(folder, made)
+    return made
+
+
+def write(folder: Path, made: Profile) -> None:
+    """At once or not at all."""
+    part = folder / f"{FILE}.part"
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1))
+    part.replace(folder / FILE)
+
+
+def read(path: Path) -> Profile:
+    """path: the file, or its folder. Raises FeedrateError."""
+    file = path / FILE if path.is_dir() else path
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Profile)
+    except FileNotFoundError as error:
+        raise FeedrateError(f"there is no {file}: `feedrate profile LOADER DATA -o DIR` makes one") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FeedrateError(f"{file} is not a profile: {error}") from error
+
+
+def find(folder: Path) -> list[Profile]:
+    """Every profile of a run's folder, by name."""
+    return [read(path) for path in sorted(folder.rglob(FILE))]
+
+
+def _child(
+    spec: TrialSpec, dataset: Path, folder: Path, steps: int, profiler: Profiler, tool: str, timeout_s: float
+) -> ProfileMessage:
+    task = ProfileTask(
+        spec=spec, dataset=str(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute())
+    )
+    words = [venvs.interpreter(spec.loader), "-m", "feedrate.bench.profiling.trial"]
+    if tool:
+        words = nsys.command(tool, folder / "profile", words)
+    try:
+        done = subprocess.run(
+            words, input=msgspec.json.encode(task), capture_output=True, check=False, timeout=timeout_s
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FeedrateError(
+            f"profiling {spec.loader} was stopped after {timeout_s:g} s: fewer --steps, or a longer --timeout"
+        ) from error
+    lines = [line for line in done.stdout.splitlines() if line.startswith(b"{")]
+    if not lines:
+        print(done.stderr.decode(errors="replace"), file=sys.stderr)
+        reason = last_words(done.stderr.decode(errors="replace"))
+        raise FeedrateError(f"profiling {spec.loader} ended with {done.returncode}: {reason}")
+    message = msgspec.json.decode(lines[-1], type=ProfileMessage)
+    if message.error:
+        raise FeedrateError(f"profiling {spec.loader}: {message.error}")
+    return message
+
+
+def _made(spec: TrialSpec, profiler: Profiler, version: str, message: ProfileMessage, events: Events) -> Profile:
+    kernels, device = tables.device_busy(events)
+    steps = max(message.steps, 1)
+    return Profile(
+        spec=spec,
+        profiler=profiler,
+        version=version,
+        steps=message.steps,
+        rows=message.rows,
+        window_s=message.window_s,
+        epoch=message.epoch,
+        cores=len(os.sched_getaffinity(0)),
+        kernel_busy_fraction=kernels,
+        device_busy_fraction=device,
+        ranges=tables.range_rows(events),
+        copies=tables.copy_rows(events),
+        gaps=tables.gap_rows(events),
+        launches_per_step=tables.launches(events) / steps if events.kernels else None,
+        synchronisations=tables.synchronisations(events),
+        kernels=tables.kernel_rows(events),
+        timeline=tables.timeline(events),
+        options=message.options,
+    )
+
+
+def _torch_version() -> str:
+    import torch
+
+    return str(torch.__version__)

@@ -1,0 +1,91 @@
+"""Several loaders profiled, one after the other, and what profiles in a folder say."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from feedrate.bench import store
+from feedrate.bench.profiling import nsys
+from feedrate.bench.profiling import run as one
+from feedrate.bench.profiling.diagnosis import Finding, diagnose
+from feedrate.bench.profiling.record import Profile, Profiler
+from feedrate.bench.record import RunRecord, TrialResult
+from feedrate.bench.session import found_device
+from feedrate.bench.spec import ModelSpec, TrialSpec
+from feedrate.loaders import registry
+from feedrate.loaders.errors import FeedrateError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line says, as it says it."""
+
+    steps: int
+    profiler: str
+    batch_size: int
+    device: str
+    step: str
+    memory_budget_bytes: int | None
+    timeout_s: float
+
+
+def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Iterator[tuple[Profile, list[Finding]]]:
+    """Each loader's profile, in a folder of its own below `output`, as it is done. Raises FeedrateError."""
+    if asked.steps < 1:
+        raise FeedrateError(f"--steps is {asked.steps}, but must be at least 1")
+    device = found_device(asked.device)
+    profiler = _profiler(asked.profiler, device)
+    for loader in loaders:
+        registry.check_text(loader)
+    for loader in loaders:
+        spec = TrialSpec(
+            loader=loader, mode="train", repeat=0, seed=0, batch_size=asked.batch_size, epochs=1, device=device,
+            memory_budget_bytes=asked.memory_budget_bytes, model=ModelSpec(step=asked.step),  # type: ignore[arg-type]
+        )  # fmt: skip
+        folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
+        made = one.profile(spec, data, folder, steps=asked.steps, profiler=profiler, timeout_s=asked.timeout_s)
+        yield made, diagnose(made, _trial_of(output, loader))
+
+
+def explained(run_or_profile: Path) -> Iterator[tuple[Profile, list[Finding]]]:
+    """Raises FeedrateError where there is no profile."""
+    folder = run_or_profile if run_or_profile.is_dir() else run_or_profile.parent
+    found = one.find(folder) if run_or_profile.is_dir() else [one.read(run_or_profile)]
+    if not found:
+        raise FeedrateError(f"{folder} has no profile: `feedrate profile LOADER DATA -o {folder}` makes one")
+    for made in found:
+        yield made, diagnose(made, _trial_of(folder, made.spec.loader))
+
+
+def _trial_of(folder: Path, loader: str) -> TrialResult | None:
+    """The loader's first training trial, where the folder holds a run, too."""
+    if not (folder / store.FILE).exists():
+        return None
+    record: RunRecord = store.read(folder)
+    own = (trial for trial in record.trials if trial.spec.loader == loader and trial.spec.mode == "train")
+    return next((trial for trial in own if trial.status == "ok"), None)
+
+
+def _profiler(asked: str, device: str) -> Profiler:
+    if asked not in ("auto", *get_args(Profiler)):
+        raise FeedrateError(f"--profiler is {asked!r}, but must be one of auto, {', '.join(get_args(Profiler))}")
+    if asked == "nsys" and device == "cpu":
+        raise FeedrateError("nsys is asked for on the CPU, where it has no device to record: use --profiler torch")
+    if asked == "auto":
+        return "nsys" if device != "cpu" and _has_nsys() else "torch"
+    return "nsys" if asked == "nsys" else "torch"
+
+
+def _has_nsys() -> bool:
+    if shutil.which("nsys"):
+        return True
+    try:
+        nsys.find_nsys()
+    except FeedrateError:
+        return False
+    return True

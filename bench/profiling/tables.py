@@ -1,0 +1,174 @@
+"""Events to a profile's tables: pure functions."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from feedrate.bench.profiling.events import Copy, Events, Kernel, Range, Span
+from feedrate.bench.profiling.intervals import Interval, clipped, common, gaps, length, union
+from feedrate.bench.profiling.record import Bar, CallRow, CopyRow, GapRow, RangeRow
+
+AnySpan = TypeVar("AnySpan", bound=Span)
+
+LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch", "cuGraphLaunch", "cudaLaunchCooperativeKernel")
+WAITS = ("cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize", "cuCtxSynchronize", "cuStreamSynchronize",
+         "cuEventSynchronize", "cudaMemcpy", "cudaFree", "cudaMalloc")  # fmt: skip
+"""Calls that wait for the device, by how they begin; their asynchronous kin end in Async."""
+MOST_ROWS = 20
+TIMELINE_STEPS = 5
+TIMELINE_BARS = 4_000
+
+
+def device_busy(events: Events) -> tuple[float | None, float | None]:
+    """Shares of the window: (kernels, kernels and copies). None without device work: there was no device."""
+    if not events.kernels:
+        return None, None
+    whole = events.window[1] - events.window[0]
+    kernels, both = _union(events.kernels, events.window), _union((*events.kernels, *events.copies), events.window)
+    return length(kernels) / whole, length(both) / whole
+
+
+def range_rows(events: Events) -> tuple[RangeRow, ...]:
+    """Of ranges that begin in the window, by name and thread; their device time is that of what was launched in them."""
+    device = _device_by_launch(events)
+    launches: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for call in events.calls:
+        if call.correlation in device:
+            launches[call.thread].append((call.start_s, call.correlation))
+    for calls in launches.values():
+        calls.sort()
+    groups: dict[tuple[str, str], list[Range]] = defaultdict(list)
+    for span in _begun_in(events.ranges, events.window):
+        groups[span.name, span.thread].append(span)
+    rows = []
+    for (name, thread), spans in groups.items():
+        busy = None
+        if events.kernels:
+            calls = launches.get(thread, [])
+            begun = [begin for begin, _ in calls]
+            own = (
+                device[number]
+                for span in spans
+                for _, number in calls[bisect_right(begun, span.start_s) : bisect_right(begun, span.end_s)]
+            )
+            busy = length(union(own))
+        seconds = sum(span.seconds for span in spans)
+        rows.append(RangeRow(name=name, thread=thread, count=len(spans), seconds=seconds, device_s=busy))
+    return tuple(sorted(rows, key=lambda row: (row.thread, -row.seconds)))
+
+
+def copy_rows(events: Events) -> tuple[CopyRow, ...]:
+    kernels = _union(events.kernels, events.window)
+    groups: dict[tuple[str, bool], list[Copy]] = defaultdict(list)
+    for copy in _begun_in(events.copies, events.window):
+        groups[copy.kind, copy.pageable].append(copy)
+    return tuple(
+        CopyRow(
+            kind=kind,
+            pageable=pageable,
+            count=len(copies),
+            nbytes=sum(copy.nbytes for copy in copies),
+            seconds=sum(copy.seconds for copy in copies),
+            overlapped_s=common(union((copy.start_s, copy.end_s) for copy in copies), kernels),
+        )
+        for (kind, pageable), copies in sorted(groups.items())
+    )
+
+
+def gap_rows(events: Events) -> tuple[GapRow, ...]:
+    """Idle time of the device by what was open on the consumer's thread in the middle of each gap."""
+    if not events.kernels:
+        return ()
+    idle = gaps(_union((*events.kernels, *events.copies), events.window), events.window)
+    ranges = _Innermost([span for span in events.ranges if span.thread == events.main_thread])
+    calls = _Innermost([span for span in events.calls if span.thread == events.main_thread])
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for start, end in idle:
+        middle = (start + end) / 2
+        found[ranges.at(middle), calls.at(middle)].append(end - start)
+    rows = [GapRow(within=within, call=call, count=len(own), seconds=sum(own)) for (within, call), own in found.items()]
+    return tuple(sorted(rows, key=lambda row: -row.seconds)[:MOST_ROWS])
+
+
+def launches(events: Events) -> int:
+    return sum(call.name.startswith(LAUNCHES) for call in _begun_in(events.calls, events.window))
+
+
+def synchronisations(events: Events) -> tuple[CallRow, ...]:
+    """On the consumer's thread."""
+    own = [
+        call
+        for call in _begun_in(events.calls, events.window)
+        if call.thread == events.main_thread and call.name.startswith(WAITS) and "Async" not in call.name
+    ]
+    return _by_name(own)
+
+
+def kernel_rows(events: Events) -> tuple[CallRow, ...]:
+    return _by_name(_begun_in(events.kernels, events.window))
+
+
+def timeline(events: Events) -> tuple[Bar, ...]:
+    """The middle steps: every thread's ranges, then the device's rows."""
+    steps = [span for span in events.ranges if span.name == "step" and span.thread == events.main_thread]
+    chosen = steps[max(len(steps) // 2 - TIMELINE_STEPS // 2, 0) :][:TIMELINE_STEPS]
+    window = (chosen[0].start_s, chosen[-1].end_s) if chosen else events.window
+    rows: list[tuple[str, Span]] = [(span.thread, span) for span in events.ranges]
+    rows += [("device: kernels", span) for span in events.kernels]
+    rows += [("device: copies", span) for span in events.copies]
+    bars = [
+        Bar(
+            row=row,
+            name=span.name,
+            start_s=max(span.start_s, window[0]) - window[0],
+            end_s=min(span.end_s, window[1]) - window[0],
+        )
+        for row, span in rows
+        if span.end_s > window[0] and span.start_s < window[1]
+    ]
+    return tuple(sorted(bars, key=lambda bar: bar.start_s)[:TIMELINE_BARS])
+
+
+class _Innermost:
+    """Which of a thread's spans is open at a moment: of several the one that began last."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = sorted(spans, key=lambda span: span.start_s)
+        self._starts = [span.start_s for span in self._spans]
+
+    def at(self, moment: float) -> str:
+        place = bisect_right(self._starts, moment) - 1
+        for span in self._spans[max(place - 64, 0) : place + 1][::-1]:
+            if span.end_s >= moment:
+                return span.name
+        return ""
+
+
+def _device_by_launch(events: Events) -> dict[int, Interval]:
+    """What a launch made the device do; of a graph, from its first kernel to its last."""
+    found: dict[int, Interval] = {}
+    work: tuple[Kernel | Copy, ...] = (*events.kernels, *events.copies)
+    for span in work:
+        if span.correlation:
+            start, end = found.get(span.correlation, (span.start_s, span.end_s))
+            found[span.correlation] = min(start, span.start_s), max(end, span.end_s)
+    return found
+
+
+def _union(spans: Iterable[Span], window: Interval) -> list[Interval]:
+    return union(clipped(((span.start_s, span.end_s) for span in spans), window))
+
+
+def _begun_in(spans: Iterable[AnySpan], window: Interval) -> list[AnySpan]:
+    return [span for span in spans if window[0] <= span.start_s <= window[1]]
+
+
+def _by_name(spans: Iterable[Span]) -> tuple[CallRow, ...]:
+    groups: dict[str, list[float]] = defaultdict(list)
+    for span in spans:
+        groups[span.name].append(span.seconds)
+    rows = [CallRow(name=name, count=len(own), seconds=sum(own)) for name, own in groups.items()]
+    return tuple(sorted(rows, key=lambda row: -row.seconds)[:MOST_ROWS])

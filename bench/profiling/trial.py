@@ -1,0 +1,156 @@
+"""A profiled trial: some steps of a warm training, recorded. Run as a module it is the child's process: a ProfileTask on standard
+input, a ProfileMessage on what was standard output. What it measures explains; it never gives the headline number.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from feedrate.bench import timing
+from feedrate.bench.datasets.canonical import read_dataset
+from feedrate.bench.profiling.record import Profiler
+from feedrate.bench.record import EpochRecord
+from feedrate.bench.spec import TrialSpec
+from feedrate.bench.steps import make_step
+from feedrate.bench.timing import EpochClock, span, synchronise
+from feedrate.bench.trial import Trial
+from feedrate.bench.usage import Usage
+from feedrate.loaders.base import Batch, Loader
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+
+WARM_STEPS = 20
+"""Before those that are recorded, as far as an epoch has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileTask:
+    spec: TrialSpec
+    dataset: str
+    steps: int
+    profiler: Profiler
+    trace: str
+    """torch: where the Chrome trace is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileMessage:
+    error: str = ""
+    steps: int = 0
+    rows: int = 0
+    window_s: float = 0.0
+    epoch: EpochRecord | None = None
+    thread: int = 0
+    """The consumer's, as the system numbers it."""
+    options: dict[str, str] | None = None
+
+
+def run(task: ProfileTask) -> ProfileMessage:
+    """Raises what the loader raises."""
+    spec = task.spec
+    trial = Trial(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None)
+    trial.choice.adapter.backend(spec.device)
+    loader = trial.open("train")
+    try:
+        step = make_step(trial.new_model(), spec.model)
+        batches = _endless(loader)
+        for batch in itertools.islice(batches, WARM_STEPS):
+            step(batch)
+        clock = EpochClock(lambda: itertools.islice(batches, task.steps), spec.device)
+        before = Usage.now(memory=False)
+        with _recorded(task):
+            for batch in clock:
+                with span("step"):
+                    step(batch)
+        return ProfileMessage(
+            steps=len(clock.waits_s),
+            rows=clock.rows,
+            window_s=clock.wall_s,
+            epoch=_epoch(clock, before),
+            thread=threading.get_native_id(),
+            options=trial.choice.described(),
+        )
+    finally:
+        loader.close()
+
+
+def _endless(loader: Loader) -> Iterator[Batch]:
+    """Epoch after epoch: a profile's steps may be more than an epoch has."""
+    for index in itertools.count():
+        empty = True
+        for batch in loader.epoch(index):
+            empty = False
+            yield batch
+        if empty:
+            raise FeedrateError(f"epoch {index} had no batch")
+
+
+def _epoch(clock: EpochClock, before: Usage) -> EpochRecord:
+    after = Usage.now(memory=False)
+    stall_s, gap_s = clock.stall_and_gap_s()
+    return EpochRecord(
+        rows=clock.rows,
+        wall_s=clock.wall_s,
+        wait_s=clock.wait_s,
+        wait_cpu_s=clock.wait_cpu_s,
+        wait_others_cpu_s=clock.wait_others_cpu_s,
+        copy_s=clock.copy_s if clock.copies else None,
+        stall_s=stall_s,
+        gap_s=gap_s,
+        worker_cpu_s=after.busiest_child_s(before),
+        cpu_s=after.cpu_s - before.cpu_s,
+    )
+
+
+@contextmanager
+def _recorded(task: ProfileTask) -> Iterator[None]:
+    """nsys: its capture range; torch: its profiler, whose ranges are ours."""
+    with ExitStack() as stack:
+        if task.profiler == "nsys":
+            synchronise(task.spec.device)
+            cuda: Any = torch.cuda
+            cuda.cudart().cudaProfilerStart()
+            stack.callback(cuda.cudart().cudaProfilerStop)
+            stack.callback(synchronise, task.spec.device)
+        else:
+            activities = [torch.profiler.ProfilerActivity.CPU]
+            if task.spec.device != "cpu":
+                activities.append(torch.profiler.ProfilerActivity.CUDA)
+            timing.listen(torch.profiler.record_function)
+            profiler: Any = torch.profiler.profile(activities=activities)
+            stack.callback(lambda: profiler.export_chrome_trace(task.trace))
+            stack.enter_context(profiler)
+            stack.callback(synchronise, task.spec.device)
+        yield
+
+
+def main() -> None:
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=ProfileTask)
+    pipe = os.fdopen(os.dup(1), "wb", buffering=0)  # what libraries print goes to standard error
+    os.dup2(2, 1)
+    try:
+        message = run(task)
+    except (FeedrateError, LoaderUnavailable) as error:
+        message = ProfileMessage(error=str(error))
+    except Exception as error:  # a loader may raise anything
+        traceback.print_exc()
+        message = ProfileMessage(error=f"{type(error).__name__}: {error}")
+    pipe.write(msgspec.json.encode(message) + b"\n")
+    pipe.close()
+    sys.stderr.flush()
+    os._exit(0)  # a library's thread that does not end must not keep the profile waiting
+
+
+if __name__ == "__main__":
+    main()

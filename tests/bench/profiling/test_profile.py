@@ -1,0 +1,75 @@
+"""Real profiles on the CPU: a loader that is slow in a known way is diagnosed as that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench import cli
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.profiling import run, session
+from feedrate.loaders.errors import FeedrateError
+
+ASKED = session.Asked(
+    steps=12, profiler="auto", batch_size=256, device="cpu", step="eager", memory_budget_bytes=None, timeout_s=100.0
+)
+
+
+@pytest.mark.parametrize(
+    ("loader", "cause"),
+    [
+        ("slow:delay_s=0.05:kind=sleep", "input-bound: fetch"),
+        ("slow:delay_s=0.05:kind=burn", "input-bound: "),
+        ("slow:delay_s=0.05:kind=burn:place=worker", "input-bound: decode"),
+        ("cupy", "compute-bound"),
+    ],
+)
+def test_a_planted_cause_is_found(loader: str, cause: str, small: Dataset, tmp_path: Path) -> None:
+    [(made, findings)] = session.run([loader], small.folder, tmp_path, ASKED)
+    assert findings[0].cause.startswith(cause), findings
+    assert made.steps == 12
+    names = {row.name for row in made.ranges if row.thread == "main"}
+    assert {"step", "next", "forward", "backward", "optimizer"} <= names
+    waited = sum(row.seconds for row in made.ranges if row.name == "next" and row.thread == "main")
+    assert made.epoch is not None
+    assert waited == pytest.approx(made.epoch.wait_s, rel=0.05, abs=0.005)
+    [trace] = tmp_path.rglob("trace.json")
+    assert json.loads(trace.read_text())["traceEvents"]
+    assert [(again, why) for again, why in session.explained(tmp_path)] == [(made, findings)]
+
+
+def test_the_command_prints_cause_evidence_and_remedy(
+    small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "profile",
+        "slow:delay_s=0.05",
+        str(small.folder),
+        "-o",
+        str(tmp_path),
+        "--steps",
+        "5",
+        "--batch-size",
+        "256",
+    ]
+    cli.app([*words, "--device", "cpu"], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "input-bound: fetch" in said
+    assert "seen:" in said
+    assert "try:" in said
+
+
+def test_bad_input_is_one_sentence(small: Dataset, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(FeedrateError, match="--profiler is 'perf', but must be one of auto, nsys, torch"):
+        list(session.run(["fake"], small.folder, tmp_path, replace(ASKED, profiler="perf")))
+    with pytest.raises(FeedrateError, match="nsys is asked for on the CPU"):
+        list(session.run(["fake"], small.folder, tmp_path, replace(ASKED, profiler="nsys")))
+    with pytest.raises(FeedrateError, match="has no profile: `feedrate profile"):
+        list(session.explained(tmp_path))
+    (tmp_path / run.FILE).write_text("{")
+    with pytest.raises(FeedrateError, match="is not a profile"):
+        list(session.explained(tmp_path))
