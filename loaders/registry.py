@@ -76,6 +76,13 @@ def choose(text: str) -> LoaderChoice:
     return LoaderChoice(adapter, adapter.options(**values), tuned)
 
 
+def choice_of(factory: object) -> LoaderChoice:
+    """Of a class or function of (split, config), or an Adapter, that is at hand; with its default options."""
+    name = getattr(factory, "__qualname__", repr(factory))
+    adapter = factory if isinstance(factory, Adapter) else _wrap(name, factory)
+    return LoaderChoice(adapter, adapter.options())
+
+
 def check_text(text: str) -> None:
     """Raise FeedrateError for what `choose` would refuse, as far as that can be told without the loader's library."""
     with contextlib.suppress(LoaderUnavailable):
