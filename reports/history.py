@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, isfinite, log
+from math import exp, log
 from pathlib import Path
 from statistics import fmean
 
@@ -20,6 +20,10 @@ from feedrate.reports.names import plain, short
 from feedrate.reports.versus import EFFECTS
 
 MEASURED = tuple(metric for metric in METRICS if metric.in_table)
+GREATEST = 1e30
+"""No quantity here is beyond it in any unit: what is comes of a forged or broken record, and would overflow."""
+LEAST = 1e-30
+"""Where logarithms are taken: at or below it nothing was measured."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -122,7 +126,9 @@ def _points(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
         versions[loader] = _versions(record, trial.packages, trial.backend)
         for number, metric in enumerate(MEASURED):
             value = metric.of(trial) if metric.mode == trial.spec.mode else None
-            if value is not None and isfinite(value):
+            if value is not None:
+                if not abs(value) < GREATEST:
+                    raise ValueError(f"{metric.name} is {value:g}")
                 values[setting, number, loader].append(value)
     for key, measured in values.items():
         yield key, Point(when, fmean(measured), len(measured), versions[key[2]])
@@ -139,9 +145,7 @@ def _series(key: Key, points: list[Point]) -> Series:
     metric = MEASURED[number]
     ordered = sorted(points, key=lambda point: point.moment)
     relative = metric.name not in EFFECTS
-    if relative:  # compared by their logarithm, which nothing at or below 0 has
-        ordered = [point for point in ordered if point.value > 0] or ordered[:1]
-    values = [log(point.value) if relative and point.value > 0 else point.value for point in ordered]
+    values = [log(max(point.value, LEAST)) if relative else point.value for point in ordered]
     found = change_points(values, log(1 + SMALLEST_EFFECT) if relative else EFFECTS[metric.name])
     return Series(setting, loader, metric, tuple(ordered), tuple(_changes(ordered, values, found, relative)))
 
