@@ -102,7 +102,7 @@ def history(folder: Path, warn: Callable[[str], None]) -> History:
     runs = trials = 0
     for path, record in archive.read(archive.find(folder), warn):
         try:
-            found = list(_points(path, record))
+            found = list(points_of(path, record))
         except (ArithmeticError, ValueError) as error:
             warn(f"left out: {plain(str(path))} holds numbers that cannot be: {error}")
             continue
@@ -114,7 +114,8 @@ def history(folder: Path, warn: Callable[[str], None]) -> History:
     return History(runs, trials, tuple(_series(key, points[key]) for key in sorted(points)))
 
 
-def _points(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
+def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
+    """One for each series that a run adds to. Raises ArithmeticError or ValueError for numbers that cannot be."""
     where, when = archive.place(record), archive.moment(path, record)
     values: dict[Key, list[float]] = defaultdict(list)
     versions: dict[str, dict[str, str]] = {}

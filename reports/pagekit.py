@@ -12,11 +12,15 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, Template
 from markupsafe import Markup
 
+from feedrate.reports.names import plain
+
 
 def template(name: str) -> Template:
     """One of reports/pages; everything put into it is escaped."""
     loader = FileSystemLoader(str(files("feedrate.reports") / "pages"))
-    return Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader).get_template(name)
+    templates = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
+    templates.filters["plain"] = plain
+    return templates.get_template(name)
 
 
 def page_file(name: str) -> str:

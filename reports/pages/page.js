@@ -39,7 +39,7 @@ function drawOpen() {
 
 function filter(words) {
   for (const row of document.querySelectorAll("tr[data-row]")) {
-    const text = row.textContent.toLowerCase();
+    const text = `${row.textContent} ${row.dataset.place}`.toLowerCase();
     row.hidden = !words.every((word) => text.includes(word));
   }
   for (const part of document.querySelectorAll("[data-part]")) {
