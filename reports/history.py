@@ -82,7 +82,7 @@ class History:
     runs: int
     trials: int
     series: tuple[Series, ...]
-    """By setting, then metric, then loader."""
+    """By setting; changed ones first, then by metric and loader."""
 
     @property
     def by_setting(self) -> dict[Setting, list[Series]]:
@@ -111,7 +111,7 @@ def history(folder: Path, warn: Callable[[str], None]) -> History:
             points[key].append(point)
     if not runs:
         raise FeedrateError(f"{plain(str(folder))} has no record that can be read")
-    return History(runs, trials, tuple(_series(key, points[key]) for key in sorted(points)))
+    return History(runs, trials, tuple(_ordered(points)))
 
 
 def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
@@ -139,6 +139,11 @@ def _versions(record: RunRecord, packages: Mapping[str, str] | None, backend: st
     env = record.environment
     own = {"feedrate": env.feedrate, "driver": env.driver or "", "Python": env.python, "backend": backend or ""}
     return {**own, **env.packages, **(packages or {})}
+
+
+def _ordered(points: Mapping[Key, list[Point]]) -> list[Series]:
+    every = [_series(key, points[key]) for key in sorted(points)]
+    return sorted(every, key=lambda series: (series.setting, not series.changes))
 
 
 def _series(key: Key, points: list[Point]) -> Series:

@@ -14,7 +14,7 @@ from feedrate.reports.figures import COLOURS, Figure
 from feedrate.reports.history import History, Series
 from feedrate.reports.names import short
 
-TICKS = 8
+TICKS = 4
 """Labelled runs on an axis."""
 
 
@@ -103,7 +103,7 @@ def figure(name: str, found: Sequence[Series]) -> Figure:
     layout = {
         "xaxis": {
             "title": {"text": "run, oldest first: commit and date"}, "tickvals": [at[moment] for moment in labelled],
-            "ticktext": [f"{escape(short(moment.commit))}<br>{moment.date}" for moment in labelled],
+            "tickangle": 0, "ticktext": [f"{escape(short(moment.commit))}<br>{moment.date}" for moment in labelled],
         },
         "yaxis": _axis(metric.unit),
         "showlegend": True,

@@ -33,7 +33,13 @@ def print_history(history: History, console: Console) -> None:
         console.print(Text(setting.title), soft_wrap=True)
         table = Table("Loader", "Quantity", "Runs", "Trend", "Latest", "Change", box=SIMPLE_HEAD, pad_edge=False)
         for series in shown:
-            row = [series.loader, series.metric.title, str(len(series.points)), sparkline(_values(series)), latest(series)]
+            row = [
+                series.loader,
+                series.metric.title,
+                str(len(series.points)),
+                sparkline(_values(series)),
+                latest(series),
+            ]
             changed = Text("\n").join(
                 Text(sentence(series, change), style=STYLES[judgement(series, change)]) for change in series.changes
             )

@@ -75,9 +75,7 @@ def _parts(path: Path, record: RunRecord, keep: Mapping[Key, str]) -> Iterator[t
         own += [
             trial
             for trial in record.trials
-            if trial.spec.mode == "replay"
-            and trial.spec.batch_size in sizes
-            and archive.settings(trial.spec) == words
+            if trial.spec.mode == "replay" and trial.spec.batch_size in sizes and archive.settings(trial.spec) == words
         ]
         named = tuple(replace(trial, spec=replace(trial.spec, loader=short(trial.spec.loader))) for trial in own)
         baseline = short(record.baseline) if record.baseline else None

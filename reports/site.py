@@ -18,10 +18,6 @@ from feedrate.reports.metrics import METRICS
 from feedrate.reports.names import file_name, plain, short
 from feedrate.reports.selection import Chosen, select
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
-)
-"""Of every page. Plotly would want 'unsafe-inline' styles for the rules it adds by script: pages/plotly.css has them instead."""
 ASSETS = ("page.css", "page.js", "plotly.css")
 MARK = "assets/plotly.min.js"
 """What tells a folder that is a site from one that is something else."""
@@ -59,9 +55,9 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
         if section:
             places.setdefault(where, []).append(section)
     for sections in places.values():
-        sections.sort(key=lambda section: max(section.moments.values()), reverse=True)
+        sections.sort(key=_weight, reverse=True)
     common = {
-        "policy": POLICY,
+        "policy": pagekit.policy_of_site(),
         "made_at": (made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
         "about": {metric.title: metric.about for metric in METRICS},
     }
@@ -116,6 +112,16 @@ def _can_be_drawn(one: Chosen, warn: Callable[[str], None]) -> bool:
     return True
 
 
+def _weight(section: Section) -> tuple[bool, int, Moment]:
+    """Training results first, then those of more loaders, then newer ones."""
+    rows = section.comparison.rows
+    return any(map(_trained, rows)), len({row.loader for row in rows}), max(section.moments.values())
+
+
+def _trained(row: Row) -> bool:
+    return row.mean("train_rows_per_s") is not None
+
+
 def _place_page(where: Place, sections: Sequence[Section], common: dict[str, Any]) -> str:
     drawn = [_drawn(number, section) for number, section in enumerate(sections)]
     page: str = pagekit.template("place.html").render(
@@ -137,7 +143,7 @@ def _drawn(number: int, section: Section) -> dict[str, Any]:
     dates = [[section.moments[run].date, section.moments[run].commit] for run in runs]
     return {
         "settings": section.settings,
-        "answer": text.answer(comparison),
+        "answer": text.answer(comparison) if any(map(_trained, comparison.rows)) else "",
         "head": [*head, "Date", "Commit"],
         "body": [[plain(cell) for cell in [*line, *when]] for line, when in zip(body, dates, strict=True)],
         "figures": [_named(f"s{number}-{figure.name}", figure) for figure in figures(comparison)],
@@ -167,16 +173,14 @@ def _entry(where: Place, sections: Sequence[Section]) -> dict[str, Any]:
         ((section, row) for section in sections for row in section.comparison.rows), key=lambda pair: _speed(pair[1])
     )
     when = section.moments[best.run]
-    shown = best.mean("train_rows_per_s") or best.mean("load_rows_per_s")
     return {
         "file": _file(where),
         "dataset": short(where.dataset),
         "machine": f"{short(where.machine)}, {where.cores} cores",
         "loaders": sorted({row.loader for section in sections for row in section.comparison.rows}),
         "best": {
-            "loader": best.loader if shown else "no result",
-            "train": units.rate(best.mean("train_rows_per_s")),
-            "load": units.rate(best.mean("load_rows_per_s")),
+            "loader": best.loader,
+            "speed": _speed_text(best),
             "share": units.percent(best.ceiling_fraction),
             "auc": units.auc(best.mean("auc")),
             "settings": f"batch {best.batch_size}, {section.settings}",
@@ -188,3 +192,10 @@ def _entry(where: Place, sections: Sequence[Section]) -> dict[str, Any]:
 
 def _speed(row: Row) -> tuple[float, float]:
     return row.mean("train_rows_per_s") or 0.0, row.mean("load_rows_per_s") or 0.0
+
+
+def _speed_text(row: Row) -> str:
+    train, load = row.mean("train_rows_per_s"), row.mean("load_rows_per_s")
+    if train is None and load is None:
+        return "no result"
+    return units.rate(train) if train is not None else f"{units.rate(load)}, alone"
