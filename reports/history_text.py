@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,7 @@ def sparkline(values: Sequence[float]) -> str:
     """From the least to the greatest of the values, so it shows shape and no size."""
     if len(values) > WIDTH:
         edges = [len(values) * i // WIDTH for i in range(WIDTH + 1)]
-        values = [fmean(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        values = [fmean(values[a:b]) for a, b in pairwise(edges)]
     low, high = min(values), max(values)
     if high == low:
         return BARS[3] * len(values)
