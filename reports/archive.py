@@ -88,7 +88,7 @@ def moment(path: Path, record: RunRecord) -> Moment:
 
 def settings(spec: TrialSpec) -> str:
     """What must agree, batch size apart, before two trials are compared: epochs, and what is not a default, in words."""
-    parts = [f"{spec.epochs} epochs", spec.device.partition(":")[0]]
+    parts = [f"{spec.epochs} epoch{'s' * (spec.epochs != 1)}", spec.device.partition(":")[0]]
     parts += _changed(spec, ("epochs", "device", *NOT_SETTINGS))
     parts += _changed(spec.model, ())
     return short(", ".join(parts))

@@ -175,7 +175,7 @@ def _entry(where: Place, sections: Sequence[Section]) -> dict[str, Any]:
     when = section.moments[best.run]
     return {
         "file": _file(where),
-        "dataset": short(where.dataset),
+        "dataset": short(where.dataset).strip() or "no name",
         "machine": f"{short(where.machine)}, {where.cores} cores",
         "loaders": sorted({row.loader for section in sections for row in section.comparison.rows}),
         "best": {

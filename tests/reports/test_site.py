@@ -99,6 +99,7 @@ def test_hostile_names_stay_text(hostile: Path) -> None:
         assert "\x1b" not in page
         assert "\u202e" not in page
     assert "&lt;/script&gt;&lt;script&gt;" in _pages(hostile)["index.html"]
+    assert ">no name</a>" in _pages(hostile)["index.html"]
 
 
 def test_no_page_asks_for_anything_but_the_sites_own_files(hostile: Path) -> None:
