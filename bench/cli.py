@@ -367,6 +367,42 @@ def compare_command(
 
 
 @app.command()
+def history(
+    runs: Annotated[Path, typer.Argument(help="A folder with runs in it, at any depth.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write an HTML page there.")
+    ] = None,
+) -> None:
+    """Show how each loader's metrics moved over many runs, and the commit at which they changed for good."""
+    from feedrate.bench import console
+    from feedrate.reports import history_page, history_text
+    from feedrate.reports.history import history as read_history
+
+    found = read_history(runs, console.say)
+    history_text.print_history(found, console.out)
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(history_page.render(found), encoding="utf-8", errors="replace")
+        console.say(f"wrote {output}")
+
+
+@app.command()
+def site(
+    runs: Annotated[Path, typer.Argument(help="A folder with runs in it, at any depth.")],
+    output: Out,
+) -> None:
+    """Write a static site of many runs: an index, and a page for each data set and machine. Works from disk, too.
+
+    A record that cannot be read is named and left out.
+    """
+    from feedrate.bench import console
+    from feedrate.reports.site import build
+
+    pages = build(runs, output, console.say)
+    console.say(f"wrote {output / 'index.html'} and {pages} page(s) that it links to")
+
+
+@app.command()
 def calibrate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
