@@ -278,16 +278,27 @@ def report(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="HTML file; else report.html in the first run's folder."),
     ] = None,
-    format: Annotated[str, typer.Option("--format", help="Also print the table as: table, markdown, csv.")] = "table",  # noqa: A002
+    form: Annotated[
+        str, typer.Option("--format", help="Also print the table as: table, markdown, csv, json.")
+    ] = "table",
+    samples: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every epoch and step of every trial there, as Parquet.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure there, as a file.")] = None,
+    figure_format: Annotated[str, typer.Option(help="svg or png.")] = "svg",
 ) -> None:
     """Draw one or several runs: an HTML page that works offline, and the same table here."""
     from feedrate.bench import console, store
     from feedrate.reports.compare import compare
 
-    console.check_format(format)
+    console.check_format(form)
     comparison = compare([(run, store.read(run)) for run in runs])
+    if samples:
+        console.write_samples(comparison, samples)
+    if figures:
+        console.write_figures(comparison, figures, figure_format)
     console.write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"))
-    console.show_comparison(comparison, format)
+    console.show_comparison(comparison, form)
 
 
 @app.command()
@@ -331,6 +342,17 @@ def explain(
     from feedrate.bench.profiling import session
 
     console.print_profiles(session.explained(run))
+
+
+@app.command()
+def validate(
+    records: Annotated[list[Path], typer.Argument(help="run.json files, or folders that have one.")],
+) -> None:
+    """Say whether records are whole and sane: before one that somebody sent is taken into a site. Exit code 2 where one is not."""
+    from feedrate.bench import console
+
+    if not console.show_faults(records):
+        raise typer.Exit(2)
 
 
 @app.command("compare")

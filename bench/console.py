@@ -260,6 +260,36 @@ def check_format(form: str) -> None:
         raise FeedrateError(f"--format is {form!r}, but must be one of table, {', '.join(text.WRITERS)}")
 
 
+def write_samples(comparison: Comparison, file: Path) -> None:
+    from feedrate.reports.samples import write_parquet
+
+    lines = write_parquet(comparison.runs, file)
+    say(f"wrote {file} ({lines:,} epochs)")
+
+
+def write_figures(comparison: Comparison, folder: Path, form: str) -> None:
+    from feedrate.reports.images import write_images
+
+    written = write_images(comparison, folder, form)
+    say(f"wrote {len(written)} figures into {folder}")
+
+
+def show_faults(records: Iterable[Path]) -> bool:
+    """A line for each fault of each record; True where there is none."""
+    from feedrate.bench import store, validate
+
+    right = True
+    for record in records:
+        file = store.path_of(record)
+        found = validate.faults(file)
+        right &= not found
+        for fault in found:
+            out.print(f"{file}: {fault}", markup=False, soft_wrap=True)
+        if not found:
+            out.print(f"{file}: right", markup=False, soft_wrap=True)
+    return right
+
+
 def write_report(comparison: Comparison, path: Path) -> None:
     from feedrate.reports import html
 

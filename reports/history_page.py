@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from feedrate.reports import history_text, pagekit
-from feedrate.reports.figures import COLOURS, Figure
+from feedrate.reports.figure import COLOURS, Figure
 from feedrate.reports.history import History, Series
 from feedrate.reports.names import short
 

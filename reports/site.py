@@ -13,7 +13,8 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import archive, pagekit, text, units
 from feedrate.reports.archive import Moment, Place
 from feedrate.reports.compare import Comparison, Row, compare
-from feedrate.reports.figures import Figure, figures
+from feedrate.reports.figure import Figure
+from feedrate.reports.figures import figures
 from feedrate.reports.metrics import METRICS
 from feedrate.reports.names import file_name, plain, short
 from feedrate.reports.selection import Chosen, select

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,33 @@ def csv_text(comparison: Comparison) -> str:
     return stream.getvalue()
 
 
-WRITERS: dict[str, Callable[[Comparison], str]] = {"markdown": markdown, "csv": csv_text}
+def json_text(comparison: Comparison) -> str:
+    """The same numbers as JSON: for each loader each metric with mean, 95 % interval, n, unit and what is better."""
+    rows = []
+    for row in comparison.rows:
+        metrics = {}
+        for metric in METRICS:
+            if samples := row.metrics.get(metric.name):
+                found = samples.estimate
+                metrics[metric.name] = {
+                    "mean": found.mean, "low": found.low, "high": found.high, "n": found.n, "unit": metric.unit,
+                    "better": metric.better,
+                }  # fmt: skip
+        rows.append(
+            {
+                "run": row.run, "loader": row.loader, "batch_size": row.batch_size, "backend": row.backend,
+                "ceiling_rows_per_s": row.ceiling.estimate.mean if row.ceiling else None, "ceiling_fraction": row.ceiling_fraction,
+                "metrics": metrics, "flags": list(row.flags), "deviations": dict(row.deviations),
+            }
+        )  # fmt: skip
+    failed = [
+        {"loader": trial.spec.loader, "mode": trial.spec.mode, "status": trial.status, "detail": trial.detail}
+        for trial in comparison.not_ok
+    ]
+    return json.dumps({"answer": answer(comparison), "loaders": rows, "without_result": failed}, indent=1) + "\n"
+
+
+WRITERS: dict[str, Callable[[Comparison], str]] = {"markdown": markdown, "csv": csv_text, "json": json_text}
 
 
 def cells(comparison: Comparison) -> list[list[str]]:

@@ -1,0 +1,89 @@
+"""Is a record that a stranger sends one of ours, and are its numbers sane? Nothing in it is executed or opened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from feedrate.bench.record import SCHEMA_VERSION, RunRecord, TrialResult
+
+MOST_BYTES = 200_000_000
+LONGEST = 10_000
+"""Characters of a string."""
+SHARES = ("fraction", "quality", "displacement", "diversity", "expected_low")
+"""Endings of names whose values are shares of 1."""
+
+
+def faults(file: Path) -> list[str]:
+    """A sentence for each thing that is wrong; the first ones are such that the others cannot be looked for."""
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            return [
+                f"it has {file.stat().st_size / 1e6:,.0f} MB, over the {MOST_BYTES / 1e6:,.0f} MB that a record may have"
+            ]
+        content = msgspec.json.decode(file.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return [f"it is not readable JSON: {error}"]
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+        return [f"schema_version is {version!r}, but must be a number from 1 to {SCHEMA_VERSION}"]
+    try:
+        record = msgspec.convert(content, RunRecord)
+    except msgspec.ValidationError as error:
+        return [f"it is not a run record: {error}"]
+    return [*_values(content, ""), *_consistent(record)]
+
+
+def _values(value: Any, place: str) -> Iterator[str]:
+    """Of every number and string, wherever it stands."""
+    if isinstance(value, dict):
+        for name, own in value.items():
+            if len(name) > LONGEST:
+                yield f"{place or 'the record'} has a name of {len(name):,} characters, over {LONGEST:,}"
+            yield from _values(own, f"{place}.{name[:40]}" if place else name[:40])
+    elif isinstance(value, list):
+        for number, own in enumerate(value):
+            yield from _values(own, f"{place}[{number}]")
+    elif isinstance(value, str) and len(value) > LONGEST:
+        yield f"{place} has {len(value):,} characters, over {LONGEST:,}"
+    elif isinstance(value, float | int) and not isinstance(value, bool):
+        yield from _number(value, place)
+
+
+def _number(value: float, place: str) -> Iterator[str]:
+    name = place.rpartition(".")[2].partition("[")[0]
+    if not math.isfinite(value):
+        yield f"{place} is {value}, but must be a finite number"
+    elif name.endswith(("_s", "_bytes", "rows", "rows_per_s", "_hz", "samples", "steps", "cores")) and value < 0:
+        yield f"{place} is {value}, but must not be negative"
+    elif name.endswith(SHARES) and not -0.01 <= value <= 1.5:  # a sampled share may be a little over 1
+        yield f"{place} is {value}, but must be a share from 0 to 1"
+
+
+def _consistent(record: RunRecord) -> Iterator[str]:
+    for number, trial in enumerate(record.trials):
+        place = f"trials[{number}]"
+        if trial.status == "ok":
+            yield from _epochs(record, trial, place)
+        for name in ("auc",):
+            for value in getattr(trial, name) or ():
+                if not 0 <= value <= 1:
+                    yield f"{place}.{name} has {value}, but must be from 0 to 1"
+
+
+def _epochs(record: RunRecord, trial: TrialResult, place: str) -> Iterator[str]:
+    epochs = trial.epochs or ()
+    if len(epochs) != trial.spec.epochs:
+        yield f"{place} has {len(epochs)} epochs, but its spec asks for {trial.spec.epochs}"
+    wanted, spare = record.dataset.train_rows, trial.spec.batch_size
+    for number, epoch in enumerate(epochs):
+        if trial.spec.mode != "replay" and abs(epoch.rows - wanted) >= spare:
+            yield f"{place}.epochs[{number}] has {epoch.rows:,} rows, but the dataset has {wanted:,}"
+        if epoch.wall_s <= 0:
+            yield f"{place}.epochs[{number}].wall_s is {epoch.wall_s}, but must be over 0"
+    if trial.rows is not None and trial.rows != sum(epoch.rows for epoch in epochs):
+        yield f"{place}.rows is {trial.rows:,}, but its epochs have {sum(epoch.rows for epoch in epochs):,}"

@@ -1,0 +1,154 @@
+"""What a report gives besides its page: JSON, Parquet, a DataFrame, a schema, files of figures; and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from feedrate import reports
+from feedrate.bench import cli, store, validate
+from feedrate.bench.record import RunRecord
+from feedrate.reports import text
+from feedrate.reports.compare import compare
+from sample_record import RUN
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = sorted((ROOT / "reports" / "published").rglob("run.json"))
+SCHEMA = ROOT / "docs" / "run.schema.json"
+
+
+def test_the_published_schema_is_that_of_the_types() -> None:
+    """FEEDRATE_SNAPSHOTS=write accepts what the types are now."""
+    schema = json.loads(json.dumps(msgspec.json.schema(RunRecord)))
+    if os.environ.get("FEEDRATE_SNAPSHOTS") == "write":
+        SCHEMA.write_text(json.dumps(schema, indent=1) + "\n")
+    assert json.loads(SCHEMA.read_text()) == schema
+
+
+@pytest.mark.parametrize(
+    "path", PUBLISHED, ids=[str(path.parent.relative_to(ROOT / "reports" / "published")) for path in PUBLISHED]
+)
+def test_a_published_record_is_valid(path: Path) -> None:
+    jsonschema.validate(json.loads(path.read_bytes()), json.loads(SCHEMA.read_text()))
+    assert validate.faults(path) == []
+
+
+def _written(folder: Path, change: object) -> Path:
+    """A right record but for one change."""
+    content = json.loads((ROOT / "reports" / "published" / "h200-engine-2026-11-24" / "run.json").read_bytes())
+    change(content)  # type: ignore[operator]
+    (folder / "run.json").write_text(json.dumps(content))
+    return folder / "run.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda run: run.update(schema_version=99), "schema_version is 99, but must be a number from 1 to"),
+        (lambda run: run["trials"][0].update(rows="many"), "it is not a run record"),
+        (lambda run: run["trials"][0]["epochs"][1].update(wall_s=-1.0), "epochs[1].wall_s is -1.0, but must not be negative"),
+        (lambda run: run["trials"][0]["epochs"][1].update(wall_s=float("nan")), "it is not readable JSON"),
+        (lambda run: run["environment"].update(cpu="x" * 20_000), "environment.cpu has 20,000 characters, over 10,000"),
+        (lambda run: run["trials"][0]["epochs"].pop(), "epochs, but its spec asks for"),
+        (lambda run: run["trials"][0].update(rows=7), "trials[0].rows is 7, but its epochs have"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_with_its_place(
+    change: object, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _written(tmp_path, change)
+    assert any(sentence in fault for fault in validate.faults(path))
+    assert cli.app(["validate", str(path)], standalone_mode=False) == 2
+    assert sentence in capsys.readouterr().out
+
+
+def test_what_is_no_record_at_all_is_a_sentence(tmp_path: Path) -> None:
+    assert "is not readable JSON" in validate.faults(tmp_path / "none.json")[0]
+    (tmp_path / "list.json").write_text("[1]")
+    assert "schema_version is None" in validate.faults(tmp_path / "list.json")[0]
+
+
+def test_json_has_the_csv_s_numbers() -> None:
+    found = json.loads(text.json_text(compare([(Path("a"), RUN)])))
+    fast = next(row for row in found["loaders"] if row["loader"] == "fast")
+    train = fast["metrics"]["train_rows_per_s"]
+    assert (train["mean"], train["n"], train["unit"]) == (pytest.approx(800, rel=1e-3), 3, "rows/s")
+    assert train["low"] < 800 < train["high"]
+    assert found["without_result"] == [
+        {"loader": "gone", "mode": "train", "status": "unavailable", "detail": "get it | there"}
+    ]
+
+
+def test_parquet_and_dataframe_have_every_epoch(tmp_path: Path) -> None:
+    path = ROOT / "reports" / "published" / "h200-engine-2026-11-24"
+    record = store.read(path)
+    cli.app(
+        ["report", str(path), "-o", str(tmp_path / "r.html"), "--samples", str(tmp_path / "s.parquet")],
+        standalone_mode=False,
+    )
+    table, frame = pq.read_table(tmp_path / "s.parquet"), reports.load(path)
+    epochs = sum(len(trial.epochs or ()) for trial in record.trials)
+    assert len(table) == len(frame) == epochs
+    waits = sum(len(trial.step_wait_s or ()) for trial in record.trials)
+    assert sum(len(own) for own in table["step_wait_s"].to_pylist()) == waits
+    first = frame[(frame["loader"] == "cupy") & (frame["mode"] == "train") & (frame["seed"] == 0)]
+    trial = next(t for t in record.trials if (t.spec.loader, t.spec.mode, t.spec.seed) == ("cupy", "train", 0))
+    assert first["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert first["steady"].tolist() == [False, True, True, True, True]
+    assert first["epoch_auc"].tolist() == pytest.approx(list(trial.auc or ()))
+    assert first["train_rows_per_s"].iloc[0] == pytest.approx(trial.rows_per_s)
+    assert "step_wait_s" not in frame
+
+
+def test_a_failed_trial_has_a_line_of_its_own(tmp_path: Path) -> None:
+    store.write(tmp_path, RUN)
+    frame = reports.load(tmp_path)
+    [gone] = frame[frame["loader"] == "gone"].to_dict("records")
+    assert (gone["status"], gone["detail"]) == ("unavailable", "get it | there")
+    assert gone["epoch"] != gone["epoch"]
+
+
+def test_importing_reports_is_light() -> None:
+    code = "import sys, feedrate.reports; print([m for m in ('torch', 'pandas', 'pyarrow', 'plotly', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package `chromium`)")
+@pytest.mark.parametrize(("form", "begin"), [("svg", b"<svg"), ("png", b"\x89PNG")])
+def test_figures_become_files(form: str, begin: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("kaleido", reason="needs kaleido: `pip install 'feedrate[images]'`")
+    store.write(tmp_path, replace(RUN))
+    words = [
+        "report",
+        str(tmp_path),
+        "-o",
+        str(tmp_path / "r.html"),
+        "--figures",
+        str(tmp_path / "f"),
+        "--figure-format",
+        form,
+    ]
+    cli.app(words, standalone_mode=False)
+    written = sorted((tmp_path / "f").iterdir())
+    assert len(written) == 10
+    assert all(path.read_bytes().startswith(begin) for path in written)
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    from feedrate.loaders.errors import FeedrateError
+    from feedrate.reports.images import write_images
+
+    with pytest.raises(FeedrateError, match="--figure-format is 'gif', but must be one of svg, png"):
+        write_images(compare([(Path("a"), RUN)]), tmp_path, "gif")
