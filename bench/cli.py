@@ -297,7 +297,7 @@ def report(
         console.write_samples(comparison, samples)
     if figures:
         console.write_figures(comparison, figures, figure_format)
-    console.write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"))
+    console.write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"), runs)
     console.show_comparison(comparison, form)
 
 
@@ -339,9 +339,12 @@ def explain(
 ) -> None:
     """Why each profiled loader is as fast as it is: the cause, the evidence and a remedy."""
     from feedrate.bench import console
-    from feedrate.bench.profiling import session
+    from feedrate.bench.profiling import files
 
-    console.print_profiles(session.explained(run))
+    found = list(files.explained(run))
+    if not found:
+        raise FeedrateError(f"{run} has no profile: `feedrate profile LOADER DATA -o {run}` makes one")
+    console.print_profiles(found)
 
 
 @app.command()

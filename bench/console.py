@@ -290,11 +290,14 @@ def show_faults(records: Iterable[Path]) -> bool:
     return right
 
 
-def write_report(comparison: Comparison, path: Path) -> None:
+def write_report(comparison: Comparison, path: Path, runs: Iterable[Path] = ()) -> None:
+    """runs: whose profiles are drawn, too."""
+    from feedrate.bench.profiling import files
     from feedrate.reports import html
 
+    profiles = [found for run in runs if run.is_dir() for found in files.explained(run)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html.render(comparison), encoding="utf-8")
+    path.write_text(html.render(comparison, profiles=profiles), encoding="utf-8")
     say(f"wrote {path} ({units.size(path.stat().st_size)})")
 
 

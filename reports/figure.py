@@ -8,6 +8,7 @@ from html import unescape
 from typing import Any
 
 from feedrate.reports.compare import Comparison
+from feedrate.reports.names import plain
 
 # Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00", "#666666")
@@ -47,7 +48,7 @@ def basis(comparison: Comparison, metrics: Sequence[str]) -> str:
     trials = [trial for _, run in comparison.runs for trial in run.trials]
     caches = " and ".join(sorted({trial.spec.cache for trial in trials}))
     places = {run.environment.gpu or f"{run.environment.cores} CPU cores" for _, run in comparison.runs}
-    return f"{n}page cache {caches}; {' and '.join(sorted(places))}."
+    return f"{n}page cache {caches}; {plain(' and '.join(sorted(places)))}."
 
 
 def _title(layout: dict[str, Any], axis: str) -> str:

@@ -15,16 +15,24 @@ from jinja2 import Environment as Templates
 from jinja2 import Template
 from markupsafe import Markup
 
+from feedrate.bench.profiling.diagnosis import Finding
+from feedrate.bench.profiling.record import Profile
 from feedrate.bench.record import RunRecord
 from feedrate.reports import text, units
 from feedrate.reports.compare import Comparison, Row
 from feedrate.reports.figures import figures
 from feedrate.reports.metrics import METRICS
+from feedrate.reports.profiles import heading, timelines
 
 
-def render(comparison: Comparison, *, made_at: datetime | None = None) -> str:
-    """The page. made_at is printed at its foot."""
-    drawn = figures(comparison)
+def render(
+    comparison: Comparison,
+    *,
+    profiles: Sequence[tuple[Profile, list[Finding]]] = (),
+    made_at: datetime | None = None,
+) -> str:
+    """The page. profiles: those of the runs' loaders, with what they show; made_at is printed at its foot."""
+    drawn = [*figures(comparison), *timelines(profiles)]
     scripts = {name: Markup(_read(name)) for name in ("plotly.min.js", "report.js")}
     page: str = _template().render(
         answer=text.answer(comparison),
@@ -39,6 +47,7 @@ def render(comparison: Comparison, *, made_at: datetime | None = None) -> str:
             for name, run in comparison.runs
         ],
         options=options_table(comparison),
+        profiles=[(profile.spec.loader, heading(profile), findings) for profile, findings in profiles],
         rows=comparison.rows,
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),

@@ -25,6 +25,7 @@ const shows = (name) => name.toLowerCase().includes(document.getElementById("fil
 function kept(trace) {
   const meta = trace.meta || {};
   if (meta.loader !== undefined) return { ...trace, visible: shows(plain(meta.loader)) };
+  if (meta.rows) return trace; // of a timeline: rows are threads
   const labels = meta.labels || (typeof trace.y[0] === "string" ? trace.y : null);
   if (!labels) return trace;
   const places = labels.map((label, place) => (shows(plain(label)) ? place : -1)).filter((place) => place >= 0);
@@ -48,7 +49,8 @@ function draw() {
   };
   for (const figure of drawn) {
     const layout = merged(base, figure.layout);
-    if (layout.yaxis.categoryarray) layout.yaxis.categoryarray = layout.yaxis.categoryarray.filter((label) => shows(plain(label)));
+    const rows = figure.data.some((trace) => (trace.meta || {}).rows);
+    if (layout.yaxis.categoryarray && !rows) layout.yaxis.categoryarray = layout.yaxis.categoryarray.filter((label) => shows(plain(label)));
     Plotly.react(figure.name, figure.data.map(kept), layout, { responsive: true, displayModeBar: false });
   }
 }

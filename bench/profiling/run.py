@@ -11,7 +11,7 @@ import msgspec
 
 from feedrate.bench import venvs
 from feedrate.bench.child import last_words
-from feedrate.bench.profiling import kineto, nsys, tables
+from feedrate.bench.profiling import files, kineto, nsys, tables
 from feedrate.bench.profiling.events import Events
 from feedrate.bench.profiling.record import Profile, Profiler
 from feedrate.bench.profiling.trial import ProfileMessage, ProfileTask
@@ -19,7 +19,6 @@ from feedrate.bench.spec import TrialSpec
 from feedrate.bench.timing import DOMAIN
 from feedrate.loaders.errors import FeedrateError
 
-FILE = "profile.json"
 TRACE = "trace.json"
 """Chrome's format: https://ui.perfetto.dev opens it."""
 
@@ -36,31 +35,8 @@ def profile(
     else:
         events = kineto.read_trace(folder / TRACE, thread=message.thread)
     made = _made(spec, profiler, nsys.version(tool) if tool else _torch_version(), message, events)
-    write(folder, made)
+    files.write(folder, made)
     return made
-
-
-def write(folder: Path, made: Profile) -> None:
-    """At once or not at all."""
-    part = folder / f"{FILE}.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1))
-    part.replace(folder / FILE)
-
-
-def read(path: Path) -> Profile:
-    """path: the file, or its folder. Raises FeedrateError."""
-    file = path / FILE if path.is_dir() else path
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Profile)
-    except FileNotFoundError as error:
-        raise FeedrateError(f"there is no {file}: `feedrate profile LOADER DATA -o DIR` makes one") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise FeedrateError(f"{file} is not a profile: {error}") from error
-
-
-def find(folder: Path) -> list[Profile]:
-    """Every profile of a run's folder, by name."""
-    return [read(path) for path in sorted(folder.rglob(FILE))]
 
 
 def _child(

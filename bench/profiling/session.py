@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from feedrate.bench import store
-from feedrate.bench.profiling import nsys
+from feedrate.bench.profiling import files, nsys
 from feedrate.bench.profiling import run as one
 from feedrate.bench.profiling.diagnosis import Finding, diagnose
 from feedrate.bench.profiling.record import Profile, Profiler
-from feedrate.bench.record import RunRecord, TrialResult
 from feedrate.bench.session import found_device
 from feedrate.bench.spec import ModelSpec, TrialSpec
 from feedrate.loaders import registry
@@ -49,26 +47,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
         made = one.profile(spec, data, folder, steps=asked.steps, profiler=profiler, timeout_s=asked.timeout_s)
-        yield made, diagnose(made, _trial_of(output, loader))
-
-
-def explained(run_or_profile: Path) -> Iterator[tuple[Profile, list[Finding]]]:
-    """Raises FeedrateError where there is no profile."""
-    folder = run_or_profile if run_or_profile.is_dir() else run_or_profile.parent
-    found = one.find(folder) if run_or_profile.is_dir() else [one.read(run_or_profile)]
-    if not found:
-        raise FeedrateError(f"{folder} has no profile: `feedrate profile LOADER DATA -o {folder}` makes one")
-    for made in found:
-        yield made, diagnose(made, _trial_of(folder, made.spec.loader))
-
-
-def _trial_of(folder: Path, loader: str) -> TrialResult | None:
-    """The loader's first training trial, where the folder holds a run, too."""
-    if not (folder / store.FILE).exists():
-        return None
-    record: RunRecord = store.read(folder)
-    own = (trial for trial in record.trials if trial.spec.loader == loader and trial.spec.mode == "train")
-    return next((trial for trial in own if trial.status == "ok"), None)
+        yield made, diagnose(made, files.trial_of(output, loader))
 
 
 def _profiler(asked: str, device: str) -> Profiler:

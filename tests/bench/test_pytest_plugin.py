@@ -69,6 +69,7 @@ def test_a_loader_that_breaks_a_rule_fails_with_its_sentence(tmp_path: Path) -> 
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_gate_holds_and_fails_against_a_saved_run(tmp_path: Path) -> None:
     folder, saved = _written(tmp_path), tmp_path / "saved.json"
     assert _pytest(folder, "-q", f"--benchmark-json={saved}").returncode == 0
@@ -84,6 +85,7 @@ def test_a_gate_holds_and_fails_against_a_saved_run(tmp_path: Path) -> None:
     assert "beyond rows_per_s<-10%" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -99,6 +101,7 @@ def test_bad_input_is_a_sentence(words: list[str], sentence: str, tmp_path: Path
     assert sentence in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_another_mode_and_data_that_are_not_there_are_sentences(tmp_path: Path) -> None:
     done = _pytest(_written(tmp_path, mode="both"), "-q")
     assert "mode is 'both', but must be one of load, train" in done.stdout

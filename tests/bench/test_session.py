@@ -118,6 +118,7 @@ def test_a_device_that_is_not_there_is_refused(device: str, sentence: str, small
         _start(small.folder, tmp_path, device=device)
 
 
+@pytest.mark.slow
 def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(small: Dataset, tmp_path: Path) -> None:
     def plan(found: str) -> Plan:
         return Plan(loaders=("cupy", "fake"), modes=("load",), batch_sizes=(512,), epochs=1, device=found)
@@ -132,6 +133,7 @@ def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(small: Datase
     assert store.read(tmp_path) == last
 
 
+@pytest.mark.slow
 def test_a_loader_that_does_not_work_is_not_tried_in_every_round(small: Dataset, tmp_path: Path) -> None:
     def plan(found: str) -> Plan:
         loaders = ("cupy", "fake:fail_at_batch=1", "fake")

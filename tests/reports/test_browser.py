@@ -17,7 +17,10 @@ from sample_record import RUN, record, trial
 
 CHROMIUM = shutil.which("chromium")
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian's package `chromium`)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian's package `chromium`)"),
+]
 PUBLISHED = Path(__file__).parents[2] / "reports" / "published" / "h200-engine-2026-11-24"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from feedrate.bench.profiling.diagnosis import diagnose
+from feedrate.bench.profiling.record import Bar, Profile
 from feedrate.bench.record import TrialResult
 from feedrate.reports import html
 from feedrate.reports.compare import compare
@@ -115,3 +117,21 @@ def test_throughput_over_an_axis_is_drawn_where_one_was_swept() -> None:
     workers = [trial(f"b:workers={count}", "train", 100 + count) for count in (1, 4)]
     names = {figure.name for figure in figures(compare([(Path("a"), record(*swept, *workers))]))}
     assert {"batch-sizes", "workers"} <= names
+
+
+def test_a_profile_s_causes_and_timeline_are_in_the_page() -> None:
+    bars = (
+        Bar(row="main", name="next", start_s=0.0, end_s=0.003),
+        Bar(row="device: kernels", name="<b>gemm</b>", start_s=0.003, end_s=0.004),
+    )
+    spec = trial("fast", "train", 1).spec
+    waits = replace(RUN.trials[0].epochs[0], stall_s=0.5, wait_s=0.5, wall_s=1.0, wait_cpu_s=0.0, wait_others_cpu_s=0.0)  # type: ignore[index]
+    found = Profile(
+        spec=spec, profiler="torch", version="2", steps=10, rows=1000, window_s=1.0, epoch=waits, cores=2,
+        kernel_busy_fraction=None, device_busy_fraction=None, ranges=(), timeline=bars,
+    )  # fmt: skip
+    page = html.render(compare([(Path("a"), RUN)]), profiles=[(found, diagnose(found))], made_at=AT)
+    assert "<strong>input-bound: fetch</strong>" in page
+    assert 'href="#timeline-0-title"' in page
+    [figure] = [figure for figure in _data(page) if figure["name"] == "timeline-0"]
+    assert [trace["name"] for trace in figure["data"]] == ["next", "&lt;b&gt;gemm&lt;/b&gt;"]  # type: ignore[attr-defined, index]

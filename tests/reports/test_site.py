@@ -218,7 +218,7 @@ def test_the_committed_records_make_a_site(tmp_path: Path) -> None:
 def test_a_browser_draws_it_without_a_word_on_its_console(hostile: Path, tmp_path: Path) -> None:
     """Real Chromium under the site's own policy, from disk: what it blocked or a script threw would be on the console."""
     page = hostile / "results" / file_name(SCRIPT, SCRIPT, "2", SCRIPT)
-    for path, figures in ((hostile / "index.html", 0), (page, 6)):
+    for path, figures in ((hostile / "index.html", 0), (page, 10)):
         done = subprocess.run(
             [
                 "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

@@ -30,6 +30,7 @@ def test_whole_runs_under_the_default_rule_are_right_about_same_and_slower(seed:
     assert slower.count("less") / 200 >= verdicts.LEAST_FOUND
 
 
+@pytest.mark.slow
 def test_a_slower_copy_that_noise_hides_may_be_inconclusive_but_not_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "COMPARISONS", 40)
     noisy = [verdicts.Pair((50.0, 100.0, 200.0), (100.0, 220.0, 60.0))]

@@ -9,7 +9,7 @@ import pytest
 
 from feedrate.bench import cli
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.profiling import run, session
+from feedrate.bench.profiling import files, session
 from feedrate.loaders.errors import FeedrateError
 
 ASKED = session.Asked(
@@ -21,9 +21,9 @@ ASKED = session.Asked(
     ("loader", "cause"),
     [
         ("slow:delay_s=0.05:kind=sleep", "input-bound: fetch"),
-        ("slow:delay_s=0.05:kind=burn", "input-bound: "),
-        ("slow:delay_s=0.05:kind=burn:place=worker", "input-bound: decode"),
-        ("cupy", "compute-bound"),
+        pytest.param("slow:delay_s=0.05:kind=burn", "input-bound: ", marks=pytest.mark.slow),
+        pytest.param("slow:delay_s=0.05:kind=burn:place=worker", "input-bound: decode", marks=pytest.mark.slow),
+        pytest.param("cupy", "compute-bound", marks=pytest.mark.slow),
     ],
 )
 def test_a_planted_cause_is_found(loader: str, cause: str, small: Dataset, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_planted_cause_is_found(loader: str, cause: str, small: Dataset, tmp_p
     assert waited == pytest.approx(made.epoch.wait_s, rel=0.05, abs=0.005)
     [trace] = tmp_path.rglob("trace.json")
     assert json.loads(trace.read_text())["traceEvents"]
-    assert [(again, why) for again, why in session.explained(tmp_path)] == [(made, findings)]
+    assert [(again, why) for again, why in files.explained(tmp_path)] == [(made, findings)]
 
 
 def test_the_command_prints_cause_evidence_and_remedy(
@@ -69,7 +69,7 @@ def test_bad_input_is_one_sentence(small: Dataset, tmp_path: Path) -> None:
     with pytest.raises(FeedrateError, match="nsys is asked for on the CPU"):
         list(session.run(["fake"], small.folder, tmp_path, replace(ASKED, profiler="nsys")))
     with pytest.raises(FeedrateError, match="has no profile: `feedrate profile"):
-        list(session.explained(tmp_path))
-    (tmp_path / run.FILE).write_text("{")
+        cli.app(["explain", str(tmp_path)], standalone_mode=False)
+    (tmp_path / files.FILE).write_text("{")
     with pytest.raises(FeedrateError, match="is not a profile"):
-        list(session.explained(tmp_path))
+        list(files.explained(tmp_path))

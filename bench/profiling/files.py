@@ -1,0 +1,56 @@
+"""Profiles on disk, beside the run that they explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from feedrate.bench import store
+from feedrate.bench.profiling.diagnosis import Finding, diagnose
+from feedrate.bench.profiling.record import Profile
+from feedrate.bench.record import RunRecord, TrialResult
+from feedrate.loaders.errors import FeedrateError
+
+FILE = "profile.json"
+
+
+def write(folder: Path, made: Profile) -> None:
+    """At once or not at all."""
+    part = folder / f"{FILE}.part"
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1))
+    part.replace(folder / FILE)
+
+
+def read(path: Path) -> Profile:
+    """path: the file, or its folder. Raises FeedrateError."""
+    file = path / FILE if path.is_dir() else path
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Profile)
+    except FileNotFoundError as error:
+        raise FeedrateError(f"there is no {file}: `feedrate profile LOADER DATA -o DIR` makes one") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FeedrateError(f"{file} is not a profile: {error}") from error
+
+
+def find(folder: Path) -> list[Profile]:
+    """Every profile of a run's folder, by name."""
+    return [read(path) for path in sorted(folder.rglob(FILE))]
+
+
+def explained(run_or_profile: Path) -> Iterator[tuple[Profile, list[Finding]]]:
+    """Raises FeedrateError where there is no profile."""
+    folder = run_or_profile if run_or_profile.is_dir() else run_or_profile.parent
+    found = find(folder) if run_or_profile.is_dir() else [read(run_or_profile)]
+    for made in found:
+        yield made, diagnose(made, trial_of(folder, made.spec.loader))
+
+
+def trial_of(folder: Path, loader: str) -> TrialResult | None:
+    """The loader's first training trial, where the folder holds a run, too."""
+    if not (folder / store.FILE).exists():
+        return None
+    record: RunRecord = store.read(folder)
+    own = (trial for trial in record.trials if trial.spec.loader == loader and trial.spec.mode == "train")
+    return next((trial for trial in own if trial.status == "ok"), None)

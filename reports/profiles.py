@@ -1,0 +1,58 @@
+"""What profiles beside a run say: causes in words, and a timeline of some steps that can be zoomed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from feedrate.bench.profiling.diagnosis import Finding
+from feedrate.bench.profiling.record import Bar, Profile
+from feedrate.reports import units
+from feedrate.reports.figure import COLOURS, Figure
+
+MOST_BARS = 2_000
+"""Of a timeline that a page carries: the longest ones."""
+
+
+def heading(profile: Profile) -> str:
+    """What was recorded, in a line."""
+    parts = [f"{profile.steps} steps of {units.seconds(profile.window_s / max(profile.steps, 1))}"]
+    if profile.device_busy_fraction is not None:
+        parts.append(f"device busy {units.percent(profile.device_busy_fraction)} (union of kernels and copies)")
+    if profile.launches_per_step is not None:
+        parts.append(f"{profile.launches_per_step:.0f} launches a step")
+    return f"{', '.join(parts)}; recorded by {profile.profiler} {profile.version}. A profile explains; its speed is no result."
+
+
+def timelines(profiles: Sequence[tuple[Profile, list[Finding]]]) -> list[Figure]:
+    return [timeline(profile, number) for number, (profile, _) in enumerate(profiles) if profile.timeline]
+
+
+def timeline(profile: Profile, number: int = 0) -> Figure:
+    """A row for each thread and for the device; a range within another lies upon it."""
+    bars = sorted(profile.timeline, key=lambda bar: bar.start_s - bar.end_s)[:MOST_BARS]
+    names = list(dict.fromkeys(bar.name for bar in bars))
+    rows = sorted({bar.row for bar in bars}, key=lambda row: (row != "main", row.startswith("device"), row))
+    data = [_trace(name, [bar for bar in bars if bar.name == name], place) for place, name in enumerate(names)]
+    layout = {
+        "barmode": "overlay",
+        "xaxis": {"title": {"text": "ms since the first of these steps began"}},
+        "yaxis": {"autorange": "reversed", "type": "category", "categoryarray": [escape(row) for row in rows]},
+        "showlegend": False,
+    }
+    about = (
+        f"Some steps of {profile.spec.loader}: what each thread was in, and the device. Drag to zoom, double-click to go back. "
+        f"{heading(profile)}"
+    )
+    return Figure(f"timeline-{number}", f"Timeline of {profile.spec.loader}", about, data, layout)
+
+
+def _trace(name: str, bars: Sequence[Bar], place: int) -> dict[str, object]:
+    longest = max(bar.end_s - bar.start_s for bar in bars)
+    return {
+        "type": "bar", "orientation": "h", "name": escape(name), "base": [bar.start_s * 1e3 for bar in bars],
+        "x": [(bar.end_s - bar.start_s) * 1e3 for bar in bars], "y": [escape(bar.row) for bar in bars],
+        "customdata": [units.seconds(bar.end_s - bar.start_s) for bar in bars], "width": 0.85 if longest > 1e-3 else 0.6,
+        "marker": {"color": COLOURS[place % len(COLOURS)], "line": {"width": 0.5, "color": "#ffffff"}},
+        "hovertemplate": f"{escape(name)}: %{{customdata}}<extra></extra>", "meta": {"rows": True},
+    }  # fmt: skip
