@@ -10,6 +10,8 @@ from feedrate.bench.profiling.record import Bar, Profile
 from feedrate.reports import units
 from feedrate.reports.figure import COLOURS, Figure
 
+KNOWN = ("next", "forward", "backward", "optimizer", "decode", "copy", "shuffle")
+"""Ranges that have a colour of their own, the same in every timeline; all others are grey."""
 MOST_BARS = 2_000
 """Of a timeline that a page carries: the longest ones."""
 
@@ -33,12 +35,12 @@ def timeline(profile: Profile, number: int = 0) -> Figure:
     bars = sorted(profile.timeline, key=lambda bar: bar.start_s - bar.end_s)[:MOST_BARS]
     names = list(dict.fromkeys(bar.name for bar in bars))
     rows = sorted({bar.row for bar in bars}, key=lambda row: (row != "main", row.startswith("device"), row))
-    data = [_trace(name, [bar for bar in bars if bar.name == name], place) for place, name in enumerate(names)]
+    data = [_trace(name, [bar for bar in bars if bar.name == name]) for name in names]
     layout = {
         "barmode": "overlay",
         "xaxis": {"title": {"text": "ms since the first of these steps began"}},
         "yaxis": {"autorange": "reversed", "type": "category", "categoryarray": [escape(row) for row in rows]},
-        "showlegend": False,
+        "showlegend": True,
     }
     about = (
         f"Some steps of {profile.spec.loader}: what each thread was in, and the device. Drag to zoom, double-click to go back. "
@@ -47,12 +49,12 @@ def timeline(profile: Profile, number: int = 0) -> Figure:
     return Figure(f"timeline-{number}", f"Timeline of {profile.spec.loader}", about, data, layout)
 
 
-def _trace(name: str, bars: Sequence[Bar], place: int) -> dict[str, object]:
+def _trace(name: str, bars: Sequence[Bar]) -> dict[str, object]:
     longest = max(bar.end_s - bar.start_s for bar in bars)
     return {
         "type": "bar", "orientation": "h", "name": escape(name), "base": [bar.start_s * 1e3 for bar in bars],
         "x": [(bar.end_s - bar.start_s) * 1e3 for bar in bars], "y": [escape(bar.row) for bar in bars],
         "customdata": [units.seconds(bar.end_s - bar.start_s) for bar in bars], "width": 0.85 if longest > 1e-3 else 0.6,
-        "marker": {"color": COLOURS[place % len(COLOURS)], "line": {"width": 0.5, "color": "#ffffff"}},
-        "hovertemplate": f"{escape(name)}: %{{customdata}}<extra></extra>", "meta": {"rows": True},
+        "marker": {"color": COLOURS[KNOWN.index(name)] if name in KNOWN else COLOURS[7], "line": {"width": 0.5, "color": "#ffffff"}},
+        "hovertemplate": f"{escape(name)}: %{{customdata}}<extra></extra>", "meta": {"rows": True}, "showlegend": name in KNOWN,
     }  # fmt: skip
