@@ -53,6 +53,7 @@ def test_report_draws_several_runs_and_writes_tables(run: Path, tmp_path: Path) 
     assert (rows["cupy"]["auc_n"], rows["fake:drop_rows=1"]["auc"]) == ("2", "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_readable_run_that_resume_finishes(small: Dataset, tmp_path: Path) -> None:
     words = f"run {small.folder} --loaders cupy,fake:delay_s=0.05 --modes load --epochs 3 --repeats 1 --seeds 0 --batch-size 100 --device cpu -o {tmp_path / 'r'}".split()
     process = subprocess.Popen([*FEEDRATE, *words], stderr=subprocess.PIPE, text=True, start_new_session=True)
