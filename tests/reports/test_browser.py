@@ -13,6 +13,7 @@ import pytest
 from feedrate.bench import store
 from feedrate.reports import html
 from feedrate.reports.compare import compare
+from feedrate.reports.site import build
 from sample_record import RUN, record, trial
 
 CHROMIUM = shutil.which("chromium")
@@ -169,3 +170,35 @@ def test_the_policy_stops_what_escaping_would_let_through(browser: Any, report: 
     reader = Reader(browser, path)
     assert reader.page.title() != "owned"
     assert len([text for text in reader.complaints if "Content Security Policy" in text]) == 2
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site") / "site"
+    build(PUBLISHED.parent, folder, lambda sentence: pytest.fail(sentence))
+    return folder
+
+
+def test_the_site_s_index_filters_and_leads_to_pages(browser: Any, site: Path) -> None:
+    page = browser.new_context().new_page()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((site / "index.html").as_uri())
+    every = page.locator("tr[data-row]:visible").count()
+    assert every >= 3
+    page.fill("#filter", "h100 nvtabular")
+    assert page.locator("tr[data-row]:visible").count() == 1
+    page.click("tr[data-row]:visible a")
+    page.wait_for_selector(".plotly")
+    assert page.title().startswith("feedrate")
+    assert all(url.startswith((site.as_uri(), "data:", "blob:")) for url in requests)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_the_site(scheme: str, browser: Any, site: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    for path in (site / "index.html", *sorted((site / "results").glob("*.html"))[:1]):
+        page = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844}).new_page()
+        page.goto(path.as_uri())
+        found = axe.Axe().run(page).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
