@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from feedrate.reports.compare import Comparison
     from feedrate.reports.versus import Line
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 220)
+out = Console(emoji=False, highlight=False, width=None if sys.stdout.isatty() else 220)
 err = Console(stderr=True, highlight=False)
 Result = TypeVar("Result")
 
@@ -195,7 +195,7 @@ def show_gates(failed: list[str], undecided: list[str]) -> None:
 
 def print_profiles(profiles: Iterable[tuple[Profile, list[Finding]]]) -> None:
     """Each loader's causes, with their evidence and remedies, then where its step goes."""
-    out = Console(highlight=False)
+    out = Console(emoji=False, highlight=False)
     for made, findings in profiles:
         step = units.seconds(made.window_s / max(made.steps, 1))
         busy = f", device busy {units.percent(made.device_busy_fraction)}" if made.device_busy_fraction else ""
@@ -284,7 +284,8 @@ def show_faults(records: Iterable[Path]) -> bool:
         found = validate.faults(file)
         right &= not found
         for fault in found:
-            out.print(f"{file}: {fault}", markup=False, soft_wrap=True)
+            shown = "".join(c if c.isprintable() else "?" for c in fault)
+            out.print(f"{file}: {shown}", markup=False, soft_wrap=True)
         if not found:
             out.print(f"{file}: right", markup=False, soft_wrap=True)
     return right

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from feedrate.bench.record import SCHEMA_VERSION, RunRecord, TrialResult
+from feedrate.loaders.errors import FeedrateError
 
 MOST_BYTES = 200_000_000
+MOST_FAULTS = 50
+"""That are named."""
+GREATEST = 2**63 - 1
 LONGEST = 10_000
 """Characters of a string."""
 SHARES = ("fraction", "quality", "displacement", "diversity", "expected_low")
@@ -21,21 +26,24 @@ SHARES = ("fraction", "quality", "displacement", "diversity", "expected_low")
 def faults(file: Path) -> list[str]:
     """A sentence for each thing that is wrong; the first ones are such that the others cannot be looked for."""
     try:
+        if not file.is_file():
+            return ["it is no file, or not there"]
         if file.stat().st_size > MOST_BYTES:
             return [
                 f"it has {file.stat().st_size / 1e6:,.0f} MB, over the {MOST_BYTES / 1e6:,.0f} MB that a record may have"
             ]
         content = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return [f"it is not readable JSON: {error}"]
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
-        return [f"schema_version is {version!r}, but must be a number from 1 to {SCHEMA_VERSION}"]
+        return [f"schema_version is {repr(version)[:40]}, but must be a number from 1 to {SCHEMA_VERSION}"]
     try:
         record = msgspec.convert(content, RunRecord)
-    except msgspec.ValidationError as error:
-        return [f"it is not a run record: {error}"]
-    return [*_values(content, ""), *_consistent(record)]
+    except (msgspec.ValidationError, FeedrateError, OverflowError, RecursionError) as error:
+        return [f"it is not a run record: {str(error)[:LONGEST]}"]
+    found = list(islice(chain(_values(content, ""), _consistent(record)), MOST_FAULTS))
+    return [*found, "and perhaps more"] if len(found) == MOST_FAULTS else found
 
 
 def _values(value: Any, place: str) -> Iterator[str]:
@@ -50,13 +58,17 @@ def _values(value: Any, place: str) -> Iterator[str]:
             yield from _values(own, f"{place}[{number}]")
     elif isinstance(value, str) and len(value) > LONGEST:
         yield f"{place} has {len(value):,} characters, over {LONGEST:,}"
+    elif isinstance(value, str) and any(not c.isprintable() and c not in "\n\t" for c in value):
+        yield f"{place} has characters that cannot be printed"
     elif isinstance(value, float | int) and not isinstance(value, bool):
         yield from _number(value, place)
 
 
 def _number(value: float, place: str) -> Iterator[str]:
     name = place.rpartition(".")[2].partition("[")[0]
-    if not math.isfinite(value):
+    if isinstance(value, int) and abs(value) > GREATEST:
+        yield f"{place} is a number of {value.bit_length()} bits, but must be under 2^63"
+    elif not math.isfinite(value):
         yield f"{place} is {value}, but must be a finite number"
     elif name.endswith(("_s", "_bytes", "rows", "rows_per_s", "_hz", "samples", "steps", "cores")) and value < 0:
         yield f"{place} is {value}, but must not be negative"

@@ -34,6 +34,7 @@ def write_parquet(runs: Sequence[tuple[str, RunRecord]], file: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    file.parent.mkdir(parents=True, exist_ok=True)
     found = list(samples(runs, steps=True))
     pq.write_table(pa.Table.from_pylist(found), file)
     return len(found)
@@ -78,7 +79,7 @@ def _steps(trial: TrialResult, number: int) -> dict[str, Any]:
     for name in ("step_wait_s", "step_s"):
         whole = getattr(trial, name) or ()
         each = len(whole) // count if count else 0
-        found[name] = list(whole[number * each : (number + 1) * each])
+        found[f"epoch_{name}"] = list(whole[number * each : (number + 1) * each])
     return found
 
 

@@ -60,6 +60,9 @@ def _written(folder: Path, change: object) -> Path:
         (lambda run: run["trials"][0]["epochs"][1].update(wall_s=float("nan")), "it is not readable JSON"),
         (lambda run: run["environment"].update(cpu="x" * 20_000), "environment.cpu has 20,000 characters, over 10,000"),
         (lambda run: run["trials"][0]["epochs"].pop(), "epochs, but its spec asks for"),
+        (lambda run: run["trials"][0]["spec"].update(batch_size=0), "batch_size is 0, but must be at least 1"),
+        (lambda run: run["environment"].update(memory_bytes=2**70), "environment.memory_bytes"),
+        (lambda run: run["environment"].update(cpu="\x1b[2J"), "environment.cpu has characters that cannot be printed"),
         (lambda run: run["trials"][0].update(rows=7), "trials[0].rows is 7, but its epochs have"),
     ],
 )  # fmt: skip
@@ -73,7 +76,9 @@ def test_a_fault_is_named_with_its_place(
 
 
 def test_what_is_no_record_at_all_is_a_sentence(tmp_path: Path) -> None:
-    assert "is not readable JSON" in validate.faults(tmp_path / "none.json")[0]
+    assert validate.faults(tmp_path / "none.json") == ["it is no file, or not there"]
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    assert "is not readable JSON" in validate.faults(tmp_path / "deep.json")[0]
     (tmp_path / "list.json").write_text("[1]")
     assert "schema_version is None" in validate.faults(tmp_path / "list.json")[0]
 
@@ -100,14 +105,14 @@ def test_parquet_and_dataframe_have_every_epoch(tmp_path: Path) -> None:
     epochs = sum(len(trial.epochs or ()) for trial in record.trials)
     assert len(table) == len(frame) == epochs
     waits = sum(len(trial.step_wait_s or ()) for trial in record.trials)
-    assert sum(len(own) for own in table["step_wait_s"].to_pylist()) == waits
+    assert sum(len(own) for own in table["epoch_step_wait_s"].to_pylist()) == waits
     first = frame[(frame["loader"] == "cupy") & (frame["mode"] == "train") & (frame["seed"] == 0)]
     trial = next(t for t in record.trials if (t.spec.loader, t.spec.mode, t.spec.seed) == ("cupy", "train", 0))
     assert first["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert first["steady"].tolist() == [False, True, True, True, True]
     assert first["epoch_auc"].tolist() == pytest.approx(list(trial.auc or ()))
     assert first["train_rows_per_s"].iloc[0] == pytest.approx(trial.rows_per_s)
-    assert "step_wait_s" not in frame
+    assert "epoch_step_wait_s" not in frame
 
 
 def test_a_failed_trial_has_a_line_of_its_own(tmp_path: Path) -> None:
