@@ -53,19 +53,11 @@ def make_step(model: EmbeddingMLP, spec: ModelSpec) -> Step:
     return FastStep(model, spec)
 
 
-class EagerStep:
+class WholeStep:
+    """What steps have in common that leave nothing for later and whose optimizer changes every parameter."""
+
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
         self._model, self._spec = model, spec
-        self._optimizer = build_optimizer(model.parameters(), spec)
-
-    def __call__(self, batch: Batch) -> Tensor:
-        loss = _forward(self._model, batch, self._spec)
-        with span("backward"):
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-        with span("optimizer"):
-            self._optimizer.step()
-        return loss.detach()
 
     def finish(self) -> None:
         """Nothing is put off."""
@@ -76,6 +68,21 @@ class EagerStep:
 
     def least_bytes(self) -> float:
         return optimizer_bytes(_nbytes(self._model.parameters()), self._spec.optimizer)
+
+
+class EagerStep(WholeStep):
+    def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
+        super().__init__(model, spec)
+        self._optimizer = build_optimizer(model.parameters(), spec)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        loss = _forward(self._model, batch, self._spec)
+        with span("backward"):
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+        with span("optimizer"):
+            self._optimizer.step()
+        return loss.detach()
 
 
 class LazyStep:
@@ -92,7 +99,7 @@ class LazyStep:
 
     def __call__(self, batch: Batch) -> Tensor:
         """batch: ids, values and offsets of int32."""
-        columns = [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
+        columns = _table_columns(batch)
         self._model.train(batch.rows > 1)
         with span("forward"):
             output = self._model.head([self._tables(columns)], batch)
@@ -110,7 +117,7 @@ class LazyStep:
         self._tables.settle()
 
     def predict(self, batch: Batch) -> Tensor:
-        columns = [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
+        columns = _table_columns(batch)
         return self._model.head([self._tables.gather(columns)], batch)
 
     def least_bytes(self) -> float:
@@ -131,9 +138,9 @@ class GraphedStep:
         return self._predict(batch).clone()
 
 
-class FastStep:
+class FastStep(WholeStep):
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
-        self._model, self._spec = model, spec
+        super().__init__(model, spec)
         self._tables = {name: Table.of(model, name) for name in model.single_hot_names}
         tables = {id(table.weight) for table in self._tables.values()}
         self._others = [parameter for parameter in model.parameters() if id(parameter) not in tables]
@@ -152,16 +159,6 @@ class FastStep:
             for name, table in self._tables.items():
                 table.forget(batch.ids[name])
         return loss.detach()
-
-    def finish(self) -> None:
-        """Nothing is put off."""
-
-    def predict(self, batch: Batch) -> Tensor:
-        scores: Tensor = self._model(batch)
-        return scores
-
-    def least_bytes(self) -> float:
-        return optimizer_bytes(_nbytes(self._model.parameters()), self._spec.optimizer)
 
 
 class Table(nn.Module):
@@ -205,6 +202,11 @@ class _Rows(torch.autograd.Function):
         (ids,) = ctx.saved_tensors
         ctx.weight.grad.index_add_(0, ids, gradients[0])
         return None, None
+
+
+def _table_columns(batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
+    """As EmbeddingMLP.tables has their tables: (ids or values, offsets of bags)."""
+    return [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
 
 
 def _nbytes(parameters: Iterable[Tensor]) -> int:

@@ -198,20 +198,10 @@ class Trial:
             raise GateFailed(f"timed epoch {len(measured.epochs) + 1}: {sentence}")
         if not measured.epochs and measured.open_s is not None:
             measured.first_batch_s = measured.open_s + clock.first_batch_s()
-        stall_s, gap_s = clock.stall_and_gap_s()
         used = _gpu_bytes_used(self.spec.device)
         measured.epochs.append(
-            EpochRecord(
-                rows=clock.rows,
-                wall_s=clock.wall_s,
-                wait_s=clock.wait_s,
-                wait_cpu_s=clock.wait_cpu_s,
-                wait_others_cpu_s=clock.wait_others_cpu_s,
-                copy_s=clock.copy_s if clock.copies else None,
-                stall_s=stall_s,
-                gap_s=gap_s,
-                worker_cpu_s=after.busiest_child_s(before),
-                cpu_s=after.cpu_s - before.cpu_s,
+            replace(
+                epoch_record(clock, before, after),
                 storage_bytes=since(after.storage_bytes, before.storage_bytes),
                 read_bytes=since(after.read_bytes, before.read_bytes),
                 rss_bytes=after.rss_bytes,
@@ -334,6 +324,23 @@ class Trial:
             gate_s=measured.gate_s,
         )
         return flags.raised(result, same_order=measured.same_order)
+
+
+def epoch_record(clock: EpochClock, before: Usage, after: Usage) -> EpochRecord:
+    """What the clock and the CPUs say of a window."""
+    stall_s, gap_s = clock.stall_and_gap_s()
+    return EpochRecord(
+        rows=clock.rows,
+        wall_s=clock.wall_s,
+        wait_s=clock.wait_s,
+        wait_cpu_s=clock.wait_cpu_s,
+        wait_others_cpu_s=clock.wait_others_cpu_s,
+        copy_s=clock.copy_s if clock.copies else None,
+        stall_s=stall_s,
+        gap_s=gap_s,
+        worker_cpu_s=after.busiest_child_s(before),
+        cpu_s=after.cpu_s - before.cpu_s,
+    )
 
 
 def reported(

@@ -81,10 +81,9 @@ def _consistent(record: RunRecord) -> Iterator[str]:
         place = f"trials[{number}]"
         if trial.status == "ok":
             yield from _epochs(record, trial, place)
-        for name in ("auc",):
-            for value in getattr(trial, name) or ():
-                if not 0 <= value <= 1:
-                    yield f"{place}.{name} has {value}, but must be from 0 to 1"
+        for value in trial.auc or ():
+            if not 0 <= value <= 1:
+                yield f"{place}.auc has {value}, but must be from 0 to 1"
 
 
 def _epochs(record: RunRecord, trial: TrialResult, place: str) -> Iterator[str]:

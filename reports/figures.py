@@ -15,7 +15,7 @@ from feedrate.reports.compare import Comparison, Row, Samples
 from feedrate.reports.figure import COLOURS, Figure, basis
 from feedrate.reports.frontiers import frontiers
 from feedrate.reports.metrics import METRICS
-from feedrate.reports.spread import auc_over_time, sweeps, trials_of, utilisation, wait_distribution
+from feedrate.reports.spread import LEAST_S, auc_over_time, step_waits, sweeps, utilisation, wait_distribution
 from feedrate.reports.stall import CAUSES
 
 
@@ -150,11 +150,11 @@ def waiting(comparison: Comparison) -> Figure:
 def wait_times(comparison: Comparison) -> Figure:
     """Percentiles of the wait of each step: a loader that delivers in bursts shows here and nowhere else."""
     marks = (("median", 0.5, "circle"), ("p95", 0.95, "diamond"), ("p99", 0.99, "square"), ("max", 1.0, "x"))
-    waits = {row.label: _step_waits(comparison, row) for row in comparison.rows}
+    waits = {row.label: step_waits(comparison, row) for row in comparison.rows}
     rows = [row for row in comparison.rows if waits[row.label]]
     data = []
     for colour, (name, fraction, symbol) in zip(COLOURS, marks, strict=False):
-        values = [max(percentile(waits[row.label], fraction), 1e-7) for row in rows]
+        values = [max(percentile(waits[row.label], fraction), LEAST_S) for row in rows]
         data.append(
             {
                 "type": "scatter", "mode": "markers", "name": name, "x": values, "y": [escape(row.label) for row in rows],
@@ -274,10 +274,6 @@ def _labels(comparison: Comparison) -> dict[str, Any]:
         "categoryarray": [escape(row.label) for row in comparison.rows],
         "type": "category",
     }
-
-
-def _step_waits(comparison: Comparison, row: Row) -> list[float]:
-    return [wait for trial in trials_of(comparison, row, "train") for wait in trial.step_wait_s or ()]
 
 
 def _host_memory(comparison: Comparison) -> str:

@@ -20,7 +20,7 @@ TICKS = 4
 
 def render(history: History, *, made_at: datetime | None = None) -> str:
     """The page. made_at is printed at its foot."""
-    plotly, js = pagekit.plotly(), pagekit.page_file("page.js")
+    plotly, js = pagekit.plotly(), pagekit.page_script("page.js")
     parts = [
         _part(number, setting.title, [series for series in found if len(series.points) > 1])
         for number, (setting, found) in enumerate(history.by_setting.items())

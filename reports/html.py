@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment as Templates
-from jinja2 import Template
 from markupsafe import Markup
 
 from feedrate.bench.profiling.diagnosis import Finding
 from feedrate.bench.profiling.record import Profile
 from feedrate.bench.record import RunRecord
-from feedrate.reports import text, units
+from feedrate.reports import pagekit, text, units
 from feedrate.reports.compare import Comparison, Row
 from feedrate.reports.figures import figures
 from feedrate.reports.metrics import METRICS
@@ -33,15 +27,15 @@ def render(
 ) -> str:
     """The page. profiles: those of the runs' loaders, with what they show; made_at is printed at its foot."""
     drawn = [*figures(comparison), *timelines(profiles)]
-    scripts = {name: Markup(_read(name)) for name in ("plotly.min.js", "report.js")}
-    page: str = _template().render(
+    plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
+    page: str = pagekit.template("report.html").render(
         answer=text.answer(comparison),
-        policy=policy(list(scripts.values())),
+        policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
         table=table(comparison),
         cards=[card(row) for row in comparison.rows],
         about={metric.title: metric.about for metric in METRICS},
         figures=drawn,
-        figures_json=_script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in drawn]),
+        figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in drawn]),
         runs=[
             {"name": name, "record": run, "environment": environment_rows(run), "settings": settings(run)}
             for name, run in comparison.runs
@@ -51,21 +45,11 @@ def render(
         rows=comparison.rows,
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        css=Markup(_read("report.css")),
-        plotly=scripts["plotly.min.js"],
-        js=scripts["report.js"],
+        css=Markup(pagekit.page_file("report.css")),
+        plotly=Markup(plotly),
+        js=Markup(js),
     )
     return page
-
-
-def policy(scripts: Sequence[str]) -> str:
-    """Content security policy: these scripts and no other, nothing from anywhere. Plotly writes styles into elements."""
-    hashes = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +170,3 @@ def settings(run: RunRecord) -> list[tuple[str, str]]:
 
 def _values(values: list[object]) -> str:
     return ", ".join(dict.fromkeys("default" if value is None else str(value) for value in values))
-
-
-def _read(name: str) -> str:
-    if name.startswith("plotly"):
-        return (files("plotly") / "package_data" / name).read_text("utf-8")
-    return (files("feedrate.reports") / name).read_text("utf-8")
-
-
-def _template() -> Template:
-    return Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_read("report.html"))
-
-
-def _script_json(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in."""
-    content = json.dumps(value, separators=(",", ":"))
-    return Markup(content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

@@ -1,4 +1,4 @@
-"""What the pages of history and site share: templates, Plotly, data that cannot end a script, policies."""
+"""What the pages of report, history and site share: templates, Plotly, data that cannot end a script, policies."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def template(name: str) -> Template:
     templates = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
     templates.filters["plain"] = plain
     return templates.get_template(name)
+
+
+def page_script(name: str) -> str:
+    """One of reports/pages, with what all of them draw figures with."""
+    return page_file("figures.js") + page_file(name)
 
 
 def page_file(name: str) -> str:
@@ -52,10 +57,13 @@ def policy_of_site() -> str:
     )
 
 
-def policy_of_one_file(*scripts: str) -> str:
+def policy_of_one_file(*scripts: str, images: str = "data:") -> str:
     """For a page that holds everything: these scripts and no other, styles within, no request at all."""
     hashes = " ".join(map(_hash, scripts))
-    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src {images}; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def _hash(source: str) -> str:

@@ -19,7 +19,7 @@ from feedrate.reports.metrics import METRICS
 from feedrate.reports.names import file_name, plain, short
 from feedrate.reports.selection import Chosen, select
 
-ASSETS = ("page.css", "page.js", "plotly.css")
+STYLES = ("page.css", "plotly.css")
 MARK = "assets/plotly.min.js"
 """What tells a folder that is a site from one that is something else."""
 
@@ -86,8 +86,9 @@ def _write_assets(output: Path) -> None:
     shutil.rmtree(output / "results", ignore_errors=True)
     for folder in ("assets", "results"):
         (output / folder).mkdir(parents=True, exist_ok=True)
-    for name in ASSETS:
+    for name in STYLES:
         (output / "assets" / name).write_text(pagekit.page_file(name), encoding="utf-8")
+    (output / "assets" / "page.js").write_text(pagekit.page_script("page.js"), encoding="utf-8")
     (output / MARK).write_text(pagekit.plotly(), encoding="utf-8")
 
 

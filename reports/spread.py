@@ -22,7 +22,7 @@ LEAST_S = 1e-7
 def wait_distribution(comparison: Comparison) -> Figure:
     data = []
     for number, row in enumerate(comparison.rows):
-        waits = sorted(wait for trial in trials_of(comparison, row, "train") for wait in trial.step_wait_s or ())
+        waits = step_waits(comparison, row)
         if waits:
             values = [max(percentile(waits, level), LEAST_S) for level in LEVELS]
             data.append(
@@ -94,6 +94,11 @@ def trials_of(comparison: Comparison, row: Row, mode: str) -> list[TrialResult]:
         and trial.spec.mode == mode
         and (trial.spec.loader, trial.spec.batch_size) == (row.loader, row.batch_size)
     ]
+
+
+def step_waits(comparison: Comparison, row: Row) -> list[float]:
+    """Of its trainings, in seconds, sorted."""
+    return sorted(wait for trial in trials_of(comparison, row, "train") for wait in trial.step_wait_s or ())
 
 
 def line(

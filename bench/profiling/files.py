@@ -10,7 +10,7 @@ import msgspec
 from feedrate.bench import store
 from feedrate.bench.profiling.diagnosis import Finding, diagnose
 from feedrate.bench.profiling.record import Profile
-from feedrate.bench.record import RunRecord, TrialResult
+from feedrate.bench.record import TrialResult
 from feedrate.loaders.errors import FeedrateError
 
 FILE = "profile.json"
@@ -43,14 +43,17 @@ def explained(run_or_profile: Path) -> Iterator[tuple[Profile, list[Finding]]]:
     """Raises FeedrateError where there is no profile."""
     folder = run_or_profile if run_or_profile.is_dir() else run_or_profile.parent
     found = find(folder) if run_or_profile.is_dir() else [read(run_or_profile)]
+    trials = trials_of(folder) if found else {}
     for made in found:
-        yield made, diagnose(made, trial_of(folder, made.spec.loader))
+        yield made, diagnose(made, trials.get(made.spec.loader))
 
 
-def trial_of(folder: Path, loader: str) -> TrialResult | None:
-    """The loader's first training trial, where the folder holds a run, too."""
+def trials_of(folder: Path) -> dict[str, TrialResult]:
+    """Each loader's first training trial, where the folder holds a run, too."""
     if not (folder / store.FILE).exists():
-        return None
-    record: RunRecord = store.read(folder)
-    own = (trial for trial in record.trials if trial.spec.loader == loader and trial.spec.mode == "train")
-    return next((trial for trial in own if trial.status == "ok"), None)
+        return {}
+    found: dict[str, TrialResult] = {}
+    for trial in store.read(folder).trials:
+        if trial.spec.mode == "train" and trial.status == "ok":
+            found.setdefault(trial.spec.loader, trial)
+    return found

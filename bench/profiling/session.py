@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
     profiler = _profiler(asked.profiler, device)
     for loader in loaders:
         registry.check_text(loader)
+    trials = files.trials_of(output)
     for loader in loaders:
         spec = TrialSpec(
             loader=loader, mode="train", repeat=0, seed=0, batch_size=asked.batch_size, epochs=1, device=device,
@@ -47,7 +47,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
         made = one.profile(spec, data, folder, steps=asked.steps, profiler=profiler, timeout_s=asked.timeout_s)
-        yield made, diagnose(made, files.trial_of(output, loader))
+        yield made, diagnose(made, trials.get(loader))
 
 
 def _profiler(asked: str, device: str) -> Profiler:
@@ -61,8 +61,6 @@ def _profiler(asked: str, device: str) -> Profiler:
 
 
 def _has_nsys() -> bool:
-    if shutil.which("nsys"):
-        return True
     try:
         nsys.find_nsys()
     except FeedrateError:

@@ -25,7 +25,7 @@ from feedrate.bench.record import EpochRecord
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.steps import make_step
 from feedrate.bench.timing import EpochClock, span, synchronise
-from feedrate.bench.trial import Trial
+from feedrate.bench.trial import Trial, epoch_record
 from feedrate.bench.usage import Usage
 from feedrate.loaders.base import Batch, Loader
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
@@ -77,7 +77,7 @@ def run(task: ProfileTask) -> ProfileMessage:
             steps=len(clock.waits_s),
             rows=clock.rows,
             window_s=clock.wall_s,
-            epoch=_epoch(clock, before),
+            epoch=epoch_record(clock, before, Usage.now(memory=False)),
             thread=threading.get_native_id(),
             options=trial.choice.described(),
         )
@@ -94,23 +94,6 @@ def _endless(loader: Loader) -> Iterator[Batch]:
             yield batch
         if empty:
             raise FeedrateError(f"epoch {index} had no batch")
-
-
-def _epoch(clock: EpochClock, before: Usage) -> EpochRecord:
-    after = Usage.now(memory=False)
-    stall_s, gap_s = clock.stall_and_gap_s()
-    return EpochRecord(
-        rows=clock.rows,
-        wall_s=clock.wall_s,
-        wait_s=clock.wait_s,
-        wait_cpu_s=clock.wait_cpu_s,
-        wait_others_cpu_s=clock.wait_others_cpu_s,
-        copy_s=clock.copy_s if clock.copies else None,
-        stall_s=stall_s,
-        gap_s=gap_s,
-        worker_cpu_s=after.busiest_child_s(before),
-        cpu_s=after.cpu_s - before.cpu_s,
-    )
 
 
 @contextmanager

@@ -1,32 +1,11 @@
-"use strict";
 // Draws the figures of the page's JSON when they come to be open, in the colours of the reader's scheme; filters tables by typing.
 const found = document.getElementById("figures-data");
 const figures = new Map((found ? JSON.parse(found.textContent) : []).map((figure) => [figure.name, figure]));
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const narrow = window.matchMedia("(max-width: 40rem)");
 const drawn = new Set();
-
-function merged(base, more) {
-  const result = { ...base };
-  for (const [key, value] of Object.entries(more)) {
-    const both = value && base[key] && typeof value === "object" && !Array.isArray(value);
-    result[key] = both ? merged(base[key], value) : value;
-  }
-  return result;
-}
 
 function draw(name) {
   const figure = figures.get(name);
-  const style = getComputedStyle(document.documentElement);
-  const line = style.getPropertyValue("--line").trim();
-  const axis = { gridcolor: line, zerolinecolor: line, automargin: true };
-  const base = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: style.getPropertyValue("--ink").trim(), family: "system-ui, sans-serif", size: narrow.matches ? 11 : 13 },
-    margin: { l: 8, r: 16, t: 8, b: 44 }, xaxis: axis, yaxis: axis,
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-  };
-  Plotly.react(name, figure.data, merged(base, figure.layout), { responsive: true, displayModeBar: false });
+  Plotly.react(name, figure.data, layoutOf(figure), { responsive: true, displayModeBar: false });
   drawn.add(name);
 }
 

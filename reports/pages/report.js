@@ -1,18 +1,6 @@
-"use strict";
 // Draws the figures of the page's JSON in the colours of the reader's theme; filters loaders, sorts the table.
 const drawn = JSON.parse(document.getElementById("figures-data").textContent);
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const narrow = window.matchMedia("(max-width: 40rem)");
 const root = document.documentElement;
-
-function merged(base, more) {
-  const result = { ...base };
-  for (const [key, value] of Object.entries(more)) {
-    const both = value && base[key] && typeof value === "object" && !Array.isArray(value);
-    result[key] = both ? merged(base[key], value) : value;
-  }
-  return result;
-}
 
 // Names stand escaped in the figures' data, for Plotly reads some HTML in them.
 function plain(name) {
@@ -37,18 +25,8 @@ function kept(trace) {
 }
 
 function draw() {
-  const style = getComputedStyle(root);
-  const ink = style.getPropertyValue("--ink").trim();
-  const line = style.getPropertyValue("--line").trim();
-  const axis = { gridcolor: line, zerolinecolor: line, automargin: true, title: { standoff: 10 } };
-  const base = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: ink, family: "system-ui, sans-serif", size: narrow.matches ? 11 : 13 },
-    margin: { l: 8, r: 16, t: 8, b: 44 }, xaxis: axis, yaxis: axis,
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-  };
   for (const figure of drawn) {
-    const layout = merged(base, figure.layout);
+    const layout = layoutOf(figure, { title: { standoff: 10 } });
     const rows = figure.data.some((trace) => (trace.meta || {}).rows);
     if (layout.yaxis.categoryarray && !rows) layout.yaxis.categoryarray = layout.yaxis.categoryarray.filter((label) => shows(plain(label)));
     Plotly.react(figure.name, figure.data.map(kept), layout, { responsive: true, displayModeBar: false });
