@@ -85,7 +85,9 @@ def prepare(
     from feedrate.bench.datasets import canonical, sources, synthetic
 
     brought_by = sources.etl_for(source, etl, workflow=workflow, trusted=trust_workflow)
-    if if_missing and sources.is_there(output, source, rows=rows, seed=seed, etl=etl):
+    if if_missing and sources.is_there(
+        output, source, rows=rows, seed=seed, row_group_rows=row_group_rows, etl=etl, workflow=workflow
+    ):
         console.dataset(canonical.read_dataset(output))
         return
     if source == "synthetic-movielens":

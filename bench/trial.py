@@ -298,6 +298,7 @@ class Trial:
             options=self.choice.described(),
             packages=None if self.choice.adapter.environment is None else packages(),
             repairs=self.choice.adapter.repairs(),
+            flags=self.choice.adapter.cautions(),
             started_at=started_at,
             rows=sum(epoch.rows for epoch in epochs),
             wall_s=sum(epoch.wall_s for epoch in epochs),

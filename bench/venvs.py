@@ -11,7 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -26,6 +27,8 @@ from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 MARK = "feedrate.json"
 """In the environment's folder, written last: without it, it is not whole."""
+IMPORT_S = 180
+"""In which a library is imported, or never; cudf from a cold disk takes tens of seconds."""
 Kind = Literal["layered", "isolated"]
 PACKAGES = ("feedrate.bench", "feedrate.loaders", "feedrate.reports")
 
@@ -99,22 +102,22 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     environment = of(loader)
     if environment is None:
         raise FeedrateError(f"{loader} needs no environment of its own: `feedrate doctor` says what it lacks")
+    if util.find_spec("pip") is None:
+        raise FeedrateError(
+            f"{sys.executable} has no pip: `{sys.executable} -m ensurepip`, or `uv pip install pip`, brings it"
+        )
     path = folder(environment)
-    _remove(path)
+    with _replacing(path):
+        _make(path, environment, isolated, find_links)
+    return path
+
+
+def _make(path: Path, environment: OwnEnvironment, isolated: bool, find_links: Path | None) -> None:
     _run([sys.executable, "-m", "venv", "--without-pip", str(path)], f"{path} cannot be made")
     requirements = _isolated(environment) if isolated else _layered(environment)
     source = ["--no-index", "--find-links", str(find_links)] if find_links else []
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(_python(path)),
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        *source,
-    ]
+    into = [sys.executable, "-m", "pip", "--python", str(_python(path))]
+    pip = [*into, "install", "--quiet", "--disable-pip-version-check", *source]
     if requirements:
         _run([*pip, *([] if isolated else ["--no-deps"]), *requirements], f"{environment.name} cannot be installed")
     if isolated:
@@ -123,14 +126,25 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
         _lay_over(_site(path))
     kind: Kind = "isolated" if isolated else "layered"
     (path / MARK).write_bytes(msgspec.json.encode(Made(name=environment.name, kind=kind)) + b"\n")
-    return path
 
 
-def _remove(path: Path) -> None:
-    """The mark first: what is left of an environment, should this be broken off, does not count as one."""
-    (path / MARK).unlink(missing_ok=True)
-    if path.exists():
-        shutil.rmtree(path)
+@contextmanager
+def _replacing(path: Path) -> Iterator[None]:
+    """Put what is at `path` aside, and back where the new one does not come about."""
+    aside = path.with_name(f"{path.name}.old")
+    if made(path) is None and made(aside) is not None:  # the last try was killed
+        shutil.rmtree(path, ignore_errors=True)
+    elif path.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        if aside.exists():
+            aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def packages(path: Path) -> dict[str, str]:
@@ -149,7 +163,11 @@ def backend(loader: str, device: str) -> str:
     python = interpreter(loader)
     if python == sys.executable:
         return registry.choose(loader).adapter.backend(device)
-    done = subprocess.run([python, "-m", __name__, loader, device], capture_output=True, text=True, check=False)
+    command = [python, "-m", __name__, loader, device]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=IMPORT_S)
+    except subprocess.TimeoutExpired as error:
+        raise LoaderUnavailable(f"{loader}'s library was not imported in {IMPORT_S} s by {python}") from error
     if done.returncode:
         raise LoaderUnavailable(last_words(done.stderr))
     return last_words(done.stdout)

@@ -170,5 +170,7 @@ class Adapter(Generic[Options]):
     """None: the library lives beside the others."""
     repairs: Callable[[], tuple[str, ...]] = tuple
     """What was put back into other libraries, in this process, so that the loader's runs; a few words each."""
+    cautions: Callable[[], tuple[str, ...]] = tuple
+    """What a reader of its numbers should know of this process's libraries, each a sentence: a flag of its trials."""
     replays: bool = False
     """True: the same few batches again and again, not the dataset's rows: no correctness gate and no AUC."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
@@ -68,7 +69,7 @@ class NVTabularLoader:
     """Ranks share the partitions, as evenly as whole ones allow."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: NVTabularOptions) -> None:
-        self._config, self._schema = config, split.schema
+        self._config, self._split, self._schema = config, split, split.schema
         self._on_gpu = _on_gpu(config.device)
         library = import_nvtabular()
         if self._on_gpu and options.memory_pool and not options.defaults:
@@ -85,7 +86,9 @@ class NVTabularLoader:
             conts=list(schema.continuous),
             labels=[schema.label],
             shuffle=config.shuffle,
-            parts_per_chunk=_parts_per_chunk(dataset.partition_lens, split, options, chunk_bytes),
+            parts_per_chunk=_parts_per_chunk(
+                dataset.partition_lens, _row_bytes(split, cpu=not self._on_gpu), options, chunk_bytes
+            ),
         )
         if self._on_gpu:
             self._iterator.device = torch.device(config.device).index or 0
@@ -113,9 +116,9 @@ class NVTabularLoader:
         try:
             yield from self._iterator
         except Exception as error:  # whatever its thread met in the files
+            because = f": {found}, which it does not take" if (found := _not_taken(self._split)) else ""
             raise FeedrateError(
-                f"nvtabular cannot load these rows ({type(error).__name__}: {error}); "
-                "two things that it does not take are null lists and a chunk of only empty lists"
+                f"nvtabular cannot load these rows ({type(error).__name__}: {error}){because}"
             ) from error
 
     def _batch(self, columns: dict[str, torch.Tensor], label: torch.Tensor) -> Batch:
@@ -150,14 +153,27 @@ def _dataset(
     dataset = opened() if options.defaults else opened(part_size=part_size)
     if config.world_size == 1:
         return dataset
-    groups = sum(pq.read_metadata(file).num_row_groups for file in split.files)
-    if groups < config.world_size:
+    groups = [pq.read_metadata(file).num_row_groups for file in split.files]
+    if sum(groups) < config.world_size:
         raise FeedrateError(
-            f"nvtabular's ranks share row groups, and {groups} are too few for {config.world_size} ranks: "
+            f"nvtabular's ranks share row groups, and {sum(groups)} are too few for {config.world_size} ranks: "
             "`feedrate prepare --row-group-rows` with fewer rows makes more"
         )
-    each = min(dataset.engine.row_groups_per_part, groups // config.world_size)
-    return opened(row_groups_per_part=each)
+    most = min(dataset.engine.row_groups_per_part, sum(groups) // config.world_size)
+    return opened(row_groups_per_part=groups_per_part(groups, config.world_size, most))
+
+
+def groups_per_part(groups: Sequence[int], ranks: int, most: int) -> int:
+    """Row groups in a partition, `most` or fewer, with which the busiest rank has the least; the largest such.
+
+    groups: how many each file has; a partition ends with its file.
+    """
+
+    def busiest(each: int) -> int:
+        parts = [min(each, count - start) for count in groups for start in range(0, count, each)]
+        return max(sum(parts[place] for place in share) for share in shares(parts, ranks))
+
+    return min(range(1, most + 1), key=lambda each: (busiest(each), -each))
 
 
 def shares(sizes: Sequence[int], ranks: int) -> list[list[int]]:
@@ -171,13 +187,38 @@ def shares(sizes: Sequence[int], ranks: int) -> list[list[int]]:
     return [sorted(share) for share in found]
 
 
-def _parts_per_chunk(sizes: Sequence[int], split: Split, options: NVTabularOptions, chunk_bytes: int) -> int:
+def _parts_per_chunk(sizes: Sequence[int], row_bytes: float, options: NVTabularOptions, chunk_bytes: int) -> int:
     """sizes: rows of each partition. How many of the largest make a chunk, where the options leave it open."""
     if options.parts_per_chunk or options.part_size_bytes or options.defaults:
         return options.parts_per_chunk or 1
-    row_bytes = sum(group.nbytes for group in read_groups(split)) / max(split.rows, 1)
     fit = int(chunk_bytes / max(row_bytes * max(sizes), 1))
     return max(1, min(fit, len(sizes)))
+
+
+def _row_bytes(split: Split, *, cpu: bool) -> float:
+    """Of a row as the library holds it: a list is a NumPy array to pandas, much larger than its values."""
+    groups = read_groups(split)
+    if not cpu:
+        return sum(group.nbytes for group in groups) / max(split.rows, 1)
+    first = pq.ParquetFile(groups[0].file).read_row_group(0, columns=list(split.schema.columns)).to_pandas()
+    return float(first.memory_usage(deep=True).sum()) / len(first)
+
+
+def _not_taken(split: Split) -> str:
+    """The first row group with lists that the library stumbles over: null ones, or nothing but empty ones."""
+    for group in read_groups(split):
+        for column in split.schema.multi_hot:
+            lists = pq.ParquetFile(group.file).read_row_group(group.number, columns=[column.name])[column.name]
+            found = (
+                "a null list"
+                if lists.null_count
+                else ""
+                if pc.max(pc.list_value_length(lists)).as_py()
+                else "only empty lists"
+            )
+            if found:
+                return f"{column.name!r} has {found} in row group {group.number} of {group.file.name}"
+    return ""
 
 
 def _chunk_bytes(config: LoaderConfig, *, cpu: bool) -> int:
@@ -254,7 +295,7 @@ def backend(device: str) -> str:
         return f"{name} on {pandas} (no cudf here), copied to the device"
     import cudf
 
-    untried = nvtabular_compat.untried()
+    untried = "; ".join(nvtabular_compat.untried())
     return f"{name} on cudf {cudf.__version__}, device memory" + (f" ({untried})" if untried else "")
 
 
@@ -268,6 +309,7 @@ ADAPTER = Adapter(
     backend=backend,
     environment=ENVIRONMENT,
     repairs=nvtabular_compat.applied,
+    cautions=nvtabular_compat.untried,
     deviations={
         "same_order_for_same_seed": "its order comes from global random state that its own thread draws from: not seedable",
         "tail_changes": "rows mix only within a chunk of partitions, so the last, short batch is the last file's tail",

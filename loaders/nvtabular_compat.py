@@ -23,11 +23,16 @@ def applied() -> tuple[str, ...]:
     return tuple(_applied)
 
 
-def untried() -> str:
-    """A few words on versions outside TRIED; empty where there are none."""
+def untried() -> tuple[str, ...]:
+    """A sentence on each version outside TRIED, where repairs were applied."""
+    if not _applied:
+        return ()
     found = {name: importlib.import_module(name).__version__ for name in TRIED if find_spec(name)}
-    other = [f"{name} {version}, not {TRIED[name]}" for name, version in found.items() if not _is(version, TRIED[name])]
-    return f"repairs untried with {' and '.join(other)}" if other else ""
+    return tuple(
+        f"nvtabular's repairs were tried with {name} {TRIED[name]}, and this is {version}"
+        for name, version in found.items()
+        if not _is(version, TRIED[name])
+    )
 
 
 def repair_neighbours() -> None:

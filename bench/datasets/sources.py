@@ -11,21 +11,41 @@ from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.canonical import Dataset, Progress, read_dataset
 from feedrate.bench.datasets.download import RELEASES, Release, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.loaders.decode import read_groups
 from feedrate.loaders.errors import FeedrateError
 
 Etl = Callable[..., Dataset]
 """movielens.prepare_movielens, or another of its arguments."""
 
 
-def is_there(folder: Path, source: str, *, rows: int, seed: int, etl: str = "feedrate") -> bool:
+def is_there(
+    folder: Path,
+    source: str,
+    *,
+    rows: int,
+    seed: int,
+    row_group_rows: int,
+    etl: str = "feedrate",
+    workflow: Path | None = None,
+) -> bool:
     """Whether `folder` holds what this source would write. Raises FeedrateError where it holds something else."""
     if not folder.exists():
         return False
-    made = read_dataset(folder).info.provenance
+    dataset = read_dataset(folder)
+    made = dataset.info.provenance
     wanted = {"source": source, "seed": seed, **({"rows": rows} if source == "synthetic-movielens" else {})}
-    by_nvtabular = "etl" in made
-    if by_nvtabular != (etl == "nvtabular") or any(made.get(name) != value for name, value in wanted.items()):
+    words = made.get("etl", "feedrate")
+    same_etl = words.partition(" ")[0] == etl and words.partition("the workflow in ")[2] == (
+        workflow.name if workflow else ""
+    )
+    if not same_etl or any(made.get(name) != value for name, value in wanted.items()):
         raise FeedrateError(f"{folder} holds another dataset ({made}): pass --overwrite to replace it")
+    first, *others = read_groups(dataset.split("train"))
+    if first.rows > row_group_rows or (others and first.rows < row_group_rows):
+        raise FeedrateError(
+            f"{folder} has row groups of {first.rows:,} rows, and --row-group-rows is {row_group_rows:,}: "
+            "pass --overwrite to replace it"
+        )
     return True
 
 

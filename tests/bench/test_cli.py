@@ -108,6 +108,9 @@ def test_prepare_says_what_it_made_and_does_it_once(tmp_path: Path) -> None:
     other = _feedrate("prepare", "synthetic-movielens", "--rows", 3000, "-o", tmp_path / "d", "--if-missing")
     assert other.returncode == 2
     assert "holds another dataset" in other.stderr
+    finer = _feedrate(*words, "--row-group-rows", 500)
+    assert finer.returncode == 2
+    assert "row groups of 1,600 rows, and --row-group-rows is 500" in finer.stderr
 
 
 def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path) -> None:

@@ -78,6 +78,22 @@ def test_a_loader_that_needs_none_cannot_be_installed() -> None:
         venvs.install("cupy", isolated=False)
 
 
+def test_a_failed_installation_leaves_the_old_one(nothing_made: Path, tmp_path: Path) -> None:
+    (nothing_made / "bin").mkdir(parents=True)
+    (nothing_made / "bin" / "python").symlink_to(sys.executable)
+    (nothing_made / venvs.MARK).write_text('{"name": "nvtabular", "kind": "layered"}')
+    with pytest.raises(FeedrateError, match="nvtabular cannot be installed"):
+        venvs.install("nvtabular", isolated=False, find_links=tmp_path)  # no wheels in there
+    assert venvs.interpreter("nvtabular") == str(nothing_made / "bin" / "python")
+    assert [path.name for path in tmp_path.iterdir()] == ["nvtabular"]
+
+
+def test_a_python_without_pip_is_told_how_to_get_it(nothing_made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(venvs.util, "find_spec", lambda _name: None)
+    with pytest.raises(FeedrateError, match=r"has no pip: .*-m ensurepip"):
+        venvs.install("nvtabular", isolated=False)
+
+
 @pytest.mark.slow
 def test_a_fresh_virtual_environment_gets_nvtabular_by_one_command(tmp_path: Path, small: Dataset) -> None:
     """From the wheel, as a user installs it: what is not in the package would be missing here."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +23,7 @@ from feedrate.bench.spec import TrialSpec
 from feedrate.bench.suite import run_suite
 from feedrate.loaders.base import LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions, shares
+from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions, groups_per_part, shares
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=30), st.integers(1, 8))
@@ -31,6 +34,13 @@ def test_each_partition_has_one_rank_and_no_rank_more_than_a_partition_too_much(
     assert max(rows) - min(rows) <= max(sizes)
     if len(sizes) >= ranks:
         assert all(found)
+
+
+@pytest.mark.parametrize(
+    ("groups", "ranks", "most", "found"), [([20], 7, 2, 1), ([20], 2, 10, 10), ([8, 8, 4], 4, 5, 1), ([6, 6], 2, 6, 6)]
+)
+def test_ranks_get_about_as_many_row_groups(groups: list[int], ranks: int, most: int, found: int) -> None:
+    assert groups_per_part(groups, ranks, most) == found
 
 
 @pytest.mark.nvtabular
@@ -56,18 +66,86 @@ def test_a_smaller_memory_budget_gives_more_partitions(planted: Split) -> None:
 def test_a_thread_that_dies_unnoticed_is_an_error_and_no_hang(planted: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     loader = _open(planted, LoaderConfig(batch_size=512), part_size_bytes=30_000)
     chunks = loader._iterator._buff
-    put = chunks.put
-    left = iter(range(3))
+    put, get = chunks.put, chunks.get
+    brought, fetched = iter(range(3)), iter(range(3))
+    waiting, died = threading.Event(), threading.Event()
 
     def dies(packet: object) -> object:
-        if next(left, None) is None:
+        if next(brought, None) is None and not died.is_set():
+            waiting.wait(10)  # until the consumer, who saw this thread alive, waits for this chunk
+            died.set()
             raise SystemExit  # not an Exception: the library's thread does not hand it on
         return put(packet)
 
+    def waits() -> object:
+        if next(fetched, None) is None:
+            waiting.set()
+        return get()
+
     monkeypatch.setattr(chunks, "put", dies)
+    monkeypatch.setattr(chunks, "get", waits)
     monkeypatch.setattr(threading, "excepthook", lambda _arguments: None)
-    with pytest.raises(FeedrateError, match=r"own thread ended after [\d,]+ of 10,007 rows"):
-        list(loader.epoch(0))
+    found: list[BaseException] = []
+
+    def consume() -> None:
+        try:
+            list(loader.epoch(0))
+        except FeedrateError as error:
+            found.append(error)
+
+    consumer = threading.Thread(target=consume, daemon=True)
+    consumer.start()
+    consumer.join(30)
+    assert not consumer.is_alive(), "hangs"
+    assert died.is_set()
+    assert re.match(r"nvtabular's own thread ended after [\d,]+ of 10,007 rows", str(found[0]))
+
+
+@pytest.mark.nvtabular
+@pytest.mark.slow
+@pytest.mark.parametrize("budget_mb", [60, 130])
+def test_the_memory_budget_is_kept_on_the_cpu(budget_mb: int, tmp_path: Path) -> None:
+    prepare_synthetic(tmp_path / "d", rows=1_500_000, seed=1, row_group_rows=16_384)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path / "d"), str(budget_mb * 10**6)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert 0.2 * budget_mb < float(done.stdout.split()[-1]) / 1e6 < 1.1 * budget_mb
+
+
+MEASURED = """
+import sys, threading
+from pathlib import Path
+import psutil
+from feedrate.bench.datasets.canonical import read_dataset
+from feedrate.loaders.base import LoaderConfig
+from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions
+
+split = read_dataset(Path(sys.argv[1])).split("train")
+
+def load(budget, batches):
+    loader = NVTabularLoader(split, LoaderConfig(batch_size=4096, memory_budget_bytes=budget), NVTabularOptions())
+    for number, _ in enumerate(loader.epoch(0)):
+        if number == batches:
+            break
+    loader.close()
+
+load(1_000_000, 10)  # imports, thread pools
+process, most, done = psutil.Process(), 0, threading.Event()
+before = process.memory_info().rss
+
+def watch():
+    global most
+    while not done.wait(0.002):
+        most = max(most, process.memory_info().rss - before)
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+load(int(sys.argv[2]), -1)
+done.set()
+watcher.join()
+print(most)
+"""
 
 
 def _open(split: Split, config: LoaderConfig, **options: int) -> NVTabularLoader:
@@ -85,9 +163,15 @@ def _empty_bags(table: pa.Table) -> pa.Table:
 
 
 @pytest.mark.usefixtures("nvtabular_installed")
-@pytest.mark.parametrize("spoil", [_null_bags, _empty_bags])
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_null_bags, "'genres' has a null list in row group 1 of "),
+        (_empty_bags, "'genres' has only empty lists in row group 0 of "),
+    ],
+)
 def test_files_it_cannot_read_fail_the_trial_with_a_reason(
-    spoil: Callable[[pa.Table], pa.Table], tmp_path: Path
+    spoil: Callable[[pa.Table], pa.Table], reason: str, tmp_path: Path
 ) -> None:
     dataset = prepare_synthetic(tmp_path / "d", rows=1_000, seed=1)
     [file] = dataset.split("train").files
@@ -95,6 +179,7 @@ def test_files_it_cannot_read_fail_the_trial_with_a_reason(
     result = _trial(dataset, "nvtabular")
     assert result.status == "failed"
     assert "nvtabular cannot load these rows" in result.detail
+    assert reason in result.detail
 
 
 @pytest.mark.usefixtures("nvtabular_installed")

@@ -27,9 +27,10 @@ def test_versions_that_were_not_tried_are_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         compat.importlib, "import_module", lambda name: types.SimpleNamespace(__version__=versions[name])
     )
-    assert compat.untried() == "repairs untried with cudf 26.12.0, not 26.10"
+    monkeypatch.setattr(compat, "_applied", ["a repair"])
+    assert compat.untried() == ("nvtabular's repairs were tried with cudf 26.10, and this is 26.12.0",)
     versions["cudf"] = "26.10.2"
-    assert compat.untried() == ""
+    assert compat.untried() == ()
 
 
 def test_a_repair_is_listed_once_and_only_where_it_was_needed(monkeypatch: pytest.MonkeyPatch) -> None:
