@@ -261,9 +261,10 @@ def run(
             ),
         )
 
-    started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
     if timeout <= 0:
         raise FeedrateError(f"--timeout is {timeout:g}, but must be over 0")
+    rule_for(plan("cpu"), width=precision, budget_s=budget)  # refuses what is wrong before anything slow happens
+    started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
     rule = rule_for(started.plan, width=precision, budget_s=budget)
     record = console.show_run(started, rule, timeout_s=timeout)
     comparison = compare([(output, record)])
@@ -378,15 +379,18 @@ def compare_command(
 ) -> None:
     """Say what is faster, slower, the same, or cannot be told: HEAD against BASE, with interval and smallest visible effect.
 
-    Runs that differ in GPU, CPU, dataset, torch, model or batch size are refused.
+    What else differs between the runs (machine, versions, settings) is listed. Runs of another task (dataset, device, model,
+    epochs, shuffle, page cache) are refused, and gates over two machines.
     """
     from feedrate.bench import console
     from feedrate.reports import versus
+    from feedrate.reports.differences import differences
 
     gates = versus.read_gates(fail_if)
     one, other = (versus.read_side(base), versus.read_side(head)) if head else versus.within(base)
     lines = versus.versus(one, other)
     failed = list(versus.failures(one, other, lines, gates))
+    console.show_differences(differences([one.record, other.record]))
     console.show_versus(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
     console.show_gates(failed, list(versus.undecided(lines, gates)))
     if failed:

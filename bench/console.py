@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from feedrate.bench.spec import TrialSpec
     from feedrate.bench.stopping import StopRule
     from feedrate.reports.compare import Comparison
+    from feedrate.reports.differences import Difference
     from feedrate.reports.versus import Line
 
 out = Console(emoji=False, highlight=False, width=None if sys.stdout.isatty() else 220)
@@ -162,6 +163,11 @@ def show_comparison(comparison: Comparison, form: str = "table") -> None:
         text.print_table(comparison, out)
     else:
         out.print(text.WRITERS[form](comparison), markup=False, soft_wrap=True, end="")
+
+
+def show_differences(found: Iterable[Difference]) -> None:
+    for one in found:
+        out.print(f"differs: {one}", markup=False, soft_wrap=True)
 
 
 def show_versus(lines: list[Line], gated: set[str], *, all_metrics: bool) -> None:

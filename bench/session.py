@@ -77,6 +77,7 @@ def start(
     overwrite: bool,
 ) -> Session:
     """Raises FeedrateError where a run is in the way, or --resume would mix two that do not agree."""
+    plan_for("cpu")  # refuse what is wrong before anything else is looked at
     dataset = read_dataset(data)
     there = store.path_of(output).exists()
     if there and not (resume or overwrite):
@@ -85,7 +86,6 @@ def start(
         )
     if resume and overwrite:
         raise FeedrateError("--resume goes on with a run and --overwrite replaces it: pass one of them")
-    plan_for("cpu")  # refuse what is wrong before anything slow happens
     environment = replace(observe(), command=command)
     plan = plan_for(_device(device, environment))
     record = RunRecord(

@@ -16,6 +16,10 @@ from feedrate.loaders.errors import FeedrateError
 
 def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
     """Fixed rounds where the plan has them; each seed at least once, and three rounds, where it has not."""
+    if width <= 0:
+        raise FeedrateError(f"--precision is {width:g}, but must be over 0: 0.05 asks for intervals of 5 %")
+    if budget_s <= 0:
+        raise FeedrateError(f"--budget is {budget_s:g} s, but must be over 0")
     if plan.rounds is not None:
         return FixedRounds(plan.rounds)
     least = max(3, len(plan.seeds))
@@ -82,10 +86,6 @@ class UntilPrecise:
     _last: float = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise FeedrateError(f"--precision is {self.width:g}, but must be over 0: 0.05 asks for intervals of 5 %")
-        if self.budget_s <= 0:
-            raise FeedrateError(f"--budget is {self.budget_s:g} s, but must be over 0")
         self._began = self._last = self.clock()
 
     def add(self, results: Sequence[TrialResult]) -> None:

@@ -40,12 +40,22 @@ DEVICE_DECODE_THREADS = 4
 """That have pylibcudf decode on the device: of as many row groups in flight, 4 reads of 2 were faster than 8 reads of 1."""
 
 
+def _refuse(decode: str, window_rows: int) -> None:
+    if decode not in DECODERS:
+        raise FeedrateError(f"decode is {decode!r}: choose from {', '.join(DECODERS)}")
+    if window_rows < 0:
+        raise FeedrateError(f"window_rows is {window_rows}, but must be at least 0")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CupyOptions:
     window_rows: int = 0
     """Streamed: rows that are mixed together, rounded to whole batches; 0: as many as the memory budget holds."""
     decode: str = "auto"
     """Streamed to a GPU: pylibcudf, pyarrow, or auto: pylibcudf where it is installed."""
+
+    def __post_init__(self) -> None:
+        _refuse(self.decode, self.window_rows)
 
 
 class CupyLoader:
@@ -81,8 +91,7 @@ class CupyLoader:
         decode: what reads row groups for a GPU: "pylibcudf", "pyarrow", or "auto": pylibcudf where it is installed.
         Raises FeedrateError for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
-        if decode not in DECODERS:
-            raise FeedrateError(f"decode is {decode!r}: choose from {', '.join(DECODERS)}")
+        _refuse(decode, window_rows)
         self.device = _auto() if device == "auto" else device
         self._config = LoaderConfig(
             batch_size=batch_size,

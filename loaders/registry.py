@@ -73,6 +73,7 @@ def choose(text: str) -> LoaderChoice:
     adapter = _import(target)
     values = _read_options(text, adapter.options, rest)
     tuned = {option: values.pop(option) for option in TUNABLE if option in values}
+    LoaderConfig(**tuned)  # refuses what cannot be
     return LoaderChoice(adapter, adapter.options(**values), tuned)
 
 
@@ -93,6 +94,12 @@ def _import(target: str) -> Adapter[Any]:
     module_name, _, attribute = target.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+            raise FeedrateError(
+                f"there is no module {error.name!r} for loader {target}: is its name right, and on the path?"
+            ) from error
+        raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
     except ImportError as error:
         raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
     except AttributeError as error:

@@ -97,7 +97,7 @@ def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
         _row(name, run, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)
         for name, run in runs
         for size in sorted({trial.spec.batch_size for trial in run.trials})
-        for loader in dict.fromkeys(trial.spec.loader for trial in run.trials if trial.spec.mode != "replay")
+        for loader in _loaders(run, size)
     ]
     return Comparison(runs, tuple(sorted(rows, key=_slowness)))
 
@@ -180,10 +180,17 @@ def _label(run: str, loader: str, size: int, settings: set[tuple[str, int]]) -> 
     return ", ".join(parts)
 
 
+def _loaders(run: RunRecord, size: int) -> list[str]:
+    """Those that were run at this batch size, the ceiling apart."""
+    specs = [trial.spec for trial in run.trials if trial.spec.mode != "replay"]
+    return list(dict.fromkeys(spec.loader for spec in specs if spec.batch_size == size))
+
+
 def _names(paths: list[Path]) -> list[str]:
     """A short name for each run: its folder's, with a number where two have the same."""
     names = [path.parent.name if path.suffix == ".json" else path.name for path in (path.absolute() for path in paths)]
-    return [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
+    told = [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
+    return told if len(set(told)) == len(told) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
 
 
 def _slowness(row: Row) -> tuple[bool, bool, float]:

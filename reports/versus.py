@@ -12,6 +12,7 @@ from feedrate.bench.record import RunRecord, TrialResult
 from feedrate.bench.stats import Verdict, judge_difference, judge_ratio
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
+from feedrate.reports.differences import Kind, differences
 from feedrate.reports.metrics import BY_NAME, METRICS, Metric
 
 EFFECTS = {
@@ -113,21 +114,9 @@ def versus(base: Side, head: Side) -> list[Line]:
     return lines
 
 
-def refuse_unlike(base: RunRecord, head: RunRecord) -> None:
-    """What must agree before two runs may be compared."""
-    pairs = {
-        "GPU": (base.environment.gpu, head.environment.gpu),
-        "CPU": (base.environment.cpu, head.environment.cpu),
-        "dataset": (base.dataset.fingerprint[:12], head.dataset.fingerprint[:12]),
-        "torch": (base.environment.packages.get("torch"), head.environment.packages.get("torch")),
-        "device": tuple(sorted({trial.spec.device for trial in run.trials}) for run in (base, head)),
-        "shuffle": tuple(sorted({trial.spec.shuffle for trial in run.trials}) for run in (base, head)),
-        "epochs": tuple(sorted({trial.spec.epochs for trial in run.trials}) for run in (base, head)),
-        "model": tuple(sorted({str(trial.spec.model) for trial in run.trials}) for run in (base, head)),
-        "batch sizes": tuple(sorted({trial.spec.batch_size for trial in run.trials}) for run in (base, head)),
-        "page cache": tuple(sorted({trial.spec.cache for trial in run.trials}) for run in (base, head)),
-    }
-    differ = [f"{name} ({one} and {other})" for name, (one, other) in pairs.items() if one != other]
+def refuse_unlike(base: RunRecord, head: RunRecord, *kinds: Kind) -> None:
+    """Raises FeedrateError where the runs differ in the task, or in one of `kinds`."""
+    differ = [str(one) for one in differences([base, head]) if one.kind in ("task", *kinds)]
     if differ:
         raise FeedrateError(f"these runs must not be compared, for they differ in {'; '.join(differ)}")
 
@@ -181,8 +170,10 @@ def read_gates(text: str) -> list[Gate]:
 
 def failures(base: Side, head: Side, lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
     """A sentence for each condition that is met beyond what chance explains (the 99 % interval holds no change), and for each
-    loader that the base has measured and the head has not. Raises FeedrateError for a gate on what neither has measured: it
-    would otherwise pass for ever."""
+    loader that the base has measured and the head has not. Raises FeedrateError for a gate on what neither has measured, which
+    would otherwise pass for ever, and for runs of two machines."""
+    if gates:
+        refuse_unlike(base.record, head.record, "machine")
     for gate in gates:
         of = [line for line in lines if line.metric.name in _names(gate)]
         lost = list(_lost(base, head, gate))
@@ -193,10 +184,15 @@ def failures(base: Side, head: Side, lines: Sequence[Line], gates: Sequence[Gate
 
 
 def undecided(lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
-    """A sentence for each condition that is met, but could be so by chance."""
+    """A sentence for each condition that is met, but could be so by chance, and for each that one trial a side cannot meet."""
     for gate in gates:
         of = [line for line in lines if line.metric.name in _names(gate)]
         yield from (_sentence(gate, line) for line in of if _beyond(gate, line) and not _certain(line))
+        yield from (
+            f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} has one trial a side, and no interval"
+            for line in of
+            if line.verdict.change.low is None and not _beyond(gate, line)
+        )
 
 
 def _names(gate: Gate) -> tuple[str, ...]:

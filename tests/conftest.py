@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from feedrate.bench import venvs
 from feedrate.bench.datasets.canonical import Dataset
@@ -15,6 +16,9 @@ from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.loaders.base import Split
 from feedrate.loaders.conformance import planted_split
 from feedrate.loaders.errors import LoaderUnavailable
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -194,8 +194,11 @@ def test_compare_judges_runs_and_refuses_those_that_differ(run: Path) -> None:
     refused = dict(content, environment={**content["environment"], "gpu": "Another"})
     other.write_text(json.dumps(refused))
     done = _feedrate("compare", run, other)
-    assert done.returncode == 2
-    assert "must not be compared, for they differ in GPU (None and Another)" in done.stderr
+    assert done.returncode == 0
+    assert "differs: GPU (none and Another)" in done.stdout
+    gated = _feedrate("compare", run, other, "--fail-if", "rows_per_s<-5%")
+    assert gated.returncode == 2
+    assert "must not be compared, for they differ in GPU (none and Another)" in gated.stderr
 
 
 def test_calibrate_says_what_a_step_costs() -> None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from feedrate.bench.plan import Plan
 from feedrate.bench.record import EpochRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
-from feedrate.bench.stopping import FixedRounds, UntilPrecise
+from feedrate.bench.stopping import FixedRounds, UntilPrecise, rule_for
 from feedrate.loaders.errors import FeedrateError
 
 
@@ -94,7 +95,7 @@ def test_fixed_rounds_count() -> None:
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, float], sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
-        _rule(**settings)
+        rule_for(Plan(loaders=("native",), repeats=1), **{"width": 0.05, "budget_s": 60.0, **settings})
 
 
 def test_a_loader_that_fails_later_does_not_keep_the_others_waiting_for_it() -> None:

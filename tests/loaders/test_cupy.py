@@ -50,7 +50,7 @@ def test_every_row_comes_once_whatever_the_schema_batch_size_and_ranks(
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_columns(), st.integers(1, 70), st.integers(0, 2**32), st.integers(1, 4), st.booleans())
 def test_the_kernels_do_the_same(
     tmp_path: Path, whole: Columns, batch_size: int, seed: int, ranks: int, shuffle: bool

@@ -47,6 +47,10 @@ def test_read_bytes(text: str, bytes_: int | None) -> None:
         ("fake:delay_s=soon", "delay_s='soon' is not a float"),
         ("native:x=1", "its options are workers, prefetch"),
         ("math:nothing", "module math has no 'nothing'"),
+        ("no_such_module:Loader", "there is no module 'no_such_module'"),
+        ("native:workers=-1", "workers is -1, but must be at least 0"),
+        ("cupy:decode=foo", "decode is 'foo': choose from"),
+        ("cupy:window_rows=-1", "window_rows is -1"),
         ("math:pi", "neither an Adapter nor something to call"),
     ],
 )
@@ -55,9 +59,11 @@ def test_what_is_wrong_is_said_with_the_way_out(text: str, sentence: str) -> Non
         registry.choose(text)
 
 
-def test_a_module_that_is_missing_makes_the_loader_unavailable() -> None:
-    with pytest.raises(LoaderUnavailable, match="no_such_module"):
-        registry.choose("no_such_module:Loader")
+def test_a_loader_whose_library_is_missing_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "needs_another.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(LoaderUnavailable, match="no_such_library"):
+        registry.choose("needs_another:Loader")
 
 
 def test_a_plain_class_of_split_and_config_is_a_loader(

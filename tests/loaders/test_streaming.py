@@ -82,7 +82,7 @@ class HeldGroups:
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_columns(), st.data())
 def test_every_row_comes_once_through_either_mixer_whatever_the_schema_and_the_windows(
     tmp_path: Path, whole: Columns, data: st.DataObject

@@ -8,6 +8,7 @@ import pytest
 from feedrate.bench import store
 from feedrate.bench.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.differences import differences
 from feedrate.reports.versus import (
     Line,
     Side,
@@ -70,25 +71,41 @@ def test_a_run_alone_is_compared_with_its_baseline(tmp_path: Path) -> None:
         read_side(f"{tmp_path}@c")
 
 
-def test_runs_that_must_not_be_compared_are_refused_with_the_list() -> None:
+def _elsewhere(base: RunRecord) -> RunRecord:
+    return replace(base, environment=replace(base.environment, gpu="B GPU", packages={"torch": "9"}))
+
+
+def test_runs_of_another_task_are_refused_with_the_list() -> None:
     base = _run(100)
-    env = base.environment
     other = replace(
         base,
-        environment=replace(env, gpu="B GPU", packages={"torch": "9"}),
         dataset=replace(base.dataset, fingerprint="f" * 16),
-        trials=tuple(replace(t, spec=replace(t.spec, batch_size=7)) for t in base.trials),
+        trials=tuple(replace(t, spec=replace(t.spec, epochs=7)) for t in base.trials),
     )
     with pytest.raises(FeedrateError) as refused:
         versus(Side("base", base, None), Side("head", other, None))
-    for word in (
-        "GPU (A GPU and B GPU)",
-        "dataset (0123456789ab and ffffffffffff)",
-        "torch (2.13.0 and 9)",
-        "batch sizes",
-    ):
-        assert word in str(refused.value)
+    assert "dataset (0123456789ab and ffffffffffff)" in str(refused.value)
+    assert "epochs (1 and 7)" in str(refused.value)
     refuse_unlike(base, base)
+
+
+def test_runs_of_two_machines_and_versions_are_compared_and_what_differs_is_named() -> None:
+    base = _run(1000)
+    other = _elsewhere(_run(800))
+    assert _lines(base, other)["train_rows_per_s"].word == "slower"
+    assert [str(one) for one in differences([base, other])] == ["GPU (A GPU and B GPU)", "torch (2.13.0 and 9)"]
+
+
+def test_no_gate_over_two_machines() -> None:
+    base, head = Side("base", _run(1000), None), Side("head", _elsewhere(_run(800)), None)
+    with pytest.raises(FeedrateError, match=r"differ in GPU \(A GPU and B GPU\)"):
+        list(failures(base, head, versus(base, head), read_gates("rows_per_s<-5%")))
+
+
+def test_a_gate_says_that_one_trial_a_side_decides_nothing() -> None:
+    base = head = Side("x", record(trial("a", "train", 100)), None)
+    [sentence] = undecided(versus(base, head), read_gates("rows_per_s<-5%"))
+    assert "has one trial a side, and no interval" in sentence
 
 
 def test_nothing_in_common_is_said() -> None:

@@ -1,0 +1,59 @@
+"""What runs differ in: in the task itself, so that their numbers say nothing about each other, or in where and with what it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from feedrate.bench.record import RunRecord
+from feedrate.bench.spec import TrialSpec
+from feedrate.reports.names import plain
+
+Kind = Literal["task", "machine", "version", "setting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    what: str
+    values: tuple[str, ...]
+    """One for each run."""
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.what} ({' and '.join(dict.fromkeys(self.values))})"
+
+
+def differences(runs: Sequence[RunRecord]) -> list[Difference]:
+    """The task's first."""
+    facts = [dict(_facts(run)) for run in runs]
+    keys = dict.fromkeys(key for found in facts for key in found)
+    rows = [(kind, what, tuple(plain(found.get((kind, what), "none")) for found in facts)) for kind, what in keys]
+    return [Difference(what, values, kind) for kind, what, values in rows if len(set(values)) > 1]
+
+
+def _facts(run: RunRecord) -> Iterator[tuple[tuple[Kind, str], str]]:
+    env = run.environment
+
+    def of_trials(value: Callable[[TrialSpec], object]) -> str:
+        return ", ".join(sorted({str(value(trial.spec)) for trial in run.trials}))
+
+    yield ("task", "dataset"), run.dataset.fingerprint[:12]
+    yield ("task", "device"), of_trials(lambda spec: spec.device.partition(":")[0])
+    yield ("task", "shuffle"), of_trials(lambda spec: spec.shuffle)
+    yield ("task", "epochs"), of_trials(lambda spec: spec.epochs)
+    yield ("task", "model"), of_trials(lambda spec: spec.model)
+    yield ("task", "page cache"), of_trials(lambda spec: spec.cache)
+    yield ("machine", "GPU"), env.gpu or "none"
+    yield ("machine", "CPU"), env.cpu
+    yield ("machine", "cores"), str(env.cores)
+    yield ("version", "driver"), env.driver or "none"
+    yield ("version", "Python"), env.python
+    yield ("version", "feedrate"), env.feedrate
+    yield ("version", "commit"), f"{(env.commit or 'none')[:12]}{'+' * bool(env.dirty)}"
+    for package, version in env.packages.items():
+        yield ("version", package), version
+    yield ("setting", "batch sizes"), of_trials(lambda spec: spec.batch_size)
+    yield ("setting", "memory budget"), of_trials(lambda spec: spec.memory_budget_bytes)
+    yield ("setting", "workers"), of_trials(lambda spec: spec.workers)
+    yield ("setting", "prefetch"), of_trials(lambda spec: spec.prefetch)
