@@ -115,7 +115,7 @@ def settings(asked: Asked, dataset: Dataset) -> dict[str, Any]:
     return {
         "loader": asked.name,
         "mode": asked.mode,
-        "dataset": asked.dataset,
+        "dataset": dataset.info.name,
         "dataset_fingerprint": dataset.info.fingerprint[:12],
         "rows": sum(split.rows for split in dataset.info.splits.values()),
         "seed": asked.seed,
@@ -143,6 +143,7 @@ def timed(asked: Asked, benchmark: Any, dataset: Dataset) -> dict[str, Any]:
             use(batch)
         clocks.append(clock)
 
+    benchmark.group = benchmark.group or f"feedrate {asked.mode}"
     try:
         _check_rows(asked, loader, dataset, "train", epoch=asked.rounds + 1)
         benchmark.pedantic(epoch, rounds=asked.rounds, warmup_rounds=1)
@@ -154,7 +155,6 @@ def timed(asked: Asked, benchmark: Any, dataset: Dataset) -> dict[str, Any]:
     found = settings(asked, dataset) | _rates(clocks[1:] or clocks)
     if asked.mode == "train":
         found["auc"] = _auc(asked, dataset, model)
-    benchmark.group = benchmark.group or f"feedrate {asked.mode}"
     benchmark.extra_info |= found
     return found
 

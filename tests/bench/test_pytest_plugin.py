@@ -68,6 +68,7 @@ def test_the_example_s_own_tests_pass_and_say_what_they_measured(tmp_path: Path)
     assert "rows/s" in done.stdout
     infos = {one["extra_info"]["mode"]: one["extra_info"] for one in json.loads(saved.read_text())["benchmarks"]}
     assert set(infos) == {"load", "train"}
+    assert {one["group"] for one in json.loads(saved.read_text())["benchmarks"]} == {"feedrate load", "feedrate train"}
     assert infos["load"]["rows_per_s"] > infos["train"]["rows_per_s"] > 0
     assert 0.5 < infos["train"]["auc"] < 1
     assert len(infos["train"]["rows_per_s_rounds"]) == 3
