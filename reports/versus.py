@@ -23,6 +23,7 @@ EFFECTS = {
     "gpu_busy_fraction": 0.02,
 }
 """Quantities from 0 to 1 are compared by their difference; this much of it is too little to matter. All others by ratio."""
+GATED = ("rows_per_s", *BY_NAME)
 SampleKey = tuple[str | None, int, int]
 """When its `feedrate run` began, repeat, seed."""
 
@@ -152,18 +153,18 @@ def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metri
     }
 
 
-def read_gates(text: str) -> list[Gate]:
+def read_gates(text: str, *, option: str = "--fail-if", metrics: Sequence[str] = GATED) -> list[Gate]:
     """ "rows_per_s<-5%,auc<-0.002": change of the head, relative with %, else absolute. Raises FeedrateError."""
     gates = []
     for word in (word.strip() for word in text.split(",") if word.strip()):
         found = re.fullmatch(r"(\w+)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*(%?)", word)
         if not found:
             raise FeedrateError(
-                f"--fail-if has {word!r}, but takes conditions as rows_per_s<-5% or auc<-0.002, with commas between"
+                f"{option} has {word!r}, but takes conditions as rows_per_s<-5% or auc<-0.002, with commas between"
             )
         name, sign, number, percent = found.groups()
-        if name != "rows_per_s" and name not in BY_NAME:
-            raise FeedrateError(f"--fail-if has {name!r}, but must be one of rows_per_s, {', '.join(BY_NAME)}")
+        if name not in metrics:
+            raise FeedrateError(f"{option} has {name!r}, but must be one of {', '.join(metrics)}")
         gates.append(Gate(word, name, sign, float(number) / (100 if percent else 1), bool(percent)))
     return gates
 
