@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from feedrate.bench.child import last_words
+from feedrate.bench.ranges import span
 from feedrate.bench.record import HarnessRecord
-from feedrate.bench.timing import DeviceMarks, EpochClock, now, span
+from feedrate.bench.timing import DeviceMarks, EpochClock, now
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:

@@ -217,8 +217,10 @@ def print_profiles(profiles: Iterable[tuple[Profile, list[Finding]]]) -> None:
 
 
 def _ranges(made: Profile) -> Table:
+    from feedrate.bench.ranges import UNITS
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("  Thread", "Range", "Times", "Host", "Share", "Device"):
+    for name in ("  Thread", "Range", "Times", "Host", "Share", "Device", "Rate"):
         table.add_column(name, justify="left" if name in ("  Thread", "Range") else "right")
     for row in made.ranges:
         share = units.percent(row.seconds / made.window_s)
@@ -229,6 +231,7 @@ def _ranges(made: Profile) -> Table:
             units.seconds(row.seconds),
             share,
             units.seconds(row.device_s),
+            units.NONE if row.amount is None else f"{units.count(row.amount / row.seconds)} {UNITS[row.name]}/s",
         )
     return table
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from feedrate.bench.gpm import Gpm, GpmValues
 from feedrate.bench.record import GpuRecord
 
 Value = TypeVar("Value")
@@ -34,14 +35,19 @@ class GpuSample:
     """Of a counter that started some time before."""
     used_bytes: int | None
     reasons: int
+    since: float | None = None
+    """When the stretch began over which `gpm` is the mean."""
+    gpm: GpmValues | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NvmlDevice:
     """The CUDA device with this number, as NVML knows it."""
 
     nvml: Any
     handle: Any
+    gpm: Gpm | None = None
+    _before: float | None = None
 
     @classmethod
     def open(cls, device: str) -> NvmlDevice | None:
@@ -63,11 +69,19 @@ class NvmlDevice:
             )
         except pynvml.NVMLError:
             return None
-        return cls(pynvml, handle)
+        return cls(pynvml, handle, Gpm.of(pynvml, handle))
+
+    def close(self) -> None:
+        if self.gpm is not None:
+            self.gpm.close()
+            self.gpm = None
 
     def sample(self, at: float) -> GpuSample:
         """What of it the device does not tell is None."""
         nvml, handle = self.nvml, self.handle
+        gpm, since, self._before = None, self._before, at
+        if self.gpm is not None:
+            gpm = self._asked(self.gpm.read)
         return GpuSample(
             at=at,
             busy_fraction=self._asked(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
@@ -77,6 +91,8 @@ class NvmlDevice:
             energy_j=self._asked(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
             used_bytes=self._asked(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
             reasons=self._asked(lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))) or 0,
+            since=since,
+            gpm=gpm,
         )
 
     def greatest_sm_clock_hz(self) -> float | None:
@@ -112,9 +128,31 @@ def summary(
         temperature_c=max(temperatures, default=None),
         energy_j=energy_j(samples, windows),
         throttled=tuple(reasons),
+        gpm=_gpm_within(samples, windows),
         at_s=tuple(round(sample.at - windows[0][0], 3) for sample in within),
         busy=tuple(sample.busy_fraction for sample in within),
+        sm_active=tuple(sample.gpm.sm_active for sample in within if sample.gpm),
     )
+
+
+def _gpm_within(samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]]) -> GpmValues | None:
+    """Means over the stretches that lie within a window, by their length; None without one."""
+    found = [
+        (sample.at - sample.since, sample.gpm)
+        for sample in samples
+        if sample.gpm is not None
+        and sample.since is not None
+        and any(start <= sample.since and sample.at <= end for start, end in windows)
+    ]
+    if not found:
+        return None
+
+    def mean(name: str) -> float | None:
+        known = [(length, getattr(gpm, name)) for length, gpm in found if getattr(gpm, name) is not None]
+        whole = sum(length for length, _ in known)
+        return sum(length * value for length, value in known) / whole if whole else None
+
+    return GpmValues(**{field.name: mean(field.name) for field in fields(GpmValues)})
 
 
 def energy_j(samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]]) -> float | None:

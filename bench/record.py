@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from feedrate.bench.gpm import GpmValues
 from feedrate.bench.spec import TrialSpec
 
 SCHEMA_VERSION = 2
@@ -114,6 +115,10 @@ class GpuRecord:
     """Of the samples, since the first timed epoch began."""
     busy: tuple[float | None, ...] = ()
     """utilization.gpu at these times."""
+    gpm: GpmValues | None = None
+    """Means over the stretches between samples that lie within a timed epoch, from NVML's GPM; None where the device has none."""
+    sm_active: tuple[float | None, ...] = ()
+    """GPM's SM activity at the same times as `busy`; empty without GPM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ from feedrate.bench.floor import optimizer_bytes
 from feedrate.bench.graph import Graphed
 from feedrate.bench.lazy_adam import LazyTables
 from feedrate.bench.model import EmbeddingMLP, build_optimizer, column_key, loss_of
+from feedrate.bench.ranges import span
 from feedrate.bench.spec import ModelSpec
-from feedrate.bench.timing import span
 from feedrate.loaders.base import Batch
 from feedrate.loaders.cupy import CupyKernels
 from feedrate.loaders.resident import Kernels

@@ -157,6 +157,8 @@ class Watch:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._gpu is not None:
+            self._gpu.close()
 
     def gpu_within(self, windows: Sequence[tuple[float, float]]) -> GpuRecord | None:
         """The device during the windows."""

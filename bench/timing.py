@@ -1,4 +1,4 @@
-"""Clocks, synchronisation, CUDA events and NVTX: the only module that touches them.
+"""Clocks, synchronisation and CUDA events: the only module that touches them.
 
 Within a timed window nothing here waits for the device: it is synchronised once before the clock starts and once before
 it stops (a synchronisation each step would take away the overlap that a good loader provides). Events are recorded, and
@@ -8,17 +8,15 @@ read after the window.
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from feedrate.bench.ranges import span
 from feedrate.loaders import phases
 from feedrate.loaders.base import Batch
-
-DOMAIN = "feedrate"
 
 
 def now() -> float:
@@ -92,7 +90,7 @@ class EpochClock:
     def _batches(self) -> Iterator[Batch]:
         asked, came, marks, clock = self._asked, self._came, self._marks, time.monotonic
         note_cpu, thread_cpu, process_cpu = self._cpu.extend, time.thread_time, time.process_time
-        in_next, detailed, before = span("next"), self._detailed, (0.0, 0.0)
+        detailed, before = self._detailed, (0.0, 0.0)
         batches: Iterator[Batch] | None = None
         synchronise(self._device)
         if marks:
@@ -104,7 +102,7 @@ class EpochClock:
             mark = marks if detailed or not came else None
             if mark:
                 mark.add()
-            with in_next:
+            with span("next"):
                 if batches is None:  # a loader may do its work before it returns an iterator: that is waiting, too
                     batches = iter(self._start())
                 batch = next(batches, None)
@@ -210,54 +208,15 @@ class PhaseWatch:
         self._clock = clock
         self._thread = threading.get_ident()
 
-    def __call__(self, phase: phases.Phase) -> contextlib.AbstractContextManager[object]:
+    def __call__(self, phase: phases.Phase, amount: int | None) -> contextlib.AbstractContextManager[object]:
         if phase == "copy" and threading.get_ident() == self._thread:
-            return self._copy()
-        return span(phase)
+            return self._copy(amount)
+        return span(phase, amount)
 
     @contextlib.contextmanager
-    def _copy(self) -> Iterator[None]:
+    def _copy(self, amount: int | None) -> Iterator[None]:
         began = time.monotonic()
-        with span("to_device"):
+        with span("to_device", amount):
             yield
         self._clock.copy_s += time.monotonic() - began
         self._clock.copies += 1
-
-
-_NOTHING: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-COLOURS = {
-    "epoch": "white", "step": "silver", "next": "orange", "to_device": "red", "forward": "green", "backward": "blue",
-    "optimizer": "purple", "evaluate": "gray", "decode": "yellow", "copy": "red", "shuffle": "cyan", "wait": "pink",
-}  # fmt: skip
-"""Of NVTX ranges; those that are not here are white."""
-CATEGORIES = {**dict.fromkeys(("next", "to_device", "decode", "copy", "shuffle", "wait"), "loader")}
-"""Of NVTX ranges; the others are the harness's."""
-
-
-def span(name: str) -> contextlib.AbstractContextManager[object]:
-    """A range of this name on this thread, for whoever listens: NVTX, in the domain `feedrate`, or what `listen` was given."""
-    return _make_span(name)
-
-
-def listen(make: Callable[[str], contextlib.AbstractContextManager[object]]) -> None:
-    """From now on ranges are what `make` makes of their names: for a profiler that does not know NVTX."""
-    global _make_span
-    _make_span = make
-
-
-def _nvtx_spans() -> Callable[[str], contextlib.AbstractContextManager[object]]:
-    """They cost little while nobody records them; without the package, nothing."""
-    try:
-        import nvtx
-    except ImportError:
-        return lambda _name: _NOTHING
-
-    @functools.cache  # one object a name: making them costs more than entering them
-    def named(name: str) -> Any:
-        category = CATEGORIES.get(name, "harness")
-        return nvtx.annotate(name, domain=DOMAIN, color=COLOURS.get(name, "white"), category=category)
-
-    return named
-
-
-_make_span = _nvtx_spans()

@@ -28,10 +28,11 @@ from feedrate.bench.floor import copy_bytes_per_s
 from feedrate.bench.gate import GateFailed, WrongRows, check_epoch, check_form, refuse_endless, wrong_count
 from feedrate.bench.mismatch import explain
 from feedrate.bench.model import EmbeddingMLP, build_model, loss_of, throwaway_model
+from feedrate.bench.ranges import span
 from feedrate.bench.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.steps import Step, make_step
-from feedrate.bench.timing import DeviceMarks, EpochClock, now, span, synchronise, utc
+from feedrate.bench.timing import DeviceMarks, EpochClock, now, synchronise, utc
 from feedrate.bench.usage import Usage, since, since_process_start
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
@@ -154,7 +155,7 @@ class Trial:
         """The loader alone: every tensor of every batch is read on its device."""
         for epoch in range(self.spec.epochs):
             clock, before = self._begin_epoch(loader, epoch)
-            with span("epoch"):
+            with span("epoch", epoch):
                 for batch in self._reported(f"epoch {epoch + 1}", clock, "train"):
                     self._read(batch)
             self._end_epoch(clock, before)
@@ -167,9 +168,9 @@ class Trial:
             for epoch in range(self.spec.epochs):
                 clock, before = self._begin_epoch(loader, epoch, step.finish)
                 total = torch.zeros((), device=self.spec.device)
-                with span("epoch"):
-                    for batch in self._reported(f"epoch {epoch + 1}", clock, "train"):
-                        with span("step"):
+                with span("epoch", epoch):
+                    for number, batch in enumerate(self._reported(f"epoch {epoch + 1}", clock, "train")):
+                        with span("step", number):
                             total += step(batch) * batch.rows
                 self._end_epoch(clock, before)
                 self.measured.train_loss.append(self._finite("training loss", float(total.item()) / clock.rows))

@@ -119,7 +119,7 @@ def batch_to(batch: Batch, device: str) -> Batch:
     """Copy a batch to a device; asynchronous where the host memory is pinned."""
     if device == "cpu":
         return batch
-    with phase("copy"):
+    with phase("copy", sum(tensor.nbytes for tensor in batch.tensors())):
         return batch.map(lambda tensor: tensor.to(device, non_blocking=True))
 
 

@@ -92,13 +92,13 @@ class ArrowDecoder:
 
     def _read(self, group: Group) -> Columns:
         on_host = self._device == "cpu"
-        with phase("decode"):
+        with phase("decode", group.rows):
             table = self._file(group.file).read_row_group(
                 group.number, columns=list(self._schema.columns), use_threads=on_host
             )
             if on_host:
                 return columns_of_table(table, self._schema)
-        with phase("copy"):
+        with phase("copy", group.nbytes):
             return self._to_device(table)
 
     def _file(self, file: Path) -> pq.ParquetFile:
@@ -155,7 +155,7 @@ def row_group_arrays(table: pa.Table, schema: Schema) -> Iterator[tuple[np.ndarr
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     """A row group's column is one chunk but for a very large one's."""
-    return column.chunk(0) if column.num_chunks == 1 else pa.concatrow_group_arrays(column.chunks)
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 class CudfDecoder:
@@ -180,7 +180,7 @@ class CudfDecoder:
         files: dict[Path, list[Group]] = {}
         for group in groups:
             files.setdefault(group.file, []).append(group)
-        with phase("decode"), torch.cuda.stream(stream):
+        with phase("decode", sum(group.rows for group in groups)), torch.cuda.stream(stream):
             whole = self._columns(self._table(files, stream))
             stream.synchronize()
         found, begin = {}, 0

@@ -11,15 +11,18 @@ from typing import Literal
 
 Phase = Literal["copy", "decode", "shuffle", "wait"]
 """copy: host to device; decode: files to rows; shuffle: rows into their order; wait: for another thread or process."""
-Listener = Callable[[Phase], contextlib.AbstractContextManager[object]]
+Listener = Callable[[Phase, int | None], contextlib.AbstractContextManager[object]]
 
 _NOTHING: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
 _listeners: list[Listener] = []
 
 
-def phase(name: Phase) -> contextlib.AbstractContextManager[object]:
-    """The innermost listener's context for this phase; in worker processes nobody listens."""
-    return _listeners[-1](name) if _listeners else _NOTHING
+def phase(name: Phase, amount: int | None = None) -> contextlib.AbstractContextManager[object]:
+    """The innermost listener's context for this phase; in worker processes nobody listens.
+
+    amount: rows of decode and shuffle, bytes of copy, where they are known.
+    """
+    return _listeners[-1](name, amount) if _listeners else _NOTHING
 
 
 @contextlib.contextmanager

@@ -140,7 +140,7 @@ class DeviceRows:
 
     def start(self, epoch: int) -> Epoch:
         """Enqueue the epoch's shuffle."""
-        with phase("shuffle"):
+        with phase("shuffle", self._count):
             return self._start(epoch)
 
     def _start(self, epoch: int) -> Epoch:

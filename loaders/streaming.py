@@ -230,7 +230,7 @@ class Reader:
             for number, parts in self._windows(pool, window):
                 if self._stopped.is_set():
                     return
-                with phase("shuffle"):
+                with phase("shuffle", sum(part.end - part.begin for part in parts)):
                     mixed = self._mix(parts, number)
                 self._ready.put(mixed)
                 del mixed  # or it would be held beside the next one

@@ -40,6 +40,8 @@ class Range(Span):
     """Of NVTX or record_function, on a thread."""
 
     thread: str
+    payload: int | None = None
+    """What ranges.UNITS says; record_function has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

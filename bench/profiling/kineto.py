@@ -21,7 +21,7 @@ def read_trace(path: Path, *, thread: int) -> Events:
         kinds.setdefault(str(event.get("cat")), []).append(event)
     names = _thread_names(found, thread)
     ranges = tuple(
-        Range(**_times(event), name=event["name"], thread=names(event["tid"]))
+        Range(**_times(event), name=event["name"], thread=names(event["tid"]), payload=None)
         for event in kinds.get("user_annotation", [])
     )
     own = [span for span in ranges if span.thread == "main"]

@@ -18,6 +18,7 @@ FOLDERS = ("/usr/local/cuda*/bin", "/opt/nvidia/nsight-systems/*/bin", "/opt/nvi
 IMPORTERS = ("/opt/nvidia/nsight-systems/*/host-linux-x64", "/opt/nvidia/nsight-compute/*/host/linux-desktop-*")
 COPIES = {1: "host to device", 2: "device to host", 8: "device to device"}
 """copyKind of CUPTI_ACTIVITY_KIND_MEMCPY."""
+PAYLOADS = ("int64Value", "uint64Value", "int32Value", "uint32Value")
 PAGEABLE = 0
 """srcKind and dstKind of memory that was not pinned (ENUM_CUDA_MEM_KIND)."""
 
@@ -169,10 +170,21 @@ def _ranges(
     }
     query = "select * from NVTX_EVENTS where eventType in (59, 60) and end is not null order by start"
     return tuple(
-        Range(name=row["text"] or strings.get(row["textId"], "?"), thread=named(row["globalTid"]), **_times(row))
+        Range(
+            name=row["text"] or strings.get(row["textId"], "?"),
+            thread=named(row["globalTid"]),
+            payload=_payload(row),
+            **_times(row),
+        )
         for row in base.execute(query)
         if row["domainId"] in ours
     )
+
+
+def _payload(row: sqlite3.Row) -> int | None:
+    """Whole numbers only; the columns are there as far as an export has such payloads."""
+    values = [row[name] for name in PAYLOADS if name in row.keys()]  # noqa: SIM118  # a Row is no mapping
+    return next((value for value in values if value is not None), None)
 
 
 def _calls(base: sqlite3.Connection, tables: set[str], strings: dict[int, str], named: _Threads) -> tuple[Call, ...]:

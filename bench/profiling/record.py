@@ -23,6 +23,8 @@ class RangeRow:
     """Host time; ranges within ranges count in both."""
     device_s: float | None
     """Union of the device work that was launched in it; None without a device."""
+    amount: int | None = None
+    """Sum of their payloads: rows of decode and shuffle, bytes of copies; None where they have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from feedrate.bench.profiling import files, kineto, nsys, tables
 from feedrate.bench.profiling.events import Events
 from feedrate.bench.profiling.record import Profile, Profiler
 from feedrate.bench.profiling.trial import ProfileMessage, ProfileTask
+from feedrate.bench.ranges import DOMAIN
 from feedrate.bench.spec import TrialSpec
-from feedrate.bench.timing import DOMAIN
 from feedrate.loaders.errors import FeedrateError
 
 TRACE = "trace.json"

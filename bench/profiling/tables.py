@@ -10,6 +10,7 @@ from typing import TypeVar
 from feedrate.bench.profiling.events import Copy, Events, Kernel, Range, Span
 from feedrate.bench.profiling.intervals import Interval, clipped, common, gaps, length, union
 from feedrate.bench.profiling.record import Bar, CallRow, CopyRow, GapRow, RangeRow
+from feedrate.bench.ranges import UNITS
 
 AnySpan = TypeVar("AnySpan", bound=Span)
 
@@ -56,7 +57,9 @@ def range_rows(events: Events) -> tuple[RangeRow, ...]:
             )
             busy = length(union(own))
         seconds = sum(span.seconds for span in spans)
-        rows.append(RangeRow(name=name, thread=thread, count=len(spans), seconds=seconds, device_s=busy))
+        amounts = [span.payload for span in spans if span.payload is not None]
+        amount = sum(amounts) if amounts and UNITS.get(name) in ("rows", "bytes") else None
+        rows.append(RangeRow(name=name, thread=thread, count=len(spans), seconds=seconds, device_s=busy, amount=amount))
     return tuple(sorted(rows, key=lambda row: (row.thread, -row.seconds)))
 
 

@@ -18,13 +18,14 @@ from typing import Any
 import msgspec
 import torch
 
-from feedrate.bench import timing
+from feedrate.bench import ranges
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.profiling.record import Profiler
+from feedrate.bench.ranges import span
 from feedrate.bench.record import EpochRecord
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.steps import make_step
-from feedrate.bench.timing import EpochClock, span, synchronise
+from feedrate.bench.timing import EpochClock, synchronise
 from feedrate.bench.trial import Trial, epoch_record
 from feedrate.bench.usage import Usage
 from feedrate.loaders.base import Batch, Loader
@@ -70,8 +71,8 @@ def run(task: ProfileTask) -> ProfileMessage:
         clock = EpochClock(lambda: itertools.islice(batches, task.steps), spec.device)
         before = Usage.now(memory=False)
         with _recorded(task):
-            for batch in clock:
-                with span("step"):
+            for number, batch in enumerate(clock):
+                with span("step", number):
                     step(batch)
         return ProfileMessage(
             steps=len(clock.waits_s),
@@ -110,7 +111,7 @@ def _recorded(task: ProfileTask) -> Iterator[None]:
             activities = [torch.profiler.ProfilerActivity.CPU]
             if task.spec.device != "cpu":
                 activities.append(torch.profiler.ProfilerActivity.CUDA)
-            timing.listen(torch.profiler.record_function)
+            ranges.listen(lambda name, _payload: torch.profiler.record_function(name))
             profiler: Any = torch.profiler.profile(activities=activities)
             stack.callback(lambda: profiler.export_chrome_trace(task.trace))
             stack.enter_context(profiler)

@@ -230,3 +230,10 @@ def test_a_row_group_s_arrays_are_its_columns(planted: Split) -> None:
         wanted = columns_of_table(table, planted.schema)
         found = [torch.from_numpy(array.astype(kind)) for array, kind in row_group_arrays(table, planted.schema)]
         assert all(map(torch.equal, found, wanted.slice(0, wanted.rows).tensors()))
+
+
+def test_a_row_group_in_several_pieces_is_read_whole() -> None:
+    schema = Schema(single_hot=(Categorical(name="u", cardinality=9),), label="y")
+    table = pa.table({"u": pa.chunked_array([[1, 2], [3]]), "y": pa.chunked_array([[1.0], [0.0, 1.0]])})
+    (ids, _), (label, _) = row_group_arrays(table, schema)
+    assert (ids.tolist(), label.tolist()) == ([1, 2, 3], [1.0, 0.0, 1.0])

@@ -54,7 +54,7 @@ def _from_sqlite(folder: Path) -> Events:
         create table CUPTI_ACTIVITY_KIND_KERNEL (start, end, correlationId, shortName);
         create table CUPTI_ACTIVITY_KIND_MEMCPY (start, end, bytes, copyKind, srcKind, dstKind, correlationId);
         create table CUPTI_ACTIVITY_KIND_RUNTIME (start, end, globalTid, correlationId, nameId);
-        create table NVTX_EVENTS (start, end, eventType, text, textId, globalTid, domainId);
+        create table NVTX_EVENTS (start, end, eventType, text, textId, globalTid, domainId, int64Value);
         create table ThreadNames (nameId, globalTid);
         create table StringIds (id, value);
     """)
@@ -69,12 +69,12 @@ def _from_sqlite(folder: Path) -> Events:
     for name, thread, begin, end, number in CALLS:
         row = (ns(begin), ns(end), process + thread, number, text(f"{name}_v7000"))
         base.execute("insert into CUPTI_ACTIVITY_KIND_RUNTIME values (?, ?, ?, ?, ?)", row)
-    base.execute("insert into NVTX_EVENTS values (0, null, 75, 'feedrate', null, ?, 1)", (process + MAIN,))
-    base.execute("insert into NVTX_EVENTS values (0, null, 75, 'other', null, ?, 2)", (process + MAIN,))
-    base.execute("insert into NVTX_EVENTS values (0, 99, 59, 'not ours', null, ?, 2)", (process + MAIN,))
+    base.execute("insert into NVTX_EVENTS values (0, null, 75, 'feedrate', null, ?, 1, null)", (process + MAIN,))
+    base.execute("insert into NVTX_EVENTS values (0, null, 75, 'other', null, ?, 2, null)", (process + MAIN,))
+    base.execute("insert into NVTX_EVENTS values (0, 99, 59, 'not ours', null, ?, 2, null)", (process + MAIN,))
     for name, thread, begin, end in RANGES:
-        row = (ns(begin), ns(end), 59, None, text(name), process + thread, 1)
-        base.execute("insert into NVTX_EVENTS values (?, ?, ?, ?, ?, ?, ?)", row)
+        row = (ns(begin), ns(end), 59, None, text(name), process + thread, 1, 4_000 if name == "decode" else None)
+        base.execute("insert into NVTX_EVENTS values (?, ?, ?, ?, ?, ?, ?, ?)", row)
     base.execute("insert into ThreadNames values (?, ?)", (text("helper"), process + HELPER))
     base.executemany("insert into StringIds values (?, ?)", [(number, value) for value, number in strings.items()])
     base.commit()
@@ -117,6 +117,12 @@ def events(request: pytest.FixtureRequest, tmp_path: Path) -> Events:
 def test_busy_is_the_union_over_the_window(events: Events) -> None:
     assert events.window == pytest.approx((0, 0.020))
     assert tables.device_busy(events) == pytest.approx((8 / 20, 10 / 20))
+
+
+def test_payloads_of_rows_and_bytes_are_summed(tmp_path: Path) -> None:
+    rows = {row.name: row.amount for row in tables.range_rows(_from_sqlite(tmp_path))}
+    assert rows["decode"] == 4_000 * sum(name == "decode" for name, *_ in RANGES)
+    assert rows["next"] is None
 
 
 def test_ranges_have_host_and_device_time(events: Events) -> None:
