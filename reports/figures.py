@@ -1,7 +1,6 @@
 """The report's figures, as Plotly's plain data: built without the plotly package, drawn by its JavaScript.
 
-Every figure says its unit, what n is and what the bars on a point mean; raw samples stand in its table, and in the first one
-beside their mean.
+Every figure says its unit, what n is and what the bars on a point mean; raw samples are drawn beside their mean.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ def throughput(comparison: Comparison) -> Figure:
         ("train_rows_per_s", "diamond", COLOURS[1]),
     ):
         if found := _of(comparison.rows, metric):
-            data += _points(found, BY_NAME[metric].title, symbol, colour)
+            data += _points(found, BY_NAME[metric].title, symbol, colour, units.rate)
     ceilings = [(row.label, row.ceiling) for row in comparison.rows if row.ceiling]
     if data and ceilings:
-        data += _points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7])
+        data += _points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7], units.rate)
     return Figure(
         name="throughput",
         title="Throughput",
@@ -73,15 +72,16 @@ def ceiling(comparison: Comparison) -> Figure:
         name="ceiling",
         title="Share of the ceiling",
         about=(
-            "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s. Past 100 % is noise."
+            "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s; small marks: each round. Past 100 % is noise."
         ),
         basis=basis(
             comparison, "share of replay's rows/s", ("train_rows_per_s",), "95 % bootstrap interval of the ratio, by rounds"
         ),
-        data=[_bars(shares, "Share", COLOURS[1], units.percent)] if shares else [],
+        data=_points(shares, "Share", "diamond", COLOURS[1], units.percent, said_at="top center") if shares else [],
         layout={
             "xaxis": {"title": {"text": "training / model alone"}, "tickformat": ".0%", "rangemode": "tozero"},
             "yaxis": _labels(comparison),
+            "showlegend": False,
             "shapes": [{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
         },
         x_text=units.percent,
@@ -176,12 +176,13 @@ def waiting(comparison: Comparison) -> Figure:
     return Figure(
         name="waiting",
         title="Waiting for data",
-        about="Share of the training time that the host spent in the loader. On a GPU the host may wait while the device still works.",
+        about="Share of the training time that the host spent in the loader; small marks: each process. On a GPU the host may wait while the device still works.",
         basis=basis(comparison, "share of the training time", ("wait_fraction",)),
-        data=[_bars(found, "Waiting", COLOURS[4], units.percent)] if found else [],
+        data=_points(found, "Waiting", "diamond", COLOURS[1], units.percent, said_at="top center") if found else [],
         layout={
             "xaxis": {"title": {"text": "time in next() / training time"}, "tickformat": ".0%", "range": [0, 1]},
             "yaxis": _labels(comparison),
+            "showlegend": False,
         },
         x_text=units.percent,
     )
@@ -221,20 +222,22 @@ def wait_times(comparison: Comparison) -> Figure:
 
 def memory(comparison: Comparison) -> Figure:
     host = host_memory(comparison)
-    data = []
-    for metric, name, colour in ((host, "Host, process tree", COLOURS[2]), ("peak_gpu_bytes", "Device", COLOURS[3])):
+    data: list[dict[str, Any]] = []
+    for metric, name, symbol, colour, side in (
+        (host, "Host, process tree", "circle", COLOURS[2], "top center"),
+        ("peak_gpu_bytes", "Device", "square", COLOURS[3], "bottom center"),
+    ):
         if found := _of(comparison.rows, metric):
-            data.append(_bars(found, name, colour, units.size))
+            data += _points(found, name, symbol, colour, units.size, said_at=side)
     return Figure(
         name="memory",
         title="Memory",
-        about="Peak while training, model and libraries included: speed that is paid for in memory shows here. Means over processes.",
+        about="Peak while training, model and libraries included: speed that is paid for in memory shows here. Small marks: each process.",
         basis=basis(comparison, "bytes", (host, "peak_gpu_bytes")),
         data=data,
         layout={
             "xaxis": {"title": {"text": "bytes"}, "exponentformat": "SI", "ticksuffix": "B", "rangemode": "tozero"},
             "yaxis": _labels(comparison),
-            "barmode": "group",
             "showlegend": True,
         },
         x_text=units.size,
@@ -245,11 +248,19 @@ def _of(rows: Sequence[Row], metric: str) -> list[tuple[str, Samples]]:
     return [(row.label, row.metrics[metric]) for row in rows if metric in row.metrics]
 
 
-def _points(rows: Sequence[tuple[str, Samples]], name: str, symbol: str, colour: str) -> list[dict[str, Any]]:
-    """Means with their intervals, and every sample as a small mark."""
+def _points(
+    rows: Sequence[tuple[str, Samples]], name: str, symbol: str, colour: str, text: Text, *, said_at: str | None = None
+) -> list[dict[str, Any]]:
+    """Means with their intervals, and every sample as a small mark. said_at: where each mean is written, beside its mark."""
+    estimates = [samples.estimate for _, samples in rows]
     mean_trace = {
-        **_means(rows, name, colour, units.rate), "type": "scatter", "mode": "markers",
+        "type": "scatter", "mode": "markers+text" if said_at else "markers", "name": name,
+        "x": [found.mean for found in estimates], "y": [escape(label) for label, _ in rows],
         "marker": {"symbol": symbol, "size": 14, "color": colour, "line": {"width": 2, "color": colour}},
+        "error_x": error_bars(estimates, colour), "meta": {"x_values": [list(samples.values) for _, samples in rows]},
+        "customdata": [said(samples, text) for _, samples in rows],
+        "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
+        **({"text": [text(found.mean) for found in estimates], "textposition": said_at, "cliponaxis": False} if said_at else {}),
     }  # fmt: skip
     raw = [(escape(label), value) for label, samples in rows for value in samples.values]
     raw_trace = {
@@ -257,24 +268,6 @@ def _points(rows: Sequence[tuple[str, Samples]], name: str, symbol: str, colour:
         "marker": {"symbol": "circle-open", "size": 6, "color": colour, "opacity": 0.7}, "hoverinfo": "skip",
     }  # fmt: skip
     return [mean_trace, raw_trace]
-
-
-def _bars(rows: Sequence[tuple[str, Samples]], name: str, colour: str, text: Text) -> dict[str, Any]:
-    """Means with their intervals."""
-    return {
-        **_means(rows, name, colour, text), "type": "bar", "orientation": "h", "marker": {"color": colour},
-        "text": [text(samples.estimate.mean) for _, samples in rows], "textposition": "auto", "insidetextanchor": "start", "textangle": 0,
-    }  # fmt: skip
-
-
-def _means(rows: Sequence[tuple[str, Samples]], name: str, colour: str, text: Text) -> dict[str, Any]:
-    estimates = [samples.estimate for _, samples in rows]
-    return {
-        "name": name, "x": [found.mean for found in estimates], "y": [escape(label) for label, _ in rows],
-        "error_x": error_bars(estimates, colour), "meta": {"x_values": [list(samples.values) for _, samples in rows]},
-        "customdata": [said(samples, text) for _, samples in rows],
-        "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
-    }  # fmt: skip
 
 
 def _labels(comparison: Comparison) -> dict[str, Any]:

@@ -33,7 +33,9 @@ def frontier(comparison: Comparison, price: str, title: str, text: Text, axis: d
         title=title,
         about=f"Mean rows/s, {what}. {metric.about} Line: loaders than which none is both faster and better.",
         basis=basis(comparison, f"rows/s over {_unit(price)}", (speed, price)),
-        data=[_marks(rows, price, speed, text), _edge(rows, price, speed)] if len(rows) > 1 else [],
+        data=[_marks(rows, price, speed, text, from_zero="rangemode" in axis), _edge(rows, price, speed)]
+        if len(rows) > 1
+        else [],
         layout={
             "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **axis},
             "yaxis": {"title": {"text": "rows/s, log scale"}, "type": "log", "exponentformat": "SI"},
@@ -55,10 +57,10 @@ def on_frontier(points: Sequence[tuple[float, float]], *, lower: bool) -> list[t
 
 def _unit(metric: str) -> str:
     unit = BY_NAME[metric].unit
-    return f"{BY_NAME[metric].title.lower()}, 0 to 1" if unit == "1" else unit
+    return f"{BY_NAME[metric].title}, 0 to 1" if unit == "1" else unit
 
 
-def _marks(rows: Sequence[Row], price: str, speed: str, text: Text) -> dict[str, Any]:
+def _marks(rows: Sequence[Row], price: str, speed: str, text: Text, *, from_zero: bool) -> dict[str, Any]:
     labels = [escape(row.label) for row in rows]
     across, up = [row.metrics[price] for row in rows], [row.metrics[speed] for row in rows]
     x = [samples.estimate.mean for samples in across]
@@ -66,7 +68,7 @@ def _marks(rows: Sequence[Row], price: str, speed: str, text: Text) -> dict[str,
         "type": "scatter", "mode": "markers+text", "name": "Loaders", "x": x, "y": [samples.estimate.mean for samples in up],
         "error_x": error_bars([samples.estimate for samples in across], COLOURS[1]),
         "error_y": error_bars([samples.estimate for samples in up], COLOURS[1]),
-        "text": labels, "textposition": _sides(x), "cliponaxis": False,
+        "text": labels, "textposition": _sides(x, 0.0 if from_zero else min(x)), "cliponaxis": False,
         "meta": {
             "labels": labels, "x_values": [list(samples.values) for samples in across], "y_values": [list(samples.values) for samples in up],
         },
@@ -76,10 +78,10 @@ def _marks(rows: Sequence[Row], price: str, speed: str, text: Text) -> dict[str,
     }  # fmt: skip
 
 
-def _sides(x: Sequence[float]) -> list[str]:
-    """Names stand towards the middle, where there is room for them."""
-    middle = (min(x) + max(x)) / 2
-    return ["middle left" if value >= middle else "middle right" for value in x]
+def _sides(x: Sequence[float], start: float) -> list[str]:
+    """Names stand towards the middle, where there is room for them, and clear of the bars. start: of the axis."""
+    middle = (start + max(x)) / 2
+    return ["top left" if value >= middle else "top right" for value in x]
 
 
 def _edge(rows: Sequence[Row], price: str, speed: str) -> dict[str, Any]:
