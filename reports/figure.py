@@ -17,6 +17,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 MOST_LINES = 40
 """Of the points of a line that its table shows."""
+LOG: dict[str, Any] = {"type": "log", "nticks": 4}
+SHARE = {"tickformat": "~%"}
 STUDENT = "95 % Student t interval of the mean"
 Text = Callable[[Any], str]
 

@@ -13,7 +13,7 @@ from feedrate.bench.record import TrialResult
 from feedrate.bench.stats import Estimate, percentile, ratio
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
-from feedrate.reports.figure import COLOURS, Figure, Text, basis, error_bars, host_memory, said, trials_of
+from feedrate.reports.figure import COLOURS, LOG, SHARE, Figure, Text, basis, error_bars, host_memory, said, trials_of
 from feedrate.reports.frontiers import frontiers
 from feedrate.reports.metrics import BY_NAME
 from feedrate.reports.spread import LEAST_S, auc, auc_over_time, step_waits, sweeps, utilisation, wait_distribution
@@ -58,8 +58,8 @@ def throughput(comparison: Comparison) -> Figure:
         basis=basis(comparison, "rows/s", ("load_rows_per_s", "train_rows_per_s")),
         data=data,
         layout={
-            "xaxis": {"type": "log", "title": {"text": "rows/s, log scale"}, "exponentformat": "SI", "dtick": 1},
-            "yaxis": _labels(comparison),
+            "xaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
+            "yaxis": _labels(comparison, data),
         },
         x_text=units.rate,
     )
@@ -67,6 +67,7 @@ def throughput(comparison: Comparison) -> Figure:
 
 def ceiling(comparison: Comparison) -> Figure:
     shares = [(row.label, share) for row in comparison.rows if (share := ceiling_share(comparison, row)) is not None]
+    data = _points(shares, "Share", "diamond", COLOURS[1], units.percent, said_at="top center") if shares else []
     line = {"dash": "dash", "color": COLOURS[7]}
     return Figure(
         name="ceiling",
@@ -77,10 +78,10 @@ def ceiling(comparison: Comparison) -> Figure:
         basis=basis(
             comparison, "share of replay's rows/s", ("train_rows_per_s",), "95 % bootstrap interval of the ratio, by rounds"
         ),
-        data=_points(shares, "Share", "diamond", COLOURS[1], units.percent, said_at="top center") if shares else [],
+        data=data,
         layout={
-            "xaxis": {"title": {"text": "training / model alone"}, "tickformat": ".0%", "rangemode": "tozero"},
-            "yaxis": _labels(comparison),
+            "xaxis": {"title": {"text": "training / model alone"}, **SHARE, "rangemode": "tozero"},
+            "yaxis": _labels(comparison, data),
             "showlegend": False,
             "shapes": [{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
         },
@@ -161,8 +162,8 @@ def stalls(comparison: Comparison) -> Figure:
         ),
         data=data if rows else [],
         layout={
-            "xaxis": {"title": {"text": "share of the training time"}, "tickformat": ".0%"},
-            "yaxis": _labels(comparison),
+            "xaxis": {"title": {"text": "share of the training time"}, **SHARE},
+            "yaxis": _labels(comparison, data),
             "barmode": "stack",
             "showlegend": True,
         },
@@ -173,15 +174,16 @@ def stalls(comparison: Comparison) -> Figure:
 def waiting(comparison: Comparison) -> Figure:
     """Where the stall is not known."""
     found = _of([row for row in comparison.rows if row.stall is None], "wait_fraction")
+    data = _points(found, "Waiting", "diamond", COLOURS[1], units.percent, said_at="top center") if found else []
     return Figure(
         name="waiting",
         title="Waiting for data",
         about="Share of the training time that the host spent in the loader; small marks: each process. On a GPU the host may wait while the device still works.",
         basis=basis(comparison, "share of the training time", ("wait_fraction",)),
-        data=_points(found, "Waiting", "diamond", COLOURS[1], units.percent, said_at="top center") if found else [],
+        data=data,
         layout={
-            "xaxis": {"title": {"text": "time in next() / training time"}, "tickformat": ".0%", "range": [0, 1]},
-            "yaxis": _labels(comparison),
+            "xaxis": {"title": {"text": "time in next() / training time"}, **SHARE, "range": [0, 1]},
+            "yaxis": _labels(comparison, data),
             "showlegend": False,
         },
         x_text=units.percent,
@@ -213,8 +215,8 @@ def wait_times(comparison: Comparison) -> Figure:
         ),
         data=data if rows else [],
         layout={
-            "xaxis": {"type": "log", "title": {"text": "time, log scale"}, "tickformat": "~s", "ticksuffix": "s", "dtick": 1},
-            "yaxis": _labels(comparison),
+            "xaxis": {**LOG, "title": {"text": "time, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
+            "yaxis": _labels(comparison, data),
         },
         x_text=units.seconds,
     )  # fmt: skip
@@ -237,7 +239,7 @@ def memory(comparison: Comparison) -> Figure:
         data=data,
         layout={
             "xaxis": {"title": {"text": "bytes"}, "exponentformat": "SI", "ticksuffix": "B", "rangemode": "tozero"},
-            "yaxis": _labels(comparison),
+            "yaxis": _labels(comparison, data),
             "showlegend": True,
         },
         x_text=units.size,
@@ -270,11 +272,12 @@ def _points(
     return [mean_trace, raw_trace]
 
 
-def _labels(comparison: Comparison) -> dict[str, Any]:
-    """The loaders, fastest on top."""
+def _labels(comparison: Comparison, data: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The loaders that are drawn, fastest on top."""
+    drawn = {label for trace in data for label in trace["y"]}
     return {
         "autorange": "reversed",
         "automargin": True,
-        "categoryarray": [escape(row.label) for row in comparison.rows],
+        "categoryarray": [label for row in comparison.rows if (label := escape(row.label)) in drawn],
         "type": "category",
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row
-from feedrate.reports.figure import COLOURS, Figure, Text, basis, error_bars, host_memory, said
+from feedrate.reports.figure import COLOURS, LOG, Figure, Text, basis, error_bars, host_memory, said
 from feedrate.reports.metrics import BY_NAME
 
 
@@ -38,7 +38,7 @@ def frontier(comparison: Comparison, price: str, title: str, text: Text, axis: d
         else [],
         layout={
             "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **axis},
-            "yaxis": {"title": {"text": "rows/s, log scale"}, "type": "log", "exponentformat": "SI"},
+            "yaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
         },
         x_text=text,
         y_text=units.rate,

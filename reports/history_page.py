@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from feedrate.reports import history_text, pagekit
 from feedrate.reports.archive import Moment
-from feedrate.reports.figure import COLOURS, STUDENT, Figure, error_bars
+from feedrate.reports.figure import COLOURS, DASHES, STUDENT, Figure, error_bars
 from feedrate.reports.history import History, Series
 from feedrate.reports.names import short
 
@@ -114,7 +114,7 @@ def _line(series: Series, number: int, at: Mapping[Moment, int]) -> dict[str, An
     return {
         "type": "scatter", "mode": "lines+markers", "name": loader, "x": [at[point.moment] for point in series.points],
         "y": [point.value for point in series.points], "error_y": error_bars(estimates, colour), "meta": {"n": [point.n for point in series.points]},
-        "line": {"color": colour, "width": 1.5}, "marker": {"size": 5, "symbol": number},
+        "line": {"color": colour, "width": 1.5, "dash": DASHES[number % len(DASHES)]}, "marker": {"size": 5, "symbol": number},
         "customdata": [
             f"{escape(series.metric.text(point.value))}, {escape(short(point.moment.commit))}, {point.moment.date}, n = {point.n}"
             for point in series.points
@@ -146,5 +146,5 @@ def _basis(found: Sequence[Series]) -> str:
 
 def _axis(unit: str) -> dict[str, Any]:
     if unit == "1":
-        return {"title": {"text": "share"}}
+        return {"title": {"text": "share"}, "rangemode": "nonnegative"}
     return {"title": {"text": unit}, "exponentformat": "SI", "rangemode": "tozero"}

@@ -10,7 +10,7 @@ from typing import Any
 from feedrate.bench.stats import Estimate, percentile
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row
-from feedrate.reports.figure import COLOURS, Figure, basis, error_bars, line, said, trials_of
+from feedrate.reports.figure import COLOURS, LOG, SHARE, Figure, basis, error_bars, line, said, trials_of
 
 LEVELS = (*(level / 200 for level in range(1, 200)), 0.999, 1.0)
 """Of the waits that are drawn."""
@@ -38,8 +38,8 @@ def wait_distribution(comparison: Comparison) -> Figure:
         ),
         data=data,
         layout={
-            "xaxis": {"type": "log", "title": {"text": "wait, s, log scale"}, "tickformat": "~s", "ticksuffix": "s", "dtick": 1},
-            "yaxis": {"title": {"text": "share of steps that waited no longer"}, "tickformat": ".0%", "range": [0, 1.02]},
+            "xaxis": {**LOG, "title": {"text": "wait, s, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
+            "yaxis": {"title": {"text": "share of steps that waited no longer"}, **SHARE, "range": [0, 1.02]},
             "showlegend": True,
         },
         x_text=units.seconds,
@@ -127,7 +127,7 @@ def utilisation(comparison: Comparison) -> Figure:
         data=data,
         layout={
             "xaxis": {"title": {"text": "time since the first timed epoch began, s"}},
-            "yaxis": {"title": {"text": "GPU busy"}, "tickformat": ".0%", "range": [0, 1.02]},
+            "yaxis": {"title": {"text": "GPU busy"}, **SHARE, "range": [0, 1.02]},
             "showlegend": True,
         },
         x_text=units.seconds,
@@ -166,8 +166,8 @@ def _sweep(comparison: Comparison, name: str, axis: str, place: Place) -> Figure
         basis=basis(comparison, "rows/s", ("train_rows_per_s", "load_rows_per_s")),
         data=data,
         layout={
-            "xaxis": {"title": {"text": axis}, **({"type": "log"} if "log" in axis else {})},
-            "yaxis": {"title": {"text": "rows/s, log scale"}, "type": "log", "exponentformat": "SI"},
+            "xaxis": {"title": {"text": axis}, **(LOG if "log" in axis else {})},
+            "yaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
             "showlegend": True,
         },
         y_text=units.rate,

@@ -135,6 +135,13 @@ def test_a_share_of_the_ceiling_has_an_interval_from_rounds() -> None:
     assert "training / model alone: 95 % interval" not in alone.table[0]
 
 
+def test_a_figure_names_only_the_loaders_that_it_draws() -> None:
+    run = record(trial("trained", "train", 100), trial("replay", "replay", 200), trial("alone", "load", 100))
+    found = _figures(run)
+    assert found["throughput"].layout["yaxis"]["categoryarray"] == ["trained", "alone"]
+    assert found["ceiling"].layout["yaxis"]["categoryarray"] == ["trained"]
+
+
 def test_frontiers_have_intervals_on_both_axes() -> None:
     [fast, slow] = _table(_figures(RUN)["frontier-auc"])
     assert fast["rows/s: 95 % interval"] == "775 rows/s to 825 rows/s"
