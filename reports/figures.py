@@ -73,10 +73,11 @@ def ceiling(comparison: Comparison) -> Figure:
         name="ceiling",
         title="Share of the ceiling",
         about=(
-            "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s; small marks: each round. Past 100 % is noise."
+            "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s; small marks: each "
+            "round. Past 100 % is noise."
         ),
         basis=basis(
-            comparison, "share of replay's rows/s", ("train_rows_per_s",), "95 % bootstrap interval of the ratio, by rounds"
+            comparison, "share of replay's rows/s", ("train_rows_per_s",), "95 % bootstrap interval of the ratio"
         ),
         data=data,
         layout={
