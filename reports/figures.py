@@ -68,6 +68,8 @@ def throughput(comparison: Comparison) -> Figure:
 def ceiling(comparison: Comparison) -> Figure:
     shares = [(row.label, share) for row in comparison.rows if (share := ceiling_share(comparison, row)) is not None]
     data = _points(shares, "Share", "diamond", COLOURS[1], units.percent, said_at="top center") if shares else []
+    known = any(share.estimate.low is not None for _, share in shares)
+    interval = "95 % bootstrap interval of the ratio" if known else "no interval: one trial of training or of replay"
     line = {"dash": "dash", "color": COLOURS[7]}
     return Figure(
         name="ceiling",
@@ -76,9 +78,7 @@ def ceiling(comparison: Comparison) -> Figure:
             "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s; small marks: each "
             "round. Past 100 % is noise."
         ),
-        basis=basis(
-            comparison, "share of replay's rows/s", ("train_rows_per_s",), "95 % bootstrap interval of the ratio"
-        ),
+        basis=basis(comparison, "share of replay's rows/s", ("train_rows_per_s",), interval),
         data=data,
         layout={
             "xaxis": {"title": {"text": "training / model alone"}, **SHARE, "rangemode": "tozero"},

@@ -133,6 +133,7 @@ def test_a_share_of_the_ceiling_has_an_interval_from_rounds() -> None:
     alone = _figures(record(replays[0], trains[0]))["ceiling"]
     assert "no interval: one trial" in alone.basis
     assert "training / model alone: 95 % interval" not in alone.table[0]
+    assert "no interval: one trial" in _figures(record(replays[0], *trains))["ceiling"].basis
 
 
 def test_a_figure_names_only_the_loaders_that_it_draws() -> None:
