@@ -201,7 +201,6 @@ def show_gates(failed: list[str], undecided: list[str]) -> None:
 
 def print_profiles(profiles: Iterable[tuple[Profile, list[Finding]]]) -> None:
     """Each loader's causes, with their evidence and remedies, then where its step goes."""
-    out = Console(emoji=False, highlight=False)
     for made, findings in profiles:
         step = units.seconds(made.window_s / max(made.steps, 1))
         busy = f", device busy {units.percent(made.device_busy_fraction)}" if made.device_busy_fraction else ""

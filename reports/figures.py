@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from feedrate.bench.stats import percentile
+from feedrate.bench.record import TrialResult
+from feedrate.bench.stats import Estimate, percentile, ratio
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
-from feedrate.reports.figure import COLOURS, Figure, basis
+from feedrate.reports.figure import COLOURS, LOG, SHARE, Figure, Text, basis, error_bars, host_memory, said, trials_of
 from feedrate.reports.frontiers import frontiers
-from feedrate.reports.metrics import METRICS
-from feedrate.reports.spread import LEAST_S, auc_over_time, step_waits, sweeps, utilisation, wait_distribution
+from feedrate.reports.metrics import BY_NAME
+from feedrate.reports.spread import LEAST_S, auc, auc_over_time, step_waits, sweeps, utilisation, wait_distribution
 from feedrate.reports.stall import CAUSES
+from feedrate.reports.versus import SampleKey
 
 
 def figures(comparison: Comparison) -> list[Figure]:
@@ -44,48 +46,81 @@ def throughput(comparison: Comparison) -> Figure:
         ("load_rows_per_s", "circle", COLOURS[0]),
         ("train_rows_per_s", "diamond", COLOURS[1]),
     ):
-        rows = [row for row in comparison.rows if metric in row.metrics]
-        if rows:
-            title = next(m.title for m in METRICS if m.name == metric)
-            data += _points([(row.label, row.metrics[metric]) for row in rows], title, symbol, colour)
+        if found := _of(comparison.rows, metric):
+            data += _points(found, BY_NAME[metric].title, symbol, colour, units.rate)
     ceilings = [(row.label, row.ceiling) for row in comparison.rows if row.ceiling]
     if data and ceilings:
-        data += _points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7])
-    layout = {
-        "xaxis": {"type": "log", "title": {"text": "rows/s, log scale"}, "exponentformat": "SI", "dtick": 1},
-        "yaxis": _labels(comparison),
-    }
-    about = (
-        "Rows delivered over wall time. Large marks: mean over fresh processes; bars: its 95 % Student t interval; small marks: each "
-        f"process. {basis(comparison, ('load_rows_per_s', 'train_rows_per_s'))}"
+        data += _points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7], units.rate)
+    return Figure(
+        name="throughput",
+        title="Throughput",
+        about="Rows delivered over wall time. Large marks: mean over fresh processes; small marks: each process.",
+        basis=basis(comparison, "rows/s", ("load_rows_per_s", "train_rows_per_s")),
+        data=data,
+        layout={
+            "xaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
+            "yaxis": _labels(comparison, data),
+        },
+        x_text=units.rate,
     )
-    return Figure("throughput", "Throughput", about, data, layout)
 
 
 def ceiling(comparison: Comparison) -> Figure:
-    rows = [row for row in comparison.rows if row.ceiling_fraction is not None]
-    shares = [row.ceiling_fraction or 0.0 for row in rows]
-    data = [_bars(rows, shares, "Share", COLOURS[1], units.percent)] if rows else []
-    layout = {
-        "xaxis": {"title": {"text": "training / model alone"}, "tickformat": ".0%", "rangemode": "tozero"},
-        "yaxis": _labels(comparison),
-        "shapes": [
-            {
-                "type": "line",
-                "x0": 1,
-                "x1": 1,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "line": {"dash": "dash", "color": COLOURS[7]},
-            }
-        ],
-    }
-    about = (
-        "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s. Past 100 % is noise. "
-        f"{basis(comparison, ('train_rows_per_s',))}"
+    shares = [(row.label, share) for row in comparison.rows if (share := ceiling_share(comparison, row)) is not None]
+    data = _points(shares, "Share", "diamond", COLOURS[1], units.percent, said_at="top center") if shares else []
+    known = any(share.estimate.low is not None for _, share in shares)
+    interval = "95 % bootstrap interval of the ratio" if known else "no interval: one trial of training or of replay"
+    line = {"dash": "dash", "color": COLOURS[7]}
+    return Figure(
+        name="ceiling",
+        title="Share of the ceiling",
+        about=(
+            "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s; small marks: each "
+            "round. Past 100 % is noise."
+        ),
+        basis=basis(comparison, "share of replay's rows/s", ("train_rows_per_s",), interval),
+        data=data,
+        layout={
+            "xaxis": {"title": {"text": "training / model alone"}, **SHARE, "rangemode": "tozero"},
+            "yaxis": _labels(comparison, data),
+            "showlegend": False,
+            "shapes": [{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
+        },
+        x_text=units.percent,
+    )  # fmt: skip
+
+
+def ceiling_share(comparison: Comparison, row: Row) -> Samples | None:
+    """Training over replay, of each round where both ran in two rounds or more; else each training over the mean replay."""
+    if not row.ceiling_fraction or row.ceiling is None:
+        return None
+    train, replay = (_by_round(trials_of(comparison, row, mode)) for mode in ("train", "replay"))
+    rounds = [key for key in train if key in replay]
+    paired = len(rounds) > 1
+    heads, bases = (
+        ([train[key] for key in rounds], [replay[key] for key in rounds])
+        if paired
+        else (list(train.values()), list(replay.values()))
     )
-    return Figure("ceiling", "Share of the ceiling", about, data, layout)
+    values = tuple(
+        a / b for a, b in zip(heads, bases if paired else [row.ceiling.estimate.mean] * len(heads), strict=True)
+    )
+    return Samples(values, _about(row.ceiling_fraction, ratio(heads, bases, paired=paired), len(values)))
+
+
+def _about(mean: float, found: Estimate, n: int) -> Estimate:
+    """The mean with the relative interval of another estimate of it."""
+    if found.low is None or found.high is None:
+        return Estimate(mean, None, None, n)
+    return Estimate(mean, mean * found.low / found.mean, mean * found.high / found.mean, n)
+
+
+def _by_round(trials: Sequence[TrialResult]) -> dict[SampleKey, float]:
+    return {
+        (trial.run_at, trial.spec.repeat, trial.spec.seed): rows_per_s
+        for trial in trials
+        if (rows_per_s := trial.rows_per_s)
+    }
 
 
 def stalls(comparison: Comparison) -> Figure:
@@ -115,36 +150,45 @@ def stalls(comparison: Comparison) -> Figure:
                 "hovertemplate": f"%{{y}}, {title}: %{{customdata}}<extra></extra>",
             }
         )  # fmt: skip
-    layout = {
-        "xaxis": {"title": {"text": "share of the training time"}, "tickformat": ".0%"},
-        "yaxis": _labels(comparison),
-        "barmode": "stack",
-        "showlegend": True,
-    }
-    about = (
-        "Time lost to the loader, by cause, over all steady epochs. Diamond: 1 - training/replay, between trials. Circle: in each step, "
-        "waiting in next() while the device had nothing to do. Where they are apart the steps themselves were slower beside the loader. "
-        f"{basis(comparison, ('train_rows_per_s',))}"
-    )
-    return Figure("stalls", "Where the time goes", about, data if rows else [], layout)
+    return Figure(
+        name="stalls",
+        title="Where the time goes",
+        about=(
+            "Time lost to the loader, by cause. Diamond: 1 - training/replay, between trials. Circle: in each step, waiting in next() "
+            "while the device had nothing to do. Where they are apart the steps themselves were slower beside the loader."
+        ),
+        basis=basis(
+            comparison, "share of the training time", ("train_rows_per_s",),
+            "no interval: the steady epochs of all processes together",
+        ),
+        data=data if rows else [],
+        layout={
+            "xaxis": {"title": {"text": "share of the training time"}, **SHARE},
+            "yaxis": _labels(comparison, data),
+            "barmode": "stack",
+            "showlegend": True,
+        },
+        x_text=units.percent,
+    )  # fmt: skip
 
 
 def waiting(comparison: Comparison) -> Figure:
-    rows = [row for row in comparison.rows if row.mean("wait_fraction") is not None and row.stall is None]
-    data = (
-        [_bars(rows, [row.mean("wait_fraction") or 0.0 for row in rows], "Waiting", COLOURS[4], units.percent)]
-        if rows
-        else []
+    """Where the stall is not known."""
+    found = _of([row for row in comparison.rows if row.stall is None], "wait_fraction")
+    data = _points(found, "Waiting", "diamond", COLOURS[1], units.percent, said_at="top center") if found else []
+    return Figure(
+        name="waiting",
+        title="Waiting for data",
+        about="Share of the training time that the host spent in the loader; small marks: each process. On a GPU the host may wait while the device still works.",
+        basis=basis(comparison, "share of the training time", ("wait_fraction",)),
+        data=data,
+        layout={
+            "xaxis": {"title": {"text": "time in next() / training time"}, **SHARE, "range": [0, 1]},
+            "yaxis": _labels(comparison, data),
+            "showlegend": False,
+        },
+        x_text=units.percent,
     )
-    layout = {
-        "xaxis": {"title": {"text": "time in next() / training time"}, "tickformat": ".0%", "range": [0, 1]},
-        "yaxis": _labels(comparison),
-    }
-    about = (
-        "Share of the training time that the host spent in the loader. On a GPU the host may wait while the device still works. "
-        f"{basis(comparison, ('train_rows_per_s',))}"
-    )
-    return Figure("waiting", "Waiting for data", about, data, layout)
 
 
 def wait_times(comparison: Comparison) -> Figure:
@@ -163,92 +207,63 @@ def wait_times(comparison: Comparison) -> Figure:
                 "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
             }
         )  # fmt: skip
-    layout = {
-        "xaxis": {
-            "type": "log",
-            "title": {"text": "time, log scale"},
-            "tickformat": "~s",
-            "ticksuffix": "s",
-            "dtick": 1,
+    return Figure(
+        name="wait-times",
+        title="Wait of a step",
+        about="Host time in next() of every training step. A max far from the median is a bursty loader.",
+        basis=basis(
+            comparison, "s", ("train_rows_per_s",), "no interval: percentiles of the steps of all processes and epochs together"
+        ),
+        data=data if rows else [],
+        layout={
+            "xaxis": {**LOG, "title": {"text": "time, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
+            "yaxis": _labels(comparison, data),
         },
-        "yaxis": _labels(comparison),
-    }
-    about = (
-        "Host time in next() of every training step, all processes and epochs together. A max far from the median is a bursty loader. "
-        f"{basis(comparison, ('train_rows_per_s',))}"
-    )
-    return Figure("wait-times", "Wait of a step", about, data if rows else [], layout)
-
-
-def auc(comparison: Comparison) -> Figure:
-    data = []
-    for number, row in enumerate(row for row in comparison.rows if row.auc_by_epoch):
-        epochs = list(range(1, len(row.auc_by_epoch) + 1))
-        spread = {
-            "type": "data", "symmetric": False,
-            "array": [high - mean for mean, (_, high) in zip(row.auc_by_epoch, row.auc_spread, strict=True)],
-            "arrayminus": [mean - low for mean, (low, _) in zip(row.auc_by_epoch, row.auc_spread, strict=True)],
-        }  # fmt: skip
-        data.append(
-            {
-                "type": "scatter", "mode": "lines+markers", "name": escape(row.label), "x": epochs, "y": list(row.auc_by_epoch),
-                "error_y": spread, "line": {"color": COLOURS[number % len(COLOURS)]},
-                "marker": {"symbol": number, "size": 8}, "meta": {"loader": escape(row.label)},
-                "hovertemplate": f"{escape(row.label)}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-            }
-        )  # fmt: skip
-    layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": "epoch"}, "dtick": 1},
-        "yaxis": {"title": {"text": "AUC, whole valid split"}, "tickformat": ".3f"},
-        "showlegend": True,
-    }
-    best = comparison.runs[0][1].dataset.best_auc
-    about = (
-        "Mean over the processes; bars: least and greatest. Loaders that deliver the same rows must learn the same. "
-        f"{basis(comparison, ('auc',))}"
-    )
-    if best is not None:
-        about += f" The best that any model could reach on these labels, which were drawn from known probabilities, is {units.auc(best)}."
-    return Figure("auc", "AUC by epoch", about, data, layout)
+        x_text=units.seconds,
+    )  # fmt: skip
 
 
 def memory(comparison: Comparison) -> Figure:
-    data = []
-    for metric, name, colour in (
-        (_host_memory(comparison), "Host, process tree", COLOURS[2]),
-        ("peak_gpu_bytes", "Device", COLOURS[3]),
+    host = host_memory(comparison)
+    data: list[dict[str, Any]] = []
+    for metric, name, symbol, colour, side in (
+        (host, "Host, process tree", "circle", COLOURS[2], "top center"),
+        ("peak_gpu_bytes", "Device", "square", COLOURS[3], "bottom center"),
     ):
-        rows = [row for row in comparison.rows if row.mean(metric) is not None]
-        if rows:
-            data.append(_bars(rows, [row.mean(metric) or 0.0 for row in rows], name, colour, units.size))
-    layout = {
-        "xaxis": {
-            "title": {"text": "bytes"},
-            "exponentformat": "SI",
-            "ticksuffix": "B",
-            "rangemode": "tozero",
+        if found := _of(comparison.rows, metric):
+            data += _points(found, name, symbol, colour, units.size, said_at=side)
+    return Figure(
+        name="memory",
+        title="Memory",
+        about="Peak while training, model and libraries included: speed that is paid for in memory shows here. Small marks: each process.",
+        basis=basis(comparison, "bytes", (host, "peak_gpu_bytes")),
+        data=data,
+        layout={
+            "xaxis": {"title": {"text": "bytes"}, "exponentformat": "SI", "ticksuffix": "B", "rangemode": "tozero"},
+            "yaxis": _labels(comparison, data),
+            "showlegend": True,
         },
-        "yaxis": _labels(comparison),
-        "barmode": "group",
-        "showlegend": True,
-    }
-    about = (
-        "Peak while training, model and libraries included: speed that is paid for in memory shows here. Means. "
-        f"{basis(comparison, (_host_memory(comparison),))}"
+        x_text=units.size,
     )
-    return Figure("memory", "Memory", about, data, layout)
 
 
-def _points(rows: Sequence[tuple[str, Samples]], name: str, symbol: str, colour: str) -> list[dict[str, Any]]:
-    """Means with their intervals, and every sample as a small mark."""
-    means = [samples.estimate.mean for _, samples in rows]
-    highs = [samples.estimate.high for _, samples in rows]
-    text = [units.rate(mean) for mean in means]
+def _of(rows: Sequence[Row], metric: str) -> list[tuple[str, Samples]]:
+    return [(row.label, row.metrics[metric]) for row in rows if metric in row.metrics]
+
+
+def _points(
+    rows: Sequence[tuple[str, Samples]], name: str, symbol: str, colour: str, text: Text, *, said_at: str | None = None
+) -> list[dict[str, Any]]:
+    """Means with their intervals, and every sample as a small mark. said_at: where each mean is written, beside its mark."""
+    estimates = [samples.estimate for _, samples in rows]
     mean_trace = {
-        "type": "scatter", "mode": "markers", "name": name, "x": means, "y": [escape(label) for label, _ in rows],
+        "type": "scatter", "mode": "markers+text" if said_at else "markers", "name": name,
+        "x": [found.mean for found in estimates], "y": [escape(label) for label, _ in rows],
         "marker": {"symbol": symbol, "size": 14, "color": colour, "line": {"width": 2, "color": colour}},
-        "customdata": text, "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
-        "error_x": {"type": "data", "array": [(high or mean) - mean for mean, high in zip(means, highs, strict=True)], "color": colour},
+        "error_x": error_bars(estimates, colour), "meta": {"x_values": [list(samples.values) for _, samples in rows]},
+        "customdata": [said(samples, text) for _, samples in rows],
+        "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
+        **({"text": [text(found.mean) for found in estimates], "textposition": said_at, "cliponaxis": False} if said_at else {}),
     }  # fmt: skip
     raw = [(escape(label), value) for label, samples in rows for value in samples.values]
     raw_trace = {
@@ -258,24 +273,12 @@ def _points(rows: Sequence[tuple[str, Samples]], name: str, symbol: str, colour:
     return [mean_trace, raw_trace]
 
 
-def _bars(rows: Sequence[Row], values: Sequence[float], name: str, colour: str, text: Any) -> dict[str, Any]:
-    return {
-        "type": "bar", "orientation": "h", "name": name, "x": list(values), "y": [escape(row.label) for row in rows],
-        "marker": {"color": colour}, "text": [text(value) for value in values], "textposition": "auto", "textangle": 0,
-        "hovertemplate": f"%{{y}}, {name}: %{{text}}<extra></extra>",
-    }  # fmt: skip
-
-
-def _labels(comparison: Comparison) -> dict[str, Any]:
-    """The loaders, fastest on top."""
+def _labels(comparison: Comparison, data: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The loaders that are drawn, fastest on top."""
+    drawn = {label for trace in data for label in trace["y"]}
     return {
         "autorange": "reversed",
         "automargin": True,
-        "categoryarray": [escape(row.label) for row in comparison.rows],
+        "categoryarray": [label for row in comparison.rows if (label := escape(row.label)) in drawn],
         "type": "category",
     }
-
-
-def _host_memory(comparison: Comparison) -> str:
-    """PSS where it is known: RSS counts what workers share for each of them."""
-    return "peak_pss_bytes" if any("peak_pss_bytes" in row.metrics for row in comparison.rows) else "peak_rss_bytes"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row
-from feedrate.reports.figure import COLOURS, Figure, basis
+from feedrate.reports.figure import COLOURS, LOG, Figure, Text, basis, error_bars, host_memory, said
 from feedrate.reports.metrics import BY_NAME
 
 
 def frontiers(comparison: Comparison) -> list[Figure]:
-    memory = "peak_gpu_bytes" if _has(comparison, "peak_gpu_bytes") else "peak_rss_bytes"
+    memory = "peak_gpu_bytes" if _has(comparison, "peak_gpu_bytes") else host_memory(comparison)
     made = [
         frontier(comparison, memory, "Speed against memory", units.size, {"exponentformat": "SI", "ticksuffix": "B"}),
         frontier(comparison, "shuffle_quality", "Speed against shuffle", units.three_decimals, {"rangemode": "tozero"}),
@@ -22,28 +22,27 @@ def frontiers(comparison: Comparison) -> list[Figure]:
     return [figure for figure in made if figure.data]
 
 
-def frontier(
-    comparison: Comparison, price: str, title: str, text: Callable[[float | None], str], axis: dict[str, Any]
-) -> Figure:
+def frontier(comparison: Comparison, price: str, title: str, text: Text, axis: dict[str, Any]) -> Figure:
     """Of training speed, or of loaders alone where nothing was trained."""
     speed = "train_rows_per_s" if _has(comparison, "train_rows_per_s") else "load_rows_per_s"
-    found = [
-        (row, x, y)
-        for row in comparison.rows
-        if (x := row.mean(price)) is not None and (y := row.mean(speed)) is not None
-    ]
+    rows = [row for row in comparison.rows if price in row.metrics and speed in row.metrics]
     metric = BY_NAME[price]
-    data = [_marks(found, text), _edge(found, metric.better == "lower")] if len(found) > 1 else []
-    layout = {
-        "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **axis},
-        "yaxis": {"title": {"text": "rows/s, log scale"}, "type": "log", "exponentformat": "SI"},
-    }
     what = "training" if speed == "train_rows_per_s" else "loader alone"
-    about = (
-        f"Mean rows/s, {what}. {metric.about} Line: loaders than which none is both faster and better. "
-        f"{basis(comparison, (speed, price))}"
+    return Figure(
+        name=f"frontier-{price.replace('_', '-')}",
+        title=title,
+        about=f"Mean rows/s, {what}. {metric.about} Line: loaders than which none is both faster and better.",
+        basis=basis(comparison, f"rows/s over {_unit(price)}", (speed, price)),
+        data=[_marks(rows, price, speed, text, from_zero="rangemode" in axis), _edge(rows, price, speed)]
+        if len(rows) > 1
+        else [],
+        layout={
+            "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **axis},
+            "yaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
+        },
+        x_text=text,
+        y_text=units.rate,
     )
-    return Figure(f"frontier-{price.replace('_', '-')}", title, about, data, layout)
 
 
 def on_frontier(points: Sequence[tuple[float, float]], *, lower: bool) -> list[tuple[float, float]]:
@@ -56,28 +55,44 @@ def on_frontier(points: Sequence[tuple[float, float]], *, lower: bool) -> list[t
     return sorted(kept)
 
 
-def _marks(found: list[tuple[Row, float, float]], text: Callable[[float | None], str]) -> dict[str, Any]:
-    labels = [escape(row.label) for row, _, _ in found]
+def _unit(metric: str) -> str:
+    unit = BY_NAME[metric].unit
+    return f"{BY_NAME[metric].title}, 0 to 1" if unit == "1" else unit
+
+
+def _marks(rows: Sequence[Row], price: str, speed: str, text: Text, *, from_zero: bool) -> dict[str, Any]:
+    labels = [escape(row.label) for row in rows]
+    across, up = [row.metrics[price] for row in rows], [row.metrics[speed] for row in rows]
+    x = [samples.estimate.mean for samples in across]
     return {
-        "type": "scatter", "mode": "markers+text", "name": "Loaders", "x": [x for _, x, _ in found], "y": [y for _, _, y in found],
-        "text": labels, "textposition": _sides([x for _, x, _ in found]), "cliponaxis": False, "meta": {"labels": labels},
-        "customdata": [f"{text(x)}, {units.rate(y)}" for _, x, y in found],
+        "type": "scatter", "mode": "markers+text", "name": "Loaders", "x": x, "y": [samples.estimate.mean for samples in up],
+        "error_x": error_bars([samples.estimate for samples in across], COLOURS[1]),
+        "error_y": error_bars([samples.estimate for samples in up], COLOURS[1]),
+        "text": labels, "textposition": _sides(x, 0.0 if from_zero else min(x)), "cliponaxis": False,
+        "meta": {
+            "labels": labels, "x_values": [list(samples.values) for samples in across], "y_values": [list(samples.values) for samples in up],
+        },
+        "customdata": [f"{said(a, text)}; {said(b, units.rate)}" for a, b in zip(across, up, strict=True)],
         "marker": {"size": 12, "color": COLOURS[1], "symbol": "diamond"},
         "hovertemplate": "%{text}: %{customdata}<extra></extra>", "showlegend": False,
     }  # fmt: skip
 
 
-def _sides(x: Sequence[float]) -> list[str]:
-    """Names stand towards the middle, where there is room for them."""
-    middle = (min(x) + max(x)) / 2
-    return ["middle left" if value >= middle else "middle right" for value in x]
+def _sides(x: Sequence[float], start: float) -> list[str]:
+    """Names stand towards the middle, where there is room for them, and clear of the bars. start: of the axis."""
+    middle = (start + max(x)) / 2
+    return ["top left" if value >= middle else "top right" for value in x]
 
 
-def _edge(found: list[tuple[Row, float, float]], lower: bool) -> dict[str, Any]:
-    edge = on_frontier([(x, y) for _, x, y in found], lower=lower)
+def _edge(rows: Sequence[Row], price: str, speed: str) -> dict[str, Any]:
+    """The page's script finds it anew where loaders are filtered out."""
+    lower = BY_NAME[price].better == "lower"
+    means = [(row.metrics[price].estimate.mean, row.metrics[speed].estimate.mean) for row in rows]
+    edge = on_frontier(means, lower=lower)
     return {
         "type": "scatter", "mode": "lines", "name": "Frontier", "x": [x for x, _ in edge], "y": [y for _, y in edge],
         "line": {"color": COLOURS[7], "dash": "dot", "shape": "hv" if lower else "vh"}, "hoverinfo": "skip", "showlegend": False,
+        "meta": {"frontier": "lower" if lower else "higher"},
     }  # fmt: skip
 
 

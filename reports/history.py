@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from feedrate.bench.record import RunRecord
-from feedrate.bench.stats import SMALLEST_EFFECT
+from feedrate.bench.stats import SMALLEST_EFFECT, Estimate, estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import archive
 from feedrate.reports.archive import Moment, Place
@@ -33,6 +33,7 @@ class Setting:
     place: Place
     settings: str
     batch_size: int
+    cache: str
 
     @property
     def title(self) -> str:
@@ -42,12 +43,18 @@ class Setting:
 @dataclass(frozen=True, slots=True)
 class Point:
     moment: Moment
-    value: float
-    """Mean over the run's trials."""
-    n: int
-    """Trials."""
+    estimate: Estimate
+    """Over the run's trials."""
     versions: Mapping[str, str]
     """Of packages, driver and feedrate, and the loader's own words: what may be why a number changed."""
+
+    @property
+    def value(self) -> float:
+        return self.estimate.mean
+
+    @property
+    def n(self) -> int:
+        return self.estimate.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
     for trial in record.trials:
         if trial.status != "ok" or trial.spec.mode == "replay":
             continue
-        setting = Setting(where, archive.settings(trial.spec), trial.spec.batch_size)
+        setting = Setting(where, archive.settings(trial.spec), trial.spec.batch_size, trial.spec.cache)
         loader = short(trial.spec.loader)
         versions[loader] = _versions(record, trial.packages, trial.backend)
         for number, metric in enumerate(MEASURED):
@@ -132,7 +139,7 @@ def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
                     raise ValueError(f"{metric.name} is {value:g}")
                 values[setting, number, loader].append(value)
     for key, measured in values.items():
-        yield key, Point(when, fmean(measured), len(measured), versions[key[2]])
+        yield key, Point(when, estimate(measured), versions[key[2]])
 
 
 def _versions(record: RunRecord, packages: Mapping[str, str] | None, backend: str | None) -> dict[str, str]:

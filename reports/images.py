@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.compare import Comparison
+from feedrate.reports.figure import Figure
 from feedrate.reports.figures import figures
 
 FORMATS = ("svg", "png")
 WIDTH, HEIGHT, SCALE = 900, 520, 2
 """Pixels; a PNG has SCALE times as many."""
+WRAP = 120
+"""Characters of a line below the title."""
 
 
 def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
@@ -25,7 +30,7 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     asked: list[dict[str, Any]] = [
         {
-            "fig": _page(figure.title, figure.data, figure.layout),
+            "fig": _page(figure),
             "path": folder / f"{figure.name}.{form}",
             "opts": _options(form),
         }
@@ -40,8 +45,20 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
     return [one["path"] for one in asked]
 
 
-def _page(title: str, data: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, Any]:
-    return {"data": data, "layout": {"title": {"text": title}, "template": "none", "margin": {"l": 160}, **layout}}
+def _page(figure: Figure) -> dict[str, Any]:
+    """What the page says under a figure stands below the title here."""
+    basis = "<br>".join(map(escape, wrap(figure.basis, WRAP)))
+    title = {
+        "text": escape(figure.title),
+        "subtitle": {"text": basis},
+        "yref": "container",
+        "y": 0.97,
+        "yanchor": "top",
+    }
+    return {
+        "data": figure.data,
+        "layout": {"title": title, "template": "none", "margin": {"l": 160, "t": 120}, **figure.layout},
+    }
 
 
 def _options(form: str) -> dict[str, Any]:

@@ -36,17 +36,27 @@ def timeline(profile: Profile, number: int = 0) -> Figure:
     names = list(dict.fromkeys(bar.name for bar in bars))
     rows = sorted({bar.row for bar in bars}, key=lambda row: (row != "main", row.startswith("device"), row))
     data = [_trace(name, [bar for bar in bars if bar.name == name]) for name in names]
-    layout = {
-        "barmode": "overlay",
-        "xaxis": {"title": {"text": "ms since the first of these steps began"}},
-        "yaxis": {"autorange": "reversed", "type": "category", "categoryarray": [escape(row) for row in rows]},
-        "showlegend": True,
-    }
-    about = (
-        f"Some steps of {profile.spec.loader}: what each thread was in, and the device. Drag to zoom, double-click to go back. "
-        f"{heading(profile)}"
-    )
-    return Figure(f"timeline-{number}", f"Timeline of {profile.spec.loader}", about, data, layout)
+    return Figure(
+        name=f"timeline-{number}",
+        title=f"Timeline of {profile.spec.loader}",
+        about=(
+            f"Some steps of {profile.spec.loader}: what each thread was in, and the device. Drag to zoom, double-click to go back. "
+            f"{heading(profile)}"
+        ),
+        basis=(
+            f"Unit: ms; n = 1 recording; no interval: one trial; page cache {profile.spec.cache}; {profile.spec.device}."
+        ),
+        data=data,
+        layout={
+            "barmode": "overlay",
+            "xaxis": {"title": {"text": "ms since the first of these steps began"}},
+            "yaxis": {
+                "autorange": "reversed", "type": "category", "title": {"text": "thread"}, "categoryarray": [escape(row) for row in rows],
+            },
+            "showlegend": True,
+        },
+        x_text=lambda ms: f"{ms:.4g} ms",
+    )  # fmt: skip
 
 
 def _trace(name: str, bars: Sequence[Bar]) -> dict[str, object]:

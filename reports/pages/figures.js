@@ -1,6 +1,8 @@
 "use strict";
 // What every page draws figures with, in the colours of the reader's scheme: put before the page's own script.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const PAPER_PX = 640;
+let printing = false;
 const narrow = window.matchMedia("(max-width: 40rem)");
 
 function merged(base, more) {
@@ -21,7 +23,30 @@ function layoutOf(figure, axes) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: style.getPropertyValue("--ink").trim(), family: "system-ui, sans-serif", size: narrow.matches ? 11 : 13 },
     margin: { l: 8, r: 16, t: 8, b: 44 }, xaxis: axis, yaxis: axis,
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, ...(printing ? { width: PAPER_PX } : {}),
   };
   return merged(base, figure.layout);
+}
+
+// On paper all is unfolded and light, whatever the reader's theme; afterwards the page is as it was.
+function printsWith(draw) {
+  const root = document.documentElement;
+  let folded = [];
+  let theme;
+  window.addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    theme = root.dataset.theme;
+    folded.forEach((one) => { one.open = true; });
+    root.dataset.theme = "light";
+    printing = true;
+    draw();
+  });
+  window.addEventListener("afterprint", () => {
+    folded.forEach((one) => { one.open = false; });
+    if (theme === undefined) root.removeAttribute("data-theme");
+    else root.dataset.theme = theme;
+    printing = false;
+    document.querySelectorAll(".js-plotly-plot").forEach(Plotly.purge); // else they keep their width on paper
+    draw();
+  });
 }

@@ -29,5 +29,6 @@ function filter(words) {
 drawOpen();
 document.addEventListener("toggle", drawOpen, true);
 for (const query of [dark, narrow]) query.addEventListener("change", () => drawn.forEach(draw));
+printsWith(() => { drawn.clear(); drawOpen(); });
 const box = document.getElementById("filter");
 if (box) box.addEventListener("input", () => filter(box.value.toLowerCase().split(/\s+/).filter(Boolean)));

@@ -9,19 +9,38 @@ function plain(name) {
 
 const shows = (name) => name.toLowerCase().includes(document.getElementById("filter").value.trim().toLowerCase());
 
+const ofPoints = ["x", "y", "text", "textposition", "customdata"];
+
 // A trace is one loader's, or has a loader at each of its points.
 function kept(trace) {
   const meta = trace.meta || {};
-  if (meta.loader !== undefined) return { ...trace, visible: shows(plain(meta.loader)) };
+  if (meta.loader !== undefined) return shows(plain(meta.loader)) ? trace : { ...trace, visible: false };
   if (meta.rows) return trace; // of a timeline: rows are threads
   const labels = meta.labels || (typeof trace.y[0] === "string" ? trace.y : null);
   if (!labels) return trace;
   const places = labels.map((label, place) => (shows(plain(label)) ? place : -1)).filter((place) => place >= 0);
   const pick = (values) => (Array.isArray(values) && values.length === labels.length ? places.map((place) => values[place]) : values);
   const found = { ...trace };
-  for (const key of ["x", "y", "text", "textposition", "customdata"]) if (trace[key]) found[key] = pick(trace[key]);
-  if (trace.error_x) found.error_x = { ...trace.error_x, array: pick(trace.error_x.array) };
+  for (const key of ofPoints) if (trace[key]) found[key] = pick(trace[key]);
+  for (const key of ["error_x", "error_y"]) {
+    const bars = trace[key];
+    if (bars) found[key] = { ...bars, array: pick(bars.array), arrayminus: pick(bars.arrayminus) };
+  }
   return found;
+}
+
+// The line of those points that no other beats in one and equals in the other, as reports/frontiers.py has it.
+function frontier(line, marks) {
+  const sign = line.meta.frontier === "lower" ? 1 : -1;
+  const points = marks.x.map((x, place) => [x, marks.y[place]]).sort((a, b) => sign * (a[0] - b[0]) || b[1] - a[1]);
+  let best = -Infinity;
+  const edge = points.filter(([, y]) => y > best && ((best = y), true)).sort((a, b) => a[0] - b[0]);
+  return { ...line, x: edge.map(([x]) => x), y: edge.map(([, y]) => y) };
+}
+
+function tracesOf(figure) {
+  const traces = figure.data.map(kept);
+  return traces.map((trace) => ((trace.meta || {}).frontier ? frontier(trace, traces[0]) : trace));
 }
 
 function draw() {
@@ -29,7 +48,7 @@ function draw() {
     const layout = layoutOf(figure, { title: { standoff: 10 } });
     const rows = figure.data.some((trace) => (trace.meta || {}).rows);
     if (layout.yaxis.categoryarray && !rows) layout.yaxis.categoryarray = layout.yaxis.categoryarray.filter((label) => shows(plain(label)));
-    Plotly.react(figure.name, figure.data.map(kept), layout, { responsive: true, displayModeBar: false });
+    Plotly.react(figure.name, tracesOf(figure), layout, { responsive: true, displayModeBar: false });
   }
 }
 
@@ -81,4 +100,4 @@ for (const button of document.querySelectorAll(".sort")) button.addEventListener
 setTheme("automatic");
 dark.addEventListener("change", draw);
 narrow.addEventListener("change", draw);
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
+printsWith(draw);

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feedrate.bench import store
+from feedrate.bench.record import GpuRecord
 from feedrate.reports import html
 from feedrate.reports.compare import compare
 from feedrate.reports.site import build
@@ -128,6 +130,77 @@ def test_dragging_zooms_and_a_double_click_goes_back(browser: Any, report: Path)
     until(lambda: page.evaluate(shown)[0] > whole[0] + 0.01)
     page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     until(lambda: abs(page.evaluate(shown)[0] - whole[0]) < 0.01)
+
+
+def test_the_frontier_is_of_the_loaders_that_are_shown(browser: Any, report: Path) -> None:
+    page = Reader(browser, report).page
+    edge = "document.getElementById('frontier-peak-gpu-bytes').data[1].y"
+    whole = page.evaluate(edge)
+    marks = page.evaluate("[...document.getElementById('frontier-peak-gpu-bytes').data[0].y]")
+    page.fill("#filter", "native")
+    left = page.evaluate("[...document.getElementById('frontier-peak-gpu-bytes').data[0].y]")
+    assert len(left) == 2
+    assert set(page.evaluate(edge)) <= set(left)
+    assert max(page.evaluate(edge)) == max(left) < max(marks)
+    page.fill("#filter", "no such loader")
+    assert page.evaluate(edge) == []
+    page.fill("#filter", "")
+    assert page.evaluate(edge) == whole
+
+
+def test_a_hidden_trial_stays_hidden_until_it_is_chosen(browser: Any, tmp_path: Path) -> None:
+    gpu = GpuRecord(samples=2, period_s=0.1, at_s=(0.0, 0.1), busy=(0.5, 0.7))
+    path = tmp_path / "utilisation.html"
+    trials = (replace(trial("a", "train", 100, repeat), gpu=gpu) for repeat in range(2))
+    path.write_text(html.render(compare([(Path("a"), record(*trials))])))
+    page = Reader(browser, path).page
+    shown = "document.getElementById('utilisation')._fullData.map(trace => trace.visible)"
+    assert page.evaluate(shown) == [True, "legendonly"]
+
+
+PRINTED = """() => {
+  const seen = {};
+  const look = (name) => {
+    const figure = document.querySelector(".figure");
+    seen[name] = {
+      paper: getComputedStyle(document.body).backgroundColor, ink: figure.layout.font.color,
+      width: figure._fullLayout.width, open: document.querySelectorAll("details[open]").length,
+    };
+  };
+  look("before");
+  window.dispatchEvent(new Event("beforeprint"));
+  look("printed");
+  window.dispatchEvent(new Event("afterprint"));
+  look("after");
+  seen.folds = document.querySelectorAll("details").length;
+  return seen;
+}"""
+
+
+def test_paper_is_light_and_unfolded_and_the_page_as_it_was_afterwards(browser: Any, report: Path, site: Path) -> None:
+    place = next((site / "results").glob("*.html"))
+    for path in (report, place):
+        reader = Reader(browser, path, color_scheme="dark")
+        seen = reader.page.evaluate(PRINTED)
+        assert seen["before"]["ink"] == "#e8eaed"
+        assert (seen["printed"]["ink"], seen["printed"]["paper"]) == ("#1a1d21", "rgb(255, 255, 255)")
+        assert seen["printed"]["width"] == 640
+        assert seen["before"]["open"] < seen["printed"]["open"] == seen["folds"]
+        assert seen["after"] == seen["before"]
+        assert reader.complaints == []
+
+
+def test_a_chosen_dark_theme_is_light_on_paper_too(browser: Any, report: Path) -> None:
+    page = Reader(browser, report).page
+    page.click("#theme")
+    page.click("#theme")
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(background) != "rgb(255, 255, 255)"
+    seen = page.evaluate(PRINTED)
+    assert seen["printed"]["ink"] == "#1a1d21"
+    assert seen["after"] == seen["before"]
+    page.emulate_media(media="print")
+    assert page.evaluate(background) == "rgb(255, 255, 255)"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -149,6 +149,8 @@ def test_figures_become_files(form: str, begin: bytes, tmp_path: Path) -> None:
     written = sorted((tmp_path / "f").iterdir())
     assert len(written) == 10
     assert all(path.read_bytes().startswith(begin) for path in written)
+    if form == "svg":
+        assert all("Unit: " in path.read_text() for path in written)
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
