@@ -28,7 +28,7 @@ from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
 from feedrate.loaders.resident import DeviceRows, HostRows
-from feedrate.loaders.streaming import Reads, StreamedRows, groups_in_flight, window_rows_for
+from feedrate.loaders.streaming import Reads, StreamedRows, reads_within, window_rows_for
 from feedrate.loaders.windows import DeviceMixer, HostMixer
 
 RESIDENT_COPIES = 4
@@ -37,7 +37,8 @@ DECODERS = ("auto", "pylibcudf", "pyarrow")
 DECODE_THREADS = 16
 """That decode row groups on the host for a device, at most."""
 DEVICE_DECODE_THREADS = 4
-"""That have pylibcudf decode on the device: of as many row groups in flight, 4 reads of 2 were faster than 8 reads of 1."""
+"""That have pylibcudf decode on the device: a read of few row groups takes some milliseconds whatever is in it, so fewer and larger
+reads are faster, until one read's end is waited for."""
 
 
 def _refuse(decode: str, window_rows: int) -> None:
@@ -187,8 +188,11 @@ class CupyLoader:
             decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
         else:
             decoder, threads = ArrowDecoder(schema, device), min(DECODE_THREADS, os.cpu_count() or 1)
-        in_flight, reading_bytes = groups_in_flight(groups, budget_bytes, decoder.memory)
-        rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows, reading_bytes=reading_bytes)
+        in_flight, reading_bytes = reads_within(groups, budget_bytes, decoder.footprint)
+        rows = window_rows_for(
+            groups, config.batch_size, budget_bytes, window_rows,
+            reading_bytes=reading_bytes, copies=decoder.footprint.windows,
+        )  # fmt: skip
         layout = layout_of(schema)
         source = kernels.window_source(len(layout.flat), len(layout.bags))
         mixer = DeviceMixer(layout, config, device, CupyKernels(source, device))

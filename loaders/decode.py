@@ -65,11 +65,24 @@ def read_groups(split: Split) -> tuple[Group, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What streaming takes of a device's memory with a decoder: as seen on an H100, and kept by planning with it."""
+
+    group: float
+    """While a row group is decoded: in sizes of its columns."""
+    share: float
+    """Of the budget, at most, for row groups that are being decoded."""
+    windows: int
+    """Windows' worth at the peak: one consumed, one ready, and the next as decoded, joined, packed and shuffled."""
+    slack_bytes: int
+    """By how much allocators round up, whatever the budget."""
+
+
 class Decoder(Protocol):
     """Called by several threads at once."""
 
-    memory: float
-    """Of the device, while it decodes a row group: in sizes of its columns."""
+    footprint: Footprint
 
     def read(self, groups: Sequence[Group]) -> list[Part]:
         """Each group's rows, there when this returns."""
@@ -79,7 +92,7 @@ class Decoder(Protocol):
 class ArrowDecoder:
     """Into host memory, and on to the device through pinned memory: one block, and one copy, for a row group."""
 
-    memory = 1.5  # its columns, and what the allocator rounds up
+    footprint = Footprint(group=1.5, share=0.5, windows=6, slack_bytes=24 << 20)
 
     def __init__(self, schema: Schema, device: str) -> None:
         self._schema, self._device = schema, device
@@ -161,7 +174,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 class CudfDecoder:
     """Decoded on the device. Several row groups a read: each read has some milliseconds of its own."""
 
-    memory = 5.0  # compressed, as pages, and as columns; and the pool's granularity. Seen on an H100
+    footprint = Footprint(group=2.0, share=0.7, windows=4, slack_bytes=48 << 20)
 
     def __init__(self, schema: Schema, device: str) -> None:
         try:

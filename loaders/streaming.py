@@ -17,15 +17,13 @@ import numpy as np
 
 from feedrate.loaders.base import Batch, LoaderConfig
 from feedrate.loaders.columns import draw_order, order_generator
-from feedrate.loaders.decode import Decoder, Group, Part
+from feedrate.loaders.decode import Decoder, Footprint, Group, Part
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.phases import phase
 from feedrate.loaders.windows import Mixer
 
 COPIES = 6
-"""Windows' worth of memory at the peak: one consumed, one ready, and the next as decoded, joined, packed and shuffled."""
-READ_SHARE = 0.5
-"""Of the memory budget, at most, for row groups that are being decoded."""
+"""Windows' worth of host memory at the peak: see decode.Footprint."""
 MOST_GROUPS = 32
 """That are decoded at a time."""
 SWITCH_S = 1e-4
@@ -93,20 +91,25 @@ def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, 
     return EpochPlan(tuple(order), ends, first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
 
 
-def groups_in_flight(groups: Sequence[Group], budget_bytes: int, memory: float) -> tuple[int, int]:
-    """Row groups that may be decoded at a time within a device's memory budget, one at least; and the bytes that takes.
-
-    memory: see Decoder.
-    """
-    group_bytes = int(memory * _largest_bytes(groups))
-    count = max(1, min(MOST_GROUPS, int(READ_SHARE * budget_bytes / max(group_bytes, 1))))
-    return count, count * group_bytes
+def reads_within(groups: Sequence[Group], budget_bytes: int, footprint: Footprint) -> tuple[int, int]:
+    """Row groups that may be decoded at a time within a device's memory budget, one at least; and the bytes that windows may not
+    have because of that, slack included."""
+    group_bytes = int(footprint.group * _largest_bytes(groups))
+    within = footprint.share * (budget_bytes - footprint.slack_bytes)
+    count = max(1, min(MOST_GROUPS, int(within / max(group_bytes, 1))))
+    return count, count * group_bytes + footprint.slack_bytes
 
 
 def window_rows_for(
-    groups: Sequence[Group], batch_size: int, budget_bytes: int, asked: int = 0, *, reading_bytes: int = 0
+    groups: Sequence[Group],
+    batch_size: int,
+    budget_bytes: int,
+    asked: int = 0,
+    *,
+    reading_bytes: int = 0,
+    copies: int = COPIES,
 ) -> int:
-    """Rows of a window: as asked for, or as many as the budget holds COPIES of; whole batches.
+    """Rows of a window: as asked for, or as many as the budget holds `copies` of; whole batches.
 
     reading_bytes: what decoding takes; 0: the largest row group.
     Raises FeedrateError where the budget does not reach for that and a batch.
@@ -115,9 +118,9 @@ def window_rows_for(
     row_bytes = nbytes / max(rows, 1)
     largest = _largest_bytes(groups)
     reading = reading_bytes or largest
-    fits = int((budget_bytes - reading) / COPIES / max(row_bytes, 1)) // batch_size * batch_size
+    fits = int((budget_bytes - reading) / copies / max(row_bytes, 1)) // batch_size * batch_size
     if fits < batch_size:
-        needed = int(reading + COPIES * batch_size * row_bytes) + COPIES
+        needed = int(reading + copies * batch_size * row_bytes) + copies
         raise FeedrateError(
             f"the memory budget of {budget_bytes:,} bytes does not reach: windows of {batch_size:,} rows, read by row groups "
             f"of up to {largest:,} bytes, need {needed:,}; a larger --memory-budget, a smaller batch or "

@@ -25,7 +25,7 @@ from feedrate.loaders import CupyLoader, registry
 from feedrate.loaders.base import Categorical, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import Columns, columns_of_table, read_columns
 from feedrate.loaders.conformance import Case, check
-from feedrate.loaders.decode import Group, Part, read_groups, row_group_arrays
+from feedrate.loaders.decode import Footprint, Group, Part, read_groups, row_group_arrays
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import window_source
 from feedrate.loaders.packing import layout_of
@@ -71,7 +71,7 @@ def test_windows_of_all_ranks_cover_every_row_once(
 class HeldGroups:
     """A decoder whose row groups are parts of columns in memory."""
 
-    memory = 1.0
+    footprint = Footprint(group=1.0, share=0.5, windows=6, slack_bytes=0)
 
     def __init__(self, whole: Columns, sizes: list[int]) -> None:
         self.groups = _groups(sizes)
