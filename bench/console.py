@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from feedrate.bench import child
     from feedrate.bench.datasets.canonical import Dataset
     from feedrate.bench.datasets.parquet import Columns
-    from feedrate.bench.profiling.diagnosis import Finding
+    from feedrate.bench.profiling.explained import Explained
     from feedrate.bench.profiling.record import Profile
     from feedrate.bench.record import HarnessRecord, RunRecord, TrialResult
     from feedrate.bench.session import Session
@@ -199,9 +199,10 @@ def show_gates(failed: list[str], undecided: list[str]) -> None:
         say(f"cannot be told from chance, more rounds would help: {sentence}")
 
 
-def print_profiles(profiles: Iterable[tuple[Profile, list[Finding]]]) -> None:
+def print_profiles(profiles: Iterable[Explained]) -> None:
     """Each loader's causes, with their evidence and remedies, then where its step goes."""
-    for made, findings in profiles:
+    for found in profiles:
+        made, findings = found.profile, found.findings
         step = units.seconds(made.window_s / max(made.steps, 1))
         busy = f", device busy {units.percent(made.device_busy_fraction)}" if made.device_busy_fraction else ""
         head = f"{made.spec.loader}: {made.steps} steps of {step}{busy}; recorded by {made.profiler} {made.version}"
@@ -212,6 +213,8 @@ def print_profiles(profiles: Iterable[tuple[Profile, list[Finding]]]) -> None:
             out.print(Text(f"  {finding.cause}: ", style="bold"), Text(finding.sentence), sep="", soft_wrap=True)
             out.print(f"    seen: {finding.evidence}", markup=False, soft_wrap=True)
             out.print(f"    try:  {finding.remedy}", markup=False, soft_wrap=True)
+        for source in found.busy:
+            out.print(f"  busy {units.percent(source.share)}: {source.source}", markup=False, soft_wrap=True)
         out.print(_ranges(made))
 
 

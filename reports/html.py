@@ -9,8 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from feedrate.bench.profiling.diagnosis import Finding
-from feedrate.bench.profiling.record import Profile
+from feedrate.bench.profiling.explained import Explained
 from feedrate.bench.record import RunRecord
 from feedrate.reports import pagekit, text, units
 from feedrate.reports.compare import Comparison, Row
@@ -22,7 +21,7 @@ from feedrate.reports.profiles import heading, timelines
 def render(
     comparison: Comparison,
     *,
-    profiles: Sequence[tuple[Profile, list[Finding]]] = (),
+    profiles: Sequence[Explained] = (),
     made_at: datetime | None = None,
 ) -> str:
     """The page. profiles: those of the runs' loaders, with what they show; made_at is printed at its foot."""
@@ -41,7 +40,7 @@ def render(
             for name, run in comparison.runs
         ],
         options=options_table(comparison),
-        profiles=[(profile.spec.loader, heading(profile), findings) for profile, findings in profiles],
+        profiles=[(found.profile.spec.loader, heading(found.profile), found) for found in profiles],
         rows=comparison.rows,
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),

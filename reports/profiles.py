@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from feedrate.bench.profiling.diagnosis import Finding
+from feedrate.bench.profiling.explained import Explained
 from feedrate.bench.profiling.record import Bar, Profile
 from feedrate.reports import units
 from feedrate.reports.figure import COLOURS, Figure
@@ -26,8 +26,8 @@ def heading(profile: Profile) -> str:
     return f"{', '.join(parts)}; recorded by {profile.profiler} {profile.version}. A profile explains; its speed is no result."
 
 
-def timelines(profiles: Sequence[tuple[Profile, list[Finding]]]) -> list[Figure]:
-    return [timeline(profile, number) for number, (profile, _) in enumerate(profiles) if profile.timeline]
+def timelines(profiles: Sequence[Explained]) -> list[Figure]:
+    return [timeline(found.profile, number) for number, found in enumerate(profiles) if found.profile.timeline]
 
 
 def timeline(profile: Profile, number: int = 0) -> Figure:

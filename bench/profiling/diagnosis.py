@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from feedrate.bench.profiling.record import Profile
+from feedrate.bench.ranges import CATEGORIES
 from feedrate.bench.record import TrialResult
 from feedrate.bench.stall import wait_causes
 
@@ -35,15 +36,20 @@ class Case:
 
     @property
     def waiting(self) -> float:
-        """Share of the window in which the consumer waited and the device had nothing to do."""
+        """Share of the time in which the consumer waited and the device had nothing to do: seen in the trace where there is a
+        device, else by the harness's clocks."""
+        if self.profile.kernel_busy_fraction is not None:
+            return self.idle_in(*LOADERS_RANGES)
         epoch = self.profile.epoch
-        return (epoch.stall_s or 0.0) / self.profile.window_s if epoch and self.profile.window_s else 0.0
+        return (epoch.stall_s or 0.0) / epoch.wall_s if epoch and epoch.wall_s else 0.0
 
     def waited_for(self, part: str) -> float:
-        """Share of the window: fetch, decode or copy."""
-        epoch = self.profile.epoch
-        causes = wait_causes([epoch]) if epoch else None
-        return getattr(causes, f"{part}_s") / self.profile.window_s if causes and self.profile.window_s else 0.0
+        """Share of the time: fetch, decode or copy, in the proportion that the harness's clocks have seen."""
+        causes = wait_causes([self.profile.epoch]) if self.profile.epoch else None
+        if causes is None:
+            return 0.0
+        whole = sum(getattr(causes, f"{name}_s") for name in ("fetch", "decode", "copy", "device"))
+        return self.waiting * getattr(causes, f"{part}_s") / whole if whole else 0.0
 
     def idle_in(self, *names: str) -> float:
         """Share of the window in which the device was idle and the consumer in one of these ranges."""
@@ -52,13 +58,14 @@ class Case:
 
     @property
     def own_work(self) -> float:
-        """Share of the window that the consumer's thread computed in next()."""
+        """Share of the time that the consumer's thread computed in next()."""
         epoch = self.profile.epoch
-        return (epoch.wait_cpu_s or 0.0) / self.profile.window_s if epoch and self.profile.window_s else 0.0
+        return (epoch.wait_cpu_s or 0.0) / epoch.wall_s if epoch and epoch.wall_s else 0.0
 
 
 Rule = Callable[[Case], Finding | None]
 
+LOADERS_RANGES = tuple(name for name, category in CATEGORIES.items() if category == "loader")
 WAITING = 0.05
 """Share of the time from which waiting is called a cause."""
 IDLE_IN_STEP = 0.15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -61,4 +62,14 @@ class Events:
     main_thread: str = ""
     """The consumer's."""
     window: tuple[float, float] = field(default=(0.0, 0.0))
-    """What is looked at: from the first step's beginning to the last one's end."""
+    """What is looked at: see window_of."""
+
+
+def window_of(ranges: Iterable[Range], work: Iterable[Span], main: str) -> tuple[float, float]:
+    """From the end of the first step, in which a profiler starts up (70 ms of nsys), until the last one's work is done."""
+    own = [span for span in ranges if span.thread == main and span.name in ("next", "step")]
+    steps = [span for span in own if span.name == "step"]
+    if not own:
+        return 0.0, 0.0
+    begin = steps[0].end_s if len(steps) > 1 else min(span.start_s for span in own)
+    return begin, max(*(span.end_s for span in own), *(span.end_s for span in work), begin)

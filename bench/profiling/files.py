@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from feedrate.bench import store
-from feedrate.bench.profiling.diagnosis import Finding, diagnose
+from feedrate.bench.profiling.explained import Explained, explain
 from feedrate.bench.profiling.record import Profile
 from feedrate.bench.record import TrialResult
+from feedrate.bench.spec import TrialSpec
 from feedrate.loaders.errors import FeedrateError
 
 FILE = "profile.json"
@@ -39,21 +40,27 @@ def find(folder: Path) -> list[Profile]:
     return [read(path) for path in sorted(folder.rglob(FILE))]
 
 
-def explained(run_or_profile: Path) -> Iterator[tuple[Profile, list[Finding]]]:
+def explained(run_or_profile: Path) -> Iterator[Explained]:
     """Raises FeedrateError where there is no profile."""
     folder = run_or_profile if run_or_profile.is_dir() else run_or_profile.parent
     found = find(folder) if run_or_profile.is_dir() else [read(run_or_profile)]
-    trials = trials_of(folder) if found else {}
+    trials = trials_of(folder) if found else []
     for made in found:
-        yield made, diagnose(made, trials.get(made.spec.loader))
+        yield explain(made, trial_for(made, trials))
 
 
-def trials_of(folder: Path) -> dict[str, TrialResult]:
-    """Each loader's first training trial, where the folder holds a run, too."""
+def trials_of(folder: Path) -> list[TrialResult]:
+    """Training trials that are ok, where the folder holds a run, too."""
     if not (folder / store.FILE).exists():
-        return {}
-    found: dict[str, TrialResult] = {}
-    for trial in store.read(folder).trials:
-        if trial.spec.mode == "train" and trial.status == "ok":
-            found.setdefault(trial.spec.loader, trial)
-    return found
+        return []
+    return [trial for trial in store.read(folder).trials if trial.spec.mode == "train" and trial.status == "ok"]
+
+
+def trial_for(made: Profile, trials: Iterable[TrialResult]) -> TrialResult | None:
+    """The first of the same loader, batch size and model."""
+
+    def same(spec: TrialSpec) -> bool:
+        own = made.spec
+        return (spec.loader, spec.batch_size, spec.model) == (own.loader, own.batch_size, own.model)
+
+    return next((trial for trial in trials if same(trial.spec)), None)

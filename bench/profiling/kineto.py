@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range
+from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range, window_of
 
 COPIES = {"HtoD": "host to device", "DtoH": "device to host", "DtoD": "device to device", "Memset": "fill"}
 
@@ -24,14 +24,14 @@ def read_trace(path: Path, *, thread: int) -> Events:
         Range(**_times(event), name=event["name"], thread=names(event["tid"]), payload=None)
         for event in kinds.get("user_annotation", [])
     )
-    own = [span for span in ranges if span.thread == "main"]
-    steps = [span for span in own if span.name in ("next", "step")]
+    kernels = tuple(
+        Kernel(**_times(event), name=event["name"], correlation=_correlation(event))
+        for event in kinds.get("kernel", [])
+    )
+    copies = tuple(_copy(event) for kind in ("gpu_memcpy", "gpu_memset") for event in kinds.get(kind, []))
     return Events(
-        kernels=tuple(
-            Kernel(**_times(event), name=event["name"], correlation=_correlation(event))
-            for event in kinds.get("kernel", [])
-        ),
-        copies=tuple(_copy(event) for kind in ("gpu_memcpy", "gpu_memset") for event in kinds.get(kind, [])),
+        kernels=kernels,
+        copies=copies,
         ranges=ranges,
         calls=tuple(
             Call(**_times(event), name=event["name"], thread=names(event["tid"]), correlation=_correlation(event))
@@ -39,7 +39,7 @@ def read_trace(path: Path, *, thread: int) -> Events:
             for event in kinds.get(kind, [])
         ),
         main_thread="main",
-        window=(min(span.start_s for span in steps), max(span.end_s for span in steps)) if steps else (0.0, 0.0),
+        window=window_of(ranges, (*kernels, *copies), "main"),
     )
 
 

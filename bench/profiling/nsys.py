@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range
+from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range, window_of
 from feedrate.loaders.errors import FeedrateError
 
 FOLDERS = ("/usr/local/cuda*/bin", "/opt/nvidia/nsight-systems/*/bin", "/opt/nvidia/nsight-systems/*/target-linux-x64",
@@ -95,14 +95,14 @@ def read_sqlite(path: Path, *, domain: str, thread: int) -> Events:
         strings = {row[0]: row[1] for row in base.execute("select id, value from StringIds")}
         named = _Threads(base, tables, strings, thread)
         ranges = _ranges(base, tables, strings, named, domain)
-        own = [span for span in ranges if span.thread == "main" and span.name in ("next", "step")]
+        kernels, copies = _kernels(base, tables, strings), _copies(base, tables)
         return Events(
-            kernels=_kernels(base, tables, strings),
-            copies=_copies(base, tables),
+            kernels=kernels,
+            copies=copies,
             ranges=ranges,
             calls=_calls(base, tables, strings, named),
             main_thread="main",
-            window=(min(span.start_s for span in own), max(span.end_s for span in own)) if own else (0.0, 0.0),
+            window=window_of(ranges, (*kernels, *copies), "main"),
         )
 
 
@@ -122,13 +122,21 @@ class _Threads:
 
 
 def _kernels(base: sqlite3.Connection, tables: set[str], strings: dict[int, str]) -> tuple[Kernel, ...]:
-    if "CUPTI_ACTIVITY_KIND_KERNEL" not in tables:
-        return ()
-    query = "select start, end, correlationId, shortName from CUPTI_ACTIVITY_KIND_KERNEL order by start"
-    return tuple(
-        Kernel(name=strings.get(row["shortName"], "?"), correlation=row["correlationId"] or 0, **_times(row))
-        for row in base.execute(query)
-    )
+    """A CUDA graph is one: nsys does not look into it unless asked to, at a cost."""
+    found: list[Kernel] = []
+    if "CUPTI_ACTIVITY_KIND_KERNEL" in tables:
+        query = "select start, end, correlationId, shortName from CUPTI_ACTIVITY_KIND_KERNEL"
+        found += (
+            Kernel(name=strings.get(row["shortName"], "?"), correlation=row["correlationId"] or 0, **_times(row))
+            for row in base.execute(query)
+        )
+    if "CUPTI_ACTIVITY_KIND_GRAPH_TRACE" in tables:
+        query = "select start, end, correlationId, graphId from CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
+        found += (
+            Kernel(name=f"graph {row['graphId']}", correlation=row["correlationId"] or 0, **_times(row))
+            for row in base.execute(query)
+        )
+    return tuple(sorted(found, key=lambda kernel: kernel.start_s))
 
 
 def _copies(base: sqlite3.Connection, tables: set[str]) -> tuple[Copy, ...]:

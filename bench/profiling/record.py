@@ -76,10 +76,11 @@ class Profile:
     version: str
     """Of the profiler."""
     steps: int
+    """In the window: all that were recorded but the first."""
     rows: int
     window_s: float
     epoch: EpochRecord | None
-    """The harness's own clocks over the same window: waits and CPU times."""
+    """The harness's own clocks over these steps and the one before them: waits and CPU times."""
     cores: int
     kernel_busy_fraction: float | None
     """Union of kernels over the window; None without a device."""

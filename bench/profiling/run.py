@@ -69,14 +69,14 @@ def _child(
 
 def _made(spec: TrialSpec, profiler: Profiler, version: str, message: ProfileMessage, events: Events) -> Profile:
     kernels, device = tables.device_busy(events)
-    steps = max(message.steps, 1)
+    steps = tables.steps(events)
     return Profile(
         spec=spec,
         profiler=profiler,
         version=version,
-        steps=message.steps,
-        rows=message.rows,
-        window_s=message.window_s,
+        steps=steps,
+        rows=message.rows * steps // max(message.steps, 1),
+        window_s=events.window[1] - events.window[0],
         epoch=message.epoch,
         cores=len(os.sched_getaffinity(0)),
         kernel_busy_fraction=kernels,
@@ -84,7 +84,7 @@ def _made(spec: TrialSpec, profiler: Profiler, version: str, message: ProfileMes
         ranges=tables.range_rows(events),
         copies=tables.copy_rows(events),
         gaps=tables.gap_rows(events),
-        launches_per_step=tables.launches(events) / steps if events.kernels else None,
+        launches_per_step=tables.launches(events) / max(steps, 1) if events.kernels else None,
         synchronisations=tables.synchronisations(events),
         kernels=tables.kernel_rows(events),
         timeline=tables.timeline(events),

@@ -10,8 +10,8 @@ from typing import get_args
 
 from feedrate.bench.profiling import files, nsys
 from feedrate.bench.profiling import run as one
-from feedrate.bench.profiling.diagnosis import Finding, diagnose
-from feedrate.bench.profiling.record import Profile, Profiler
+from feedrate.bench.profiling.explained import Explained, explain
+from feedrate.bench.profiling.record import Profiler
 from feedrate.bench.session import found_device
 from feedrate.bench.spec import ModelSpec, TrialSpec
 from feedrate.loaders import registry
@@ -31,7 +31,7 @@ class Asked:
     timeout_s: float
 
 
-def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Iterator[tuple[Profile, list[Finding]]]:
+def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Iterator[Explained]:
     """Each loader's profile, in a folder of its own below `output`, as it is done. Raises FeedrateError."""
     if asked.steps < 1:
         raise FeedrateError(f"--steps is {asked.steps}, but must be at least 1")
@@ -47,7 +47,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
         made = one.profile(spec, data, folder, steps=asked.steps, profiler=profiler, timeout_s=asked.timeout_s)
-        yield made, diagnose(made, trials.get(loader))
+        yield explain(made, files.trial_for(made, trials))
 
 
 def _profiler(asked: str, device: str) -> Profiler:

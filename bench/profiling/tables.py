@@ -33,12 +33,15 @@ def device_busy(events: Events) -> tuple[float | None, float | None]:
 
 
 def range_rows(events: Events) -> tuple[RangeRow, ...]:
-    """Of ranges that begin in the window, by name and thread; their device time is that of what was launched in them."""
+    """Of ranges that begin in the window, by name and thread; their device time is that of what was launched in them. What a
+    thread without ranges launches (autograd's, in backward) is the consumer's."""
     device = _device_by_launch(events)
+    threads = {span.thread for span in events.ranges}
     launches: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for call in events.calls:
         if call.correlation in device:
-            launches[call.thread].append((call.start_s, call.correlation))
+            thread = call.thread if call.thread in threads else events.main_thread
+            launches[thread].append((call.start_s, call.correlation))
     for calls in launches.values():
         calls.sort()
     groups: dict[tuple[str, str], list[Range]] = defaultdict(list)
@@ -96,15 +99,23 @@ def gap_rows(events: Events) -> tuple[GapRow, ...]:
     return tuple(sorted(rows, key=lambda row: -row.seconds)[:MOST_ROWS])
 
 
+def steps(events: Events) -> int:
+    """Whole ones in the window."""
+    return sum(
+        span.name == "step" and span.thread == events.main_thread for span in _begun_in(events.ranges, events.window)
+    )
+
+
 def launches(events: Events) -> int:
     return sum(call.name.startswith(LAUNCHES) for call in _begun_in(events.calls, events.window))
 
 
 def synchronisations(events: Events) -> tuple[CallRow, ...]:
-    """On the consumer's thread."""
+    """On the consumer's thread, until its last step has ended: the harness waits then."""
+    last = max((span.end_s for span in events.ranges if span.thread == events.main_thread), default=0.0)
     own = [
         call
-        for call in _begun_in(events.calls, events.window)
+        for call in _begun_in(events.calls, (events.window[0], last))
         if call.thread == events.main_thread and call.name.startswith(WAITS) and "Async" not in call.name
     ]
     return _by_name(own)

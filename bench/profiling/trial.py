@@ -50,7 +50,6 @@ class ProfileMessage:
     error: str = ""
     steps: int = 0
     rows: int = 0
-    window_s: float = 0.0
     epoch: EpochRecord | None = None
     thread: int = 0
     """The consumer's, as the system numbers it."""
@@ -68,7 +67,7 @@ def run(task: ProfileTask) -> ProfileMessage:
         batches = _endless(loader)
         for batch in itertools.islice(batches, WARM_STEPS):
             step(batch)
-        clock = EpochClock(lambda: itertools.islice(batches, task.steps), spec.device)
+        clock = EpochClock(lambda: itertools.islice(batches, task.steps + 1), spec.device)  # the first is left out
         before = Usage.now(memory=False)
         with _recorded(task):
             for number, batch in enumerate(clock):
@@ -77,7 +76,6 @@ def run(task: ProfileTask) -> ProfileMessage:
         return ProfileMessage(
             steps=len(clock.waits_s),
             rows=clock.rows,
-            window_s=clock.wall_s,
             epoch=epoch_record(clock, before, Usage.now(memory=False)),
             thread=threading.get_native_id(),
             options=trial.choice.described(),

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from feedrate.bench import console, store
-from feedrate.bench.profiling.diagnosis import diagnose
+from feedrate.bench.profiling.explained import explain
 from feedrate.bench.profiling.record import Bar, Profile
 from feedrate.bench.record import GpuRecord, RunRecord, TrialResult
 from feedrate.reports import history_page, html
@@ -274,7 +274,7 @@ def _profile() -> Profile:
 
 def test_a_profile_s_causes_and_timeline_are_in_the_page() -> None:
     found = _profile()
-    page = html.render(compare([(Path("a"), RUN)]), profiles=[(found, diagnose(found))], made_at=AT)
+    page = html.render(compare([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT)
     assert "<strong>input-bound: fetch</strong>" in page
     assert 'href="#timeline-0-title"' in page
     assert "<td>3 ms to 4 ms</td>" in page
@@ -285,5 +285,5 @@ def test_a_profile_s_causes_and_timeline_are_in_the_page() -> None:
 def test_profiles_are_printed_where_all_results_are(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Console(file=StringIO(), width=200)
     monkeypatch.setattr(console, "out", shared)
-    console.print_profiles([(_profile(), diagnose(_profile()))])
+    console.print_profiles([explain(_profile())])
     assert "input-bound: fetch" in shared.file.getvalue()  # type: ignore[attr-defined]

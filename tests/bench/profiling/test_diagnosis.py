@@ -29,8 +29,12 @@ WELL = Profile(
 )  # fmt: skip
 
 
+IDLE = GapRow(within="next", call="", count=100, seconds=0.5)
+
+
 def _waits(**changes: float) -> Profile:
-    return replace(WELL, epoch=replace(EPOCH, wait_s=0.6, stall_s=0.5, **changes), kernel_busy_fraction=0.4)
+    epoch = replace(EPOCH, wait_s=0.6, stall_s=0.5, **changes)
+    return replace(WELL, epoch=epoch, kernel_busy_fraction=0.4, gaps=(IDLE,))
 
 
 COPY = CopyRow(kind="host to device", pageable=False, count=100, nbytes=10**9, seconds=0.3, overlapped_s=0.0)

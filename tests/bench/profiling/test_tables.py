@@ -14,6 +14,7 @@ from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range
 MAIN, HELPER = 77, 78
 # Milliseconds: two steps of 10, each a wait of 3, a launch of a kernel, one of 4 ms that begins 1 ms later; a copy meets the first.
 RANGES = [
+    ("step", MAIN, -2, 0),  # in which the profiler starts up
     ("next", MAIN, 0, 3), ("step", MAIN, 3, 10), ("forward", MAIN, 3, 6), ("next", MAIN, 10, 13), ("step", MAIN, 13, 20),
     ("forward", MAIN, 13, 16), ("decode", HELPER, 1, 9),
 ]  # fmt: skip
