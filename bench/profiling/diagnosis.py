@@ -39,7 +39,9 @@ class Case:
         """Share of the time in which the consumer waited and the device had nothing to do: seen in the trace where there is a
         device, else by the harness's clocks."""
         if self.profile.kernel_busy_fraction is not None:
-            return self.idle_in(*LOADERS_RANGES)
+            waited = self.idle_in(*LOADERS_RANGES)
+            # a device that has run dry in next() idles on into the step, until launches are ahead of it again
+            return waited + (0.0 if self.launches_late else self.idle_in(*STEPS_RANGES)) * (waited >= WAITING)
         epoch = self.profile.epoch
         return (epoch.stall_s or 0.0) / epoch.wall_s if epoch and epoch.wall_s else 0.0
 
@@ -51,6 +53,12 @@ class Case:
         whole = sum(getattr(causes, f"{name}_s") for name in ("fetch", "decode", "copy", "device"))
         return self.waiting * getattr(causes, f"{part}_s") / whole if whole else 0.0
 
+    @property
+    def launches_late(self) -> bool:
+        """Whether the host needs longer to launch a step than the device to compute it: then its idling is the step's own."""
+        rows = [row for row in self.profile.ranges if row.name == "step" and row.device_s]
+        return all(row.seconds > (row.device_s or 0.0) for row in rows)
+
     def idle_in(self, *names: str) -> float:
         """Share of the window in which the device was idle and the consumer in one of these ranges."""
         seconds = sum(row.seconds for row in self.profile.gaps if row.within in names)
@@ -58,14 +66,15 @@ class Case:
 
     @property
     def own_work(self) -> float:
-        """Share of the time that the consumer's thread computed in next()."""
+        """Share of the time that it waited because it computed in next() itself."""
         epoch = self.profile.epoch
-        return (epoch.wait_cpu_s or 0.0) / epoch.wall_s if epoch and epoch.wall_s else 0.0
+        return self.waiting * min((epoch.wait_cpu_s or 0.0) / epoch.wait_s, 1.0) if epoch and epoch.wait_s else 0.0
 
 
 Rule = Callable[[Case], Finding | None]
 
 LOADERS_RANGES = tuple(name for name, category in CATEGORIES.items() if category == "loader")
+STEPS_RANGES = ("forward", "backward", "optimizer", "step")
 WAITING = 0.05
 """Share of the time from which waiting is called a cause."""
 IDLE_IN_STEP = 0.15
@@ -184,8 +193,8 @@ def _synchronising(case: Case) -> Finding | None:
 
 
 def _launches(case: Case) -> Finding | None:
-    share = case.idle_in("forward", "backward", "optimizer", "step")
-    if case.profile.kernel_busy_fraction is None or share < IDLE_IN_STEP:
+    share = case.idle_in(*STEPS_RANGES)
+    if case.profile.kernel_busy_fraction is None or share < IDLE_IN_STEP or not case.launches_late:
         return None
     small = case.profile.rows / max(case.profile.steps, 1) < SMALL_ROWS
     return Finding(

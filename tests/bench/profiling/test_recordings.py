@@ -121,7 +121,7 @@ WAITED = EpochRecord(
     ("name", "cause"),
     [
         ("native", "input-bound: decode"),
-        ("native-batched", "launch-bound"),
+        ("native-batched", "input-bound: decode"),
         ("nvtabular", "memory-bound"),
         ("cupy", "memory-bound"),
     ],
