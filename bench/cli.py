@@ -279,10 +279,14 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or their run.json.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="HTML file; else report.html in the first run's folder."),
+        typer.Option("-o", "--output", metavar="FILE", help="HTML file; of one run else report.html in its folder."),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", help="Also print the table as: table, markdown, csv, json.")
+        str,
+        typer.Option(
+            "--format",
+            help="table, or print markdown, csv or json and write no page unless -o names it; parquet: -o FILE.",
+        ),
     ] = "table",
     samples: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every epoch and step of every trial there, as Parquet.")
@@ -290,17 +294,28 @@ def report(
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each figure there, as a file.")] = None,
     figure_format: Annotated[str, typer.Option(help="svg or png.")] = "svg",
 ) -> None:
-    """Draw one or several runs: an HTML page that works offline, and the same table here."""
+    """Draw one or several runs: an HTML page that works offline, and the same table here.
+
+    Of several runs the page is written where -o says, and nowhere without it.
+    """
     from feedrate.bench import console, store
     from feedrate.reports.compare import compare
 
     console.check_format(form)
+    if output and output.is_dir():
+        raise FeedrateError(f"-o is {output}, which is a folder: name a file in it")
+    if form == "parquet" and output is None:
+        raise FeedrateError("--format parquet is no text: name a file with -o FILE")
     comparison = compare([(run, store.read(run)) for run in runs])
     if samples:
         console.write_samples(comparison, samples)
     if figures:
         console.write_figures(comparison, figures, figure_format)
-    console.write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"), runs)
+    if form == "parquet" and output:
+        console.write_samples(comparison, output)
+        return
+    if output or (form == "table" and len(runs) == 1):
+        console.write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"), runs)
     console.show_comparison(comparison, form)
 
 

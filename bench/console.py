@@ -267,8 +267,9 @@ def show_selftest(device: str, pairs: int, rounds: int) -> bool:
 def check_format(form: str) -> None:
     from feedrate.reports import text
 
-    if form not in ("table", *text.WRITERS):
-        raise FeedrateError(f"--format is {form!r}, but must be one of table, {', '.join(text.WRITERS)}")
+    forms = ("table", *text.WRITERS, "parquet")
+    if form not in forms:
+        raise FeedrateError(f"--format is {form!r}, but must be one of {', '.join(forms)}")
 
 
 def write_samples(comparison: Comparison, file: Path) -> None:

@@ -147,6 +147,10 @@ class HarnessRecord:
     """What a loader at no cost would reach at the default batch size: the harness's own ceiling."""
 
 
+MOST_ROWS_PER_S = 1e13
+"""No device reads a byte for each of so many rows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
     spec: TrialSpec

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from feedrate.bench.record import SCHEMA_VERSION, RunRecord, TrialResult
+from feedrate.bench.record import MOST_ROWS_PER_S, SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
 MOST_BYTES = 200_000_000
@@ -19,8 +19,26 @@ MOST_FAULTS = 50
 GREATEST = 2**63 - 1
 LONGEST = 10_000
 """Characters of a string."""
-SHARES = ("fraction", "quality", "displacement", "diversity", "expected_low")
+SHARES = ("fraction", "expected_low", "best_auc", "auc", "busy", "sm_active", "sm_occupancy", "dram_active")
 """Endings of names whose values are shares of 1."""
+SAMPLED = ("quality", "displacement", "diversity")
+"""The same of shares that are estimated from samples: they may be a little over 1."""
+NOT_NEGATIVE = (
+    "_s",
+    "_bytes",
+    "rows",
+    "rows_per_s",
+    "_hz",
+    "_w",
+    "_j",
+    "samples",
+    "steps",
+    "cores",
+    "first_epochs",
+    "loss",
+)
+HAIR = 1e-6
+"""What rounding may add."""
 
 
 def faults(file: Path) -> list[str]:
@@ -70,10 +88,12 @@ def _number(value: float, place: str) -> Iterator[str]:
         yield f"{place} is a number of {value.bit_length()} bits, but must be under 2^63"
     elif not math.isfinite(value):
         yield f"{place} is {value}, but must be a finite number"
-    elif name.endswith(("_s", "_bytes", "rows", "rows_per_s", "_hz", "samples", "steps", "cores")) and value < 0:
+    elif (name.endswith(NOT_NEGATIVE) or ".cardinalities." in place) and value < 0:
         yield f"{place} is {value}, but must not be negative"
-    elif name.endswith(SHARES) and not -0.01 <= value <= 1.5:  # a sampled share may be a little over 1
+    elif name.endswith(SHARES) and not -HAIR <= value <= 1 + HAIR:
         yield f"{place} is {value}, but must be a share from 0 to 1"
+    elif name.endswith(SAMPLED) and not -0.01 <= value <= 1.5:
+        yield f"{place} is {value}, but must be a share of about 0 to 1"
 
 
 def _consistent(record: RunRecord) -> Iterator[str]:
@@ -81,9 +101,11 @@ def _consistent(record: RunRecord) -> Iterator[str]:
         place = f"trials[{number}]"
         if trial.status == "ok":
             yield from _epochs(record, trial, place)
-        for value in trial.auc or ():
-            if not 0 <= value <= 1:
-                yield f"{place}.auc has {value}, but must be from 0 to 1"
+            yield from _steps(trial, place)
+        for name in ("auc", "loss", "train_loss"):
+            values = getattr(trial, name) or ()
+            if len(values) > trial.spec.epochs:
+                yield f"{place}.{name} has {len(values)} values for {trial.spec.epochs} epochs"
 
 
 def _epochs(record: RunRecord, trial: TrialResult, place: str) -> Iterator[str]:
@@ -96,5 +118,19 @@ def _epochs(record: RunRecord, trial: TrialResult, place: str) -> Iterator[str]:
             yield f"{place}.epochs[{number}] has {epoch.rows:,} rows, but the dataset has {wanted:,}"
         if epoch.wall_s <= 0:
             yield f"{place}.epochs[{number}].wall_s is {epoch.wall_s}, but must be over 0"
+        elif epoch.rows > MOST_ROWS_PER_S * epoch.wall_s:
+            yield f"{place}.epochs[{number}] has {epoch.rows:,} rows in {epoch.wall_s:g} s, which cannot be"
+        elif epoch.wait_s > epoch.wall_s + HAIR:
+            yield f"{place}.epochs[{number}].wait_s is {epoch.wait_s}, over its wall_s of {epoch.wall_s}"
     if trial.rows is not None and trial.rows != sum(epoch.rows for epoch in epochs):
         yield f"{place}.rows is {trial.rows:,}, but its epochs have {sum(epoch.rows for epoch in epochs):,}"
+
+
+def _steps(trial: TrialResult, place: str) -> Iterator[str]:
+    steps = sum(-(-epoch.rows // trial.spec.batch_size) for epoch in trial.epochs or ())
+    for name in ("step_wait_s", "step_s"):
+        values = getattr(trial, name)
+        if values is not None and len(values) != steps:
+            yield f"{place}.{name} has {len(values)} values, but its epochs have {steps} steps"
+    if trial.step_wait_s is None:
+        yield f"{place}.step_wait_s is missing, though the trial is ok"

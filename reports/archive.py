@@ -12,6 +12,7 @@ from feedrate.bench.record import RunRecord
 from feedrate.bench.spec import TrialSpec
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.names import plain, short
+from feedrate.reports.sane import refuse_impossible
 
 NOT_SETTINGS = ("loader", "mode", "repeat", "seed", "batch_size", "model")
 """Fields of a TrialSpec that tell trials of one setting apart, or are told by themselves."""
@@ -63,6 +64,7 @@ def read(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[P
         try:
             record = store.read(path)
             moment(path, record)
+            refuse_impossible(path, record)
         except (FeedrateError, RecursionError, ValueError, OverflowError) as error:
             warn(f"left out: {plain(' '.join(str(error).split()))}")
         else:

@@ -11,6 +11,7 @@ from feedrate.bench.spec import Mode
 from feedrate.bench.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.metrics import METRICS
+from feedrate.reports.sane import refuse_impossible
 from feedrate.reports.stall import StallSplit, split
 from feedrate.reports.versus import judge_samples, samples
 
@@ -92,6 +93,8 @@ def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
         raise FeedrateError(
             f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` goes on"
         )
+    for path, record in records:
+        refuse_impossible(path, record)
     settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
     rows = [
         _row(name, run, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from feedrate.reports import units
 from feedrate.reports.changes import LEAST_POINTS
 from feedrate.reports.history import Change, History, Series
+from feedrate.reports.names import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +32,7 @@ def print_history(history: History, console: Console) -> None:
         if not shown:
             continue
         console.print()
-        console.print(Text(setting.title), soft_wrap=True)
+        console.print(Text(plain(setting.title)), soft_wrap=True)
         table = Table("Loader", "Quantity", "Runs", "Trend", "Latest", "Change", box=SIMPLE_HEAD, pad_edge=False)
         for series in shown:
             row = [
@@ -44,16 +45,21 @@ def print_history(history: History, console: Console) -> None:
             changed = Text("\n").join(
                 Text(sentence(series, change), style=STYLES[judgement(series, change)]) for change in series.changes
             )
-            table.add_row(*map(Text, row), changed if series.changes else Text(without_change(series), style="dim"))
+            table.add_row(
+                *(Text(plain(cell)) for cell in row),
+                changed if series.changes else Text(without_change(series), style="dim"),
+            )
         console.print(table)
     for note in notes(history):
-        console.print(note, markup=False, soft_wrap=True)
+        console.print(plain(note), markup=False, soft_wrap=True)
 
 
 def answer(history: History) -> str:
     """The result in a sentence."""
     changes = [(series, change) for series in history.series for change in series.changes]
     read = f"{history.runs:,} run{'s' * (history.runs != 1)}, {history.trials:,} trials"
+    if not any(len(series.points) >= LEAST_POINTS for series in history.series):
+        return f"{read}: no series of {LEAST_POINTS} runs or more, so no change can be judged."
     if not changes:
         return f"{read}: no change beyond what noise explains."
     worse = sum(judgement(series, change) == "worse" for series, change in changes)

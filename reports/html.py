@@ -29,6 +29,7 @@ def render(
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
     page: str = pagekit.template("report.html").render(
         answer=text.answer(comparison),
+        unlike=text.unlike(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
         table=table(comparison),
         cards=[card(row) for row in comparison.rows],

@@ -14,6 +14,22 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+MARKDOWN = {
+    **{c: f"\\{c}" for c in "\\`*_{}[]<>!|~"},
+    "&": "&amp;",
+    **{c: f"{c}<!-- -->" for c in "@#"},
+    "://": ":<!-- -->//",
+    "www.": "www<!-- -->.",
+}
+"""What each is written as, so that it is only itself: no link, image, mention, markup or end of a cell."""
+_MARKED = re.compile("|".join(map(re.escape, MARKDOWN)))
+
+
+def in_markdown(text: str) -> str:
+    """Text that says the same in GitHub's Markdown, on one line."""
+    return _MARKED.sub(lambda found: MARKDOWN[found[0]], plain(" ".join(text.split())))
+
+
 def short(text: str) -> str:
     """`plain`, and a long name cut; a hash at its end keeps two long names apart."""
     shown = plain(text)

@@ -13,6 +13,7 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, Template
 from markupsafe import Markup
 
+from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.names import plain
 
 
@@ -38,8 +39,13 @@ def plotly() -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in."""
-    content = json.dumps(value, separators=(",", ":"))
+    """JSON that cannot end the script element it stands in. Raises FeedrateError for a number that JSON does not have."""
+    try:
+        content = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise FeedrateError(
+            "these records give a number that is not finite: `feedrate validate` says which is wrong"
+        ) from error
     return Markup(content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 

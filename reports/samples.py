@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from feedrate.bench.record import EpochRecord, RunRecord, TrialResult
+from feedrate.bench.spec import ModelSpec, TrialSpec
 from feedrate.reports.metrics import METRICS
 
-SPEC = ("loader", "mode", "repeat", "seed", "batch_size", "device", "workers", "prefetch", "shuffle", "cache")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPEC = tuple(field.name for field in dataclasses.fields(TrialSpec) if field.name != "model")
+MODEL = tuple(field.name for field in dataclasses.fields(ModelSpec))
 EPOCH = tuple(field.name for field in dataclasses.fields(EpochRecord))
+STEPS = ("step_wait_s", "step_s")
 
 
 def samples(runs: Sequence[tuple[str, RunRecord]], *, steps: bool = False) -> Iterator[dict[str, Any]]:
@@ -36,8 +43,36 @@ def write_parquet(runs: Sequence[tuple[str, RunRecord]], file: Path) -> int:
 
     file.parent.mkdir(parents=True, exist_ok=True)
     found = list(samples(runs, steps=True))
-    pq.write_table(pa.Table.from_pylist(found), file)
+    pq.write_table(pa.Table.from_pylist(found, schema=schema(found[0])), file)
     return len(found)
+
+
+def schema(names: Iterable[str]) -> pa.Schema:
+    """Of a file with these columns, whatever is in them."""
+    import pyarrow as pa
+
+    kinds = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+
+    def of(values: type, names: Sequence[str], prefix: str = "") -> Iterator[pa.Field]:
+        for name, hint in get_type_hints(values).items():
+            if name in names:
+                said = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
+                kind = kinds.get(said[0], pa.string())  # a Literal is text
+                yield pa.field(f"{prefix}{name}", pa.list_(pa.int64()) if get_origin(hint) is tuple else kind)
+
+    texts = ("run", "commit", "started_at", "gpu", "cpu", "dataset", "status", "detail")
+    numbers = (*(metric.name for metric in METRICS), "epoch_rows_per_s", "epoch_auc", "epoch_loss", "epoch_train_loss")
+    fields = {
+        **{name: pa.field(name, pa.string()) for name in texts},
+        **{name: pa.field(name, pa.int64()) for name in ("cores", "epoch")},
+        "steady": pa.field("steady", pa.bool_()),
+        **{field.name: field for field in of(TrialSpec, SPEC)},
+        **{field.name: field for field in of(ModelSpec, MODEL, "model_")},
+        **{name: pa.field(name, pa.float64()) for name in numbers},
+        **{field.name: field for field in of(EpochRecord, EPOCH, "epoch_")},
+        **{f"epoch_{name}": pa.field(f"epoch_{name}", pa.list_(pa.float64())) for name in STEPS},
+    }
+    return pa.schema([fields[name] for name in names])
 
 
 def _of_trial(name: str, run: RunRecord, trial: TrialResult) -> dict[str, Any]:
@@ -51,7 +86,7 @@ def _of_trial(name: str, run: RunRecord, trial: TrialResult) -> dict[str, Any]:
         "cores": environment.cores,
         "dataset": run.dataset.name,
         **{field: getattr(spec, field) for field in SPEC},
-        "step": spec.model.step,
+        **{f"model_{field}": _listed(getattr(spec.model, field)) for field in MODEL},
         "status": trial.status,
         "detail": trial.detail,
         **{metric.name: metric.of(trial) if metric.mode == spec.mode else None for metric in METRICS},
@@ -73,14 +108,15 @@ def _of_epoch(trial: TrialResult, number: int) -> dict[str, Any]:
 
 
 def _steps(trial: TrialResult, number: int) -> dict[str, Any]:
-    """Every timed epoch has as many steps."""
-    count = len(trial.epochs or ())
-    found = {}
-    for name in ("step_wait_s", "step_s"):
-        whole = getattr(trial, name) or ()
-        each = len(whole) // count if count else 0
-        found[f"epoch_{name}"] = list(whole[number * each : (number + 1) * each])
-    return found
+    """As many of the trial's as the epoch has batches; the last epoch has what is left."""
+    ends = list(accumulate(-(-epoch.rows // trial.spec.batch_size) for epoch in trial.epochs or ()))
+    begin = ends[number - 1] if number else 0
+    end = ends[number] if number + 1 < len(ends) else None
+    return {f"epoch_{name}": list((getattr(trial, name) or ())[begin:end]) for name in STEPS}
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _at(values: tuple[float, ...] | None, number: int) -> float | None:

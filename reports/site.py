@@ -106,9 +106,9 @@ def _can_be_drawn(one: Chosen, warn: Callable[[str], None]) -> bool:
     """Alone, without intervals: numbers that no measurement yields fail here, and cost their own record only."""
     try:
         alone = compare([(Path(one.name) / "run.json", replace(one.record, baseline=None))])
-        figures(alone)
+        pagekit.script_json([{"data": figure.data, "layout": figure.layout} for figure in figures(alone)])
         text.cells(alone)
-    except (ArithmeticError, ValueError, TypeError) as error:
+    except (ArithmeticError, ValueError, TypeError, AttributeError, FeedrateError) as error:
         warn(f"left out: {plain(one.moment.path)} holds numbers that cannot be: {error}")
         return False
     return True

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from feedrate.bench.record import RunRecord
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
+from feedrate.reports.differences import differences
 from feedrate.reports.metrics import METRICS, Metric
+from feedrate.reports.names import in_markdown, plain
 from feedrate.reports.stall import CAUSES
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ def answer(comparison: Comparison) -> str:
 def _answer_alone(comparison: Comparison, place: str) -> str:
     alone = [row for row in comparison.rows if row.mean("load_rows_per_s")]
     if not alone:
+        if comparison.ceilings:
+            best_ceiling = max(samples.estimate.mean for samples in comparison.ceilings.values())
+            return (
+                f"On {place} the model alone takes {units.rate(best_ceiling)}; no loader was run, or none has finished."
+            )
         return f"On {place} no loader has finished a trial."
     best, worst = alone[0], alone[-1]
     text = f"On {place}, {best.label} alone delivers {units.rate(best.mean('load_rows_per_s'))}"
@@ -90,32 +97,32 @@ def print_table(comparison: Comparison, console: Console) -> None:
     from rich.text import Text
 
     head, *body = cells(comparison)
-    console.print(Text(answer(comparison), style="bold"))
+    console.print(Text(plain(answer(comparison)), style="bold"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(head):
         table.add_column(
-            name,
+            plain(name),
             justify="left" if i == 0 else "right",
             no_wrap=i > 0,
             min_width=max(len(line[0]) for line in body) if i == 0 else len(name),
         )
     for line in body:
-        table.add_row(*(Text(cell) for cell in line))
+        table.add_row(*(Text(plain(cell)) for cell in line))
     console.print(table)
     for note in notes(comparison):
-        console.print(note, markup=False, soft_wrap=True)
+        console.print(plain(note), markup=False, soft_wrap=True)
 
 
 def markdown(comparison: Comparison) -> str:
-    head, *body = ([cell.replace("|", "\\|") for cell in line] for line in cells(comparison))
+    head, *body = ([in_markdown(cell) for cell in line] for line in cells(comparison))
     lines = [
-        answer(comparison),
+        in_markdown(answer(comparison)),
         "",
         _markdown_line(head),
         _markdown_line(["---"] + ["---:"] * (len(head) - 1)),
     ]
     lines += [_markdown_line(line) for line in body]
-    lines += ["", *(f"- {note}" for note in notes(comparison))]
+    lines += ["", *(f"- {in_markdown(note)}" for note in notes(comparison))]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -214,14 +221,25 @@ def shown_metrics(comparison: Comparison) -> list[Metric]:
 def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table has to know: where loaders worked, what they are known to break, what did not run."""
     found = [f"{row.label}: {row.backend}" for row in comparison.rows if row.backend]
-    if len({run.dataset.fingerprint for _, run in comparison.runs}) > 1:
-        found.insert(0, "the runs read different datasets: speeds and AUC of different runs are not comparable")
+    found[:0] = unlike(comparison)
     found += [f"{row.label}: {sentence}" for row in comparison.rows if (sentence := stall_split(row))]
     for row in comparison.rows:
         found += [f"{row.label}: {sentence}" for sentence in (auc_parity(row), *row.flags) if sentence]
         found += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
     failed = {(trial.spec.loader, trial.spec.mode, trial.status, trial.detail) for trial in comparison.not_ok}
     return found + [f"{loader} {mode} {status}: {detail}" for loader, mode, status, detail in sorted(failed)]
+
+
+def unlike(comparison: Comparison) -> list[str]:
+    """A sentence for each thing in which the runs differ, the task first: then their numbers say nothing about each other."""
+    found = differences([run for _, run in comparison.runs])
+    names = [name for name, _ in comparison.runs]
+    said = []
+    for one in found:
+        each = ", ".join(f"{value} in {name}" for name, value in zip(names, one.values, strict=True))
+        warning = ": speeds and AUC of different runs are not comparable" if one.kind == "task" else ""
+        said.append(f"the runs differ in {one.what} ({each}){warning}")
+    return said
 
 
 def interval_text(samples: Samples, text: Callable[[float | None], str]) -> str:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from feedrate import reports
 from feedrate.bench import cli, store, validate
 from feedrate.bench.record import RunRecord
-from feedrate.reports import text
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports import pagekit, text
 from feedrate.reports.compare import compare
-from sample_record import RUN
+from feedrate.reports.site import build
+from sample_record import RUN, record, trial
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = sorted((ROOT / "reports" / "published").rglob("run.json"))
@@ -51,6 +56,10 @@ def _written(folder: Path, change: object) -> Path:
     return folder / "run.json"
 
 
+def _trained(run: dict[str, Any]) -> dict[str, Any]:
+    return next(trial for trial in run["trials"] if trial["spec"]["mode"] == "train" and trial["status"] == "ok")
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -64,6 +73,16 @@ def _written(folder: Path, change: object) -> Path:
         (lambda run: run["environment"].update(memory_bytes=2**70), "environment.memory_bytes"),
         (lambda run: run["environment"].update(cpu="\x1b[2J"), "environment.cpu has characters that cannot be printed"),
         (lambda run: run["trials"][0].update(rows=7), "trials[0].rows is 7, but its epochs have"),
+        (lambda run: run["trials"][0]["epochs"][1].update(wall_s=1e-320), "which cannot be"),
+        (lambda run: run["trials"][0]["epochs"][1].update(wait_s=1e9), "over its wall_s of"),
+        (lambda run: run["trials"][0].update(resident_fraction=1.4), "resident_fraction is 1.4, but must be a share from 0 to 1"),
+        (lambda run: run["dataset"].update(best_auc=7.0), "dataset.best_auc is 7"),
+        (lambda run: run["dataset"]["cardinalities"].update(userId=-3), "dataset.cardinalities.userId is -3, but must not be negative"),
+        (lambda run: _trained(run)["gpu"].update(power_w=-1.0), "gpu.power_w is -1"),
+        (lambda run: _trained(run).update(loss=[-1.0] * 5), "loss[0] is -1"),
+        (lambda run: _trained(run).update(auc=[0.7] * 50), "auc has 50 values for 5 epochs"),
+        (lambda run: run["trials"][0].update(step_wait_s=[0.1]), "step_wait_s has 1 values, but its epochs have"),
+        (lambda run: run["trials"][0].pop("step_wait_s"), "step_wait_s is missing"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place(
@@ -159,3 +178,66 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(FeedrateError, match="--figure-format is 'gif', but must be one of svg, png"):
         write_images(compare([(Path("a"), RUN)]), tmp_path, "gif")
+
+
+@pytest.mark.parametrize("walls", [(1e-320,), (1e-320, 1e-320)])
+def test_a_rate_that_cannot_be_costs_its_own_record_only(walls: tuple[float, ...], tmp_path: Path) -> None:
+    store.write(tmp_path / "right", RUN)
+    trials = tuple(trial("replay", "replay", 1000, number) for number in range(len(walls)))
+    hostile = [
+        replace(one, wall_s=wall, epochs=tuple(replace(epoch, wall_s=wall) for epoch in one.epochs or ()))
+        for one, wall in zip(trials, walls, strict=True)
+    ]
+    store.write(tmp_path / "hostile", record(*hostile))
+    said: list[str] = []
+    assert build(tmp_path, tmp_path / "site", said.append) == 1
+    assert "which cannot be" in " ".join(said)
+    with pytest.raises(FeedrateError, match=r"1,000 rows in .* s, which cannot be"):
+        compare([(tmp_path / "hostile", store.read(tmp_path / "hostile"))])
+
+
+def test_a_number_that_json_does_not_have_is_a_sentence() -> None:
+    with pytest.raises(FeedrateError, match="not finite"):
+        pagekit.script_json([float("inf")])
+
+
+HOSTILE = "a\x1b[2J\n| @someone #1 ![x](http://evil) <img src=x> `b`"
+
+
+def test_names_neither_move_the_cursor_nor_mark_up_a_comment(capsys: pytest.CaptureFixture[str]) -> None:
+    comparison = compare([(Path("a"), record(replace(trial(HOSTILE, "train", 10), flags=(HOSTILE,))))])
+    text.print_table(comparison, Console())
+    assert "\x1b[2J" not in capsys.readouterr().out
+    marked = text.markdown(comparison)
+    assert "\n|" not in marked.replace("\n| ", "")  # no line but the table's own begins with a bar
+    assert not re.search(r"@someone|#1|http://|(?<!\\)(!\[|<img|`)", marked)
+
+
+def test_parquet_has_one_schema_and_every_step(tmp_path: Path) -> None:
+    uneven = replace(trial("a", "train", 10), step_wait_s=tuple(float(n) for n in range(13)))
+    store.write(tmp_path / "a", record(uneven))
+    store.write(tmp_path / "b", record(RUN.trials[-1]))  # has nothing but a reason
+    for name in "ab":
+        cli.app(
+            ["report", str(tmp_path / name), "--format", "parquet", "-o", str(tmp_path / f"{name}.parquet")],
+            standalone_mode=False,
+        )
+    one, other = (pq.read_table(tmp_path / f"{name}.parquet") for name in "ab")
+    assert one.schema.equals(other.schema)
+    assert {"epochs", "memory_budget_bytes", "model_hidden", "model_step"} <= set(one.column_names)
+    assert [len(own) for own in one["epoch_step_wait_s"].to_pylist()] == [13]
+    assert not (tmp_path / "a" / "report.html").exists()
+    with pytest.raises(FeedrateError, match="--format parquet is no text"):
+        cli.app(["report", str(tmp_path / "a"), "--format", "parquet"], standalone_mode=False)
+
+
+def test_several_runs_replace_no_page_of_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "ab":
+        store.write(tmp_path / name, RUN)
+    elsewhere = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
+    store.write(tmp_path / "b", elsewhere)
+    cli.app(["report", str(tmp_path / "a"), str(tmp_path / "b")], standalone_mode=False)
+    assert not list(tmp_path.rglob("report.html"))
+    assert "the runs differ in GPU (A GPU in a, B GPU in b)" in capsys.readouterr().out
+    with pytest.raises(FeedrateError, match="which is a folder: name a file in it"):
+        cli.app(["report", str(tmp_path / "a"), "-o", str(tmp_path)], standalone_mode=False)
