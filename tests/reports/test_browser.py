@@ -259,7 +259,7 @@ def test_the_site_s_index_filters_and_leads_to_pages(browser: Any, site: Path) -
     page.goto((site / "index.html").as_uri())
     every = page.locator("tr[data-row]:visible").count()
     assert every >= 3
-    page.fill("#filter", "h100 nvtabular")
+    page.fill("#filter", "h100 nvtabular 25,000,000")
     assert page.locator("tr[data-row]:visible").count() == 1
     page.click("tr[data-row]:visible a")
     page.wait_for_selector(".plotly")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from snapshot import check_page
 from typer.testing import CliRunner
 
 from feedrate.bench import store
@@ -142,6 +143,18 @@ def test_a_longer_series_is_drawn_by_means() -> None:
     assert history_text.sparkline([1.0, 2.0, 3.0]) == "▁▅█"
     assert history_text.sparkline([5.0] * 3) == "▄▄▄"
     assert history_text.sparkline([0.0] * 320 + [1.0] * 320) == "▁" * 16 + "█" * 16
+
+
+def test_the_page_is_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [_run(i, {"fast": x}) for i, x in enumerate([800.0] * 6 + [400.0] * 6)]
+    _write(tmp_path / "runs", runs)
+    monkeypatch.chdir(tmp_path)
+    check_page(history_page.render(_history(Path("runs")), made_at=START), "history.html")
+
+
+def test_few_runs_are_not_said_to_show_no_change(tmp_path: Path) -> None:
+    found = _history(_write(tmp_path, [_run(0, {"fast": 800.0}), _run(1, {"fast": 400.0})]))
+    assert "no change can be judged" in history_text.answer(found)
 
 
 def test_the_page_marks_the_change_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from snapshot import check_page
 from typer.testing import CliRunner
 
 from feedrate.bench import store
@@ -232,3 +234,11 @@ def test_a_browser_draws_it_without_a_word_on_its_console(hostile: Path, tmp_pat
         assert "<title>feedrate: " in done.stdout
         assert "<img" not in done.stdout
         assert done.stdout.count('class="plot-container plotly"') == figures
+
+
+def test_the_site_s_pages_are_what_they_were(tmp_path: Path) -> None:
+    store.write(tmp_path / "runs" / "a", RUN)
+    build(tmp_path / "runs", tmp_path / "site", pytest.fail, made_at=datetime(2026, 1, 2, tzinfo=UTC))
+    check_page((tmp_path / "site" / "index.html").read_text(), "site-index.html")
+    [place] = (tmp_path / "site" / "results").glob("*.html")
+    check_page(place.read_text(), "site-place.html")
