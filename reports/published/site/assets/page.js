@@ -1,10 +1,9 @@
 "use strict";
-// Draws the figures of the page's JSON when they come to be open, in the colours of the reader's scheme; filters tables by typing.
-const found = document.getElementById("figures-data");
-const figures = new Map((found ? JSON.parse(found.textContent) : []).map((figure) => [figure.name, figure]));
+// What every page draws figures with, in the colours of the reader's scheme: put before the page's own script.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const PAPER_PX = 640;
+let printing = false;
 const narrow = window.matchMedia("(max-width: 40rem)");
-const drawn = new Set();
 
 function merged(base, more) {
   const result = { ...base };
@@ -15,18 +14,50 @@ function merged(base, more) {
   return result;
 }
 
-function draw(name) {
-  const figure = figures.get(name);
+// The figure's layout over what all of a page's have in common; axes: what the page adds to each axis.
+function layoutOf(figure, axes) {
   const style = getComputedStyle(document.documentElement);
   const line = style.getPropertyValue("--line").trim();
-  const axis = { gridcolor: line, zerolinecolor: line, automargin: true };
+  const axis = { gridcolor: line, zerolinecolor: line, automargin: true, ...axes };
   const base = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: style.getPropertyValue("--ink").trim(), family: "system-ui, sans-serif", size: narrow.matches ? 11 : 13 },
     margin: { l: 8, r: 16, t: 8, b: 44 }, xaxis: axis, yaxis: axis,
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, ...(printing ? { width: PAPER_PX } : {}),
   };
-  Plotly.react(name, figure.data, merged(base, figure.layout), { responsive: true, displayModeBar: false });
+  return merged(base, figure.layout);
+}
+
+// On paper all is unfolded and light, whatever the reader's theme; afterwards the page is as it was.
+function printsWith(draw) {
+  const root = document.documentElement;
+  let folded = [];
+  let theme;
+  window.addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    theme = root.dataset.theme;
+    folded.forEach((one) => { one.open = true; });
+    root.dataset.theme = "light";
+    printing = true;
+    draw();
+  });
+  window.addEventListener("afterprint", () => {
+    folded.forEach((one) => { one.open = false; });
+    if (theme === undefined) root.removeAttribute("data-theme");
+    else root.dataset.theme = theme;
+    printing = false;
+    document.querySelectorAll(".js-plotly-plot").forEach(Plotly.purge); // else they keep their width on paper
+    draw();
+  });
+}
+// Draws the figures of the page's JSON when they come to be open, in the colours of the reader's scheme; filters tables by typing.
+const found = document.getElementById("figures-data");
+const figures = new Map((found ? JSON.parse(found.textContent) : []).map((figure) => [figure.name, figure]));
+const drawn = new Set();
+
+function draw(name) {
+  const figure = figures.get(name);
+  Plotly.react(name, figure.data, layoutOf(figure), { responsive: true, displayModeBar: false });
   drawn.add(name);
 }
 
@@ -50,5 +81,6 @@ function filter(words) {
 drawOpen();
 document.addEventListener("toggle", drawOpen, true);
 for (const query of [dark, narrow]) query.addEventListener("change", () => drawn.forEach(draw));
+printsWith(() => { drawn.clear(); drawOpen(); });
 const box = document.getElementById("filter");
 if (box) box.addEventListener("input", () => filter(box.value.toLowerCase().split(/\s+/).filter(Boolean)));
