@@ -11,11 +11,13 @@ from markupsafe import Markup
 
 from feedrate.bench.profiling.explained import Explained
 from feedrate.bench.record import RunRecord
+from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import pagekit, text, units
 from feedrate.reports.compare import Comparison, Row
 from feedrate.reports.figures import figures
 from feedrate.reports.metrics import METRICS
 from feedrate.reports.profiles import heading, timelines
+from feedrate.reports.versus import Line, Side, change_text, versus
 
 
 def render(
@@ -30,6 +32,7 @@ def render(
     page: str = pagekit.template("report.html").render(
         answer=text.answer(comparison),
         unlike=text.unlike(comparison),
+        against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
         table=table(comparison),
         cards=[card(row) for row in comparison.rows],
@@ -57,6 +60,28 @@ class Cell:
     text: str
     value: float | None
     """What it is sorted by."""
+
+
+def against_first(comparison: Comparison) -> list[tuple[str, list[list[str]], str]]:
+    """Every other run against the first: (which, its lines, why there are none)."""
+    if len(comparison.runs) < 2:
+        return []
+    (name, first), *others = comparison.runs
+    found: list[tuple[str, list[list[str]], str]] = []
+    for other, record in others:
+        title = f"{other} against {name}"
+        try:
+            lines = versus(Side(name, first, None), Side(other, record, None))
+        except FeedrateError as error:
+            found.append((title, [], str(error)))
+        else:
+            found.append((title, [_line(line) for line in lines if line.metric.in_table], ""))
+    return found
+
+
+def _line(line: Line) -> list[str]:
+    numbers = [line.metric.text(line.base_mean), line.metric.text(line.head_mean), change_text(line)]
+    return [line.head, str(line.batch_size), line.metric.title, *numbers, line.word, str(line.verdict.change.n)]
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:

@@ -280,3 +280,23 @@ def test_profiles_are_printed_where_all_results_are(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(console, "out", shared)
     console.print_profiles([explain(_profile())])
     assert "input-bound: fetch" in shared.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_several_runs_are_judged_against_the_first_and_what_differs_is_said() -> None:
+    slower = replace(
+        RUN,
+        environment=replace(RUN.environment, gpu="B GPU"),
+        trials=tuple(trial("fast", "train", rate, number) for number, rate in enumerate((390, 400, 410))),
+    )
+    comparison = compare([(Path("a"), RUN), (Path("b"), slower)])
+    [(title, lines, why)] = html.against_first(comparison)
+    assert (title, why) == ("b against a", "")
+    [line] = [line for line in lines if line[2] == "Training"]
+    assert (line[0], line[3], line[4], line[6]) == ("fast", "800 rows/s", "400 rows/s", "slower")
+    page = html.render(comparison, made_at=AT)
+    assert "Run against run" in page
+    assert "the runs differ in GPU (A GPU in a, B GPU in b)" in page
+    other = replace(slower, dataset=replace(slower.dataset, fingerprint="f" * 16))
+    [(_, lines, why)] = html.against_first(compare([(Path("a"), RUN), (Path("b"), other)]))
+    assert lines == []
+    assert "must not be compared" in why
