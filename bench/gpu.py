@@ -79,9 +79,10 @@ class NvmlDevice:
     def sample(self, at: float) -> GpuSample:
         """What of it the device does not tell is None."""
         nvml, handle = self.nvml, self.handle
-        gpm, since, self._before = None, self._before, at
-        if self.gpm is not None:
-            gpm = self._asked(self.gpm.read)
+        gpm = self._asked(self.gpm.read) if self.gpm is not None else None
+        since = self._before
+        if gpm is not None:  # else the next one is of this stretch, too
+            self._before = at
         return GpuSample(
             at=at,
             busy_fraction=self._asked(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
@@ -131,7 +132,7 @@ def summary(
         gpm=_gpm_within(samples, windows),
         at_s=tuple(round(sample.at - windows[0][0], 3) for sample in within),
         busy=tuple(sample.busy_fraction for sample in within),
-        sm_active=tuple(sample.gpm.sm_active for sample in within if sample.gpm),
+        sm_active=tuple(sample.gpm.sm_active if sample.gpm else None for sample in within),
     )
 
 

@@ -118,7 +118,7 @@ class GpuRecord:
     gpm: GpmValues | None = None
     """Means over the stretches between samples that lie within a timed epoch, from NVML's GPM; None where the device has none."""
     sm_active: tuple[float | None, ...] = ()
-    """GPM's SM activity at the same times as `busy`; empty without GPM."""
+    """GPM's SM activity at the same times as `busy`; None without GPM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
@@ -116,7 +117,7 @@ class NVTabularLoader:
         try:
             yield from self._iterator
         except Exception as error:  # whatever its thread met in the files
-            because = f": {found}, which it does not take" if (found := _not_taken(self._split)) else ""
+            because = f"; {found}, which it does not take" if (found := _not_taken(self._split)) else ""
             raise FeedrateError(
                 f"nvtabular cannot load these rows ({type(error).__name__}: {error}){because}"
             ) from error
@@ -200,13 +201,26 @@ def _row_bytes(split: Split, *, cpu: bool) -> float:
     groups = read_groups(split)
     if not cpu:
         return sum(group.nbytes for group in groups) / max(split.rows, 1)
-    first = pq.ParquetFile(groups[0].file).read_row_group(0, columns=list(split.schema.columns)).to_pandas()
-    return float(first.memory_usage(deep=True).sum()) / len(first)
+    sample = next((group for group in groups if group.rows), None)
+    if sample is None:
+        return 1.0
+    file = pq.ParquetFile(sample.file)
+    frame = file.read_row_group(sample.number, columns=list(split.schema.columns)).to_pandas()
+    longest = max(group.nbytes / group.rows for group in groups if group.rows)  # rows of longer lists may come later
+    return float(frame.memory_usage(deep=True).sum()) / sample.rows * longest / (sample.nbytes / sample.rows)
 
 
 def _not_taken(split: Split) -> str:
-    """The first row group with lists that the library stumbles over: null ones, or nothing but empty ones."""
-    for group in read_groups(split):
+    """The first row group with lists that the library stumbles over: null ones, or nothing but empty ones. Empty where it has none,
+    or cannot be read at all, which the library has said already."""
+    try:
+        return next(_stumbling(split), "")
+    except (OSError, pa.ArrowException):
+        return ""
+
+
+def _stumbling(split: Split) -> Iterator[str]:
+    for group in (group for group in read_groups(split) if group.rows):
         for column in split.schema.multi_hot:
             lists = pq.ParquetFile(group.file).read_row_group(group.number, columns=[column.name])[column.name]
             found = (
@@ -217,8 +231,7 @@ def _not_taken(split: Split) -> str:
                 else "only empty lists"
             )
             if found:
-                return f"{column.name!r} has {found} in row group {group.number} of {group.file.name}"
-    return ""
+                yield f"{column.name!r} has {found} in row group {group.number} of {group.file.name}"
 
 
 def _chunk_bytes(config: LoaderConfig, *, cpu: bool) -> int:

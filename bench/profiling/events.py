@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -65,11 +65,18 @@ class Events:
     """What is looked at: see window_of."""
 
 
-def window_of(ranges: Iterable[Range], work: Iterable[Span], main: str) -> tuple[float, float]:
-    """From the end of the first step, in which a profiler starts up (70 ms of nsys), until the last one's work is done."""
+def window_of(
+    ranges: Iterable[Range], work: Sequence[Kernel | Copy], calls: Iterable[Call], main: str
+) -> tuple[float, float]:
+    """From the end of the first step on the host, in which a profiler starts up (70 ms of nsys), until the work that was launched
+    within the last one is done. The device is still at the first step's work when it begins: with few steps of a busy device that
+    makes a step look longer, by up to its own length over their number.
+    """
     own = [span for span in ranges if span.thread == main and span.name in ("next", "step")]
     steps = [span for span in own if span.name == "step"]
     if not own:
         return 0.0, 0.0
-    begin = steps[0].end_s if len(steps) > 1 else min(span.start_s for span in own)
-    return begin, max(*(span.end_s for span in own), *(span.end_s for span in work), begin)
+    begin, last = min(span.start_s for span in own), max(span.end_s for span in own)
+    launched = {call.correlation: call.start_s for call in calls if call.correlation}
+    done = (span.end_s for span in work if launched.get(span.correlation, span.start_s) <= last)
+    return steps[0].end_s if len(steps) > 1 else begin, max(last, *done, last)

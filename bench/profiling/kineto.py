@@ -29,17 +29,18 @@ def read_trace(path: Path, *, thread: int) -> Events:
         for event in kinds.get("kernel", [])
     )
     copies = tuple(_copy(event) for kind in ("gpu_memcpy", "gpu_memset") for event in kinds.get(kind, []))
+    calls = tuple(
+        Call(**_times(event), name=event["name"], thread=names(event["tid"]), correlation=_correlation(event))
+        for kind in ("cuda_runtime", "cuda_driver")
+        for event in kinds.get(kind, [])
+    )
     return Events(
         kernels=kernels,
         copies=copies,
         ranges=ranges,
-        calls=tuple(
-            Call(**_times(event), name=event["name"], thread=names(event["tid"]), correlation=_correlation(event))
-            for kind in ("cuda_runtime", "cuda_driver")
-            for event in kinds.get(kind, [])
-        ),
+        calls=calls,
         main_thread="main",
-        window=window_of(ranges, (*kernels, *copies), "main"),
+        window=window_of(ranges, (*kernels, *copies), calls, "main"),
     )
 
 

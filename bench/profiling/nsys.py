@@ -96,13 +96,14 @@ def read_sqlite(path: Path, *, domain: str, thread: int) -> Events:
         named = _Threads(base, tables, strings, thread)
         ranges = _ranges(base, tables, strings, named, domain)
         kernels, copies = _kernels(base, tables, strings), _copies(base, tables)
+        calls = _calls(base, tables, strings, named)
         return Events(
             kernels=kernels,
             copies=copies,
             ranges=ranges,
-            calls=_calls(base, tables, strings, named),
+            calls=calls,
             main_thread="main",
-            window=window_of(ranges, (*kernels, *copies), "main"),
+            window=window_of(ranges, (*kernels, *copies), calls, "main"),
         )
 
 

@@ -97,6 +97,7 @@ def test_a_thread_that_dies_unnoticed_is_an_error_and_no_hang(planted: Split, mo
     consumer.start()
     consumer.join(30)
     assert not consumer.is_alive(), "hangs"
+    assert waiting.is_set()
     assert died.is_set()
     assert re.match(r"nvtabular's own thread ended after [\d,]+ of 10,007 rows", str(found[0]))
 
