@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.names import plain
 from feedrate.reports.versus import Gate, read_gates
 
 FAIL_IF, BASELINE = "--feedrate-fail-if", "--feedrate-baseline"
@@ -107,6 +108,19 @@ def unmeasured(baseline: Baseline, results: Sequence[Mapping[str, Any]]) -> list
     ]
 
 
+def lost(baseline: Baseline, ran: Collection[str]) -> list[str]:
+    """A sentence for each test of the saved run that is of a file which has run, and has not run itself: it may be what is slow.
+
+    ran: ids of the tests that timed a loader.
+    """
+    files = {test.partition("::")[0] for test in ran}
+    return [
+        f"{plain(test)} was measured in {baseline.path}, and is not any more"
+        for test, info in baseline.saved.items()
+        if test.partition("::")[0] in files and test not in ran and any(gate.metric in info for gate in baseline.gates)
+    ]
+
+
 def _refuse_untimed(config: pytest.Config) -> None:
     """Where pytest-benchmark is told not to time, there is one cold epoch or none."""
     enabled, only = (config.getoption(f"benchmark_{name}", False) for name in ("enable", "only"))
@@ -142,7 +156,12 @@ def _read_saved(path: Path) -> dict[str, dict[str, Any]]:
         raise FeedrateError(
             f"{BASELINE} is {str(path)!r}, which is no file of pytest-benchmark ({error}): --benchmark-json=FILE makes one"
         ) from error
-    return {one.fullname: one.extra_info for one in run.benchmarks}
+    return {one.fullname: {name: _shown(value) for name, value in one.extra_info.items()} for one in run.benchmarks}
+
+
+def _shown(value: Any) -> Any:
+    """Text of a file from elsewhere, fit for a terminal."""
+    return plain(value)[:200] if isinstance(value, str) else value
 
 
 def _failure(gate: Gate, before: Any, found: Mapping[str, Any]) -> str:

@@ -30,7 +30,9 @@ def main() -> None:
     try:
         app()
     except (FeedrateError, OSError) as error:
-        print(f"feedrate: {error}", file=sys.stderr)
+        from feedrate.reports.names import plain
+
+        print(f"feedrate: {plain(' '.join(str(error).split()))}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -304,6 +306,10 @@ def report(
     console.check_format(form)
     if output and output.is_dir():
         raise FeedrateError(f"-o is {output}, which is a folder: name a file in it")
+    if output and form in ("markdown", "csv", "json") and output.suffix not in (".html", ".htm"):
+        raise FeedrateError(
+            f"-o is {output}, but names the page: `feedrate report RUN --format {form} > {output}` writes the text"
+        )
     if form == "parquet" and output is None:
         raise FeedrateError("--format parquet is no text: name a file with -o FILE")
     comparison = compare([(run, store.read(run)) for run in runs])

@@ -77,7 +77,7 @@ def _checker(
         dataset = author.prepared(asked, _cache_folder(config, tmp_path_factory))
         base = _comparable(baseline, request.node, author.settings(asked, dataset)) if baseline else {}
         found = author.timed(asked, benchmark, dataset)
-        config.stash[RESULTS].append({"test": request.node.name, **found})
+        config.stash[RESULTS].append({"test": request.node.name, "nodeid": request.node.nodeid, **found})
         if baseline:
             _gate(baseline, base, found)
         return found
@@ -122,7 +122,9 @@ def _unmeasured(config: pytest.Config) -> list[str]:
     from feedrate.bench import author_gate
 
     results: list[dict[str, Any]] = config.stash[RESULTS]
-    return author_gate.unmeasured(baseline, results)
+    narrowed = config.option.keyword or config.option.markexpr or any("::" in word for word in config.args)
+    gone = [] if narrowed else author_gate.lost(baseline, {found["nodeid"] for found in results})
+    return [*author_gate.unmeasured(baseline, results), *gone]
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:

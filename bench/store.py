@@ -25,15 +25,17 @@ def read(run: Path) -> RunRecord:
     try:
         content = path.read_bytes()
         version = msgspec.json.decode(content, type=_Version).schema_version
-        if version > SCHEMA_VERSION:
-            raise FeedrateError(
-                f"{path} has schema version {version}, and this feedrate reads up to {SCHEMA_VERSION}: update feedrate"
-            )
-        return msgspec.json.decode(content, type=RunRecord)
+        if version <= SCHEMA_VERSION:
+            return msgspec.json.decode(content, type=RunRecord)
+    except FeedrateError as error:  # of a setting in it that cannot be
+        raise FeedrateError(f"{path} is not a run record: {error}") from error
     except FileNotFoundError:
         raise FeedrateError(f"{path} does not exist: `feedrate run DATA -o {run}` makes it") from None
     except (OSError, msgspec.DecodeError) as error:
         raise FeedrateError(f"{path} is not a run record: {error}") from error
+    raise FeedrateError(
+        f"{path} has schema version {version}, and this feedrate reads up to {SCHEMA_VERSION}: update feedrate"
+    )
 
 
 def write(run: Path, record: RunRecord) -> None:

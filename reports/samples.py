@@ -89,7 +89,7 @@ def _of_trial(name: str, run: RunRecord, trial: TrialResult) -> dict[str, Any]:
         **{f"model_{field}": _listed(getattr(spec.model, field)) for field in MODEL},
         "status": trial.status,
         "detail": trial.detail,
-        **{metric.name: metric.of(trial) if metric.mode == spec.mode else None for metric in METRICS},
+        **{metric.name: _float(metric.of(trial)) if metric.mode == spec.mode else None for metric in METRICS},
     }
 
 
@@ -117,6 +117,10 @@ def _steps(trial: TrialResult, number: int) -> dict[str, Any]:
 
 def _listed(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _at(values: tuple[float, ...] | None, number: int) -> float | None:

@@ -6,6 +6,12 @@ from pathlib import Path
 
 from feedrate.bench.record import MOST_ROWS_PER_S, RunRecord
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.metrics import METRICS
+
+GREATEST = 1e18
+"""Of any measurement: bytes of an exabyte."""
+HAIR = 1e-6
+"""Seconds that rounding may add."""
 
 
 def refuse_impossible(path: Path, record: RunRecord) -> None:
@@ -17,3 +23,14 @@ def refuse_impossible(path: Path, record: RunRecord) -> None:
                     f"{path}: trials[{number}] has an epoch of {epoch.rows:,} rows in {epoch.wall_s:g} s, which cannot be: "
                     "`feedrate validate` says what else is wrong with it"
                 )
+            if not 0 <= epoch.wait_s <= epoch.wall_s + HAIR:
+                raise FeedrateError(
+                    f"{path}: trials[{number}] waited {epoch.wait_s:g} of {epoch.wall_s:g} s, which cannot be: "
+                    "`feedrate validate` says what else is wrong with it"
+                )
+        for metric in METRICS:
+            value = metric.of(trial)
+            if value is not None and not abs(value) < GREATEST:
+                raise FeedrateError(f"{path}: trials[{number}] has {value:g} as {metric.name}, which cannot be")
+        if any(not 0 <= value <= 1 for value in trial.auc or ()):
+            raise FeedrateError(f"{path}: trials[{number}] has an AUC outside of 0 to 1")

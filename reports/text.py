@@ -29,6 +29,9 @@ WORDS = {"more": "faster", "less": "slower"}
 
 def answer(comparison: Comparison) -> str:
     """The result in a sentence."""
+    others = [one for one in differences([run for _, run in comparison.runs]) if one.kind == "task"]
+    if others:
+        return f"These runs must not be compared, for they differ in {', '.join(one.what for one in others)}."
     places = dict.fromkeys(_place(run) for _, run in comparison.runs)
     place = " and ".join(places)
     rows = [row for row in comparison.rows if row.mean("train_rows_per_s")]
@@ -122,7 +125,7 @@ def markdown(comparison: Comparison) -> str:
         _markdown_line(["---"] + ["---:"] * (len(head) - 1)),
     ]
     lines += [_markdown_line(line) for line in body]
-    lines += ["", *(f"- {in_markdown(note)}" for note in notes(comparison))]
+    lines += ["", *(f"- <!-- -->{in_markdown(note)}" for note in notes(comparison))]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -14,6 +14,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
 from feedrate.reports.differences import Kind, differences
 from feedrate.reports.metrics import BY_NAME, METRICS, Metric
+from feedrate.reports.sane import refuse_impossible
 
 EFFECTS = {
     "auc": 0.001,
@@ -92,6 +93,7 @@ def read_side(text: str) -> Side:
     """`RUN`, or `RUN@LOADER` for one loader of it."""
     path, _, loader = text.partition("@")
     record = store.read(Path(path))
+    refuse_impossible(Path(path), record)
     loaders = sorted({trial.spec.loader for trial in record.trials})
     if loader and loader not in loaders:
         raise FeedrateError(f"{path} has no loader {loader!r}: it has {', '.join(loaders)}")

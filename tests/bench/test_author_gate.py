@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from feedrate.bench.author_gate import GATED, Baseline, comparable, failures, other_machine, unmeasured
+from feedrate.bench.author_gate import GATED, Baseline, comparable, failures, lost, other_machine, unmeasured
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.versus import read_gates
 
@@ -90,3 +90,15 @@ def test_a_condition_needs_one_test_that_measures_it() -> None:
     [sentence] = unmeasured(baseline, [load])
     assert sentence.endswith("'auc<-0.1', but no test has measured auc: it is not measured in mode load")
     assert len(unmeasured(baseline, [])) == 2
+
+
+def test_a_saved_test_that_is_gone_from_a_file_that_ran_is_named() -> None:
+    saved = {
+        "a.py::one": {"rows_per_s": 1.0},
+        "a.py::two": {"rows_per_s": 1.0},
+        "b.py::three": {"rows_per_s": 1.0},
+        "a.py::other": {},
+    }
+    baseline = Baseline(gates=read_gates("rows_per_s<-10%", metrics=GATED), path=Path("saved.json"), saved=saved)
+    assert lost(baseline, {"a.py::one"}) == ["a.py::two was measured in saved.json, and is not any more"]
+    assert lost(baseline, {"a.py::one", "a.py::two"}) == []

@@ -241,3 +241,47 @@ def test_several_runs_replace_no_page_of_one(tmp_path: Path, capsys: pytest.Capt
     assert "the runs differ in GPU (A GPU in a, B GPU in b)" in capsys.readouterr().out
     with pytest.raises(FeedrateError, match="which is a folder: name a file in it"):
         cli.app(["report", str(tmp_path / "a"), "-o", str(tmp_path)], standalone_mode=False)
+
+
+def test_numbers_that_cannot_be_are_refused_by_compare_and_its_gate(tmp_path: Path) -> None:
+    store.write(tmp_path / "base", RUN)
+    for name, one in {
+        "first_batch_s": replace(RUN.trials[0], first_batch_s=1e308),
+        "AUC": replace(RUN.trials[0], auc=(0.5, 7.0)),
+    }.items():
+        store.write(tmp_path / "head", record(one))
+        for words in (
+            ["compare", str(tmp_path / "base"), str(tmp_path / "head"), "--fail-if", "rows_per_s<-5%"],
+            ["report", str(tmp_path / "head")],
+        ):
+            with pytest.raises(FeedrateError, match=name):
+                cli.app(words, standalone_mode=False)
+
+
+def test_an_error_that_quotes_a_record_does_not_steer_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.write(tmp_path, record(trial(HOSTILE, "train", 10)))
+    monkeypatch.setattr(sys, "argv", ["feedrate", "compare", f"{tmp_path}@x", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = capsys.readouterr().err
+    assert "has no loader 'x'" in said
+    assert "\x1b" not in said
+    assert said.count("\n") == 1
+
+
+def test_the_text_of_a_report_is_not_written_over_by_its_page(tmp_path: Path) -> None:
+    store.write(tmp_path / "a", RUN)
+    with pytest.raises(FeedrateError, match="names the page"):
+        cli.app(
+            ["report", str(tmp_path / "a"), "--format", "csv", "-o", str(tmp_path / "x.csv")], standalone_mode=False
+        )
+
+
+def test_runs_of_two_tasks_have_no_answer_together() -> None:
+    other = replace(RUN, dataset=replace(RUN.dataset, fingerprint="f" * 16))
+    assert (
+        text.answer(compare([(Path("a"), RUN), (Path("b"), other)]))
+        == "These runs must not be compared, for they differ in dataset."
+    )
