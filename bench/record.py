@@ -149,6 +149,8 @@ class HarnessRecord:
 
 MOST_ROWS_PER_S = 1e13
 """No device reads a byte for each of so many rows."""
+HAIR = 1e-6
+"""What rounding may add to a share, or to seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from feedrate.bench.record import MOST_ROWS_PER_S, SCHEMA_VERSION, RunRecord, TrialResult
+from feedrate.bench.record import HAIR, MOST_ROWS_PER_S, SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
 MOST_BYTES = 200_000_000
@@ -37,8 +37,6 @@ NOT_NEGATIVE = (
     "first_epochs",
     "loss",
 )
-HAIR = 1e-6
-"""What rounding may add."""
 
 
 def faults(file: Path) -> list[str]:

@@ -65,7 +65,7 @@ def read(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[P
             record = store.read(path)
             moment(path, record)
             refuse_impossible(path, record)
-        except (FeedrateError, RecursionError, ValueError, OverflowError) as error:
+        except (FeedrateError, RecursionError, ValueError, ArithmeticError) as error:
             warn(f"left out: {plain(' '.join(str(error).split()))}")
         else:
             yield path, record

@@ -20,8 +20,6 @@ from feedrate.reports.names import plain, short
 from feedrate.reports.versus import EFFECTS
 
 MEASURED = tuple(metric for metric in METRICS if metric.in_table)
-GREATEST = 1e30
-"""No quantity here is beyond it in any unit: what is comes of a forged or broken record, and would overflow."""
 LEAST = 1e-30
 """Where logarithms are taken: at or below it nothing was measured."""
 
@@ -108,13 +106,8 @@ def history(folder: Path, warn: Callable[[str], None]) -> History:
     points: dict[Key, list[Point]] = defaultdict(list)
     runs = trials = 0
     for path, record in archive.read(archive.find(folder), warn):
-        try:
-            found = list(points_of(path, record))
-        except (ArithmeticError, ValueError) as error:
-            warn(f"left out: {plain(str(path))} holds numbers that cannot be: {error}")
-            continue
         runs, trials = runs + 1, trials + len(record.trials)
-        for key, point in found:
+        for key, point in points_of(path, record):
             points[key].append(point)
     if not runs:
         raise FeedrateError(f"{plain(str(folder))} has no record that can be read")
@@ -122,7 +115,7 @@ def history(folder: Path, warn: Callable[[str], None]) -> History:
 
 
 def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
-    """One for each series that a run adds to. Raises ArithmeticError or ValueError for numbers that cannot be."""
+    """One for each series that a run adds to."""
     where, when = archive.place(record), archive.moment(path, record)
     values: dict[Key, list[float]] = defaultdict(list)
     versions: dict[str, dict[str, str]] = {}
@@ -135,8 +128,6 @@ def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
         for number, metric in enumerate(MEASURED):
             value = metric.of(trial) if metric.mode == trial.spec.mode else None
             if value is not None:
-                if not abs(value) < GREATEST:
-                    raise ValueError(f"{metric.name} is {value:g}")
                 values[setting, number, loader].append(value)
     for key, measured in values.items():
         yield key, Point(when, estimate(measured), versions[key[2]])

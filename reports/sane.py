@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from feedrate.bench.record import MOST_ROWS_PER_S, RunRecord
+from feedrate.bench.record import HAIR, MOST_ROWS_PER_S, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.metrics import METRICS
 
 GREATEST = 1e18
 """Of any measurement: bytes of an exabyte."""
-HAIR = 1e-6
-"""Seconds that rounding may add."""
+MEASURED = tuple(metric for metric in METRICS if not re.fullmatch(r"wait_(p\d+|max)_s", metric.name))
+"""Without the percentiles of waits, each of which would sort them: their extremes bound them all."""
 
 
 def refuse_impossible(path: Path, record: RunRecord) -> None:
@@ -28,9 +30,14 @@ def refuse_impossible(path: Path, record: RunRecord) -> None:
                     f"{path}: trials[{number}] waited {epoch.wait_s:g} of {epoch.wall_s:g} s, which cannot be: "
                     "`feedrate validate` says what else is wrong with it"
                 )
-        for metric in METRICS:
-            value = metric.of(trial)
+        for name, value in _values(trial):
             if value is not None and not abs(value) < GREATEST:
-                raise FeedrateError(f"{path}: trials[{number}] has {value:g} as {metric.name}, which cannot be")
+                raise FeedrateError(f"{path}: trials[{number}] has {value:g} as {name}, which cannot be")
         if any(not 0 <= value <= 1 for value in trial.auc or ()):
             raise FeedrateError(f"{path}: trials[{number}] has an AUC outside of 0 to 1")
+
+
+def _values(trial: TrialResult) -> Iterator[tuple[str, float | None]]:
+    yield from ((metric.name, metric.of(trial)) for metric in MEASURED)
+    if trial.step_wait_s:
+        yield from (("step_wait_s", value) for value in (min(trial.step_wait_s), max(trial.step_wait_s)))

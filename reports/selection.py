@@ -9,8 +9,7 @@ from pathlib import Path
 from feedrate.bench.record import RunRecord, TrialResult
 from feedrate.reports import archive
 from feedrate.reports.archive import Moment, Place
-from feedrate.reports.history import points_of
-from feedrate.reports.names import plain, short
+from feedrate.reports.names import short
 
 Key = tuple[Place, str, int, str, str]
 """Place, settings, batch size, loader, mode."""
@@ -40,11 +39,6 @@ def select(paths: Sequence[Path], warn: Callable[[str], None]) -> Selection:
     newest: dict[Key, tuple[bool, Moment]] = {}
     whole = 0
     for path, record in archive.read(paths, warn):
-        try:
-            list(points_of(path, record))
-        except (ArithmeticError, ValueError) as error:
-            warn(f"left out: {plain(str(path))} holds numbers that cannot be: {error}")
-            continue
         whole += 1
         when = archive.moment(path, record)
         for trial in record.trials:

@@ -177,10 +177,7 @@ def _pageable(case: Case) -> Finding | None:
 def _synchronising(case: Case) -> Finding | None:
     rows = case.profile.synchronisations
     share = sum(row.seconds for row in rows) / case.profile.window_s if rows else 0.0
-    if (
-        share < SYNCHRONISING
-        or case.idle_in("next", "to_device", "forward", "backward", "optimizer", "step", "") < WAITING
-    ):
+    if share < SYNCHRONISING or case.idle_in("next", "to_device", *STEPS_RANGES, "") < WAITING:
         return None
     return Finding(
         cause="synchronisation in the loop",

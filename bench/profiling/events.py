@@ -79,4 +79,4 @@ def window_of(
     begin, last = min(span.start_s for span in own), max(span.end_s for span in own)
     launched = {call.correlation: call.start_s for call in calls if call.correlation}
     done = (span.end_s for span in work if launched.get(span.correlation, span.start_s) <= last)
-    return steps[0].end_s if len(steps) > 1 else begin, max(last, *done, last)
+    return steps[0].end_s if len(steps) > 1 else begin, max([last, *done])
