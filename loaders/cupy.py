@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,9 +27,12 @@ from feedrate.loaders.decode import ArrowDecoder, CudfDecoder, Decoder, Group, h
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
-from feedrate.loaders.resident import DeviceRows, HostRows
+from feedrate.loaders.resident import DeviceRows
 from feedrate.loaders.streaming import Reads, StreamedRows, reads_within, window_rows_for
 from feedrate.loaders.windows import DeviceMixer, HostMixer
+
+if TYPE_CHECKING:
+    from feedrate.loaders.host_rows import HostRows
 
 RESIDENT_COPIES = 4
 """Columns' worth of memory that a resident shard takes: as read, packed, and two epochs of it."""
@@ -171,6 +174,8 @@ class CupyLoader:
                 return self._stream(groups, split.schema, budget_bytes, window_rows, decode)
         columns = read_columns(split)
         if self.device == "cpu":
+            from feedrate.loaders.host_rows import HostRows  # brings Numba, which only it needs
+
             return HostRows(columns, config)
         there = columns.to(self.device)
         layout = choose_layout(there)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch, Schema
-from feedrate.loaders.columns import Columns, take_positions
+from feedrate.loaders.columns import Columns
 
 LINE_BYTES = 16
 """Rows are padded to a multiple of it: what a GPU's thread loads at once, and a quarter of a CPU's cache line."""
@@ -96,35 +96,6 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """A split's rows in host memory."""
-
-    layout: Layout
-    rows: np.ndarray
-    """layout.dtype [rows]."""
-    values: dict[str, torch.Tensor]
-    """Of pointed bags: int32 [N]."""
-
-    def take(self, order: np.ndarray, batch_size: int) -> Ordered:
-        """The rows at these positions (int64 [N]), in that order, in fresh memory."""
-        layout = self.layout
-        # "clip" looks at no position: NumPy's own check costs a fifth of the gather, and ours are all within the rows
-        taken = _whole_rows(self.rows).take(order, mode="clip").view(layout.dtype)
-        flat = [torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat]
-        found = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
-        found |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
-        bags = [found[name] for name in layout.bags]
-        sums = [offsets.numpy() for _, offsets in bags]
-        bounds = [np.append(offsets[:-1:batch_size], offsets[-1]) for offsets in sums]
-        return Ordered(
-            flat,
-            [torch.from_numpy(_from_zero(offsets, batch_size)) for offsets in sums],
-            [values for values, _ in bags],
-            [bound.tolist() for bound in bounds],
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Ordered:
     """Rows in their order, to be cut into batches."""
 
@@ -161,27 +132,6 @@ def _named(names: Sequence[str], columns: Sequence[Iterable[Any]]) -> Iterator[d
     """For each batch its part of each column by name. It is all maps because a small batch costs the host more than the device."""
     rows: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else itertools.repeat(())
     return map(dict, map(zip, itertools.repeat(names), rows))
-
-
-def _from_zero(offsets: np.ndarray, size: int) -> np.ndarray:
-    """Offsets [rows + 1] to [rows + batches]: B + 1 for each batch of B rows, each batch's from 0."""
-    rows, step = len(offsets) - 1, offsets.strides[0]
-    if rows <= size:
-        return offsets
-    full = rows // size
-    windows = np.lib.stride_tricks.as_strided(offsets, (full, size + 1), (size * step, step))
-    parts = [(windows - windows[:, :1]).ravel()]
-    if rows % size:
-        parts.append(offsets[full * size :] - offsets[full * size])
-    return np.concatenate(parts)
-
-
-def pack(columns: Columns) -> Packed:
-    """Choose the layout for these columns, and write their rows in it."""
-    layout = choose_layout(columns)
-    rows = torch.from_numpy(np.zeros((columns.rows, layout.row_bytes), np.uint8))  # NumPy asks for huge pages
-    write_rows(columns, layout, rows)
-    return Packed(layout, rows.numpy().view(layout.dtype)[:, 0], pointed_values(columns, layout))
 
 
 def pointed_values(columns: Columns, layout: Layout) -> dict[str, torch.Tensor]:
@@ -299,21 +249,3 @@ def _inline_type(values: torch.Tensor, offsets: torch.Tensor) -> tuple[np.dtype[
         if least >= 0 and greatest < np.iinfo(kind).max and size <= INLINE_BYTES:
             return np.dtype(kind), max(1, -(-size // 8))
     return None
-
-
-def _unpack_inline(taken: np.ndarray, bag: Inline) -> tuple[torch.Tensor, torch.Tensor]:
-    offsets = np.zeros(len(taken) + 1, np.int32)
-    np.cumsum(taken["#" + bag.name], out=offsets[1:])
-    codes = np.ascontiguousarray(taken[bag.name]).view(bag.stored).ravel()
-    values = np.subtract(np.compress(codes != 0, codes), 1, dtype=np.int32)
-    return torch.from_numpy(values), torch.from_numpy(offsets)
-
-
-def _fetch_pointed(taken: np.ndarray, bag: Pointed, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    starts, lengths = (torch.from_numpy(taken[name].copy()) for name in (bag.name, "#" + bag.name))
-    return take_positions(values, starts, lengths)
-
-
-def _whole_rows(rows: np.ndarray) -> np.ndarray:
-    """As one item a row, in a type that NumPy gathers fast."""
-    return rows.view(np.complex128 if rows.dtype.itemsize == 16 else f"V{rows.dtype.itemsize}")

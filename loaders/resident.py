@@ -1,10 +1,9 @@
-"""A shard that stays in memory, and its epochs: on a CUDA device shuffled whole by two kernels, on the CPU a batch at a time."""
+"""A shard that stays in a device's memory, and its epochs, each shuffled whole by two kernels. host_rows.py is the CPU's."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,54 +11,16 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch, LoaderConfig
-from feedrate.loaders.columns import Columns, draw_order, order_generator
+from feedrate.loaders.columns import Columns
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import order_words
-from feedrate.loaders.packing import Layout, Ordered, pack, pointed_values, write_rows
+from feedrate.loaders.packing import Layout, Ordered, pointed_values, write_rows
 from feedrate.loaders.phases import phase
 
-BLOCK_ROWS = 32_768
-"""That the CPU gathers at once, at least: what is written fits its caches."""
 BLOCK = 256
 """Batches whose views are made at once."""
 LARGEST = 2**31 - 1
 """Rows, and values of a bag column, that the kernels can number."""
-
-
-class HostRows:
-    """Packed rows in host memory. The next epoch's order is drawn in a thread while this one is delivered."""
-
-    def __init__(self, columns: Columns, config: LoaderConfig) -> None:
-        self._packed, self._config = pack(columns), config
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="order")
-        self._next: tuple[int, Future[torch.Tensor]] | None = None
-
-    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The epoch's batches from number `first` on."""
-        size = self._config.batch_size
-        order = self._order(epoch)
-        block = max(size, BLOCK_ROWS // size * size)  # small batches are cut from a larger gather
-        for start in range(first * size, len(order), block):
-            rows = order[start : start + block]
-            yield from self._packed.take(rows, size).cut(self._packed.layout, size, 0, -(-len(rows) // size))
-
-    def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """Positions of our rows."""
-        config, rows = self._config, len(self._packed.rows)
-        if not config.shuffle:
-            return np.arange(config.rank, rows, config.world_size)
-        drawn = self._next[1] if self._next and self._next[0] == epoch else self._draw(epoch)
-        order = drawn.result().numpy()
-        self._next = epoch + 1, self._draw(epoch + 1)
-        return np.ascontiguousarray(order[config.rank :: config.world_size])
-
-    def _draw(self, epoch: int) -> Future[torch.Tensor]:
-        # one call in the thread, without the interpreter's lock: each time it wanted that back it would wait 5 ms for it
-        rows, config = len(self._packed.rows), self._config
-        return self._thread.submit(draw_order, rows, order_generator(config.seed, epoch))
 
 
 class Kernels(Protocol):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import queue
 import sys
 import threading
+import weakref
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -87,7 +90,7 @@ def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, 
     rows = each + (config.rank < more)
     batches = -(-rows // config.batch_size)
     windows = max(1, -(-rows // window_rows))  # all about the same size: a small last one would mix worse
-    ends = tuple(accumulate(group.rows for group in order))
+    ends = tuple(itertools.accumulate(group.rows for group in order))
     return EpochPlan(tuple(order), ends, first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
 
 
@@ -134,7 +137,7 @@ def _largest_bytes(groups: Sequence[Group]) -> int:
 
 
 class StreamedRows:
-    """Epochs of a split that is never held whole."""
+    """Epochs of a split that is never held whole. An epoch's first windows are read while the last of the one before are consumed."""
 
     def __init__(
         self,
@@ -148,26 +151,46 @@ class StreamedRows:
         self._groups, self._config, self.window_rows = groups, config, window_rows
         self._decoder, self._mixer, self._reads = decoder, mixer, reads
         self._reader: Reader | None = None
+        self._at: tuple[int, int] | None = None
+        """(epoch, window) that the reader gives next."""
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on; windows before it are not read."""
-        self.close()  # the reader of an epoch that was left
-        plan, size = plan_epoch(self._groups, self._config, self.window_rows, epoch), self._config.batch_size
+        epoch = epoch if self._config.shuffle else 0  # then one is as the other
+        plan, size = self._plan(epoch), self._config.batch_size
         window, skipped = divmod(first * size, plan.window_rows)
-
-        def mix(parts: Sequence[Part], number: int) -> Any:
-            words = self._config.seed, epoch, number, self._config.rank
-            return self._mixer.mix(parts, int(np.random.SeedSequence(words).generate_state(1)[0]))
-
-        self._reader = reader = Reader(plan, window, self._decoder, self._reads, mix)
-        for mixed in reader:
+        reader = self._reader_at(epoch, window)
+        for number in range(window, plan.windows):
+            self._at = None
+            mixed = reader.next()
+            following = epoch + self._config.shuffle, 0
+            self._at = (epoch, number + 1) if number + 1 < plan.windows else following
             yield from self._mixer.batches(mixed, skipped // size)
             skipped = 0
+            del mixed  # or it would be held while the next one is waited for
 
     def close(self) -> None:
         if self._reader is not None:
-            self._reader.stop()
-            self._reader = None
+            self._stop()
+            self._reader = self._at = None
+
+    def _reader_at(self, epoch: int, window: int) -> Reader:
+        """The one there is, unless it is elsewhere: in an epoch that was left, for one."""
+        if self._reader is None or self._at != (epoch, window):
+            self.close()
+            mix = partial(_mix, self._mixer, self._config)
+            self._reader = Reader(self._plan, (epoch, window), self._decoder, self._reads, mix)
+            self._stop = weakref.finalize(self, self._reader.stop)
+        return self._reader
+
+    @property
+    def _plan(self) -> Callable[[int], EpochPlan]:
+        return partial(plan_epoch, self._groups, self._config, self.window_rows)
+
+
+def _mix(mixer: Mixer[Any], config: LoaderConfig, parts: Sequence[Part], epoch: int, window: int) -> Any:
+    words = config.seed, epoch, window, config.rank
+    return mixer.mix(parts, int(np.random.SeedSequence(words).generate_state(1)[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,33 +211,30 @@ class Reads:
 
 
 class Reader:
-    """Makes the windows of a plan in a thread, one ahead of the one that is consumed; others decode row groups for it."""
+    """Makes windows in a thread, epoch after epoch, one ahead of the one that is consumed; others decode row groups for it."""
 
     def __init__(
         self,
-        plan: EpochPlan,
-        window: int,
+        plan: Callable[[int], EpochPlan],
+        start: tuple[int, int],
         decoder: Decoder,
         reads: Reads,
-        mix: Callable[[Sequence[Part], int], Any],
+        mix: Callable[[Sequence[Part], int, int], Any],
     ) -> None:
+        """plan: an epoch's; start: (epoch, window); mix: parts, epoch and window to what is consumed."""
         self._plan, self._decoder, self._reads, self._mix = plan, decoder, reads, mix
         self._ready: queue.Queue[Any] = queue.Queue(1)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(window,), name="reader", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=start, name="reader", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Iterator[Any]:
-        """Raises what reading raised."""
-        while True:
-            with phase("wait"):
-                found = self._ready.get()
-            if found is None:
-                return
-            if isinstance(found, Exception):
-                raise found
-            yield found
-            del found  # or it would be held while the next one is waited for
+    def next(self) -> Any:
+        """The next window. Raises what reading raised."""
+        with phase("wait"):
+            found = self._ready.get()
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def stop(self) -> None:
         """Wait until the thread has ended."""
@@ -225,52 +245,93 @@ class Reader:
             except queue.Empty:
                 self._thread.join(0.01)
 
-    def _run(self, window: int) -> None:
+    def _run(self, epoch: int, window: int) -> None:
         pool = ThreadPoolExecutor(self._reads.threads, thread_name_prefix="decode")
-        usual_s = sys.getswitchinterval()
-        sys.setswitchinterval(min(usual_s, SWITCH_S))
         try:
-            for number, parts in self._windows(pool, window):
-                if self._stopped.is_set():
-                    return
-                with phase("shuffle", sum(part.end - part.begin for part in parts)):
-                    mixed = self._mix(parts, number)
-                self._ready.put(mixed)
-                del mixed  # or it would be held beside the next one
+            with often_switching():
+                ahead, plans = itertools.tee(self._plans(epoch, window))
+                coming = self._decoded(pool, ahead)
+                for plan in plans:
+                    self._make(plan, coming)
+                    if self._stopped.is_set():
+                        return
         except Exception as error:  # whatever it is, it belongs to the consumer
             self._ready.put(error)
-        else:
-            self._ready.put(None)
         finally:
             pool.shutdown(cancel_futures=True)
-            sys.setswitchinterval(usual_s)
 
-    def _windows(self, pool: ThreadPoolExecutor, first: int) -> Iterator[tuple[int, list[Part]]]:
-        """A window's last row group is kept: the next one may begin in it."""
-        pieces = {number: self._plan.pieces(number) for number in range(first, self._plan.windows)}
-        coming = self._decoded(pool, list(dict.fromkeys(piece.group for own in pieces.values() for piece in own)))
+    def _plans(self, epoch: int, window: int) -> Iterator[Pieces]:
+        """Epoch after epoch, as long as they have rows."""
+        while (plan := self._plan(epoch)).windows:
+            yield Pieces(epoch, {number: plan.pieces(number) for number in range(window, plan.windows)})
+            epoch, window = epoch + 1, 0
+
+    def _make(self, plan: Pieces, coming: Iterator[tuple[Group, Part]]) -> None:
+        """An epoch's windows. A window's last row group is kept: the next one may begin in it."""
         kept: dict[Group, Part] = {}
-        for number, own in pieces.items():
+        for number, own in plan.windows.items():
             while own[-1].group not in kept:
                 group, part = next(coming)
                 kept[group] = part
-            yield number, [kept[piece.group].cut(piece.begin, piece.end) for piece in own]
+            if self._stopped.is_set():
+                return
+            parts = [kept[piece.group].cut(piece.begin, piece.end) for piece in own]
+            with phase("shuffle", sum(part.end - part.begin for part in parts)):
+                mixed = self._mix(parts, plan.epoch, number)
             for piece in own[:-1]:
                 del kept[piece.group]
+            del parts
+            self._ready.put(mixed)
+            del mixed  # or it would be held beside the next one
 
-    def _decoded(self, pool: ThreadPoolExecutor, groups: Sequence[Group]) -> Iterator[tuple[Group, Part]]:
+    def _decoded(self, pool: ThreadPoolExecutor, plans: Iterator[Pieces]) -> Iterator[tuple[Group, Part]]:
         """In order, `ahead` reads at a time."""
         waiting: deque[tuple[Sequence[Group], Future[list[Part]]]] = deque()
-        for begin in range(0, len(groups), self._reads.groups):
-            own = groups[begin : begin + self._reads.groups]
+        for own in (own for plan in plans for own in plan.reads(self._reads.groups)):
             waiting.append((own, pool.submit(self._decoder.read, own)))
             if len(waiting) == self._reads.ahead:
                 yield from self._first(waiting)
-        while waiting:
-            yield from self._first(waiting)
 
     @staticmethod
     def _first(waiting: deque[tuple[Sequence[Group], Future[list[Part]]]]) -> Iterator[tuple[Group, Part]]:
         groups, decoded = waiting.popleft()
         with phase("wait"):
             return zip(groups, decoded.result(), strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What an epoch's windows are read from."""
+
+    epoch: int
+    windows: dict[int, list[Piece]]
+
+    def reads(self, size: int) -> Iterator[Sequence[Group]]:
+        """Its row groups in order, so many at a time."""
+        groups = list(dict.fromkeys(piece.group for own in self.windows.values() for piece in own))
+        return (groups[begin : begin + size] for begin in range(0, len(groups), size))
+
+
+class OftenSwitching:
+    """While a thread is within, Python lets its threads take turns more often; in the end, as often as before."""
+
+    def __init__(self) -> None:
+        self._lock, self._within, self._usual_s = threading.Lock(), 0, 0.0
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._within:
+                self._usual_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._usual_s, SWITCH_S))
+            self._within += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    sys.setswitchinterval(self._usual_s)
+
+
+often_switching = OftenSwitching()

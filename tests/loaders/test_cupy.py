@@ -20,9 +20,10 @@ from feedrate.loaders import CupyLoader
 from feedrate.loaders.base import LoaderConfig, Split
 from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.host_rows import HostRows, pack
 from feedrate.loaders.kernels import order_words, positions, source
-from feedrate.loaders.packing import INLINE_BYTES, choose_layout, pack
-from feedrate.loaders.resident import DeviceRows, HostRows
+from feedrate.loaders.packing import INLINE_BYTES, choose_layout
+from feedrate.loaders.resident import DeviceRows
 
 
 @given(any_columns(), st.data())

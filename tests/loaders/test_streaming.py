@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -176,7 +177,42 @@ def test_a_loaded_state_goes_on_without_reading_what_is_past(planted: Split, mon
     )
     after = torch.cat([batch.ids["row"] for batch in rest])
     assert torch.equal(torch.cat([*before, after]), whole)
-    assert len(read) < len(read_groups(planted))
+    plan = plan_epoch(read_groups(planted), LoaderConfig(batch_size=100, device="cpu", seed=4), 1500, epoch=0)
+    left = [
+        piece.group.number for window in range(3700 // plan.window_rows, plan.windows) for piece in plan.pieces(window)
+    ]
+    wanted = [number for number, following in pairwise([*left, None]) if number != following]
+    assert len(wanted) < len(plan.groups)
+    assert read[: len(wanted)] == wanted
+
+
+def test_an_epoch_s_first_window_is_read_before_it_is_asked_for(
+    planted: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened() -> CupyLoader:
+        return CupyLoader(planted, batch_size=100, device="cpu", memory_budget_bytes=BUDGET, window_rows=1500)
+
+    wanted = [[batch.ids["row"] for batch in opened().epoch(epoch)] for epoch in (0, 1, 2)]
+    loader = opened()
+    readers: list[object] = []
+    for epoch, rows in enumerate(wanted):
+        assert torch.equal(torch.cat([batch.ids["row"] for batch in loader]), torch.cat(rows)), epoch
+        readers += [thread for thread in threading.enumerate() if thread.name == "reader"]
+    assert len(set(readers)) == 1
+    del loader
+    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
+
+
+def test_python_s_threads_take_turns_as_before_once_the_last_reader_has_ended(planted: Split) -> None:
+    usual_s = sys.getswitchinterval()
+    loaders = [CupyLoader(planted, batch_size=100, device="cpu", memory_budget_bytes=BUDGET) for _ in range(2)]
+    for loader in loaders:
+        next(iter(loader))
+    assert sys.getswitchinterval() < usual_s
+    loaders[0].close()
+    assert sys.getswitchinterval() < usual_s
+    loaders[1].close()
+    assert sys.getswitchinterval() == pytest.approx(usual_s)
 
 
 def test_a_file_that_breaks_off_is_the_consumer_s_error_and_no_hang(small: Dataset, tmp_path: Path) -> None:

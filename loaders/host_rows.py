@@ -1,0 +1,129 @@
+"""A shard that stays in host memory: its rows packed, and gathered a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from feedrate.loaders.base import Batch, LoaderConfig
+from feedrate.loaders.columns import Columns, draw_order, order_generator, take_positions
+from feedrate.loaders.host_kernels import gather, unpack_bags
+from feedrate.loaders.packing import Inline, Layout, Ordered, Pointed, choose_layout, pointed_values, write_rows
+
+BLOCK_ROWS = 32_768
+"""That are gathered at once, at least: what is written fits the caches."""
+
+
+class HostRows:
+    """Packed rows in host memory. The next epoch's order is drawn in a thread while this one is delivered."""
+
+    def __init__(self, columns: Columns, config: LoaderConfig) -> None:
+        self._packed, self._config = pack(columns), config
+        for kind in (np.int32, np.int64):  # what an order may be: what is compiled for it is compiled now
+            self._packed.take(np.zeros(0, kind), config.batch_size)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="order")
+        self._next: tuple[int, Future[torch.Tensor]] | None = None
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The epoch's batches from number `first` on."""
+        size = self._config.batch_size
+        order = self._order(epoch)
+        block = max(size, BLOCK_ROWS // size * size)  # small batches are cut from a larger gather
+        for start in range(first * size, len(order), block):
+            rows = order[start : start + block]
+            yield from self._packed.take(rows, size).cut(self._packed.layout, size, 0, -(-len(rows) // size))
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Positions of our rows."""
+        config, rows = self._config, len(self._packed.rows)
+        if not config.shuffle:
+            return np.arange(config.rank, rows, config.world_size)
+        drawn = self._next[1] if self._next and self._next[0] == epoch else self._draw(epoch)
+        order = drawn.result().numpy()
+        self._next = epoch + 1, self._draw(epoch + 1)
+        return np.ascontiguousarray(order[config.rank :: config.world_size])
+
+    def _draw(self, epoch: int) -> Future[torch.Tensor]:
+        # one call in the thread, without the interpreter's lock: each time it wanted that back it would wait 5 ms for it
+        rows, config = len(self._packed.rows), self._config
+        return self._thread.submit(draw_order, rows, order_generator(config.seed, epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A split's rows in host memory."""
+
+    layout: Layout
+    rows: np.ndarray
+    """layout.dtype [rows]."""
+    values: dict[str, torch.Tensor]
+    """Of pointed bags: int32 [N]."""
+
+    def take(self, order: np.ndarray, batch_size: int) -> Ordered:
+        """The rows at these positions (int32 or int64 [N]), in that order, in fresh memory."""
+        layout = self.layout
+        taken = _gathered(self.rows, order)
+        flat = [torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat]
+        found = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
+        found |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
+        bags = [found[name] for name in layout.bags]
+        sums = [offsets.numpy() for _, offsets in bags]
+        bounds = [np.append(offsets[:-1:batch_size], offsets[-1]) for offsets in sums]
+        return Ordered(
+            flat,
+            [torch.from_numpy(_from_zero(offsets, batch_size)) for offsets in sums],
+            [values for values, _ in bags],
+            [bound.tolist() for bound in bounds],
+        )
+
+
+def pack(columns: Columns) -> Packed:
+    """Choose the layout for these columns, and write their rows in it."""
+    layout = choose_layout(columns)
+    rows = torch.from_numpy(np.zeros((columns.rows, layout.row_bytes), np.uint8))  # NumPy asks for huge pages
+    write_rows(columns, layout, rows)
+    return Packed(layout, rows.numpy().view(layout.dtype)[:, 0], pointed_values(columns, layout))
+
+
+def _from_zero(offsets: np.ndarray, size: int) -> np.ndarray:
+    """Offsets [rows + 1] to [rows + batches]: B + 1 for each batch of B rows, each batch's from 0."""
+    rows, step = len(offsets) - 1, offsets.strides[0]
+    if rows <= size:
+        return offsets
+    full = rows // size
+    windows = np.lib.stride_tricks.as_strided(offsets, (full, size + 1), (size * step, step))
+    parts = [(windows - windows[:, :1]).ravel()]
+    if rows % size:
+        parts.append(offsets[full * size :] - offsets[full * size])
+    return np.concatenate(parts)
+
+
+def _unpack_inline(taken: np.ndarray, bag: Inline) -> tuple[torch.Tensor, torch.Tensor]:
+    codes = np.ascontiguousarray(taken[bag.name]).view(bag.stored)
+    lengths = taken["#" + bag.name].copy()
+    count = int(lengths.sum(dtype=np.int64))
+    offsets, values = np.empty(len(taken) + 1, np.int32), np.empty(count + codes.shape[1], np.int32)
+    unpack_bags(codes, lengths, offsets, values)
+    return torch.from_numpy(values[:count]), torch.from_numpy(offsets)
+
+
+def _fetch_pointed(taken: np.ndarray, bag: Pointed, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    starts, lengths = (torch.from_numpy(taken[name].copy()) for name in (bag.name, "#" + bag.name))
+    return take_positions(values, starts, lengths)
+
+
+def _gathered(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The rows at these positions, each moved as one item."""
+    if rows.dtype.itemsize == 16:
+        taken = np.empty(len(order), np.complex128)
+        gather(rows.view(np.complex128), order, taken)
+    else:  # "clip" looks at no position: NumPy's own check costs a fifth of the gather, and ours are all within the rows
+        taken = rows.view(f"V{rows.dtype.itemsize}").take(order, mode="clip")
+    return taken.view(rows.dtype)
