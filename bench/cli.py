@@ -338,6 +338,7 @@ def profile(
     batch_size: Annotated[int, typer.Option(metavar="N", help="Rows a batch.")] = 32768,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     step: Annotated[str, typer.Option(help="eager or fast.")] = "eager",
+    hidden: Annotated[str, typer.Option(metavar="N,M", help="Units of the model's layers.")] = "128,128,128",
     memory_budget: Annotated[str, typer.Option(metavar="SIZE", help="As in `feedrate run`.")] = "",
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="After which a profile is given up.")] = 300.0,
 ) -> None:
@@ -347,9 +348,11 @@ def profile(
     """
     from feedrate.bench import console
     from feedrate.bench.profiling import session
+    from feedrate.bench.spec import ModelSpec
 
     asked = session.Asked(
-        steps=steps, profiler=profiler, batch_size=batch_size, device=device, step=step,
+        steps=steps, profiler=profiler, batch_size=batch_size, device=device,
+        model=ModelSpec(hidden=_numbers("--hidden", hidden), step=step),  # type: ignore[arg-type]  # it refuses what is none
         memory_budget_bytes=_size("--memory-budget", memory_budget), timeout_s=timeout,
     )  # fmt: skip
     console.print_profiles(session.run(loaders.split(","), data, output, asked))
@@ -457,12 +460,21 @@ def site(
 @app.command()
 def calibrate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    sampling: Annotated[
+        bool, typer.Option("--sampling", help="Measure what looking at a trial costs it, too.")
+    ] = False,
 ) -> None:
-    """Measure what feedrate itself costs a step, with a loader and a model that do nothing. Each run records the same."""
+    """Measure what feedrate itself costs a step, with a loader and a model that do nothing. Each run records the same.
+
+    And with --sampling, what is lost while a trial's memory and device are looked at ten times a second: about two minutes.
+    """
     from feedrate.bench import console, session
     from feedrate.bench.calibrate import measure
 
-    console.calibration(measure(session.found_device(device)))
+    found = session.found_device(device)
+    console.calibration(measure(found))
+    if sampling:
+        console.show_sampling(found)
 
 
 @app.command()

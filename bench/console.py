@@ -245,6 +245,20 @@ def calibration(found: HarnessRecord) -> None:
     out.print(f"so a loader at no cost would reach {units.rate(found.null_rows_per_s)} at batch 32768")
 
 
+def show_sampling(device: str) -> None:
+    """What looking at a trial costs it, for each kind of work."""
+    from feedrate.bench import sampling
+    from feedrate.bench.suite import WATCH_EVERY_S
+
+    for work in sampling.WORKS:
+        speed = sampling.cost(work, device)
+        out.print(
+            f"{work}: {speed.mean:.2%} of its speed while looked at every {WATCH_EVERY_S:g} s (95 % interval {speed.low:.2%} to "
+            f"{speed.high:.2%}; {sampling.PAIRS} pairs of blocks of {sampling.BLOCK_S:g} s)",
+            soft_wrap=True,
+        )
+
+
 def show_selftest(device: str, pairs: int, rounds: int) -> bool:
     """A line for each proof; True where all hold."""
     from feedrate.bench.selftest.proof import prove

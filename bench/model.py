@@ -93,7 +93,7 @@ class EmbeddingMLP(nn.Module):
 def build_model(schema: Schema, spec: ModelSpec, *, seed: int, device: str) -> EmbeddingMLP:
     """The same weights for the same seed, whatever the loader and the device: they are drawn on the CPU."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = EmbeddingMLP(schema, spec)
     return model.to(device)
 

@@ -65,7 +65,7 @@ def _run_child(
 ) -> TrialResult:
     started_at = utc()
     child = subprocess.Popen(
-        [python, "-m", "feedrate.bench.trial"],
+        [python, "-m", "feedrate.bench.boot"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -144,6 +144,8 @@ class Watch:
     def __init__(self, pid: int) -> None:
         self.peak_rss_bytes = 0
         self.gpu_samples: list[GpuSample] = []
+        self.paused = False
+        """Whether it does not look for now."""
         self._process = psutil.Process(pid)
         self._gpu: NvmlDevice | None = None
         self._stop = threading.Event()
@@ -174,6 +176,8 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.wait(WATCH_EVERY_S):
+            if self.paused:
+                continue
             self.peak_rss_bytes = max(self.peak_rss_bytes, self._tree_rss_bytes())
             if self._gpu is not None:
                 self.gpu_samples.append(self._gpu.sample(now()))

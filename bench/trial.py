@@ -1,6 +1,4 @@
-"""One trial from open to close, in the order things happen. Run as a module it is the suite's child process:
-a child.Task on standard input, child.Messages on what was standard output.
-"""
+"""One trial from open to close, in the order things happen: in the suite's child process, which boot.py begins."""
 
 from __future__ import annotations
 
@@ -10,8 +8,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -82,11 +82,14 @@ class Trial:
         self._used_before = _gpu_bytes_used(spec.device)
         self._marks = None if spec.device == "cpu" else DeviceMarks(spec.device)
         self._read = reader(spec.device) if spec.mode == "load" else sums
+        self._drawn: Future[EmbeddingMLP] | None = None
 
     def run(self) -> TrialResult:
         """Warm up, open, time, check, close. Raises what the loader raises, and GateFailed."""
         started_at = utc()
         self.measured.imported_s = since_process_start()
+        if self.spec.device != "cpu" and self.spec.mode != "load":
+            self._begin_aside()
         backend = self.choice.adapter.backend(self.spec.device)
         self._warm_up()
         self.measured.resident_fraction = self._make_cache()
@@ -107,15 +110,28 @@ class Trial:
             loader.close()
         return self._result(started_at, backend)
 
+    def _begin_aside(self) -> None:
+        """What needs the host and not the device, in threads beside the warm-up, whose time is mostly the device's: the model's
+        first weights, and what torch's optimizers import when one is first used."""
+        aside = ThreadPoolExecutor(2, thread_name_prefix="aside")
+        self._drawn = aside.submit(self._draw)
+        aside.submit(import_module, "torch._dynamo")
+        aside.shutdown(wait=False)
+
+    def _draw(self) -> EmbeddingMLP:
+        return build_model(self.dataset.info.schema, self.spec.model, seed=self.spec.seed, device="cpu")
+
     def _warm_up(self) -> None:
         """Kernels, libraries and the allocator's pools, on rows that the loader has no part in and a model that is thrown away."""
         batch = batch_to(read_head(self.dataset.split("train"), self.spec.batch_size), self.spec.device)
         if self.spec.mode == "load":
             self._read(batch)
         else:
+            self.measured.copy_bytes_per_s = copy_bytes_per_s(self.spec.device)
+            if self._drawn is not None:
+                self._drawn.result()  # it has torch's generator until then
             model = throwaway_model(self.dataset.info.schema, self.spec.model, device=self.spec.device)
             step = make_step(model, self.spec.model)
-            self.measured.copy_bytes_per_s = copy_bytes_per_s(self.spec.device)
             for _ in range(WARMUP_STEPS):
                 step(batch)
             model.eval()
@@ -282,7 +298,10 @@ class Trial:
         return value
 
     def new_model(self) -> EmbeddingMLP:
-        return build_model(self.dataset.info.schema, self.spec.model, seed=self.spec.seed, device=self.spec.device)
+        """The model with its first weights, on the device. To be called once."""
+        model = self._draw() if self._drawn is None else self._drawn.result()
+        self._drawn = None
+        return model.to(self.spec.device)
 
     def _reported(self, phase: str, batches: Iterator[Batch] | EpochClock, split: SplitName) -> Iterator[Batch]:
         return reported(phase, batches, self.dataset.info.splits[split].rows, self.spec.batch_size, self._say)
@@ -388,8 +407,8 @@ def _gpu_bytes_used(device: str) -> int | None:
     return total - free
 
 
-def main() -> None:
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+def serve(task: Task) -> None:
+    """Run the trial, tell the suite, and end the process."""
     # What libraries print goes to standard error; the suite's pipe is ours alone.
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
@@ -401,7 +420,3 @@ def main() -> None:
     pipe.close()
     sys.stderr.flush()
     os._exit(0)  # a library's thread that does not end must not keep the suite waiting
-
-
-if __name__ == "__main__":
-    main()

@@ -35,6 +35,8 @@ class SlowOptions:
     """constant; bursty: four delays before every fourth batch; start: before the first batch of epoch 0 only."""
     place: str = "consumer"
     """consumer, thread (one that runs ahead by a batch), or worker (a DataLoader's process)."""
+    copies: int = 1
+    """Times that a batch is sent to a GPU, each time from memory that is not pinned."""
     truth: str = ""
     """A file to which each batch adds a line: its epoch, and the seconds it really took to make, delay included; the first
     one of an epoch from when the epoch was asked for, so that what it takes to wake a worker is known, too."""
@@ -45,11 +47,13 @@ class SlowOptions:
                 raise FeedrateError(
                     f"{name} of the slow loader is {getattr(self, name)!r}, but must be one of {', '.join(get_args(accepted))}"
                 )
+        if self.copies < 1:
+            raise FeedrateError(f"copies of the slow loader is {self.copies}, but must be at least 1")
 
 
 class SlowLoader:
     def __init__(self, split: Split, config: LoaderConfig, options: SlowOptions) -> None:
-        self._config, self._place = config, options.place
+        self._config, self._place, self._copies = config, options.place, options.copies
         self._items = SlowItems(read_columns(split), options)
         self._order = NumberedBatches(EpochSampler(split.rows, config), config.batch_size)
         self._workers: DataLoader[Any] | None = None
@@ -66,9 +70,10 @@ class SlowLoader:
     def epoch(self, index: int) -> Iterator[Batch]:
         self._order.epoch, self._order.asked = index, time.monotonic()
         for ids, bags, dense, label in self._source():
-            yield batch_to(
-                Batch(ids, {name: tuple(bag) for name, bag in bags.items()}, dense, label), self._config.device
-            )
+            batch = Batch(ids, {name: tuple(bag) for name, bag in bags.items()}, dense, label)
+            for _ in range(self._copies - 1):
+                batch_to(batch, self._config.device)
+            yield batch_to(batch, self._config.device)
 
     def close(self) -> None:
         self._workers = None

@@ -26,7 +26,7 @@ class Asked:
     profiler: str
     batch_size: int
     device: str
-    step: str
+    model: ModelSpec
     memory_budget_bytes: int | None
     timeout_s: float
 
@@ -43,7 +43,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
     for loader in loaders:
         spec = TrialSpec(
             loader=loader, mode="train", repeat=0, seed=0, batch_size=asked.batch_size, epochs=1, device=device,
-            memory_budget_bytes=asked.memory_budget_bytes, model=ModelSpec(step=asked.step),  # type: ignore[arg-type]
+            memory_budget_bytes=asked.memory_budget_bytes, model=asked.model,
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
         made = one.profile(spec, data, folder, steps=asked.steps, profiler=profiler, timeout_s=asked.timeout_s)

@@ -10,10 +10,11 @@ import pytest
 from feedrate.bench import cli
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.profiling import files, session
+from feedrate.bench.spec import ModelSpec
 from feedrate.loaders.errors import FeedrateError
 
 ASKED = session.Asked(
-    steps=12, profiler="auto", batch_size=256, device="cpu", step="eager", memory_budget_bytes=None, timeout_s=100.0
+    steps=12, profiler="auto", batch_size=256, device="cpu", model=ModelSpec(), memory_budget_bytes=None, timeout_s=100.0
 )
 
 
