@@ -14,7 +14,13 @@ from feedrate.bench.spec import ModelSpec
 from feedrate.loaders.errors import FeedrateError
 
 ASKED = session.Asked(
-    steps=12, profiler="auto", batch_size=256, device="cpu", model=ModelSpec(), memory_budget_bytes=None, timeout_s=100.0
+    steps=12,
+    profiler="auto",
+    batch_size=256,
+    device="cpu",
+    model=ModelSpec(),
+    memory_budget_bytes=None,
+    timeout_s=100.0,
 )
 
 
