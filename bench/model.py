@@ -105,11 +105,10 @@ def throwaway_model(schema: Schema, spec: ModelSpec, *, device: str) -> Embeddin
 
 
 def build_optimizer(
-    parameters: Iterable[nn.Parameter], spec: ModelSpec, *, fused: bool = False, capturable: bool = False
+    parameters: Iterable[nn.Parameter], spec: ModelSpec, *, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """fused: one kernel for all parameters, for optimizers that have such; capturable: Adam only, for a CUDA graph."""
+    """fused: one kernel for all parameters, for optimizers that have such."""
     options = {"fused": True} if fused and spec.optimizer in FUSED else {}
-    options |= {"capturable": True} if capturable else {}
     return OPTIMIZERS[spec.optimizer](parameters, lr=spec.learning_rate, **options)
 
 

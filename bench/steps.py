@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from feedrate.bench import lazy_adam
 from feedrate.bench.floor import optimizer_bytes
+from feedrate.bench.fused_adam import FusedAdam
 from feedrate.bench.graph import Graphed
 from feedrate.bench.lazy_adam import LazyTables
 from feedrate.bench.model import EmbeddingMLP, build_optimizer, column_key, loss_of
@@ -94,8 +95,7 @@ class LazyStep:
         own = {id(table) for table in tables}
         self._others = [parameter for parameter in model.parameters() if id(parameter) not in own]
         self._tables = LazyTables(list(tables), spec, kernels)
-        on_gpu = tables[0].is_cuda
-        self._optimizer = build_optimizer(self._others, spec, fused=True, capturable=on_gpu)
+        self._optimizer = FusedAdam(self._others, spec.learning_rate)
 
     def __call__(self, batch: Batch) -> Tensor:
         """batch: ids, values and offsets of int32."""

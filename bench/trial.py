@@ -111,11 +111,12 @@ class Trial:
         return self._result(started_at, backend)
 
     def _begin_aside(self) -> None:
-        """What needs the host and not the device, in threads beside the warm-up, whose time is mostly the device's: the model's
-        first weights, and what torch's optimizers import when one is first used."""
+        """What needs the host alone, in threads beside the warm-up: the model's first weights, and what torch's optimizers import
+        when one is first used."""
         aside = ThreadPoolExecutor(2, thread_name_prefix="aside")
         self._drawn = aside.submit(self._draw)
-        aside.submit(import_module, "torch._dynamo")
+        if self.spec.model.step == "eager":
+            aside.submit(import_module, "torch._dynamo")
         aside.shutdown(wait=False)
 
     def _draw(self) -> EmbeddingMLP:

@@ -23,7 +23,15 @@ import torch
 from feedrate.loaders import kernels
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
 from feedrate.loaders.columns import read_columns
-from feedrate.loaders.decode import ArrowDecoder, CudfDecoder, Decoder, Group, has_pylibcudf, read_groups
+from feedrate.loaders.decode import (
+    ArrowDecoder,
+    CudfDecoder,
+    Decoder,
+    Group,
+    has_pylibcudf,
+    read_groups,
+    threads_within,
+)
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
@@ -39,9 +47,6 @@ RESIDENT_COPIES = 4
 DECODERS = ("auto", "pylibcudf", "pyarrow")
 DECODE_THREADS = 16
 """That decode row groups on the host for a device, at most."""
-DEVICE_DECODE_THREADS = 4
-"""That have pylibcudf decode on the device: a read of few row groups takes some milliseconds whatever is in it, so fewer and larger
-reads are faster, until one read's end is waited for."""
 
 
 def _refuse(decode: str, window_rows: int) -> None:
@@ -190,7 +195,7 @@ class CupyLoader:
             return StreamedRows(groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads())
         decoder: Decoder
         if decode == "pylibcudf" or (decode == "auto" and has_pylibcudf()):
-            decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
+            decoder, threads = CudfDecoder(schema, device), threads_within(budget_bytes)
         else:
             decoder, threads = ArrowDecoder(schema, device), min(DECODE_THREADS, os.cpu_count() or 1)
         in_flight, reading_bytes = reads_within(groups, budget_bytes, decoder.footprint)
