@@ -65,7 +65,7 @@ def _run_child(
 ) -> TrialResult:
     started_at = utc()
     child = subprocess.Popen(
-        [python, "-m", "feedrate.bench.boot"],
+        [python, "-m", "feedrate.bench.trial"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,

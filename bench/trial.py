@@ -1,4 +1,6 @@
-"""One trial from open to close, in the order things happen: in the suite's child process, which boot.py begins."""
+"""One trial from open to close, in the order things happen. Run as a module it is the suite's child process:
+a child.Task on standard input, child.Messages on what was standard output.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import torch
@@ -39,6 +41,8 @@ from feedrate.loaders.base import Batch, Loader, LoaderConfig
 from feedrate.loaders.columns import batch_to, read_columns, read_head
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.memory_pool import most_pool_bytes
+
+Value = TypeVar("Value")
 
 WARMUP_STEPS = 5
 """Enough for a CUDA graph to be recorded and replayed."""
@@ -89,7 +93,7 @@ class Trial:
         started_at = utc()
         self.measured.imported_s = since_process_start()
         if self.spec.device != "cpu" and self.spec.mode != "load":
-            self._begin_aside()
+            self._drawn = _beside(self._draw)
         backend = self.choice.adapter.backend(self.spec.device)
         self._warm_up()
         self.measured.resident_fraction = self._make_cache()
@@ -110,16 +114,8 @@ class Trial:
             loader.close()
         return self._result(started_at, backend)
 
-    def _begin_aside(self) -> None:
-        """What needs the host alone, in threads beside the warm-up: the model's first weights, and what torch's optimizers import
-        when one is first used."""
-        aside = ThreadPoolExecutor(2, thread_name_prefix="aside")
-        self._drawn = aside.submit(self._draw)
-        if self.spec.model.step == "eager":
-            aside.submit(import_module, "torch._dynamo")
-        aside.shutdown(wait=False)
-
     def _draw(self) -> EmbeddingMLP:
+        """A second for tables as MovieLens's: on a GPU in a thread, beside the warm-up."""
         return build_model(self.dataset.info.schema, self.spec.model, seed=self.spec.seed, device="cpu")
 
     def _warm_up(self) -> None:
@@ -348,6 +344,14 @@ class Trial:
         return flags.raised(result, same_order=measured.same_order)
 
 
+def _beside(work: Callable[[], Value]) -> Future[Value]:
+    """In a thread of its own."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="beside")
+    found = thread.submit(work)
+    thread.shutdown(wait=False)
+    return found
+
+
 def epoch_record(clock: EpochClock, before: Usage, after: Usage) -> EpochRecord:
     """What the clock and the CPUs say of a window."""
     stall_s, gap_s = clock.stall_and_gap_s()
@@ -408,8 +412,8 @@ def _gpu_bytes_used(device: str) -> int | None:
     return total - free
 
 
-def serve(task: Task) -> None:
-    """Run the trial, tell the suite, and end the process."""
+def main() -> None:
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     # What libraries print goes to standard error; the suite's pipe is ours alone.
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
@@ -421,3 +425,7 @@ def serve(task: Task) -> None:
     pipe.close()
     sys.stderr.flush()
     os._exit(0)  # a library's thread that does not end must not keep the suite waiting
+
+
+if __name__ == "__main__":
+    main()

@@ -30,7 +30,6 @@ from feedrate.loaders.decode import (
     Group,
     has_pylibcudf,
     read_groups,
-    threads_within,
 )
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.files import read_split
@@ -47,6 +46,9 @@ RESIDENT_COPIES = 4
 DECODERS = ("auto", "pylibcudf", "pyarrow")
 DECODE_THREADS = 16
 """That decode row groups on the host for a device, at most."""
+DEVICE_DECODE_THREADS = 3
+"""That have pylibcudf decode on the device: a read of few row groups takes some milliseconds whatever is in it, so fewer and larger
+reads are faster, until one read's end is waited for."""
 
 
 def _refuse(decode: str, window_rows: int) -> None:
@@ -195,7 +197,7 @@ class CupyLoader:
             return StreamedRows(groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads())
         decoder: Decoder
         if decode == "pylibcudf" or (decode == "auto" and has_pylibcudf()):
-            decoder, threads = CudfDecoder(schema, device), threads_within(budget_bytes)
+            decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
         else:
             decoder, threads = ArrowDecoder(schema, device), min(DECODE_THREADS, os.cpu_count() or 1)
         in_flight, reading_bytes = reads_within(groups, budget_bytes, decoder.footprint)

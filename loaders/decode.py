@@ -171,18 +171,6 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-DEVICE_THREADS = 4
-"""That have pylibcudf decode on the device: a read of few row groups takes some milliseconds whatever is in it, so fewer and larger
-reads are faster, until one read's end is waited for."""
-POOL_BYTES = 32 << 20
-"""A CUDA memory pool grows by these; one thread's are no use to another before it has waited for it."""
-
-
-def threads_within(budget_bytes: int) -> int:
-    """Threads that a CudfDecoder's reads may come from: each has a piece of the pool at least."""
-    return max(1, min(DEVICE_THREADS, int(CudfDecoder.footprint.share * budget_bytes) // POOL_BYTES))
-
-
 class CudfDecoder:
     """Decoded on the device. Several row groups a read: each read has some milliseconds of its own."""
 
