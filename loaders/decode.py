@@ -85,7 +85,7 @@ class Decoder(Protocol):
     footprint: Footprint
 
     def read(self, groups: Sequence[Group]) -> list[Part]:
-        """Each group's rows, there when this returns."""
+        """Each group's rows, there when this returns; on a device all tensors are of 4 bytes, offsets too."""
         ...
 
 

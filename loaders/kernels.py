@@ -91,29 +91,60 @@ def source(layout: Layout) -> str:
 
 
 def window_source(flat: int, bags: int) -> str:
-    """Kernels `window_lengths`, `window_rows` and `pointed` for columns as they are, so many of 4 bytes and so many of bags: rows
-    that are used once are not worth packing."""
+    """Kernels `window_lengths`, `window_rows` and `pointed` for rows as they were decoded, in parts, of so many columns of 4 bytes
+    and so many of bags: rows that are used once are not worth packing.
+
+    Parts are a table of int64, a line for each: its first row, counted over all parts, then where its columns lie, and at last
+    for each bag column where its offsets and its values lie.
+    """
     words = PERMUTE.replace("ROUNDS", str(ROUNDS))
-    return "\n".join([words, _window_lengths(bags), _window_rows(flat, bags), _POINTED])
+    part = _PART.replace("WIDTH", str(part_words(flat, bags)))
+    return "\n".join([words, part, _window_lengths(flat, bags), _window_rows(flat, bags), _POINTED])
 
 
-def _window_lengths(bags: int) -> str:
-    parameters = "".join(f", const int* offsets_{bag}, int* taken_{bag}" for bag in range(bags))
-    body = "\n    ".join(f"taken_{bag}[i + 1] = offsets_{bag}[row + 1] - offsets_{bag}[row];" for bag in range(bags))
-    return _order_kernel("window_lengths", parameters, body)
+def part_words(flat: int, bags: int) -> int:
+    """Of a line of the table of parts."""
+    return 1 + flat + 2 * bags
+
+
+_PART = r"""
+// The part that holds this row; own: the row's number in it.
+static __device__ __forceinline__ const i64* part_of(const i64* parts, u32 count, u32 row, u32& own) {
+    u32 low = 0, high = count;
+    while (high - low > 1) {
+        u32 middle = (low + high) / 2;
+        if (parts[(size_t)middle * WIDTH] <= row) low = middle; else high = middle;
+    }
+    const i64* part = parts + (size_t)low * WIDTH;
+    own = row - (u32)part[0];
+    return part;
+}
+"""
+
+
+def _window_lengths(flat: int, bags: int) -> str:
+    parameters = ", const i64* parts, u32 parts_count" + "".join(f", int* taken_{bag}" for bag in range(bags))
+    body = ["u32 own;", "const i64* part = part_of(parts, parts_count, row, own);"]
+    for bag in range(bags):
+        body.append(f"const int* offsets_{bag} = (const int*)part[{1 + flat + 2 * bag}] + own;")
+        body.append(f"taken_{bag}[i + 1] = offsets_{bag}[1] - offsets_{bag}[0];")
+    return _order_kernel("window_lengths", parameters, "\n    ".join(body))
 
 
 def _window_rows(flat: int, bags: int) -> str:
-    parameters = [f"const u32* column_{place}, u32* flat_{place}" for place in range(flat)]
-    body = [f"flat_{place}[i] = column_{place}[row];" for place in range(flat)]
+    parameters = [f", u32* flat_{place}" for place in range(flat)]
+    body = [f"flat_{place}[i] = ((const u32*)part[{1 + place}])[own];" for place in range(flat)]
     for bag in range(bags):
-        parameters.append(f"const int* offsets_{bag}, const int* taken_{bag}, int* own_{bag}, i64* starts_{bag}")
-        body.append(f"starts_{bag}[i] = offsets_{bag}[row];" + _batch_offsets(f"taken_{bag}", f"own_{bag}"))
+        parameters.append(f", const int* taken_{bag}, int* own_{bag}, i64* starts_{bag}")
+        at = 1 + flat + 2 * bag  # where a bag begins: in values, counted from address 0
+        body.append(f"starts_{bag}[i] = part[{at + 1}] / 4 + ((const int*)part[{at}])[own];")
+        body.append(_batch_offsets(f"taken_{bag}", f"own_{bag}"))
     return f"""
-extern "C" __global__ void window_rows(const u32* order, u32 count, u32 batch, {", ".join(parameters)}) {{
+extern "C" __global__ void window_rows(const u32* order, u32 count, u32 batch, const i64* parts, u32 parts_count{"".join(parameters)}) {{
     u32 i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
-    u32 row = order[i], number = i / batch, begin = number * batch;
+    u32 own, number = i / batch, begin = number * batch;
+    const i64* part = part_of(parts, parts_count, order[i], own);
     bool last = i + 1 == count || i + 1 == begin + batch;
     {"".join(body)}
 }}"""

@@ -111,6 +111,8 @@ class Ordered:
     def cut(self, layout: Layout, size: int, begin: int, end: int) -> Iterator[Batch]:
         """Batches begin..end, all of `size` rows but for the last of all. They share memory: a split makes many tensors in one
         call, and an unsafe one spares autograd's notes on views, which matter only to who changes a batch in place."""
+        if begin >= end:  # torch splits nothing into one part
+            return iter(())
         flat = [torch.unsafe_split(column[begin * size : end * size], size) for column in self.flat]
         bags: list[Iterable[tuple[torch.Tensor, torch.Tensor]]] = []
         for values, offsets, bounds in zip(self.values, self.offsets, self.bounds, strict=True):

@@ -120,7 +120,7 @@ class DeviceRows:
             if self._config.world_size == 1:  # then how many values there are is known without looking
                 sizes = self._sizes
             else:
-                _wait(counted)
+                wait_for(counted)
                 sizes = [int(row[-1]) for row in bounds]
             values = [self._empty(size, np.dtype("i4")) for size in sizes]
             self._launch_rows(order, taken, flat, offsets, values)
@@ -154,7 +154,7 @@ class DeviceRows:
         self._kernels.launch("rows", self._count, tuple(arguments))
         for place, name in enumerate(self._layout.bags):
             if name not in inline:
-                launch_pointed(self._kernels, self._values[name], starts[name], taken[place], values[place])
+                launch_pointed(self._kernels, self._values[name].data_ptr(), starts[name], taken[place], values[place])
 
     def _empty(self, rows: int, kind: np.dtype[Any]) -> torch.Tensor:
         return torch.empty(rows, dtype=getattr(torch, kind.name), device=self._device)
@@ -162,7 +162,7 @@ class DeviceRows:
 
 def hand_over(epoch: Epoch, device: torch.device) -> Ordered:
     """The epoch's rows, once the current stream waits for them, and the host for where the bags lie."""
-    _wait(epoch.counted)
+    wait_for(epoch.counted)
     if epoch.made is not None:
         consumer = torch.cuda.current_stream(device)
         consumer.wait_event(epoch.made)
@@ -195,13 +195,11 @@ def batch_bounds(taken: Sequence[torch.Tensor], size: int) -> torch.Tensor:
     return host.copy_(found, non_blocking=True)
 
 
-def launch_pointed(
-    kernels: Kernels, values: torch.Tensor, starts: torch.Tensor, taken: torch.Tensor, out: torch.Tensor
-) -> None:
-    """Copy each row's bag, which begins at starts[i] in `values`, to taken[i] in `out`."""
+def launch_pointed(kernels: Kernels, values: int, starts: torch.Tensor, taken: torch.Tensor, out: torch.Tensor) -> None:
+    """Copy each row's bag, which begins at starts[i] in the values at this address, to taken[i] in `out`."""
     lanes = _lanes(len(out), len(starts))
     numbers = np.uint32(len(starts)), np.uint32(lanes)
-    kernels.launch("pointed", len(starts) * lanes, (*pointers(values, starts, taken), *numbers, out.data_ptr()))
+    kernels.launch("pointed", len(starts) * lanes, (values, *pointers(starts, taken), *numbers, out.data_ptr()))
 
 
 def pointers(*tensors: torch.Tensor) -> list[int]:
@@ -214,6 +212,6 @@ def _lanes(values: int, rows: int) -> int:
     return 1 if mean < 4 else 8 if mean < 32 else 32
 
 
-def _wait(event: torch.cuda.Event | None) -> None:
+def wait_for(event: torch.cuda.Event | None) -> None:
     if event is not None:
         event.synchronize()

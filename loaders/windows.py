@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from feedrate.loaders.resident import (
     on_stream,
     pointers,
     record,
+    wait_for,
 )
 
 Mixed = TypeVar("Mixed")
@@ -66,70 +67,50 @@ class DeviceMixer:
 
     def mix(self, parts: Sequence[Part], seed: int) -> Epoch:
         with on_stream(self._stream):
-            flat, bags = self._join(parts)
-            if self._stream is not None:
-                self._stream.synchronize()  # whoever decoded the parts takes their memory back on another stream
-            return self._shuffle(flat, bags, seed)
+            mixed = self._shuffle(parts, seed)
+        wait_for(mixed.made)  # whoever decoded the parts takes their memory back on another stream
+        return mixed
 
     def batches(self, mixed: Epoch, first: int) -> Iterator[Batch]:
         count, size = len(mixed.flat[-1]), self._config.batch_size
         return hand_over(mixed, self._device).cut(self._layout, size, first, -(-count // size))
 
-    def _join(self, parts: Sequence[Part]) -> tuple[list[torch.Tensor], list[tuple[torch.Tensor, torch.Tensor]]]:
-        """The parts' columns one after the other: (ids, dense and label, int32 or float32 [rows]; (values, offsets) of bags)."""
-        parts = list(_merged(parts))
-        rows = sum(part.end - part.begin for part in parts)
-        columns = [_flat(part) for part in parts]
-        flat = []
-        for place, own in enumerate(zip(*columns, strict=True)):
-            out = self._buffer(f"flat {place}", rows, own[0].dtype)
-            flat.append(torch.cat(own, out=out))
-        return flat, [self._join_bags(name, parts, rows) for name in self._layout.bags]
-
-    def _join_bags(self, name: str, parts: Sequence[Part], rows: int) -> tuple[torch.Tensor, torch.Tensor]:
-        bounds = [_bounds_of(part, name) for part in parts]
-        size = sum(last - first for first, last in bounds)
-        values = self._buffer(f"values of {name}", size, torch.int32)
-        own = [part.columns.bags[name][0][first:last] for part, (first, last) in zip(parts, bounds, strict=True)]
-        torch.cat(own, out=values)
-        offsets = self._buffer(f"offsets of {name}", rows + 1, torch.int32)
-        offsets[:1] = 0
-        at = base = 0
-        for part, (first, last) in zip(parts, bounds, strict=True):
-            count = part.end - part.begin
-            ends = part.columns.bags[name][1][part.begin + 1 : part.end + 1]
-            torch.add(ends, base - first, out=offsets[at + 1 : at + 1 + count])
-            at, base = at + count, base + last - first
-        return values, offsets
-
-    def _shuffle(self, columns: list[torch.Tensor], bags: list[tuple[torch.Tensor, torch.Tensor]], seed: int) -> Epoch:
-        config, rows = self._config, len(columns[-1])
+    def _shuffle(self, parts: Sequence[Part], seed: int) -> Epoch:
+        """Few calls, for in each of them the reader's thread may have to wait for the interpreter's lock."""
+        config, rows, bags = self._config, sum(part.end - part.begin for part in parts), self._layout.bags
         size, batches = config.batch_size, -(-rows // config.batch_size)
+        table = self._table(parts).data_ptr(), np.uint32(len(parts))
         order = self._buffer("order", rows, torch.int32)
-        taken = [self._buffer(f"taken {place}", rows + 1, torch.int32) for place in range(len(bags))]
+        taken = [self._buffer(f"taken {name}", rows + 1, torch.int32) for name in bags]
         for sums in taken:
             sums[:1] = 0
         words = order_words(rows, shuffle=config.shuffle, seed=seed, epoch=0)
-        pairs = [pointer for (_, offsets), sums in zip(bags, taken, strict=True) for pointer in pointers(offsets, sums)]
         shard = np.uint32(0), np.uint32(1), np.uint32(rows)
-        self._kernels.launch("window_lengths", rows, (*words, *shard, order.data_ptr(), *pairs))
+        self._kernels.launch("window_lengths", rows, (*words, *shard, order.data_ptr(), *table, *pointers(*taken)))
         for sums in taken:
             sums[1:].cumsum_(0)
         bounds = batch_bounds(taken, size)
         counted = record(self._stream)
-        flat = [self._fresh(rows, column.dtype) for column in columns]
+        flat = [self._fresh(rows, getattr(torch, column.out.name)) for column in self._layout.flat]
         offsets = [self._fresh(rows + batches, torch.int32) for _ in bags]
-        values = [self._fresh(len(own), torch.int32) for own, _ in bags]
-        starts = [self._buffer(f"starts {place}", rows, torch.int64) for place in range(len(bags))]
-        arguments: list[Any] = [order.data_ptr(), np.uint32(rows), np.uint32(size)]
-        for column, out in zip(columns, flat, strict=True):
-            arguments += pointers(column, out)
-        for (_, own), *others in zip(bags, taken, offsets, starts, strict=True):
-            arguments += pointers(own, *others)
-        self._kernels.launch("window_rows", rows, tuple(arguments))
-        for (own, _), begin, sums, out in zip(bags, starts, taken, values, strict=True):
-            launch_pointed(self._kernels, own, begin, sums, out)
+        starts = [self._buffer(f"starts of {name}", rows, torch.int64) for name in bags]
+        own = [pointer for each in zip(taken, offsets, starts, strict=True) for pointer in pointers(*each)]
+        arguments = (order.data_ptr(), np.uint32(rows), np.uint32(size), *table, *pointers(*flat), *own)
+        self._kernels.launch("window_rows", rows, arguments)
+        wait_for(counted)
+        values = [self._fresh(total, torch.int32) for total in bounds[:, -1].tolist()]
+        for begin, sums, out in zip(starts, taken, values, strict=True):
+            launch_pointed(self._kernels, 0, begin, sums, out)
         return Epoch(flat, offsets, values, bounds, counted, record(self._stream))
+
+    def _table(self, parts: Sequence[Part]) -> torch.Tensor:
+        """As kernels.window_source() wants it: int64, a line for each part."""
+        lines, first = [], 0
+        for part in parts:
+            lines.append([first, *_places(part)])
+            first += part.end - part.begin
+        table = torch.tensor(lines, dtype=torch.int64)
+        return self._buffer("parts", table.numel(), torch.int64).copy_(table.view(-1))
 
     def _buffer(self, name: str, count: int, kind: torch.dtype) -> torch.Tensor:
         """Memory of the mixer's own: what is in it is over with the next window."""
@@ -143,30 +124,12 @@ class DeviceMixer:
         return torch.empty(rounded(count), dtype=kind, device=self._device)[:count]
 
 
-def _merged(parts: Sequence[Part]) -> Iterator[Part]:
-    """Parts that lie side by side are one."""
-    last: Part | None = None
-    for part in parts:
-        if last is not None and part.columns is last.columns and part.begin == last.end:
-            last = Part(part.columns, last.begin, part.end)
-            continue
-        if last is not None:
-            yield last
-        last = part
-    if last is not None:
-        yield last
-
-
-def _flat(part: Part) -> list[torch.Tensor]:
+def _places(part: Part) -> list[int]:
+    """Addresses of its rows' columns, all of 4 bytes, and of each bag column's offsets and values."""
     columns = part.columns
-    tensors = (*columns.ids.values(), *columns.dense.values(), columns.label)
-    return [tensor[part.begin : part.end] for tensor in tensors]
-
-
-def _bounds_of(part: Part, name: str) -> tuple[int, int]:
-    """Where the part's values begin and end. Waits for the device unless they are all."""
-    values, offsets = part.columns.bags[name]
-    if part.begin == 0 and part.end == part.columns.rows:
-        return 0, len(values)
-    first, last = torch.stack([offsets[part.begin], offsets[part.end]]).tolist()
-    return first, last
+    flat = (*columns.ids.values(), *columns.dense.values(), columns.label)
+    found = [column.data_ptr() + 4 * part.begin for column in flat]
+    for values, offsets in columns.bags.values():
+        assert offsets.element_size() == values.element_size() == 4
+        found += [offsets.data_ptr() + 4 * part.begin, values.data_ptr()]
+    return found
