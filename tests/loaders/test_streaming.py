@@ -155,8 +155,8 @@ def test_no_rule_is_broken(planted: Split) -> None:
 def test_no_rule_is_broken_on_a_gpu(decode: str, planted: Split) -> None:
     if decode == "pylibcudf":
         pytest.importorskip("pylibcudf")
-    config = LoaderConfig(batch_size=512, memory_budget_bytes=BUDGET, device="cuda")
-    results = check(Case(registry.choose(f"cupy:decode={decode}"), planted, config))
+    config = LoaderConfig(batch_size=512, memory_budget_bytes=300_000_000, device="cuda")
+    results = check(Case(registry.choose(f"cupy:decode={decode}:window_rows=1500"), planted, config))
     assert [result for result in results if result.outcome != "passed"] == []
 
 
