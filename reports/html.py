@@ -16,7 +16,7 @@ from feedrate.reports import pagekit, text, units
 from feedrate.reports.compare import Comparison, Row
 from feedrate.reports.figures import figures
 from feedrate.reports.metrics import METRICS
-from feedrate.reports.profiles import heading, timelines
+from feedrate.reports.profiles import heading, profile_figures
 from feedrate.reports.versus import Line, Side, change_text, versus
 
 
@@ -27,7 +27,7 @@ def render(
     made_at: datetime | None = None,
 ) -> str:
     """The page. profiles: those of the runs' loaders, with what they show; made_at is printed at its foot."""
-    drawn = [*figures(comparison), *timelines(profiles)]
+    drawn = [*figures(comparison), *profile_figures(profiles)]
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
     page: str = pagekit.template("report.html").render(
         answer=text.answer(comparison),

@@ -1,12 +1,13 @@
-"""What profiles beside a run say: causes in words, and a timeline of some steps that can be zoomed."""
+"""What profiles beside a run say: causes in words, what a step consists of, and a timeline of some steps that can be zoomed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import accumulate
 
 from feedrate.bench.profiling.explained import Explained
-from feedrate.bench.profiling.record import Bar, Profile
+from feedrate.bench.profiling.record import Bar, Profile, RangeRow
 from feedrate.reports import units
 from feedrate.reports.figure import COLOURS, Figure
 
@@ -26,8 +27,76 @@ def heading(profile: Profile) -> str:
     return f"{', '.join(parts)}; recorded by {profile.profiler} {profile.version}. A profile explains; its speed is no result."
 
 
-def timelines(profiles: Sequence[Explained]) -> list[Figure]:
-    return [timeline(found.profile, number) for number, found in enumerate(profiles) if found.profile.timeline]
+def profile_figures(profiles: Sequence[Explained]) -> list[Figure]:
+    """For each profile what a step consists of, and a timeline of some steps."""
+    made = []
+    for number, found in enumerate(profiles):
+        if found.profile.steps and found.profile.window_s:
+            made.append(waterfall(found.profile, number))
+        if found.profile.timeline:
+            made.append(timeline(found.profile, number))
+    return made
+
+
+PARTS = ("next", "forward", "backward", "optimizer")
+"""Of a step, one after the other on the consumer's thread."""
+REST, WHOLE = "the rest", "step"
+
+
+def waterfall(profile: Profile, number: int = 0) -> Figure:
+    """The mean step, part after part: the host's time and, with a device, that of what it launched there."""
+    data = [_parts(profile, "Host", _host_seconds(profile), COLOURS[0])]
+    if profile.device_busy_fraction is not None:
+        data.append(_parts(profile, "Device", _device_seconds(profile), COLOURS[1]))
+    device = (
+        " Device: the work that was launched in each part, however late it ran; its rest is idle time, and work of other threads."
+        if len(data) > 1
+        else ""
+    )
+    return Figure(
+        name=f"waterfall-{number}",
+        title=f"A step of {profile.spec.loader}",
+        about=(
+            f"The mean of {profile.steps} recorded steps, part after part: each bar begins where the one above ends, and the last is "
+            f"the whole. Host: the consumer's thread.{device}"
+        ),
+        basis=f"Unit: ms; n = {profile.steps} steps of one recording; no interval: means of one trial; page cache {profile.spec.cache}; "
+        f"{profile.spec.device}.",
+        data=data,
+        layout={
+            "barmode": "group",
+            "xaxis": {"title": {"text": "ms of a step"}},
+            "yaxis": {"autorange": "reversed", "type": "category", "title": {"text": "part"}},
+            "showlegend": True,
+        },
+        x_text=lambda ms: f"{ms:.4g} ms",
+    )
+
+
+def _parts(profile: Profile, name: str, seconds: Sequence[float], colour: str) -> dict[str, object]:
+    """Bars of PARTS, one after the other, then of what is left of the step, then of all of it."""
+    whole = profile.window_s / profile.steps
+    parts = [own / profile.steps for own in seconds]
+    parts.append(max(whole - sum(parts), 0.0))
+    ends = list(accumulate(parts))
+    lengths, begins = [*parts, whole], [0.0, *ends[:-1], 0.0]
+    return {
+        "type": "bar", "orientation": "h", "name": name, "base": [begin * 1e3 for begin in begins], "x": [own * 1e3 for own in lengths],
+        "y": [*PARTS, REST, WHOLE], "customdata": [units.seconds(own) for own in lengths], "marker": {"color": colour},
+        "hovertemplate": f"{name}, %{{y}}: %{{customdata}}<extra></extra>", "meta": {"rows": True},
+    }  # fmt: skip
+
+
+def _host_seconds(profile: Profile) -> list[float]:
+    return [sum(row.seconds for row in _consumers(profile, part)) for part in PARTS]
+
+
+def _device_seconds(profile: Profile) -> list[float]:
+    return [sum(row.device_s or 0.0 for row in _consumers(profile, part)) for part in PARTS]
+
+
+def _consumers(profile: Profile, part: str) -> list[RangeRow]:
+    return [row for row in profile.ranges if row.name == part and row.thread == "main"]
 
 
 def timeline(profile: Profile, number: int = 0) -> Figure:

@@ -13,7 +13,7 @@ from snapshot import check_page
 
 from feedrate.bench import console, store
 from feedrate.bench.profiling.explained import explain
-from feedrate.bench.profiling.record import Bar, Profile
+from feedrate.bench.profiling.record import Bar, Profile, RangeRow
 from feedrate.bench.record import GpuRecord, RunRecord, TrialResult
 from feedrate.reports import history_page, html
 from feedrate.reports.compare import compare
@@ -273,6 +273,24 @@ def test_a_profile_s_causes_and_timeline_are_in_the_page() -> None:
     assert "<td>3 ms to 4 ms</td>" in page
     [figure] = [figure for figure in _data(page) if figure["name"] == "timeline-0"]
     assert [trace["name"] for trace in figure["data"]] == ["next", "&lt;b&gt;gemm&lt;/b&gt;"]  # type: ignore[attr-defined, index]
+
+
+def test_a_step_is_drawn_part_after_part_and_its_parts_are_the_whole() -> None:
+    parts = (("next", 0.2, 0.0), ("forward", 0.1, 0.3), ("backward", 0.3, 0.2), ("optimizer", 0.05, 0.4))
+    rows = tuple(
+        RangeRow(name=name, thread="main", count=10, seconds=seconds, device_s=device)
+        for name, seconds, device in parts
+    )
+    others = RangeRow(name="next", thread="valid 7", count=10, seconds=9.0, device_s=None)
+    found = replace(_profile(), ranges=(*rows, others), device_busy_fraction=0.9)
+    page = html.render(compare([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT)
+    [figure] = [figure for figure in _data(page) if figure["name"] == "waterfall-0"]
+    host, device = figure["data"]  # type: ignore[misc]
+    assert host["y"] == ["next", "forward", "backward", "optimizer", "the rest", "step"]
+    assert host["x"] == pytest.approx([20, 10, 30, 5, 35, 100])
+    assert host["base"] == pytest.approx([0, 20, 30, 60, 65, 0])
+    assert device["x"] == pytest.approx([0, 30, 20, 40, 10, 100])
+    assert "<td>20 ms to 30 ms</td>" in page
 
 
 def test_profiles_are_printed_where_all_results_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from feedrate.bench.record import EpochRecord
 from feedrate.bench.spec import ModelSpec, TrialSpec
 
 RECORDINGS = Path(__file__).parent / "recordings"
-LOADERS = ("native", "native-batched", "nvtabular", "cupy")
+LOADERS = ("native", "native-batched", "nvtabular", "cupy", "copies", "cupy-wide")
 ROWS = 20 * 32768
 
 
@@ -49,7 +49,7 @@ def _profile(name: str, folder: Path, *, step: str = "eager", epoch: EpochRecord
     spec = TrialSpec(
         loader=name, mode="train", repeat=0, seed=0, batch_size=32768, epochs=1, device="cuda", model=ModelSpec(step=step)  # type: ignore[arg-type]
     )  # fmt: skip
-    message = ProfileMessage(steps=20, rows=ROWS, epoch=epoch)
+    message = ProfileMessage(steps=20, rows=ROWS, epoch=epoch)  # as many rows a step as there were
     return run._made(spec, "nsys", "2025.3.1", message, _events(name, folder))
 
 
@@ -90,17 +90,24 @@ def test_busy_is_within_half_a_point_of_nsys_stats(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "busy", "step_ms"),
-    [("native", 0.0126, 430.6), ("native-batched", 0.598, 9.01), ("nvtabular", 0.942, 5.74), ("cupy", 0.943, 5.73)],
+    ("name", "busy", "step_ms", "steps", "launches"),
+    [
+        ("native", 0.0126, 430.6, 19, 156),
+        ("native-batched", 0.598, 9.01, 19, 156),
+        ("nvtabular", 0.942, 5.74, 19, 156),
+        ("cupy", 0.943, 5.73, 19, 156),
+        ("copies", 0.220, 24.48, 20, 156),
+        ("cupy-wide", 0.993, 52.32, 20, 153),
+    ],
 )
 def test_the_window_leaves_out_the_step_in_which_nsys_starts_up(
-    name: str, busy: float, step_ms: float, tmp_path: Path
+    name: str, busy: float, step_ms: float, steps: int, launches: int, tmp_path: Path
 ) -> None:
     made = _profile(name, tmp_path)
-    assert (made.steps, made.rows) == (19, 19 * 32768)
+    assert (made.steps, made.rows) == (steps, steps * 32768)
     assert made.kernel_busy_fraction == pytest.approx(busy, abs=0.001)
     assert made.window_s / made.steps * 1e3 == pytest.approx(step_ms, abs=0.05)
-    assert made.launches_per_step == 156
+    assert made.launches_per_step == launches
 
 
 def test_what_autograd_s_thread_launches_is_backward_s(tmp_path: Path) -> None:
@@ -122,9 +129,26 @@ WAITED = EpochRecord(
 )  # fmt: skip
 
 
+COPIED = EpochRecord(
+    rows=688_128, wall_s=0.845, wait_s=0.3267, wait_cpu_s=0.2135, wait_others_cpu_s=4.202, stall_s=0.2795, gap_s=0.0,
+    copy_s=0.2541, cpu_s=7.59,
+)  # fmt: skip
+"""As the clocks had it when `copies` was recorded."""
+
+
+def test_pageable_copies_are_named_as_what_the_model_waits_for(tmp_path: Path) -> None:
+    made = _profile("copies", tmp_path, epoch=COPIED)
+    [copies] = [row for row in made.copies if row.kind == "host to device"]
+    assert (copies.count, copies.pageable, copies.overlapped_s) == (20 * 40 * 5, True, 0.0)
+    causes = [finding.cause for finding in diagnose(made)]
+    assert causes[0] == "input-bound: copy"
+    assert "pageable copies" in causes
+
+
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
+        ("cupy-wide", "compute-bound"),
         ("native", "input-bound: decode"),
         ("native-batched", "input-bound: decode"),
         ("nvtabular", "memory-bound"),
