@@ -237,13 +237,14 @@ class Reader:
         return found
 
     def stop(self) -> None:
-        """Wait until the thread has ended."""
+        """Wait until the thread has ended; who still asks for a window gets an error."""
         self._stopped.set()
-        while self._thread.is_alive():
+        while self._thread.is_alive() or not self._ready.empty():
             try:
                 self._ready.get_nowait()
             except queue.Empty:
                 self._thread.join(0.01)
+        self._ready.put(FeedrateError("the loader was closed, or another epoch begun, while an epoch was under way"))
 
     def _run(self, epoch: int, window: int) -> None:
         pool = ThreadPoolExecutor(self._reads.threads, thread_name_prefix="decode")

@@ -204,6 +204,22 @@ def test_an_epoch_s_first_window_is_read_before_it_is_asked_for(
     assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
 
 
+def test_an_epoch_that_another_has_ended_is_an_error_and_no_hang(planted: Split) -> None:
+    loader = CupyLoader(planted, batch_size=100, device="cpu", memory_budget_bytes=BUDGET, window_rows=1500)
+    first, second = loader.epoch(0), loader.epoch(1)
+    next(first)
+    rows = [next(second).rows]
+    with pytest.raises(FeedrateError, match="another epoch begun"):
+        list(first)
+    rows += [batch.rows for batch in second]
+    assert sum(rows) == planted.rows
+    left = loader.epoch(2)
+    next(left)
+    loader.close()
+    with pytest.raises(FeedrateError, match="the loader was closed"):
+        list(left)
+
+
 def test_python_s_threads_take_turns_as_before_once_the_last_reader_has_ended(planted: Split) -> None:
     usual_s = sys.getswitchinterval()
     loaders = [CupyLoader(planted, batch_size=100, device="cpu", memory_budget_bytes=BUDGET) for _ in range(2)]
