@@ -201,11 +201,13 @@ def show_gates(failed: list[str], undecided: list[str]) -> None:
 
 def print_profiles(profiles: Iterable[Explained]) -> None:
     """Each loader's causes, with their evidence and remedies, then where its step goes."""
+    from feedrate.bench.profiling.record import settings
+
     for found in profiles:
         made, findings = found.profile, found.findings
         step = units.seconds(made.window_s / max(made.steps, 1))
         busy = f", device busy {units.percent(made.device_busy_fraction)}" if made.device_busy_fraction else ""
-        head = f"{made.spec.loader}: {made.steps} steps of {step}{busy}; recorded by {made.profiler} {made.version}"
+        head = f"{made.spec.loader}: {made.steps} steps of {step} ({settings(made.spec)}){busy}; recorded by {made.profiler} {made.version}"
         out.print(Text(head, style="bold"))
         if not findings:
             out.print("  no rule finds a cause: nothing stands out")

@@ -47,6 +47,8 @@ class SlowOptions:
                 raise FeedrateError(
                     f"{name} of the slow loader is {getattr(self, name)!r}, but must be one of {', '.join(get_args(accepted))}"
                 )
+        if self.delay_s < 0:
+            raise FeedrateError(f"delay_s of the slow loader is {self.delay_s:g}, but must be at least 0")
         if self.copies < 1:
             raise FeedrateError(f"copies of the slow loader is {self.copies}, but must be at least 1")
 

@@ -7,7 +7,7 @@ from html import escape
 from itertools import accumulate
 
 from feedrate.bench.profiling.explained import Explained
-from feedrate.bench.profiling.record import Bar, Profile, RangeRow
+from feedrate.bench.profiling.record import Bar, Profile, RangeRow, settings
 from feedrate.reports import units
 from feedrate.reports.figure import COLOURS, Figure
 
@@ -19,7 +19,10 @@ MOST_BARS = 2_000
 
 def heading(profile: Profile) -> str:
     """What was recorded, in a line."""
-    parts = [f"{profile.steps} steps of {units.seconds(profile.window_s / max(profile.steps, 1))}"]
+    parts = [
+        f"{profile.steps} steps of {units.seconds(profile.window_s / max(profile.steps, 1))}",
+        settings(profile.spec),
+    ]
     if profile.device_busy_fraction is not None:
         parts.append(f"device busy {units.percent(profile.device_busy_fraction)} (union of kernels and copies)")
     if profile.launches_per_step is not None:
@@ -49,7 +52,7 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
     if profile.device_busy_fraction is not None:
         data.append(_parts(profile, "Device", _device_seconds(profile), COLOURS[1]))
     device = (
-        " Device: the work that was launched in each part, however late it ran; its rest is idle time, and work of other threads."
+        " Device: the work that was launched in each part, however late it ran; what is left is idle time, and work of other threads."
         if len(data) > 1
         else ""
     )
@@ -58,7 +61,7 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
         title=f"A step of {profile.spec.loader}",
         about=(
             f"The mean of {profile.steps} recorded steps, part after part: each bar begins where the one above ends, and the last is "
-            f"the whole. Host: the consumer's thread.{device}"
+            f"the whole; grey is what is left of it. Host: the consumer's thread.{device}"
         ),
         basis=f"Unit: ms; n = {profile.steps} steps of one recording; no interval: means of one trial; page cache {profile.spec.cache}; "
         f"{profile.spec.device}.",
@@ -82,7 +85,7 @@ def _parts(profile: Profile, name: str, seconds: Sequence[float], colour: str) -
     lengths, begins = [*parts, whole], [0.0, *ends[:-1], 0.0]
     return {
         "type": "bar", "orientation": "h", "name": name, "base": [begin * 1e3 for begin in begins], "x": [own * 1e3 for own in lengths],
-        "y": [*PARTS, REST, WHOLE], "customdata": [units.seconds(own) for own in lengths], "marker": {"color": colour},
+        "y": [*PARTS, REST, WHOLE], "customdata": [units.seconds(own) for own in lengths], "marker": {"color": [*[colour] * len(PARTS), COLOURS[7], colour]},
         "hovertemplate": f"{name}, %{{y}}: %{{customdata}}<extra></extra>", "meta": {"rows": True},
     }  # fmt: skip
 
@@ -134,6 +137,6 @@ def _trace(name: str, bars: Sequence[Bar]) -> dict[str, object]:
         "type": "bar", "orientation": "h", "name": escape(name), "base": [bar.start_s * 1e3 for bar in bars],
         "x": [(bar.end_s - bar.start_s) * 1e3 for bar in bars], "y": [escape(bar.row) for bar in bars],
         "customdata": [units.seconds(bar.end_s - bar.start_s) for bar in bars], "width": 0.85 if longest > 1e-3 else 0.6,
-        "marker": {"color": COLOURS[KNOWN.index(name)] if name in KNOWN else COLOURS[7], "line": {"width": 0.5, "color": "#ffffff"}},
+        "marker": {"color": COLOURS[KNOWN.index(name)] if name in KNOWN else COLOURS[7], "line": {"width": 0.0 if all(bar.row.startswith("device") for bar in bars) else 0.5, "color": "#ffffff"}},
         "hovertemplate": f"{escape(name)}: %{{customdata}}<extra></extra>", "meta": {"rows": True}, "showlegend": name in KNOWN,
     }  # fmt: skip

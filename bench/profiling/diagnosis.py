@@ -146,7 +146,8 @@ def _many_small(case: Case) -> bool:
 def _copy(case: Case) -> Finding | None:
     copies = [row for row in case.profile.copies if row.kind == "host to device"]
     exposed = sum(row.seconds - row.overlapped_s for row in copies) / case.profile.window_s if copies else 0.0
-    share = max(case.waited_for("copy"), exposed)
+    waited = case.waited_for("copy")
+    share = max(waited, exposed)
     if share < WAITING:
         return None
     nbytes, seconds = sum(row.nbytes for row in copies), sum(row.seconds for row in copies)
@@ -154,7 +155,7 @@ def _copy(case: Case) -> Finding | None:
     return Finding(
         cause="input-bound: copy",
         sentence="Batches on their way to the device hold the model up: nothing else runs meanwhile.",
-        evidence=f"{share:.0%} of the time in copies that no kernel overlaps{speed}",
+        evidence=f"{waited:.0%} of the time in the loader's calls that copy, {exposed:.0%} in copies that no kernel overlaps{speed}",
         remedy="Pin the memory, copy on a stream of its own with non_blocking=True one batch ahead, and send narrower types.",
         share=share,
     )
@@ -193,6 +194,8 @@ def _launches(case: Case) -> Finding | None:
     share = case.idle_in(*STEPS_RANGES)
     if case.profile.kernel_busy_fraction is None or share < IDLE_IN_STEP or not case.launches_late:
         return None
+    if case.idle_in(*LOADERS_RANGES) > share:
+        return None  # the host has no lead in the step, for it has just waited
     small = case.profile.rows / max(case.profile.steps, 1) < SMALL_ROWS
     return Finding(
         cause="too small batches" if small else "launch-bound",

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range, window_of
+from feedrate.bench.ranges import COLOURS
 
 COPIES = {"HtoD": "host to device", "DtoH": "device to host", "DtoD": "device to device", "Memset": "fill"}
 
 
 def read_trace(path: Path, *, thread: int) -> Events:
-    """thread: the consumer's, as the system numbers it. Seconds are the trace's own."""
+    """thread: the consumer's, as the system numbers it. Seconds are the trace's own. Of ranges only feedrate's: torch has its own
+    within them, as `Optimizer.step#Adam.step`, which would hide what the time belongs to."""
     found = msgspec.json.decode(path.read_bytes())["traceEvents"]
     whole = [event for event in found if event.get("ph") == "X"]
     kinds: dict[str, list[dict[str, Any]]] = {}
@@ -23,6 +25,7 @@ def read_trace(path: Path, *, thread: int) -> Events:
     ranges = tuple(
         Range(**_times(event), name=event["name"], thread=names(event["tid"]), payload=None)
         for event in kinds.get("user_annotation", [])
+        if event["name"] in COLOURS
     )
     kernels = tuple(
         Kernel(**_times(event), name=event["name"], correlation=_correlation(event))

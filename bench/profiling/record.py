@@ -12,6 +12,12 @@ from feedrate.bench.spec import TrialSpec
 Profiler = Literal["nsys", "torch"]
 
 
+def settings(spec: TrialSpec) -> str:
+    """What a step depends on, beside the loader."""
+    model = spec.model
+    return f"batch {spec.batch_size:,}, {model.step} step, layers of {'-'.join(map(str, model.hidden))}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeRow:
     """A range by name and thread, over the window."""
