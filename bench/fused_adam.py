@@ -23,6 +23,7 @@ class FusedAdam:
     def step(self) -> None:
         """Waits for nothing: it can be part of a CUDA graph."""
         gradients = [own.grad for own in self._parameters if own.grad is not None]
+        assert len(gradients) == len(self._parameters)
         torch._foreach_add_(self._steps, 1)
         torch._fused_adam_(
             self._parameters, gradients, self._means, self._squares, [], self._steps, lr=self._learning_rate,

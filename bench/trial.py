@@ -298,6 +298,8 @@ class Trial:
         """The model with its first weights, on the device. To be called once."""
         model = self._draw() if self._drawn is None else self._drawn.result()
         self._drawn = None
+        if self.spec.device != "cpu":
+            torch.cuda.manual_seed(self.spec.seed)  # of dropout's masks
         return model.to(self.spec.device)
 
     def _reported(self, phase: str, batches: Iterator[Batch] | EpochClock, split: SplitName) -> Iterator[Batch]:

@@ -97,8 +97,9 @@ class CupyLoader:
         lists of integers (bags) and float columns, where `label` names one; or a Split.
 
         device: "cpu", "cuda", "cuda:N", or "auto": a GPU where there are one and CuPy.
-        memory_budget_bytes: of that device's memory; a shard that does not fit is streamed: row groups in random order, rows
-        mixed within windows of window_rows (0: as many as the budget holds). None: all of it stays in memory.
+        memory_budget_bytes: of that device's memory, held until close(); a shard that does not fit is streamed: row groups in
+        random order, rows mixed within windows of window_rows (0: as many as the budget holds), one epoch under way at a time.
+        None: all of it stays in memory.
         decode: what reads row groups for a GPU: "pylibcudf", "pyarrow", or "auto": pylibcudf where it is installed.
         Raises FeedrateError for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
@@ -191,10 +192,12 @@ class CupyLoader:
     def _stream(
         self, groups: Sequence[Group], schema: Schema, budget_bytes: int, window_rows: int, decode: str
     ) -> StreamedRows:
-        config, device = self._config, self.device
+        config, device, most_rows = self._config, self.device, self._batches * self._config.batch_size
         if device == "cpu":
             rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
-            return StreamedRows(groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads())
+            return StreamedRows(
+                groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads(), most_rows
+            )
         decoder: Decoder
         if decode == "pylibcudf" or (decode == "auto" and has_pylibcudf()):
             decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
@@ -208,7 +211,7 @@ class CupyLoader:
         layout = layout_of(schema)
         source = kernels.window_source(len(layout.flat), len(layout.bags))
         mixer = DeviceMixer(layout, config, device, CupyKernels(source, device))
-        return StreamedRows(groups, config, rows, decoder, mixer, Reads.of(in_flight, threads))
+        return StreamedRows(groups, config, rows, decoder, mixer, Reads.of(in_flight, threads), most_rows)
 
 
 class CupyKernels:

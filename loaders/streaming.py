@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,8 @@ from feedrate.loaders.windows import Mixer
 
 COPIES = 6
 """Windows' worth of host memory at the peak: see decode.Footprint."""
+PATIENCE_S = 0.1
+"""That the reader waits for its window to be taken before it looks whether anybody will."""
 MOST_GROUPS = 32
 """That are decoded at a time."""
 SWITCH_S = 1e-4
@@ -147,12 +149,17 @@ class StreamedRows:
         decoder: Decoder,
         mixer: Mixer[Any],
         reads: Reads,
+        most_rows: int | None = None,
     ) -> None:
-        self._groups, self._config, self.window_rows = groups, config, window_rows
+        """most_rows: of an epoch: those of a last batch that nobody wants are not read."""
+        self._groups, self._config, self.window_rows, self._most_rows = groups, config, window_rows, most_rows
         self._decoder, self._mixer, self._reads = decoder, mixer, reads
         self._reader: Reader | None = None
         self._at: tuple[int, int] | None = None
         """(epoch, window) that the reader gives next."""
+        self._epoch: object = None
+        """The one that the reader works for: windows go to no other."""
+        self._abandon: Callable[[], object] = lambda: None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on; windows before it are not read."""
@@ -160,7 +167,10 @@ class StreamedRows:
         plan, size = self._plan(epoch), self._config.batch_size
         window, skipped = divmod(first * size, plan.window_rows)
         reader = self._reader_at(epoch, window)
+        self._epoch = own = object()
         for number in range(window, plan.windows):
+            if self._epoch is not own:
+                raise FeedrateError("the loader was closed, or another epoch begun, while this one was under way")
             self._at = None
             mixed = reader.next()
             following = epoch + self._config.shuffle, 0
@@ -171,8 +181,9 @@ class StreamedRows:
 
     def close(self) -> None:
         if self._reader is not None:
-            self._stop()
-            self._reader = self._at = None
+            self._abandon()
+            self._reader.stop()
+            self._reader = self._at = self._epoch = None
 
     def _reader_at(self, epoch: int, window: int) -> Reader:
         """The one there is, unless it is elsewhere: in an epoch that was left, for one."""
@@ -180,12 +191,20 @@ class StreamedRows:
             self.close()
             mix = partial(_mix, self._mixer, self._config)
             self._reader = Reader(self._plan, (epoch, window), self._decoder, self._reads, mix)
-            self._stop = weakref.finalize(self, self._reader.stop)
+            # whoever collects the garbage may be one of its threads: it must wait for none
+            self._abandon = weakref.finalize(self, self._reader.abandon)
         return self._reader
 
     @property
     def _plan(self) -> Callable[[int], EpochPlan]:
-        return partial(plan_epoch, self._groups, self._config, self.window_rows)
+        return partial(_plan, self._groups, self._config, self.window_rows, self._most_rows)
+
+
+def _plan(
+    groups: Sequence[Group], config: LoaderConfig, window_rows: int, most_rows: int | None, epoch: int
+) -> EpochPlan:
+    plan = plan_epoch(groups, config, window_rows, epoch)
+    return plan if most_rows is None else replace(plan, last=min(plan.last, plan.first + most_rows))
 
 
 def _mix(mixer: Mixer[Any], config: LoaderConfig, parts: Sequence[Part], epoch: int, window: int) -> Any:
@@ -236,30 +255,48 @@ class Reader:
             raise found
         return found
 
-    def stop(self) -> None:
-        """Wait until the thread has ended; who still asks for a window gets an error."""
+    def abandon(self) -> None:
+        """Let the thread end as soon as it can."""
         self._stopped.set()
-        while self._thread.is_alive() or not self._ready.empty():
+
+    def stop(self) -> None:
+        """Wait until the thread has ended."""
+        self.abandon()
+        while self._thread.is_alive():
             try:
                 self._ready.get_nowait()
             except queue.Empty:
                 self._thread.join(0.01)
-        self._ready.put(FeedrateError("the loader was closed, or another epoch begun, while an epoch was under way"))
 
     def _run(self, epoch: int, window: int) -> None:
+        often_switching.begin()
         pool = ThreadPoolExecutor(self._reads.threads, thread_name_prefix="decode")
         try:
-            with often_switching():
-                ahead, plans = itertools.tee(self._plans(epoch, window))
-                coming = self._decoded(pool, ahead)
-                for plan in plans:
-                    self._make(plan, coming)
-                    if self._stopped.is_set():
-                        return
+            ahead, plans = itertools.tee(self._plans(epoch, window))
+            coming = self._decoded(pool, ahead)
+            for plan in plans:
+                self._make(plan, coming)
+                if self._stopped.is_set():
+                    return
         except Exception as error:  # whatever it is, it belongs to the consumer
-            self._ready.put(error)
+            self._put(error)
         finally:
             pool.shutdown(cancel_futures=True)
+            often_switching.end()
+
+    def _put(self, found: Any) -> None:
+        """Where nobody asks for it, for a moment: Python's threads may take turns as usual then."""
+        with contextlib.suppress(queue.Full):
+            self._ready.put(found, timeout=PATIENCE_S)
+            return
+        often_switching.end()
+        try:
+            while not self._stopped.is_set():
+                with contextlib.suppress(queue.Full):
+                    self._ready.put(found, timeout=PATIENCE_S)
+                    return
+        finally:
+            often_switching.begin()
 
     def _plans(self, epoch: int, window: int) -> Iterator[Pieces]:
         """Epoch after epoch, as long as they have rows."""
@@ -282,7 +319,7 @@ class Reader:
             for piece in own[:-1]:
                 del kept[piece.group]
             del parts
-            self._ready.put(mixed)
+            self._put(mixed)
             del mixed  # or it would be held beside the next one
 
     def _decoded(self, pool: ThreadPoolExecutor, plans: Iterator[Pieces]) -> Iterator[tuple[Group, Part]]:
@@ -314,25 +351,24 @@ class Pieces:
 
 
 class OftenSwitching:
-    """While a thread is within, Python lets its threads take turns more often; in the end, as often as before."""
+    """While a thread is within, Python lets its threads take turns more often; in the end, as often as before. There is one, for
+    the interval is the process's."""
 
     def __init__(self) -> None:
         self._lock, self._within, self._usual_s = threading.Lock(), 0, 0.0
 
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
+    def begin(self) -> None:
         with self._lock:
             if not self._within:
                 self._usual_s = sys.getswitchinterval()
                 sys.setswitchinterval(min(self._usual_s, SWITCH_S))
             self._within += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._within -= 1
-                if not self._within:
-                    sys.setswitchinterval(self._usual_s)
+
+    def end(self) -> None:
+        with self._lock:
+            self._within -= 1
+            if not self._within:
+                sys.setswitchinterval(self._usual_s)
 
 
 often_switching = OftenSwitching()

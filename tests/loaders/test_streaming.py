@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
@@ -187,21 +188,78 @@ def test_a_loaded_state_goes_on_without_reading_what_is_past(planted: Split, mon
     assert read[: len(wanted)] == wanted
 
 
+def _readers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "reader"}
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 20
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return holds()
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
 def test_an_epoch_s_first_window_is_read_before_it_is_asked_for(
-    planted: Split, monkeypatch: pytest.MonkeyPatch
+    drop_last: bool, planted: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read: list[int] = []
+    original = pq.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pq.ParquetFile, "read_row_group", lambda self, i, **options: (read.append(i), original(self, i, **options))[1]
+    )
+    before = _readers()
+    size = planted.rows - 1  # the last batch is one row, which with drop_last nobody wants
+    loader = CupyLoader(
+        planted, batch_size=size, device="cpu", memory_budget_bytes=9 * BUDGET, window_rows=size, drop_last=drop_last
+    )
+    groups, threads = len(read_groups(planted)), set()
+    for epoch in range(3):
+        assert sum(batch.rows for batch in loader) == planted.rows - drop_last
+        assert _until(lambda epoch=epoch: len(read) > (epoch + 1) * groups)  # type: ignore[misc]
+        threads |= _readers() - before
+    assert len(threads) == 1
+    del loader
+    assert _until(lambda: not threads & _readers())
+
+
+def test_garbage_that_one_of_its_own_threads_collects_hangs_nobody(planted: Split) -> None:
+    before = _readers()
+    loader = CupyLoader(planted, batch_size=100, device="cpu", memory_budget_bytes=BUDGET, window_rows=1500)
+    batches = iter(loader)
+    next(batches)
+    [reader] = _readers() - before
+    own = loader._rows._reader  # type: ignore[union-attr]
+    mix, abandoned = own._mix, threading.Event()  # type: ignore[union-attr]
+
+    def collects(*arguments: object) -> object:
+        loader._rows._abandon()  # type: ignore[union-attr]
+        abandoned.set()
+        return mix(*arguments)
+
+    own._mix = collects  # type: ignore[union-attr]
+    for _ in range(16):  # into the second window: the third is being made
+        next(batches)
+    assert abandoned.wait(20)
+    assert _until(lambda: not reader.is_alive())
+
+
+def test_an_epoch_begun_where_another_stands_does_not_share_its_windows(planted: Split) -> None:
     def opened() -> CupyLoader:
         return CupyLoader(planted, batch_size=100, device="cpu", memory_budget_bytes=BUDGET, window_rows=1500)
 
-    wanted = [[batch.ids["row"] for batch in opened().epoch(epoch)] for epoch in (0, 1, 2)]
+    whole = [batch.ids["row"] for batch in opened().epoch(0)]
     loader = opened()
-    readers: list[object] = []
-    for epoch, rows in enumerate(wanted):
-        assert torch.equal(torch.cat([batch.ids["row"] for batch in loader]), torch.cat(rows)), epoch
-        readers += [thread for thread in threading.enumerate() if thread.name == "reader"]
-    assert len(set(readers)) == 1
-    del loader
-    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
+    first = loader.epoch(0)
+    next(first)
+    at = loader._rows._at[1] * loader._rows._plan(0).window_rows // 100  # type: ignore[union-attr, index]
+    second = loader.epoch(0, at)
+    found = [next(second).ids["row"]]
+    with pytest.raises(FeedrateError, match="another epoch begun"):
+        list(first)
+    found += [batch.ids["row"] for batch in second]
+    assert all(map(torch.equal, found, whole[at:]))
+    assert len(found) == len(whole) - at
 
 
 def test_an_epoch_that_another_has_ended_is_an_error_and_no_hang(planted: Split) -> None:
@@ -216,11 +274,12 @@ def test_an_epoch_that_another_has_ended_is_an_error_and_no_hang(planted: Split)
     left = loader.epoch(2)
     next(left)
     loader.close()
-    with pytest.raises(FeedrateError, match="the loader was closed"):
+    with pytest.raises(FeedrateError, match="closed, or another"):
         list(left)
 
 
 def test_python_s_threads_take_turns_as_before_once_the_last_reader_has_ended(planted: Split) -> None:
+    assert _until(lambda: not _readers())
     usual_s = sys.getswitchinterval()
     loaders = [CupyLoader(planted, batch_size=100, device="cpu", memory_budget_bytes=BUDGET) for _ in range(2)]
     for loader in loaders:
@@ -244,7 +303,7 @@ def test_a_file_that_breaks_off_is_the_consumer_s_error_and_no_hang(small: Datas
     with pytest.raises((OSError, pa.ArrowException)):
         list(loader)
     loader.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "reader"]
+    assert _until(lambda: not _readers())
 
 
 def test_another_decoder_is_refused(small: Dataset) -> None:
