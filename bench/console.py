@@ -253,6 +253,7 @@ def show_sampling(device: str) -> None:
     from feedrate.bench.suite import WATCH_EVERY_S
 
     for work in sampling.WORKS:
+        say(f"{work}: {2 * sampling.PAIRS + 1} blocks of {sampling.BLOCK_S:g} s")
         speed = sampling.cost(work, device)
         out.print(
             f"{work}: {speed.mean:.2%} of its speed while looked at every {WATCH_EVERY_S:g} s (95 % interval {speed.low:.2%} to "

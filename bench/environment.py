@@ -17,7 +17,7 @@ from feedrate.bench.timing import utc
 from feedrate.loaders.errors import FeedrateError
 
 PACKAGES = (
-    "torch", "numpy", "pandas", "pyarrow", "polars", "cupy-cuda13x", "cudf-cu13", "pylibcudf-cu13", "dask", "nvtabular",
+    "torch", "numpy", "numba", "pandas", "pyarrow", "polars", "cupy-cuda13x", "cudf-cu13", "pylibcudf-cu13", "dask", "nvtabular",
     "merlin-core", "merlin-dataloader", "nvtx", "nvidia-ml-py",
 )  # fmt: skip
 

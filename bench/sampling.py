@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, get_args
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Literal, get_args
 
 from feedrate.bench.child import last_words
 from feedrate.bench.stats import Estimate, ratio
@@ -35,24 +36,29 @@ CARDINALITIES = {"userId": 162_542, "movieId": 59_048}
 def cost(work: Work, device: str, *, pairs: int = PAIRS, block_s: float = BLOCK_S) -> Estimate:
     """Speed of blocks that are looked at, by that of the others: under 1 where looking costs something. Raises FeedrateError."""
     words = [sys.executable, "-m", __name__, work, device, str(2 * pairs + 1), str(block_s)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    speeds: dict[bool, list[float]] = {True: [], False: []}
+    with TemporaryFile() as said, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, text=True) as child:
         assert child.stdout is not None
-        assert child.stderr is not None
         watch = Watch(child.pid)
         watch.paused = True
-        child.stdout.readline()  # the first block: it has warmed up
-        watch.start(device)
-        speeds: dict[bool, list[float]] = {True: [], False: []}
         try:
+            child.stdout.readline()  # the first block: it has warmed up
+            watch.start(device)
             for number in range(2 * pairs):
                 looked_at = LOOKED_AT[number % len(LOOKED_AT)]
                 watch.paused = not looked_at
                 if not (line := child.stdout.readline()):
-                    raise FeedrateError(f"the cost of sampling cannot be measured: {last_words(child.stderr.read())}")
+                    raise FeedrateError(f"the cost of sampling cannot be measured: {_said(said)}")
                 speeds[looked_at].append(1 / float(line))
         finally:
             watch.stop()
+            child.kill()
     return ratio(speeds[True], speeds[False], paired=True)
+
+
+def _said(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return last_words(errors.read().decode(errors="replace"))
 
 
 def _training(device: str) -> Callable[[], object]:

@@ -7,7 +7,7 @@ from html import escape
 from itertools import accumulate
 
 from feedrate.bench.profiling.explained import Explained
-from feedrate.bench.profiling.record import Bar, Profile, RangeRow, settings
+from feedrate.bench.profiling.record import Bar, Profile, settings
 from feedrate.reports import units
 from feedrate.reports.figure import COLOURS, Figure
 
@@ -15,6 +15,9 @@ KNOWN = ("next", "forward", "backward", "optimizer", "decode", "copy", "shuffle"
 """Ranges that have a colour of their own, the same in every timeline; all others are grey."""
 MOST_BARS = 2_000
 """Of a timeline that a page carries: the longest ones."""
+PARTS = ("next", "forward", "backward", "optimizer")
+"""Of a step, one after the other on the consumer's thread."""
+OTHER, REST, WHOLE = "other work", "the rest", "in all"
 
 
 def heading(profile: Profile) -> str:
@@ -41,18 +44,20 @@ def profile_figures(profiles: Sequence[Explained]) -> list[Figure]:
     return made
 
 
-PARTS = ("next", "forward", "backward", "optimizer")
-"""Of a step, one after the other on the consumer's thread."""
-REST, WHOLE = "the rest", "step"
-
-
 def waterfall(profile: Profile, number: int = 0) -> Figure:
     """The mean step, part after part: the host's time and, with a device, that of what it launched there."""
-    data = [_parts(profile, "Host", _host_seconds(profile), COLOURS[0])]
+    ranges = {row.name: row for row in profile.ranges if row.thread == "main"}
+    # a step that is one CUDA graph has no parts
+    names = PARTS if any(name in ranges for name in PARTS[1:]) else (PARTS[0], "step")
+    rows = [ranges.get(name) for name in names]
+    host = [row.seconds if row else 0.0 for row in rows]
+    data = [_bars(profile, "Host", names, [*host, 0.0], COLOURS[0])]
     if profile.device_busy_fraction is not None:
-        data.append(_parts(profile, "Device", _device_seconds(profile), COLOURS[1]))
-    device = (
-        " Device: the work that was launched in each part, however late it ran; what is left is idle time, and work of other threads."
+        device = [(row.device_s or 0.0) if row else 0.0 for row in rows]
+        device.append(max(profile.device_busy_fraction * profile.window_s - sum(device), 0.0))
+        data.append(_bars(profile, "Device", names, device, COLOURS[1]))
+    launched = (
+        f" Device: the work that was launched in each part, however late it ran; {OTHER}: that of other threads and ranges; grey: idle."
         if len(data) > 1
         else ""
     )
@@ -61,7 +66,7 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
         title=f"A step of {profile.spec.loader}",
         about=(
             f"The mean of {profile.steps} recorded steps, part after part: each bar begins where the one above ends, and the last is "
-            f"the whole; grey is what is left of it. Host: the consumer's thread.{device}"
+            f"the whole; grey is what is left of it. Host: the consumer's thread.{launched} {settings(profile.spec)}."
         ),
         basis=f"Unit: ms; n = {profile.steps} steps of one recording; no interval: means of one trial; page cache {profile.spec.cache}; "
         f"{profile.spec.device}.",
@@ -76,30 +81,20 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
     )
 
 
-def _parts(profile: Profile, name: str, seconds: Sequence[float], colour: str) -> dict[str, object]:
-    """Bars of PARTS, one after the other, then of what is left of the step, then of all of it."""
+def _bars(
+    profile: Profile, name: str, names: Sequence[str], seconds: Sequence[float], colour: str
+) -> dict[str, object]:
+    """seconds: over all steps, of the parts by name and of other work."""
     whole = profile.window_s / profile.steps
     parts = [own / profile.steps for own in seconds]
     parts.append(max(whole - sum(parts), 0.0))
-    ends = list(accumulate(parts))
-    lengths, begins = [*parts, whole], [0.0, *ends[:-1], 0.0]
+    lengths, begins = [*parts, whole], [0.0, *list(accumulate(parts))[:-1], 0.0]
+    colours = [*[colour] * len(seconds), COLOURS[7], colour]
     return {
         "type": "bar", "orientation": "h", "name": name, "base": [begin * 1e3 for begin in begins], "x": [own * 1e3 for own in lengths],
-        "y": [*PARTS, REST, WHOLE], "customdata": [units.seconds(own) for own in lengths], "marker": {"color": [*[colour] * len(PARTS), COLOURS[7], colour]},
+        "y": [*names, OTHER, REST, WHOLE], "customdata": [units.seconds(own) for own in lengths], "marker": {"color": colours},
         "hovertemplate": f"{name}, %{{y}}: %{{customdata}}<extra></extra>", "meta": {"rows": True},
     }  # fmt: skip
-
-
-def _host_seconds(profile: Profile) -> list[float]:
-    return [sum(row.seconds for row in _consumers(profile, part)) for part in PARTS]
-
-
-def _device_seconds(profile: Profile) -> list[float]:
-    return [sum(row.device_s or 0.0 for row in _consumers(profile, part)) for part in PARTS]
-
-
-def _consumers(profile: Profile, part: str) -> list[RangeRow]:
-    return [row for row in profile.ranges if row.name == part and row.thread == "main"]
 
 
 def timeline(profile: Profile, number: int = 0) -> Figure:

@@ -282,15 +282,32 @@ def test_a_step_is_drawn_part_after_part_and_its_parts_are_the_whole() -> None:
         for name, seconds, device in parts
     )
     others = RangeRow(name="next", thread="valid 7", count=10, seconds=9.0, device_s=None)
-    found = replace(_profile(), ranges=(*rows, others), device_busy_fraction=0.9)
+    found = replace(_profile(), ranges=(*rows, others), device_busy_fraction=0.95)
     page = html.render(compare([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT)
     [figure] = [figure for figure in _data(page) if figure["name"] == "waterfall-0"]
     host, device = figure["data"]  # type: ignore[misc]
-    assert host["y"] == ["next", "forward", "backward", "optimizer", "the rest", "step"]
-    assert host["x"] == pytest.approx([20, 10, 30, 5, 35, 100])
-    assert host["base"] == pytest.approx([0, 20, 30, 60, 65, 0])
-    assert device["x"] == pytest.approx([0, 30, 20, 40, 10, 100])
+    assert host["y"] == ["next", "forward", "backward", "optimizer", "other work", "the rest", "in all"]
+    assert host["x"] == pytest.approx([20, 10, 30, 5, 0, 35, 100])
+    assert host["base"] == pytest.approx([0, 20, 30, 60, 65, 65, 0])
+    assert device["x"] == pytest.approx([0, 30, 20, 40, 5, 5, 100])
     assert "<td>20 ms to 30 ms</td>" in page
+
+
+def test_a_step_that_is_one_graph_is_drawn_whole() -> None:
+    rows = tuple(
+        RangeRow(name=name, thread="main", count=10, seconds=seconds, device_s=device)
+        for name, seconds, device in (("next", 0.02, 0.0), ("step", 0.1, 0.9))
+    )
+    found = replace(_profile(), ranges=rows, device_busy_fraction=0.95)
+    [figure] = [
+        figure
+        for figure in _data(html.render(compare([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT))
+        if figure["name"] == "waterfall-0"
+    ]
+    host, device = figure["data"]  # type: ignore[misc]
+    assert host["y"] == ["next", "step", "other work", "the rest", "in all"]
+    assert host["x"] == pytest.approx([2, 10, 0, 88, 100])
+    assert device["x"] == pytest.approx([0, 90, 5, 5, 100])
 
 
 def test_profiles_are_printed_where_all_results_are(monkeypatch: pytest.MonkeyPatch) -> None:
