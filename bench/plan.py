@@ -44,11 +44,11 @@ class Plan:
                 raise FeedrateError(f"{name} names one twice: {', '.join(map(str, values))}")
         for loader in self.loaders:
             registry.check_text(loader)
-
         if self.baseline and self.baseline not in self.loaders:
             raise FeedrateError(
                 f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"
             )
+        self.round(0)  # refuses what no trial can be
 
     @property
     def compared_to(self) -> str:

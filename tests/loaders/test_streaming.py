@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
@@ -169,15 +170,16 @@ def test_a_loaded_state_goes_on_without_reading_what_is_past(planted: Split, mon
     before = [batch.ids["row"] for batch in islice(first, 37)]
     state = first.state_dict()
     first.close()
-    whole = torch.cat([batch.ids["row"] for batch in opened().epoch(0)])
-    rest = opened()
-    rest.load_state_dict(state)
+    with closing(opened()) as other:  # or its reader would be in the next epoch already, and seen below
+        whole = torch.cat([batch.ids["row"] for batch in other.epoch(0)])
     read: list[int] = []
     original = pq.ParquetFile.read_row_group
     monkeypatch.setattr(
         pq.ParquetFile, "read_row_group", lambda self, i, **options: (read.append(i), original(self, i, **options))[1]
     )
-    after = torch.cat([batch.ids["row"] for batch in rest])
+    with closing(opened()) as rest:
+        rest.load_state_dict(state)
+        after = torch.cat([batch.ids["row"] for batch in rest])
     assert torch.equal(torch.cat([*before, after]), whole)
     plan = plan_epoch(read_groups(planted), LoaderConfig(batch_size=100, device="cpu", seed=4), 1500, epoch=0)
     left = [
