@@ -7,6 +7,7 @@ Linear, ReLU, BatchNorm, Dropout; then Linear to one raw output.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -19,13 +20,11 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": nn.functional.mse_loss,
     "bce": nn.functional.binary_cross_entropy_with_logits,
 }
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "sgd": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad,
 }
-
-
 FUSED = ("adam", "sgd")
 
 
@@ -109,7 +108,14 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """fused: one kernel for all parameters, for optimizers that have such."""
     options = {"fused": True} if fused and spec.optimizer in FUSED else {}
-    return OPTIMIZERS[spec.optimizer](parameters, lr=spec.learning_rate, **options)
+    return _undecorated(OPTIMIZERS[spec.optimizer])(parameters, lr=spec.learning_rate, **options)
+
+
+def _undecorated(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The same steps, but without importing torch._dynamo, which takes seconds: torch decorates these methods so as to keep the
+    compiler out of them, and nothing is compiled here."""
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in ("step", "zero_grad", "add_param_group")}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(methods["step"])})
 
 
 def loss_of(output: Tensor, label: Tensor, spec: ModelSpec) -> Tensor:

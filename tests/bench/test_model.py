@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.optim import SGD, Adagrad, Adam, Optimizer
 
 from feedrate.bench.model import EmbeddingMLP, build_model, build_optimizer, embedding_width, loss_of
 from feedrate.bench.spec import ModelSpec
@@ -117,6 +123,39 @@ def test_every_loss_and_optimizer_learns(loss: str, optimizer: str, planted: Spl
         steps.step()
         losses.append(float(value.detach()))
     assert losses[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.parametrize(("optimizer", "torch_s"), [("adam", Adam), ("sgd", SGD), ("adagrad", Adagrad)])
+def test_an_optimizer_steps_as_torch_s_own(
+    optimizer: str, torch_s: type[Optimizer], planted: Split, columns: Columns
+) -> None:
+    spec, batch = ModelSpec(optimizer=optimizer, hidden=(16,)), columns.slice(0, 500)  # type: ignore[arg-type]
+
+    def trained(build: Callable[[nn.Module], Optimizer]) -> nn.Module:
+        model = build_model(planted.schema, spec, seed=0, device="cpu")
+        steps = build(model)
+        for _ in range(5):
+            steps.zero_grad()
+            loss_of(model(batch), batch.label, spec).backward()
+            steps.step()
+        return model
+
+    ours = trained(lambda model: build_optimizer(model.parameters(), spec))
+    theirs = trained(lambda model: torch_s(model.parameters(), lr=spec.learning_rate))
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
+def test_an_optimizer_steps_without_importing_the_compiler() -> None:
+    code = (
+        "import sys, torch\n"
+        "from feedrate.bench.model import build_optimizer\n"
+        "from feedrate.bench.spec import ModelSpec\n"
+        "own = torch.nn.Linear(2, 1)\n"
+        "steps = build_optimizer(own.parameters(), ModelSpec())\n"
+        "steps.zero_grad(); own(torch.ones(1, 2)).sum().backward(); steps.step()\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
