@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -104,13 +105,20 @@ class LoaderConfig:
     def __post_init__(self) -> None:
         for name, least in (
             ("batch_size", 1),
+            ("seed", 0),
             ("workers", 0),
             ("prefetch", 1),
             ("world_size", 1),
             ("rank", 0),
+            ("memory_budget_bytes", 1),
         ):
-            if getattr(self, name) < least:
-                raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least {least}")
+            value = getattr(self, name)
+            if name == "memory_budget_bytes" and value is None:
+                continue
+            if not isinstance(value, Integral):
+                raise FeedrateError(f"{name} is {value!r}, but must be a whole number")
+            if value < least:
+                raise FeedrateError(f"{name} is {value}, but must be at least {least}")
         if self.rank >= self.world_size:
             raise FeedrateError(f"rank is {self.rank}, but must be under world_size, which is {self.world_size}")
 

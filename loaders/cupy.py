@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +53,21 @@ DEVICE_DECODE_THREADS = 3
 reads are faster, until one read's end is waited for."""
 
 
+def _there(device: str) -> str:
+    """The same, if it can be used."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(device)):
+        raise FeedrateError(f"device is {device!r}: choose from auto, cpu, cuda, cuda:N")
+    found = torch.cuda.device_count()
+    if device != "cpu" and (torch.device(device).index or 0) >= found:
+        raise FeedrateError(f"device is {device!r}, but torch sees {found} CUDA device(s) here")
+    return str(device)
+
+
 def _refuse(decode: str, window_rows: int) -> None:
     if decode not in DECODERS:
         raise FeedrateError(f"decode is {decode!r}: choose from {', '.join(DECODERS)}")
-    if window_rows < 0:
-        raise FeedrateError(f"window_rows is {window_rows}, but must be at least 0")
+    if not isinstance(window_rows, Integral) or window_rows < 0:
+        raise FeedrateError(f"window_rows is {window_rows!r}, but must be a whole number, at least 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +113,10 @@ class CupyLoader:
         random order, rows mixed within windows of window_rows (0: as many as the budget holds), one epoch under way at a time.
         None: all of it stays in memory.
         decode: what reads row groups for a GPU: "pylibcudf", "pyarrow", or "auto": pylibcudf where it is installed.
-        Raises FeedrateError for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
+        Raises FeedrateError for what cannot be, and for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
         _refuse(decode, window_rows)
-        self.device = _auto() if device == "auto" else device
+        self.device = _auto() if device == "auto" else _there(device)
         self._config = LoaderConfig(
             batch_size=batch_size,
             device=self.device,
@@ -121,6 +133,7 @@ class CupyLoader:
         self._batches = own // batch_size if drop_last else -(-own // batch_size)
         self._rows = self._hold(found, window_rows, decode)
         self._at, self._begin = (0, 0), (0, 0)
+        self._closed = False
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -137,7 +150,9 @@ class CupyLoader:
         self._at = epoch + 1, 0
 
     def epoch(self, index: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of any epoch, from number `first` on; what __iter__ counts is not touched."""
+        """The batches of any epoch, from number `first` on; what __iter__ counts is not touched. Raises FeedrateError after close()."""
+        if self._closed:
+            raise FeedrateError("the loader is closed: open another one")
         return itertools.islice(self._rows.batches(index, first), max(self._batches - first, 0))
 
     def state_dict(self) -> dict[str, Any]:
@@ -147,6 +162,8 @@ class CupyLoader:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next __iter__ go on behind the batch that the state was taken after. Raises FeedrateError for another order's."""
+        if lacking := sorted(self.state_dict().keys() - state.keys()):
+            raise FeedrateError(f"the state lacks {', '.join(lacking)}: pass what state_dict() gave")
         wrong = [
             f"{name} {state.get(name)} then, {own} now"
             for name, own in self._identity().items()
@@ -157,7 +174,8 @@ class CupyLoader:
         self._begin = self._at = int(state["epoch"]), int(state["batches"])
 
     def close(self) -> None:
-        """Free the memory."""
+        """Free the memory. There are no more epochs."""
+        self._closed = True
         self._rows.close()
 
     def _identity(self) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Footprint:
     share: float
     """Of the budget, at most, for row groups that are being decoded."""
     windows: int
-    """Windows' worth at the peak: one consumed, one ready, and the next as decoded, joined, packed and shuffled."""
+    """Windows' worth at the peak: one consumed, one ready, one being made, and the parts that it is made from."""
     slack_bytes: int
     """By how much allocators round up, whatever the budget."""
 

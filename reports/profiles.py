@@ -66,7 +66,7 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
         title=f"A step of {profile.spec.loader}",
         about=(
             f"The mean of {profile.steps} recorded steps, part after part: each bar begins where the one above ends, and the last is "
-            f"the whole; grey is what is left of it. Host: the consumer's thread.{launched} {settings(profile.spec)}."
+            f"the whole; grey is what is left of it. Host: the consumer's thread.{launched} Here: {settings(profile.spec)}."
         ),
         basis=f"Unit: ms; n = {profile.steps} steps of one recording; no interval: means of one trial; page cache {profile.spec.cache}; "
         f"{profile.spec.device}.",

@@ -35,6 +35,8 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
     """Each loader's profile, in a folder of its own below `output`, as it is done. Raises FeedrateError."""
     if asked.steps < 1:
         raise FeedrateError(f"--steps is {asked.steps}, but must be at least 1")
+    if output.is_file():
+        raise FeedrateError(f"-o is {output}, which is a file: name a folder")
     device = found_device(asked.device)
     profiler = _profiler(asked.profiler, device)
     for loader in loaders:

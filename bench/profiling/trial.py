@@ -68,15 +68,16 @@ def run(task: ProfileTask) -> ProfileMessage:
         for batch in itertools.islice(batches, WARM_STEPS):
             step(batch)
         clock = EpochClock(lambda: itertools.islice(batches, task.steps + 1), spec.device)  # the first is left out
-        before = Usage.now(memory=False)
-        with _recorded(task):
+        with _recorded(task):  # what it takes to begin and end a recording is no part of the steps
+            before = Usage.now(memory=False)
             for number, batch in enumerate(clock):
                 with span("step", number):
                     step(batch)
+            after = Usage.now(memory=False)
         return ProfileMessage(
             steps=len(clock.waits_s),
             rows=clock.rows,
-            epoch=epoch_record(clock, before, Usage.now(memory=False)),
+            epoch=epoch_record(clock, before, after),
             thread=threading.get_native_id(),
             options=trial.choice.described(),
         )

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
+from feedrate.bench import sampling
 from feedrate.bench.calibrate import harness_step_s, measure
-from feedrate.bench.sampling import cost
+from feedrate.bench.suite import Watch
 
 
 def test_the_harness_knows_its_own_cost() -> None:
@@ -15,8 +18,24 @@ def test_a_longer_loop_costs_the_same_a_step() -> None:
     assert harness_step_s("cpu", steps=200, rounds=3) < 1e-3
 
 
-def test_looking_at_a_process_is_measured_in_pairs_of_the_same_work() -> None:
+def test_looking_at_a_process_is_measured_in_pairs_of_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it comes to is said by `feedrate calibrate --sampling`, on a machine that does nothing else."""
-    found = cost("launches", "cpu", pairs=2, block_s=0.05)
+    watches: list[Watch] = []
+    paused: list[bool] = []
+
+    class Seen(Watch):
+        def __init__(self, pid: int) -> None:
+            super().__init__(pid)
+            watches.append(self)
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "paused":
+                paused.append(bool(value))
+
+    monkeypatch.setattr(sampling, "Watch", Seen)
+    found = sampling.cost("launches", "cpu", pairs=2, block_s=0.25)
     assert found.n == 2
     assert found.mean > 0
+    assert paused[-5:] == [True, False, True, True, False]
+    assert watches[0].peak_rss_bytes > 0

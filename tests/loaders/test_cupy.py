@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -138,6 +139,8 @@ def test_a_loaded_state_goes_on_behind_its_batch(small: Dataset) -> None:
     whole = [batch.ids["userId"] for batch in first.epoch(1)]
     assert torch.equal(torch.cat(before + after), torch.cat(whole))
     assert rest.state_dict()["epoch"] == 2
+    with pytest.raises(FeedrateError, match="the state lacks batch_size, batches, device"):
+        rest.load_state_dict({"epoch": 1})
     other = CupyLoader(small.folder, batch_size=500, device="cpu", seed=5)
     with pytest.raises(FeedrateError, match="another order of rows: batch_size 600 then, 500 now"):
         other.load_state_dict(state)
@@ -194,3 +197,30 @@ def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
                     assert_equal(there, whole.take(there.ids["row"].long()))
                     seen += there.ids["row"].tolist()
             assert sorted(seen) == list(range(whole.rows))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"batch_size": "many"}, "batch_size is 'many', but must be a whole number"),
+        ({"batch_size": 2.5}, "batch_size is 2.5, but must be a whole number"),
+        ({"seed": -1}, "seed is -1, but must be at least 0"),
+        ({"memory_budget_bytes": "1GB"}, "memory_budget_bytes is '1GB', but must be a whole number"),
+        ({"window_rows": "5"}, "window_rows is '5', but must be a whole number"),
+        ({"device": "tpu"}, "device is 'tpu': choose from auto, cpu, cuda, cuda:N"),
+        ({"device": "cuda:99"}, "device is 'cuda:99', but torch sees"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(options: dict[str, Any], sentence: str, small: Dataset) -> None:
+    with pytest.raises(FeedrateError, match=sentence):
+        CupyLoader(small.folder, **{"device": "cpu", **options})
+
+
+@pytest.mark.parametrize("options", [{}, {"memory_budget_bytes": 1_000_000, "window_rows": 128}])
+def test_a_closed_loader_says_so(options: dict[str, Any], small: Dataset) -> None:
+    loader = CupyLoader(small.folder, batch_size=64, device="cpu", **options)
+    next(iter(loader))
+    loader.close()
+    loader.close()
+    with pytest.raises(FeedrateError, match="the loader is closed: open another one"):
+        next(iter(loader))
