@@ -48,7 +48,8 @@ class Plan:
             raise FeedrateError(
                 f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"
             )
-        self.round(0)  # refuses what no trial can be
+        for number in range(len(self.seeds)):
+            self.round(number)  # refuses what no trial can be
 
     @property
     def compared_to(self) -> str:

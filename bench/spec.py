@@ -84,3 +84,5 @@ class TrialSpec:
         for name, least in (("batch_size", 1), ("epochs", 1), ("prefetch", 1), ("workers", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least {least}")
+        if self.memory_budget_bytes is not None and self.memory_budget_bytes < 1:
+            raise FeedrateError(f"memory_budget_bytes is {self.memory_budget_bytes}, but must be at least 1")

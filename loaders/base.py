@@ -82,6 +82,11 @@ class Batch:
         return [*self.ids.values(), *bags, *self.dense.values(), self.label]
 
 
+def whole_number(value: object) -> bool:
+    """NumPy's are; True is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderConfig:
     """What the harness asks of every loader alike."""
@@ -115,7 +120,7 @@ class LoaderConfig:
             value = getattr(self, name)
             if name == "memory_budget_bytes" and value is None:
                 continue
-            if not isinstance(value, Integral):
+            if not whole_number(value):
                 raise FeedrateError(f"{name} is {value!r}, but must be a whole number")
             if value < least:
                 raise FeedrateError(f"{name} is {value}, but must be at least {least}")

@@ -15,7 +15,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ import numpy as np
 import torch
 
 from feedrate.loaders import kernels
-from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split, whole_number
 from feedrate.loaders.columns import read_columns
 from feedrate.loaders.decode import (
     ArrowDecoder,
@@ -53,20 +52,20 @@ DEVICE_DECODE_THREADS = 3
 reads are faster, until one read's end is waited for."""
 
 
-def _there(device: str) -> str:
-    """The same, if it can be used."""
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(device)):
-        raise FeedrateError(f"device is {device!r}: choose from auto, cpu, cuda, cuda:N")
-    found = torch.cuda.device_count()
-    if device != "cpu" and (torch.device(device).index or 0) >= found:
-        raise FeedrateError(f"device is {device!r}, but torch sees {found} CUDA device(s) here")
-    return str(device)
+def _usable(device: str | torch.device) -> str:
+    """Its name. Raises FeedrateError where it cannot be used."""
+    name = str(device)
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d*))?", name):
+        raise FeedrateError(f"device is {name!r}: choose from auto, cpu, cuda, cuda:N")
+    if name != "cpu" and int(name[5:] or 0) >= (found := torch.cuda.device_count()):
+        raise FeedrateError(f"device is {name!r}, but torch sees {found} CUDA device(s) here")
+    return name
 
 
 def _refuse(decode: str, window_rows: int) -> None:
     if decode not in DECODERS:
         raise FeedrateError(f"decode is {decode!r}: choose from {', '.join(DECODERS)}")
-    if not isinstance(window_rows, Integral) or window_rows < 0:
+    if not whole_number(window_rows) or window_rows < 0:
         raise FeedrateError(f"window_rows is {window_rows!r}, but must be a whole number, at least 0")
 
 
@@ -116,7 +115,7 @@ class CupyLoader:
         Raises FeedrateError for what cannot be, and for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
         _refuse(decode, window_rows)
-        self.device = _auto() if device == "auto" else _there(device)
+        self.device = _auto() if device == "auto" else _usable(device)
         self._config = LoaderConfig(
             batch_size=batch_size,
             device=self.device,
@@ -141,6 +140,7 @@ class CupyLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """The next epoch, or the rest of the one that a loaded state was in."""
+        self._refuse_if_closed()
         epoch, first = self._begin
         self._begin = epoch + 1, 0
         self._at = epoch, first
@@ -151,9 +151,10 @@ class CupyLoader:
 
     def epoch(self, index: int, first: int = 0) -> Iterator[Batch]:
         """The batches of any epoch, from number `first` on; what __iter__ counts is not touched. Raises FeedrateError after close()."""
-        if self._closed:
-            raise FeedrateError("the loader is closed: open another one")
-        return itertools.islice(self._rows.batches(index, first), max(self._batches - first, 0))
+        self._refuse_if_closed()
+        for batch in itertools.islice(self._rows.batches(index, first), max(self._batches - first, 0)):
+            yield batch
+            self._refuse_if_closed()
 
     def state_dict(self) -> dict[str, Any]:
         """Where __iter__ is: for a checkpoint."""
@@ -161,22 +162,30 @@ class CupyLoader:
         return {"epoch": epoch, "batches": batches, **self._identity()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next __iter__ go on behind the batch that the state was taken after. Raises FeedrateError for another order's."""
+        """Let the next __iter__ go on behind the batch that the state was taken after. Raises FeedrateError for another order's, and
+        for what state_dict() did not give."""
         if lacking := sorted(self.state_dict().keys() - state.keys()):
             raise FeedrateError(f"the state lacks {', '.join(lacking)}: pass what state_dict() gave")
         wrong = [
-            f"{name} {state.get(name)} then, {own} now"
-            for name, own in self._identity().items()
-            if state.get(name) != own
+            f"{name} {state[name]} then, {own} now" for name, own in self._identity().items() if state[name] != own
         ]
         if wrong:
             raise FeedrateError(f"the state is of another order of rows: {'; '.join(wrong)}")
-        self._begin = self._at = int(state["epoch"]), int(state["batches"])
+        epoch, batches = state["epoch"], state["batches"]
+        if not (whole_number(epoch) and whole_number(batches) and epoch >= 0 and 0 <= batches <= len(self)):
+            raise FeedrateError(
+                f"the state is at epoch {epoch!r}, batch {batches!r}, and an epoch has {len(self)} batches"
+            )
+        self._begin = self._at = int(epoch), int(batches)
 
     def close(self) -> None:
         """Free the memory. There are no more epochs."""
         self._closed = True
         self._rows.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise FeedrateError("the loader is closed: open another one")
 
     def _identity(self) -> dict[str, Any]:
         """What fixes the order of rows."""

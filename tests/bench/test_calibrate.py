@@ -18,7 +18,7 @@ def test_a_longer_loop_costs_the_same_a_step() -> None:
     assert harness_step_s("cpu", steps=200, rounds=3) < 1e-3
 
 
-def test_looking_at_a_process_is_measured_in_pairs_of_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it comes to is said by `feedrate calibrate --sampling`, on a machine that does nothing else."""
     watches: list[Watch] = []
     paused: list[bool] = []
@@ -36,6 +36,5 @@ def test_looking_at_a_process_is_measured_in_pairs_of_the_same_work(monkeypatch:
     monkeypatch.setattr(sampling, "Watch", Seen)
     found = sampling.cost("launches", "cpu", pairs=2, block_s=0.25)
     assert found.n == 2
-    assert found.mean > 0
     assert paused[-5:] == [True, False, True, True, False]
     assert watches[0].peak_rss_bytes > 0

@@ -64,13 +64,14 @@ def test_replay_among_the_loaders_is_the_ceiling_with_its_options() -> None:
         ({"batch_sizes": (0,)}, "batch_size is 0"),
         ({"modes": ("drive",)}, "mode is 'drive', but must be one of load, replay, train"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"seeds": (-1,)}, "seed is -1"),
+        ({"seeds": (0, -1)}, "seed is -1"),
+        ({"memory_budget_bytes": 0}, "memory_budget_bytes is 0"),
         ({"cache": "hot"}, "cache is 'hot', but must be one of warm, cold"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(settings: Mapping[str, Any], sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
-        Plan(**{"loaders": ("native",), **settings}).round(0)
+        Plan(**{"loaders": ("native",), **settings})
 
 
 def test_specs_are_values() -> None:

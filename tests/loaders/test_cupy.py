@@ -141,6 +141,9 @@ def test_a_loaded_state_goes_on_behind_its_batch(small: Dataset) -> None:
     assert rest.state_dict()["epoch"] == 2
     with pytest.raises(FeedrateError, match="the state lacks batch_size, batches, device"):
         rest.load_state_dict({"epoch": 1})
+    for wrong in ({"epoch": -1}, {"epoch": "x"}, {"batches": -3}, {"batches": 8}):
+        with pytest.raises(FeedrateError, match="and an epoch has 7 batches"):
+            rest.load_state_dict({**state, **wrong})
     other = CupyLoader(small.folder, batch_size=500, device="cpu", seed=5)
     with pytest.raises(FeedrateError, match="another order of rows: batch_size 600 then, 500 now"):
         other.load_state_dict(state)
@@ -203,11 +206,13 @@ def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
     ("options", "sentence"),
     [
         ({"batch_size": "many"}, "batch_size is 'many', but must be a whole number"),
+        ({"batch_size": True}, "batch_size is True, but must be a whole number"),
         ({"batch_size": 2.5}, "batch_size is 2.5, but must be a whole number"),
         ({"seed": -1}, "seed is -1, but must be at least 0"),
         ({"memory_budget_bytes": "1GB"}, "memory_budget_bytes is '1GB', but must be a whole number"),
         ({"window_rows": "5"}, "window_rows is '5', but must be a whole number"),
         ({"device": "tpu"}, "device is 'tpu': choose from auto, cpu, cuda, cuda:N"),
+        ({"device": "cuda:00"}, "device is 'cuda:00': choose from auto"),
         ({"device": "cuda:99"}, "device is 'cuda:99', but torch sees"),
     ],
 )
@@ -219,8 +224,12 @@ def test_what_cannot_be_is_refused_in_a_sentence(options: dict[str, Any], senten
 @pytest.mark.parametrize("options", [{}, {"memory_budget_bytes": 1_000_000, "window_rows": 128}])
 def test_a_closed_loader_says_so(options: dict[str, Any], small: Dataset) -> None:
     loader = CupyLoader(small.folder, batch_size=64, device="cpu", **options)
-    next(iter(loader))
+    under_way, not_begun = iter(loader), loader.epoch(0)
+    next(under_way)
+    state = loader.state_dict()
     loader.close()
     loader.close()
-    with pytest.raises(FeedrateError, match="the loader is closed: open another one"):
-        next(iter(loader))
+    for epoch in (under_way, not_begun, iter(loader), loader.epoch(0)):
+        with pytest.raises(FeedrateError, match="the loader is closed: open another one"):
+            next(epoch)
+    assert loader.state_dict() == state

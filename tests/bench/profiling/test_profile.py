@@ -73,6 +73,9 @@ def test_the_command_prints_cause_evidence_and_remedy(
 def test_bad_input_is_one_sentence(small: Dataset, tmp_path: Path) -> None:
     from dataclasses import replace
 
+    (tmp_path / "file").touch()
+    with pytest.raises(FeedrateError, match="file, which is a file: name a folder"):
+        list(session.run(["fake"], small.folder, tmp_path / "file", ASKED))
     with pytest.raises(FeedrateError, match="--profiler is 'perf', but must be one of auto, nsys, torch"):
         list(session.run(["fake"], small.folder, tmp_path, replace(ASKED, profiler="perf")))
     with pytest.raises(FeedrateError, match="nsys is asked for on the CPU"):
