@@ -1,4 +1,4 @@
-"""Adam on a few small parameters, in one launch and without torch.optim, whose first use imports torch._dynamo: seconds."""
+"""Adam on a few small parameters, in one launch and without torch.optim's own Python."""
 
 from __future__ import annotations
 
