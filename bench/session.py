@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from feedrate.bench.record import SCHEMA_VERSION, DatasetRecord, Environment, Ru
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.stopping import StopRule
 from feedrate.bench.suite import remaining, run_suite
+from feedrate.loaders.base import is_device
 from feedrate.loaders.errors import FeedrateError
 
 
@@ -138,7 +138,7 @@ def found_device(asked: str) -> str:
 def _device(asked: str, environment: Environment) -> str:
     if asked == "auto":
         return "cuda" if environment.gpu else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", asked):
+    if not is_device(asked):
         raise FeedrateError(f"--device is {asked!r}, but must be auto, cpu, cuda or cuda:N")
     if asked != "cpu" and environment.gpu is None:
         raise FeedrateError(f"--device is {asked!r}, but torch sees no CUDA device here: `feedrate doctor` says more")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_whole
 
 Mode = Literal["load", "replay", "train"]
 Cache = Literal["warm", "cold"]
@@ -82,7 +82,6 @@ class TrialSpec:
             if getattr(self, name) not in accepted:
                 raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
         for name, least in (("batch_size", 1), ("epochs", 1), ("prefetch", 1), ("workers", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise FeedrateError(f"{name} is {getattr(self, name)}, but must be at least {least}")
-        if self.memory_budget_bytes is not None and self.memory_budget_bytes < 1:
-            raise FeedrateError(f"memory_budget_bytes is {self.memory_budget_bytes}, but must be at least 1")
+            require_whole(name, getattr(self, name), least)
+        if self.memory_budget_bytes is not None:
+            require_whole("memory_budget_bytes", self.memory_budget_bytes, 1)

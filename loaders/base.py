@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,9 +82,9 @@ class Batch:
         return [*self.ids.values(), *bags, *self.dense.values(), self.label]
 
 
-def whole_number(value: object) -> bool:
-    """NumPy's are; True is none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+def is_device(name: str) -> bool:
+    """cpu, cuda or cuda:N, whether or not it is there."""
+    return re.fullmatch(r"cpu|cuda(:(0|[1-9]\d*))?", name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +115,10 @@ class LoaderConfig:
             ("prefetch", 1),
             ("world_size", 1),
             ("rank", 0),
-            ("memory_budget_bytes", 1),
         ):
-            value = getattr(self, name)
-            if name == "memory_budget_bytes" and value is None:
-                continue
-            if not whole_number(value):
-                raise FeedrateError(f"{name} is {value!r}, but must be a whole number")
-            if value < least:
-                raise FeedrateError(f"{name} is {value}, but must be at least {least}")
+            require_whole(name, getattr(self, name), least)
+        if self.memory_budget_bytes is not None:
+            require_whole("memory_budget_bytes", self.memory_budget_bytes, 1)
         if self.rank >= self.world_size:
             raise FeedrateError(f"rank is {self.rank}, but must be under world_size, which is {self.world_size}")
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 
 from feedrate.loaders import kernels
-from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split, whole_number
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split, is_device
 from feedrate.loaders.columns import read_columns
 from feedrate.loaders.decode import (
     ArrowDecoder,
@@ -32,7 +31,7 @@ from feedrate.loaders.decode import (
     has_pylibcudf,
     read_groups,
 )
-from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_whole, whole_number
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
 from feedrate.loaders.resident import DeviceRows
@@ -55,7 +54,7 @@ reads are faster, until one read's end is waited for."""
 def _usable(device: str | torch.device) -> str:
     """Its name. Raises FeedrateError where it cannot be used."""
     name = str(device)
-    if not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d*))?", name):
+    if not is_device(name):
         raise FeedrateError(f"device is {name!r}: choose from auto, cpu, cuda, cuda:N")
     if name != "cpu" and int(name[5:] or 0) >= (found := torch.cuda.device_count()):
         raise FeedrateError(f"device is {name!r}, but torch sees {found} CUDA device(s) here")
@@ -65,8 +64,7 @@ def _usable(device: str | torch.device) -> str:
 def _refuse(decode: str, window_rows: int) -> None:
     if decode not in DECODERS:
         raise FeedrateError(f"decode is {decode!r}: choose from {', '.join(DECODERS)}")
-    if not whole_number(window_rows) or window_rows < 0:
-        raise FeedrateError(f"window_rows is {window_rows!r}, but must be a whole number, at least 0")
+    require_whole("window_rows", window_rows, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The errors a user can cause or meet: one sentence each, no traceback, exit code 2."""
 
+from numbers import Integral
+
 
 class FeedrateError(Exception):
     """What is wrong, the offending value and the way out, in one sentence."""
@@ -7,3 +9,16 @@ class FeedrateError(Exception):
 
 class LoaderUnavailable(FeedrateError):
     """A loader's library or device is missing here; the sentence says how to get it."""
+
+
+def whole_number(value: object) -> bool:
+    """NumPy's are; True is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raises FeedrateError for what is no whole number, or under `least`."""
+    if not whole_number(value):
+        raise FeedrateError(f"{name} is {value!r}, but must be a whole number")
+    if value < least:  # type: ignore[operator]
+        raise FeedrateError(f"{name} is {value}, but must be at least {least}")
