@@ -24,7 +24,7 @@ slow: .venv/installed .venv/nvtabular  ## the tests that take longer, as CI runs
 	$(BIN)/python -m pytest tests --benchmark-skip -m slow
 	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and slow"
 
-selftest: .venv/installed  ## prove on this machine that planted faults are caught and verdicts hold: about six minutes
+selftest: .venv/installed  ## prove on this machine that planted faults are caught and verdicts hold: six to fifteen minutes
 	$(FEEDRATE) selftest
 
 check: .venv/installed  ## ruff, mypy --strict, import contracts

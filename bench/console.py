@@ -266,17 +266,20 @@ def show_selftest(device: str, pairs: int, rounds: int) -> bool:
     """A line for each proof; True where all hold."""
     from feedrate.bench.selftest.proof import prove
 
-    broken = 0
+    broken: list[str] = []
     total = pairs * rounds * 2
     if pairs:
         say(f"planted faults and delays take about two minutes, then {total} trials of a few seconds follow")
     for proof in prove(device, pairs=pairs, rounds=rounds, progress=lambda done, of: say(f"comparison {done} of {of}")):
-        broken += not proof.holds
+        if not proof.holds:
+            broken.append(f"{proof.part}: {proof.name}: {proof.seen}")
         line = Text("  ok      " if proof.holds else "  BROKEN  ", style="green" if proof.holds else "red")
         line.append(f"{proof.part}: {proof.name}: {proof.seen}", style="default")
         out.print(line, soft_wrap=True)
+    for lost in broken:
+        out.print(Text(f"does not hold: {lost}"), soft_wrap=True)
     out.print(
-        "feedrate catches, measures and judges as it should here" if not broken else f"{broken} proof(s) do not hold"
+        f"{len(broken)} proof(s) do not hold" if broken else "feedrate catches, measures and judges as it should here"
     )
     return not broken
 

@@ -67,12 +67,13 @@ class SlowLoader:
                 num_workers=1,
                 persistent_workers=True,
                 prefetch_factor=2,
+                collate_fn=_as_it_is,
             )
 
     def epoch(self, index: int) -> Iterator[Batch]:
         self._order.epoch, self._order.asked = index, time.monotonic()
-        for ids, bags, dense, label in self._source():
-            batch = Batch(ids, {name: tuple(bag) for name, bag in bags.items()}, dense, label)
+        for arrays in self._source():
+            batch = _batch(*arrays)
             for _ in range(self._copies - 1):
                 batch_to(batch, self._config.device)
             yield batch_to(batch, self._config.device)
@@ -88,7 +89,10 @@ class SlowLoader:
 
 
 class SlowItems(Dataset[Any]):
-    """An item is a batch, asked for by what NumberedBatches yields."""
+    """An item is a batch, asked for by what NumberedBatches yields.
+
+    As NumPy arrays: handing five tensors to another process takes it some 4 ms, which are no part of the delay.
+    """
 
     def __init__(self, columns: Columns, options: SlowOptions) -> None:
         self._columns, self._options = columns, options
@@ -100,13 +104,33 @@ class SlowItems(Dataset[Any]):
         delay(self._options.kind, delay_due(self._options, epoch, number))
         batch = self._columns.take(torch.from_numpy(rows))
         self._note(epoch, time.monotonic() - begin)
-        return batch.ids, batch.bags, batch.dense, batch.label
+        return (
+            {name: column.numpy() for name, column in batch.ids.items()},
+            {name: (values.numpy(), offsets.numpy()) for name, (values, offsets) in batch.bags.items()},
+            {name: column.numpy() for name, column in batch.dense.items()},
+            batch.label.numpy(),
+        )
 
     def _note(self, epoch: int, took_s: float) -> None:
         if self._options.truth:
             # opened where it is used first: that may be a worker process
             self._truth = self._truth or Path(self._options.truth).open("a", buffering=1)  # noqa: SIM115
             self._truth.write(f"{epoch} {took_s}\n")
+
+
+def _as_it_is(item: Any) -> Any:
+    """DataLoader's own way makes tensors of arrays, in the worker."""
+    return item
+
+
+def _batch(ids: Any, bags: Any, dense: Any, label: np.ndarray) -> Batch:
+    """Of arrays, which it shares."""
+    return Batch(
+        {name: torch.from_numpy(column) for name, column in ids.items()},
+        {name: (torch.from_numpy(values), torch.from_numpy(offsets)) for name, (values, offsets) in bags.items()},
+        {name: torch.from_numpy(column) for name, column in dense.items()},
+        torch.from_numpy(label),
+    )
 
 
 def delay_due(options: SlowOptions, epoch: int, number: int) -> float:
