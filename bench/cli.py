@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_over_zero
 
 if TYPE_CHECKING:
     from feedrate.bench.datasets.canonical import Dataset
@@ -263,8 +263,7 @@ def run(
             ),
         )
 
-    if timeout <= 0:
-        raise FeedrateError(f"--timeout is {timeout:g}, but must be over 0")
+    require_over_zero("--timeout", timeout)
     rule_for(plan("cpu"), width=precision, budget_s=budget)  # refuses what is wrong before anything slow happens
     started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
     rule = rule_for(started.plan, width=precision, budget_s=budget)

@@ -18,7 +18,7 @@ from feedrate.bench.spec import TrialSpec
 from feedrate.bench.stopping import StopRule
 from feedrate.bench.suite import remaining, run_suite
 from feedrate.loaders.base import is_device
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_no_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ def start(
     """Raises FeedrateError where a run is in the way, or --resume would mix two that do not agree."""
     plan_for("cpu")  # refuse what is wrong before anything else is looked at
     dataset = read_dataset(data)
+    require_no_file("-o", store.path_of(output).parent)
     there = store.path_of(output).exists()
     if there and not (resume or overwrite):
         raise FeedrateError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from feedrate.loaders.errors import FeedrateError, require_whole
+from feedrate.loaders.errors import FeedrateError, require_over_zero, require_whole
 
 Mode = Literal["load", "replay", "train"]
 Cache = Literal["warm", "cold"]
@@ -46,8 +46,7 @@ class ModelSpec:
                 raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
         if not 0 <= self.dropout < 1:
             raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and under 1")
-        if self.learning_rate <= 0:
-            raise FeedrateError(f"learning_rate is {self.learning_rate}, but must be over 0")
+        require_over_zero("learning_rate", self.learning_rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,17 +11,15 @@ from feedrate.bench.plan import Plan
 from feedrate.bench.record import TrialResult
 from feedrate.bench.stats import Estimate, ratio
 from feedrate.bench.timing import now
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import require_over_zero
 
 
 def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
     """Fixed rounds where the plan has them; each seed at least once, and three rounds, where it has not."""
-    if width <= 0:
-        raise FeedrateError(f"--precision is {width:g}, but must be over 0: 0.05 asks for intervals of 5 %")
-    if budget_s <= 0:
-        raise FeedrateError(f"--budget is {budget_s:g} s, but must be over 0")
-    if plan.rounds is not None:
-        return FixedRounds(plan.rounds)
+    require_over_zero("--precision", width, ": 0.05 asks for intervals of 5 %")
+    require_over_zero("--budget", budget_s)
+    if plan.repeats is not None:
+        return FixedRounds(plan.repeats, seeds=len(plan.seeds))
     least = max(3, len(plan.seeds))
     return UntilPrecise(baseline=plan.compared_to, width=width, budget_s=budget_s, clock=now, least=least)
 
@@ -50,17 +48,25 @@ class StopRule(Protocol):
 
 @dataclass(slots=True)
 class FixedRounds:
-    """So many rounds, whatever they show."""
+    """So many rounds with each seed, whatever they show."""
 
-    most: int
+    repeats: int
+    seeds: int = 1
     _rounds: int = 0
+
+    @property
+    def most(self) -> int:
+        return self.repeats * self.seeds
 
     def add(self, results: Sequence[TrialResult]) -> None:  # noqa: ARG002  (it counts only)
         self._rounds += 1
 
     @property
     def finished(self) -> str:
-        return f"{self.most} rounds were asked for" if self._rounds >= self.most else ""
+        if self._rounds < self.most:
+            return ""
+        each = f", {self.repeats} with each of {self.seeds} seeds" if self.seeds > 1 else ""
+        return f"{self.most} round{'s' * (self.most > 1)} {'were' if self.most > 1 else 'was'} asked for{each}"
 
 
 @dataclass(slots=True)

@@ -119,6 +119,8 @@ class LoaderConfig:
             require_whole(name, getattr(self, name), least)
         if self.memory_budget_bytes is not None:
             require_whole("memory_budget_bytes", self.memory_budget_bytes, 1)
+        if not isinstance(self.shuffle, bool):
+            raise FeedrateError(f"shuffle is {self.shuffle!r}, but must be True or False")
         if self.rank >= self.world_size:
             raise FeedrateError(f"rank is {self.rank}, but must be under world_size, which is {self.world_size}")
 

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -162,6 +162,8 @@ class CupyLoader:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next __iter__ go on behind the batch that the state was taken after. Raises FeedrateError for another order's, and
         for what state_dict() did not give."""
+        if not isinstance(state, Mapping):
+            raise FeedrateError(f"the state is {state!r}: pass what state_dict() gave")
         if lacking := sorted(self.state_dict().keys() - state.keys()):
             raise FeedrateError(f"the state lacks {', '.join(lacking)}: pass what state_dict() gave")
         wrong = [
@@ -177,9 +179,15 @@ class CupyLoader:
         self._begin = self._at = int(epoch), int(batches)
 
     def close(self) -> None:
-        """Free the memory. There are no more epochs."""
+        """Free the memory. There are no more epochs. `with CupyLoader(...) as loader` does it at the end."""
         self._closed = True
         self._rows.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

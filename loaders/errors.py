@@ -1,6 +1,8 @@
 """The errors a user can cause or meet: one sentence each, no traceback, exit code 2."""
 
+from math import isfinite
 from numbers import Integral
+from pathlib import Path
 
 
 class FeedrateError(Exception):
@@ -22,3 +24,15 @@ def require_whole(name: str, value: object, least: int) -> None:
         raise FeedrateError(f"{name} is {value!r}, but must be a whole number")
     if value < least:  # type: ignore[operator]
         raise FeedrateError(f"{name} is {value}, but must be at least {least}")
+
+
+def require_no_file(name: str, folder: Path) -> None:
+    """Raises FeedrateError where a file lies where a folder is to be made."""
+    if folder.is_file():
+        raise FeedrateError(f"{name} is {folder}, which is a file: name a folder")
+
+
+def require_over_zero(name: str, value: float, hint: str = "") -> None:
+    """Raises FeedrateError for what is no finite number over 0."""
+    if not (isfinite(value) and value > 0):
+        raise FeedrateError(f"{name} is {value:g}, but must be over 0 and finite{hint}")

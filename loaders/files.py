@@ -40,18 +40,31 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
     if split not in info.splits:
         raise FeedrateError(f"{path} has no split {split!r}: choose from {', '.join(info.splits)}")
     found = info.splits[split]
-    return Split(files=tuple(path / split / file for file in found.files), rows=found.rows, schema=info.schema)
+    files = tuple(path / split / file for file in found.files)
+    for file in files:
+        _footer(file)
+    return Split(files=files, rows=found.rows, schema=info.schema)
 
 
 def _of_parquet(path: Path, label: str) -> Split:
     files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
     if not files or not files[0].is_file():
         raise FeedrateError(f"{path} has no Parquet files and no dataset.json: `feedrate prepare` makes such a folder")
-    columns = pq.read_schema(files[0])
+    columns = _footer(files[0]).schema.to_arrow_schema()
     if label not in columns.names:
         raise FeedrateError(f"{files[0]} has no column {label!r}: label= names one of {', '.join(columns.names)}")
-    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    rows = sum(_footer(file).num_rows for file in files)
     return Split(files=files, rows=rows, schema=_schema(files[0], columns, label))
+
+
+def _footer(file: Path) -> pq.FileMetaData:
+    """Raises FeedrateError where the file is missing, cut short or of another kind."""
+    try:
+        return pq.read_metadata(file)
+    except (OSError, pa.ArrowException) as error:
+        raise FeedrateError(
+            f"{file} cannot be read as Parquet ({error}): make it anew with `feedrate prepare`"
+        ) from error
 
 
 def _schema(file: Path, columns: pa.Schema, label: str) -> Schema:

@@ -15,7 +15,7 @@ from feedrate.bench.profiling.record import Profiler
 from feedrate.bench.session import found_device
 from feedrate.bench.spec import ModelSpec, TrialSpec
 from feedrate.loaders import registry
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_no_file, require_over_zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,10 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
     """Each loader's profile, in a folder of its own below `output`, as it is done. Raises FeedrateError."""
     if asked.steps < 1:
         raise FeedrateError(f"--steps is {asked.steps}, but must be at least 1")
-    if output.is_file():
-        raise FeedrateError(f"-o is {output}, which is a file: name a folder")
+    require_over_zero("--timeout", asked.timeout_s)
+    require_no_file("-o", output)
+    if len(set(loaders)) < len(loaders):
+        raise FeedrateError(f"loaders names one twice: {', '.join(loaders)}")
     device = found_device(asked.device)
     profiler = _profiler(asked.profiler, device)
     for loader in loaders:

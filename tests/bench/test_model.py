@@ -151,8 +151,9 @@ def test_an_optimizer_steps_without_importing_the_compiler() -> None:
         "from feedrate.bench.model import build_optimizer\n"
         "from feedrate.bench.spec import ModelSpec\n"
         "own = torch.nn.Linear(2, 1)\n"
-        "steps = build_optimizer(own.parameters(), ModelSpec())\n"
-        "steps.zero_grad(); own(torch.ones(1, 2)).sum().backward(); steps.step()\n"
+        "for name, fused in (('adam', False), ('adam', True), ('sgd', False), ('adagrad', False)):\n"
+        "    steps = build_optimizer(own.parameters(), ModelSpec(optimizer=name), fused=fused)\n"
+        "    steps.zero_grad(); own(torch.ones(1, 2)).sum().backward(); steps.step()\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -165,7 +166,8 @@ def test_an_optimizer_steps_without_importing_the_compiler() -> None:
         ({"loss": "l1"}, "loss is 'l1', but must be one of mse, bce"),
         ({"optimizer": "lion"}, "optimizer is 'lion'"),
         ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0, but must be over 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be over 0 and finite"),
         ({"embedding_width": 0}, "embedding_width is 0"),
     ],
 )

@@ -90,8 +90,24 @@ def test_fixed_rounds_count() -> None:
     assert rule.finished == "2 rounds were asked for"
 
 
+def test_fixed_rounds_say_how_they_came_about() -> None:
+    assert FixedRounds(1, seeds=3).most == 3
+    once, each_seed = FixedRounds(1), FixedRounds(1, seeds=2)
+    for rule in (once, each_seed):
+        rule.add([])
+        rule.add([])
+    assert once.finished == "1 round was asked for"
+    assert each_seed.finished == "2 rounds were asked for, 1 with each of 2 seeds"
+
+
 @pytest.mark.parametrize(
-    ("settings", "sentence"), [({"width": 0.0}, "--precision is 0"), ({"budget_s": -1.0}, "--budget is -1 s")]
+    ("settings", "sentence"),
+    [
+        ({"width": 0.0}, "--precision is 0"),
+        ({"width": float("nan")}, "--precision is nan"),
+        ({"budget_s": -1.0}, "--budget is -1"),
+        ({"budget_s": float("inf")}, "--budget is inf"),
+    ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, float], sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,8 @@ def test_a_loaded_state_goes_on_behind_its_batch(small: Dataset) -> None:
     assert rest.state_dict()["epoch"] == 2
     with pytest.raises(FeedrateError, match="the state lacks batch_size, batches, device"):
         rest.load_state_dict({"epoch": 1})
+    with pytest.raises(FeedrateError, match="the state is None: pass what state_dict"):
+        rest.load_state_dict(None)  # type: ignore[arg-type]
     for wrong in ({"epoch": -1}, {"epoch": "x"}, {"batches": -3}, {"batches": 8}):
         with pytest.raises(FeedrateError, match="and an epoch has 7 batches"):
             rest.load_state_dict({**state, **wrong})
@@ -172,6 +175,28 @@ def test_what_cannot_be_read_is_said(name: str, label: str, sentence: str, tmp_p
     pq.write_table(pa.table({"user": [1], "text": ["a"], "y": [0.0]}), tmp_path / "files" / "a.parquet")
     with pytest.raises(FeedrateError, match=sentence):
         CupyLoader(tmp_path / name, label=label, device="cpu")
+
+
+def test_files_that_are_missing_cut_short_or_of_another_kind_are_named(small: Dataset, tmp_path: Path) -> None:
+    text = tmp_path / "a.csv"
+    text.write_text("user,y\n1,0\n")
+    with pytest.raises(FeedrateError, match=r"a\.csv cannot be read as Parquet"):
+        CupyLoader(text, label="y", device="cpu")
+    copied = shutil.copytree(small.folder, tmp_path / "copied")
+    [part] = (copied / "train").glob("*.parquet")
+    part.write_bytes(part.read_bytes()[:-100])
+    with pytest.raises(FeedrateError, match=f"{part.name} cannot be read as Parquet .*: make it anew"):
+        CupyLoader(copied, device="cpu")
+    part.unlink()
+    with pytest.raises(FeedrateError, match=f"{part.name} cannot be read as Parquet .*No such file"):
+        CupyLoader(copied, device="cpu")
+
+
+def test_with_closes_it(small: Dataset) -> None:
+    with CupyLoader(small.folder, batch_size=600, device="cpu") as loader:
+        assert len(list(loader)) == 7
+    with pytest.raises(FeedrateError, match="the loader is closed"):
+        next(iter(loader))
 
 
 def test_a_split_that_is_not_there_is_said(small: Dataset) -> None:
@@ -208,6 +233,7 @@ def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
         ({"batch_size": "many"}, "batch_size is 'many', but must be a whole number"),
         ({"batch_size": True}, "batch_size is True, but must be a whole number"),
         ({"batch_size": 2.5}, "batch_size is 2.5, but must be a whole number"),
+        ({"shuffle": "no"}, "shuffle is 'no', but must be True or False"),
         ({"seed": -1}, "seed is -1, but must be at least 0"),
         ({"memory_budget_bytes": "1GB"}, "memory_budget_bytes is '1GB', but must be a whole number"),
         ({"window_rows": "5"}, "window_rows is '5', but must be a whole number"),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from feedrate.bench import cli
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.profiling import files, session
-from feedrate.bench.spec import ModelSpec
+from feedrate.bench.profiling import files, session, trial
+from feedrate.bench.spec import ModelSpec, TrialSpec
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.slow import delay
 
 ASKED = session.Asked(
     steps=12,
@@ -47,6 +51,33 @@ def test_a_planted_cause_is_found(loader: str, cause: str, small: Dataset, tmp_p
     [trace] = tmp_path.rglob("trace.json")
     assert json.loads(trace.read_text())["traceEvents"]
     assert list(files.explained(tmp_path)) == [found]
+
+
+def test_what_a_recorder_computes_is_not_put_down_to_the_steps(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loader that sleeps was "CPU starved" once the recorder had taken long enough to begin and end."""
+    within: list[float] = []
+
+    @contextmanager
+    def recorded(_task: trial.ProfileTask) -> Iterator[None]:
+        delay("burn", 0.5)
+        within.append(time.process_time())
+        yield
+        within.append(time.process_time())
+        delay("burn", 0.5)
+
+    monkeypatch.setattr(trial, "_recorded", recorded)
+    spec = TrialSpec(
+        loader="slow:delay_s=0.05", mode="train", repeat=0, seed=0, batch_size=256, epochs=1, device="cpu",
+        model=ModelSpec(hidden=(8,), embedding_width=4),
+    )  # fmt: skip
+    made = trial.run(
+        trial.ProfileTask(spec=spec, dataset=str(small.folder), steps=5, profiler="torch", trace=str(tmp_path / "t"))
+    )
+    assert made.epoch is not None
+    assert made.epoch.cpu_s is not None
+    assert made.epoch.cpu_s < within[1] - within[0] + 0.1
 
 
 def test_the_command_prints_cause_evidence_and_remedy(
