@@ -24,6 +24,8 @@ AGAINST = "Against baseline"
 BETTER = {"wait_fraction": "stall_fraction", "peak_rss_bytes": "peak_pss_bytes"}
 ENOUGH, HALF = 0.97, 0.5
 """Shares of the ceiling from which a loader is called enough, and from which what it costs is said rather than what it leaves."""
+UNSURE = 0.25
+"""Half an interval, as a share of the mean, from which the sentence on top says how little is known."""
 WORDS = {"more": "faster", "less": "slower"}
 
 
@@ -38,10 +40,10 @@ def answer(comparison: Comparison) -> str:
     if not rows:
         return _answer_alone(comparison, place)
     best, worst = rows[0], rows[-1]
-    text = f"On {place}, {best.label} trains at {units.rate(best.mean('train_rows_per_s'))}{_of_ceiling(best)}"
+    text = f"On {place}, {best.label} trains at {_trained(best)}"
     if worst is not best:
         waiting = worst.mean("wait_fraction")
-        slow = f"; {worst.label} reaches {units.rate(worst.mean('train_rows_per_s'))}{_of_ceiling(worst)}"
+        slow = f"; {worst.label} reaches {_trained(worst)}"
         stalled = worst.mean("stall_fraction")
         if stalled:
             slow += f" and leaves the device without work {units.percent(stalled)} of the time"
@@ -49,6 +51,13 @@ def answer(comparison: Comparison) -> str:
             slow += f" and keeps the model waiting {units.percent(waiting)} of the time"
         text += slow
     return text + "."
+
+
+def _trained(row: Row) -> str:
+    found = row.metrics["train_rows_per_s"].estimate
+    text = f"{units.rate(found.mean)}{_of_ceiling(row)}"
+    half = None if found.low is None else (found.mean - found.low) / found.mean
+    return text if half is None or half < UNSURE else f"{text} (known to within {units.percent(half)} only)"
 
 
 def _answer_alone(comparison: Comparison, place: str) -> str:

@@ -173,3 +173,8 @@ def test_what_was_put_back_into_other_libraries_stands_beside_the_loader_s_own()
     repaired = replace(trial("nvtabular", "train", 10), repairs=("numpy_names", "merlin_make_series"))
     [row] = compare([(Path("a"), record(repaired))]).rows
     assert row.backend == "nvtabular 1.0; put back for it: numpy_names, merlin_make_series"
+
+
+def test_the_answer_says_how_little_is_known() -> None:
+    run = record(*(trial("wild", "train", speed, repeat=n) for n, speed in enumerate((100, 200, 300))))
+    assert "wild trains at 200 rows/s (known to within 124.2 % only)" in text.answer(compare([(Path("a"), run)]))
