@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from feedrate.loaders.errors import FeedrateError, require_over_zero
+from feedrate.loaders.errors import FeedrateError, require_no_file, require_over_zero
 
 if TYPE_CHECKING:
     from feedrate.bench.datasets.canonical import Dataset
@@ -309,6 +309,8 @@ def report(
         raise FeedrateError(
             f"-o is {output}, but names the page: `feedrate report RUN --format {form} > {output}` writes the text"
         )
+    if figures:
+        require_no_file("--figures", figures)
     if form == "parquet" and output is None:
         raise FeedrateError("--format parquet is no text: name a file with -o FILE")
     comparison = compare([(run, store.read(run)) for run in runs])
@@ -484,7 +486,7 @@ def selftest(
 ) -> None:
     """Prove on this machine that feedrate catches planted faults, measures planted delays and gives right verdicts.
 
-    About six minutes on two cores; exit code 1 where something is not as it should be.
+    Six to fifteen minutes on two cores; exit code 1 where something is not as it should be.
     """
     from feedrate.bench import console, session
 

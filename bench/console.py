@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_whole
 from feedrate.reports import units
 
 if TYPE_CHECKING:
@@ -266,10 +266,14 @@ def show_selftest(device: str, pairs: int, rounds: int) -> bool:
     """A line for each proof; True where all hold."""
     from feedrate.bench.selftest.proof import prove
 
+    require_whole("--pairs", pairs, 0)
+    require_whole("--rounds", rounds, 1)
     broken: list[str] = []
     total = pairs * rounds * 2
     if pairs:
-        say(f"planted faults and delays take about two minutes, then {total} trials of a few seconds follow")
+        say(
+            f"planted faults and delays take two to four minutes, then {total} trials of a few seconds follow; as many again where too many differ"
+        )
     for proof in prove(device, pairs=pairs, rounds=rounds, progress=lambda done, of: say(f"comparison {done} of {of}")):
         if not proof.holds:
             broken.append(f"{proof.part}: {proof.name}: {proof.seen}")

@@ -41,7 +41,7 @@ class Plan:
             if not values:
                 raise FeedrateError(f"{name} is empty: name at least one")
             if len(set(values)) < len(values):
-                raise FeedrateError(f"{name} names one twice: {', '.join(map(str, values))}")
+                raise FeedrateError(f"{name} names one twice: {', '.join(map(str, values))}: name each once")
         for loader in self.loaders:
             registry.check_text(loader)
         if self.baseline and self.baseline not in self.loaders:

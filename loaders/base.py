@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from feedrate.loaders.errors import FeedrateError, require_whole
+from feedrate.loaders.errors import FeedrateError, require_bool, require_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,8 +119,7 @@ class LoaderConfig:
             require_whole(name, getattr(self, name), least)
         if self.memory_budget_bytes is not None:
             require_whole("memory_budget_bytes", self.memory_budget_bytes, 1)
-        if not isinstance(self.shuffle, bool):
-            raise FeedrateError(f"shuffle is {self.shuffle!r}, but must be True or False")
+        require_bool("shuffle", self.shuffle)
         if self.rank >= self.world_size:
             raise FeedrateError(f"rank is {self.rank}, but must be under world_size, which is {self.world_size}")
 

@@ -31,7 +31,7 @@ from feedrate.loaders.decode import (
     has_pylibcudf,
     read_groups,
 )
-from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_whole, whole_number
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_bool, require_whole, whole_number
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
 from feedrate.loaders.resident import DeviceRows
@@ -113,6 +113,7 @@ class CupyLoader:
         Raises FeedrateError for what cannot be, and for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
         _refuse(decode, window_rows)
+        require_bool("drop_last", drop_last)
         self.device = _auto() if device == "auto" else _usable(device)
         self._config = LoaderConfig(
             batch_size=batch_size,

@@ -26,6 +26,12 @@ def require_whole(name: str, value: object, least: int) -> None:
         raise FeedrateError(f"{name} is {value}, but must be at least {least}")
 
 
+def require_bool(name: str, value: object) -> None:
+    """Raises FeedrateError for what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise FeedrateError(f"{name} is {value!r}, but must be True or False")
+
+
 def require_no_file(name: str, folder: Path) -> None:
     """Raises FeedrateError where a file lies where a folder is to be made."""
     if folder.is_file():

@@ -29,7 +29,7 @@ class _Info:
 
 
 def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
-    """Raises FeedrateError where nothing is there, or the columns' kinds cannot be told."""
+    """Raises FeedrateError where nothing is there or a file is not whole, or the columns' kinds cannot be told."""
     description = path / "dataset.json"
     if not description.is_file():
         return _of_parquet(path, label)
@@ -42,7 +42,7 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
     found = info.splits[split]
     files = tuple(path / split / file for file in found.files)
     for file in files:
-        _footer(file)
+        footer(file)
     return Split(files=files, rows=found.rows, schema=info.schema)
 
 
@@ -50,20 +50,20 @@ def _of_parquet(path: Path, label: str) -> Split:
     files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
     if not files or not files[0].is_file():
         raise FeedrateError(f"{path} has no Parquet files and no dataset.json: `feedrate prepare` makes such a folder")
-    columns = _footer(files[0]).schema.to_arrow_schema()
+    columns = footer(files[0]).schema.to_arrow_schema()
     if label not in columns.names:
         raise FeedrateError(f"{files[0]} has no column {label!r}: label= names one of {', '.join(columns.names)}")
-    rows = sum(_footer(file).num_rows for file in files)
+    rows = sum(footer(file).num_rows for file in files)
     return Split(files=files, rows=rows, schema=_schema(files[0], columns, label))
 
 
-def _footer(file: Path) -> pq.FileMetaData:
-    """Raises FeedrateError where the file is missing, cut short or of another kind."""
+def footer(file: Path) -> pq.FileMetaData:
+    """A Parquet file's metadata. Raises FeedrateError where it is missing, cut short or of another kind."""
     try:
         return pq.read_metadata(file)
     except (OSError, pa.ArrowException) as error:
         raise FeedrateError(
-            f"{file} cannot be read as Parquet ({error}): make it anew with `feedrate prepare`"
+            f"{file} cannot be read as Parquet ({error}): write or copy it again, or prepare the folder anew"
         ) from error
 
 

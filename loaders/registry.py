@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from math import inf
 from typing import Any, cast, get_type_hints
 
 from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
@@ -150,9 +151,12 @@ def _convert(text: str, name: str, value: str, kind: object) -> object:
 
 
 def read_bytes(text: str) -> int:
-    """ "2GB" -> 2_000_000_000, "64MiB" -> 67_108_864, "1024" -> 1024. Raises ValueError."""
+    """ "2GB" -> 2_000_000_000, "64MiB" -> 67_108_864, "1024" -> 1024. Raises ValueError, for what is endless, too."""
     units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "B": 1}
     for unit, size in units.items():
         if text.endswith(unit):
-            return int(float(text.removesuffix(unit)) * size)
+            nbytes = float(text.removesuffix(unit)) * size
+            if nbytes == inf:
+                raise ValueError(f"{text} has no end")
+            return int(nbytes)
     return int(text)

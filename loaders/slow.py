@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
@@ -47,8 +48,8 @@ class SlowOptions:
                 raise FeedrateError(
                     f"{name} of the slow loader is {getattr(self, name)!r}, but must be one of {', '.join(get_args(accepted))}"
                 )
-        if self.delay_s < 0:
-            raise FeedrateError(f"delay_s of the slow loader is {self.delay_s:g}, but must be at least 0")
+        if not 0 <= self.delay_s < inf:
+            raise FeedrateError(f"delay_s of the slow loader is {self.delay_s:g}, but must be at least 0 and finite")
         if self.copies < 1:
             raise FeedrateError(f"copies of the slow loader is {self.copies}, but must be at least 1")
 
@@ -73,7 +74,7 @@ class SlowLoader:
     def epoch(self, index: int) -> Iterator[Batch]:
         self._order.epoch, self._order.asked = index, time.monotonic()
         for arrays in self._source():
-            batch = _batch(*arrays)
+            batch = arrays.map(torch.from_numpy)
             for _ in range(self._copies - 1):
                 batch_to(batch, self._config.device)
             yield batch_to(batch, self._config.device)
@@ -104,12 +105,7 @@ class SlowItems(Dataset[Any]):
         delay(self._options.kind, delay_due(self._options, epoch, number))
         batch = self._columns.take(torch.from_numpy(rows))
         self._note(epoch, time.monotonic() - begin)
-        return (
-            {name: column.numpy() for name, column in batch.ids.items()},
-            {name: (values.numpy(), offsets.numpy()) for name, (values, offsets) in batch.bags.items()},
-            {name: column.numpy() for name, column in batch.dense.items()},
-            batch.label.numpy(),
-        )
+        return batch.map(torch.Tensor.numpy)  # type: ignore[arg-type]
 
     def _note(self, epoch: int, took_s: float) -> None:
         if self._options.truth:
@@ -121,16 +117,6 @@ class SlowItems(Dataset[Any]):
 def _as_it_is(item: Any) -> Any:
     """DataLoader's own way makes tensors of arrays, in the worker."""
     return item
-
-
-def _batch(ids: Any, bags: Any, dense: Any, label: np.ndarray) -> Batch:
-    """Of arrays, which it shares."""
-    return Batch(
-        {name: torch.from_numpy(column) for name, column in ids.items()},
-        {name: (torch.from_numpy(values), torch.from_numpy(offsets)) for name, (values, offsets) in bags.items()},
-        {name: torch.from_numpy(column) for name, column in dense.items()},
-        torch.from_numpy(label),
-    )
 
 
 def delay_due(options: SlowOptions, epoch: int, number: int) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from feedrate.loaders.errors import FeedrateError, require_no_file
+from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.compare import Comparison
 from feedrate.reports.figure import Figure
 from feedrate.reports.figures import figures
@@ -27,7 +27,6 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
         import kaleido
     except ImportError as error:
         raise FeedrateError("figures as files need kaleido: `pip install 'feedrate[images]'`") from error
-    require_no_file("--figures", folder)
     folder.mkdir(parents=True, exist_ok=True)
     asked: list[dict[str, Any]] = [
         {

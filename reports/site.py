@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_no_file
 from feedrate.reports import archive, pagekit, text, units
 from feedrate.reports.archive import Moment, Place
 from feedrate.reports.compare import Comparison, Row, compare
@@ -40,6 +40,7 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
     Broken records are named to `warn` and on the index. Raises FeedrateError where there is no record file, or `output` holds
     something that is no site.
     """
+    require_no_file("-o", output)
     if output.is_dir() and any(output.iterdir()) and not (output / MARK).is_file():
         raise FeedrateError(f"{output} is not empty and no site of feedrate's: name a new folder")
     skipped: list[str] = []

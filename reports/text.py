@@ -54,10 +54,14 @@ def answer(comparison: Comparison) -> str:
 
 
 def _trained(row: Row) -> str:
-    found = row.metrics["train_rows_per_s"].estimate
-    text = f"{units.rate(found.mean)}{_of_ceiling(row)}"
+    return f"{_speed(row, 'train_rows_per_s')}{_of_ceiling(row)}"
+
+
+def _speed(row: Row, metric: str) -> str:
+    found = row.metrics[metric].estimate
     half = None if found.low is None else (found.mean - found.low) / found.mean
-    return text if half is None or half < UNSURE else f"{text} (known to within {units.percent(half)} only)"
+    unsure = half is not None and half >= UNSURE
+    return units.rate(found.mean) + (f" (known to within {units.percent(half)} only)" if unsure else "")
 
 
 def _answer_alone(comparison: Comparison, place: str) -> str:
@@ -70,9 +74,9 @@ def _answer_alone(comparison: Comparison, place: str) -> str:
             )
         return f"On {place} no loader has finished a trial."
     best, worst = alone[0], alone[-1]
-    text = f"On {place}, {best.label} alone delivers {units.rate(best.mean('load_rows_per_s'))}"
+    text = f"On {place}, {best.label} alone delivers {_speed(best, 'load_rows_per_s')}"
     if worst is not best:
-        text += f", {worst.label} {units.rate(worst.mean('load_rows_per_s'))}"
+        text += f", {worst.label} {_speed(worst, 'load_rows_per_s')}"
     return text + "; nothing was trained."
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from feedrate.bench.probe import Probe, ProbeWriter
 from feedrate.loaders.base import Schema, Split
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_no_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +75,9 @@ class Dataset:
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Raises FeedrateError where the folder is not a canonical one or a file of it is missing."""
+    """Raises FeedrateError where the folder is not a canonical one, or a file of it is missing or not whole."""
+    from feedrate.loaders.files import footer
+
     path = folder / "dataset.json"
     try:
         info = msgspec.json.decode(path.read_bytes(), type=DatasetInfo)
@@ -96,6 +98,7 @@ def read_dataset(folder: Path) -> Dataset:
         for file in dataset.split(name).files:
             if not file.is_file():
                 raise FeedrateError(f"{file} is missing, though dataset.json lists it: prepare {folder} anew")
+            footer(file)
     return dataset
 
 
@@ -105,8 +108,7 @@ def new_dataset(
 ) -> Iterator[DatasetWriter]:
     """Write beside `folder` and move into place at the end, so that what is there is always whole."""
     folder = folder.absolute()
-    if folder.exists() and not folder.is_dir():
-        raise FeedrateError(f"{folder} is a file: choose another -o")
+    require_no_file("-o", folder)
     if folder.exists() and not overwrite and any(folder.iterdir()):
         raise FeedrateError(f"{folder} exists: pass --overwrite to replace it or choose another -o")
     if overwrite and folder.exists() and any(folder.iterdir()) and not (folder / "dataset.json").exists():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -142,6 +143,8 @@ def prepare_parquet(
 
     if not 0 < valid_fraction < 1:
         raise FeedrateError(f"--valid-fraction is {valid_fraction}, but must be between 0 and 1")
+    if label_above is not None and not isfinite(label_above):
+        raise FeedrateError(f"--label-above is {label_above:g}, but must be a finite number")
     files = _files(path)
     _common_schema(files)
     total = 2 * sum(_open(file).metadata.num_rows for file in files)

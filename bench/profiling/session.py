@@ -38,7 +38,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Itera
     require_over_zero("--timeout", asked.timeout_s)
     require_no_file("-o", output)
     if len(set(loaders)) < len(loaders):
-        raise FeedrateError(f"loaders names one twice: {', '.join(loaders)}")
+        raise FeedrateError(f"loaders names one twice: {', '.join(loaders)}: name each once")
     device = found_device(asked.device)
     profiler = _profiler(asked.profiler, device)
     for loader in loaders:

@@ -43,8 +43,9 @@ def prove(
             # at a rate of 1 % one set in sixty has two false verdicts of twenty: twice as many, before that is believed
             while len(real) < 2 * pairs and (not real or verdicts.different(real) > verdicts.MOST_FALSE):
                 real += verdicts.really(
-                    larger, pairs=pairs, rounds=rounds, device=device, batch_size=2048, epochs=6, progress=progress
-                )
+                    larger, pairs=pairs, rounds=rounds, device=device, batch_size=2048, epochs=6, first=len(real),
+                    progress=progress,
+                )  # fmt: skip
             yield from prove_verdicts(real)
 
 

@@ -33,18 +33,21 @@ class Pair:
 
 
 def really(
-    dataset: Path, *, pairs: int, rounds: int, device: str, batch_size: int, epochs: int,
+    dataset: Path, *, pairs: int, rounds: int, device: str, batch_size: int, epochs: int, first: int = 0,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[Pair]:  # fmt: skip
-    """Run native-batched against native-batched, every trial a process of its own, rounds in random order."""
-    for pair in range(pairs):
+    """Run native-batched against native-batched, every trial a process of its own, rounds in random order.
+
+    first: the first pair's number, for orders are drawn by it.
+    """
+    for pair in range(first, first + pairs):
         found: dict[str, list[float]] = {"base": [], "head": []}
         for number in range(rounds):
             names = ["base", "head"]
             Random(1000 * pair + number).shuffle(names)
             for name in names:
                 found[name].append(_rows_per_s(dataset, number, device, batch_size, epochs))
-        progress(pair + 1, pairs)
+        progress(pair + 1, first + pairs)
         yield Pair(tuple(found["base"]), tuple(found["head"]))
 
 

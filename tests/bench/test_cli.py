@@ -143,6 +143,15 @@ def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path)
         ("run {data} -o x --timeout nan", "--timeout is nan, but must be over 0 and finite"),
         ("run {data} -o x --learning-rate nan", "learning_rate is nan, but must be over 0 and finite"),
         ("run {data} -o {data}/train/part-0000.parquet", "part-0000.parquet, which is a file: name a folder"),
+        ("run {data} -o x --memory-budget infGB", "--memory-budget is 'infGB', but takes a size"),
+        ("run {data} -o x --loaders slow:delay_s=nan", "delay_s of the slow loader is nan"),
+        (
+            "report {data} --figures {data}/dataset.json",
+            "--figures is {data}/dataset.json, which is a file: name a folder",
+        ),
+        ("site {data} -o {data}/dataset.json", "-o is {data}/dataset.json, which is a file: name a folder"),
+        ("selftest --pairs -1", "--pairs is -1, but must be at least 0"),
+        ("selftest --rounds 0", "--rounds is 0, but must be at least 1"),
         ("profile cupy,cupy {data} -o x", "loaders names one twice: cupy, cupy"),
         ("profile cupy {data} -o x --timeout inf", "--timeout is inf, but must be over 0 and finite"),
         ("check cupy --rows 500", "--rows is 500 rows, but the rules need at least four batches of 512"),
@@ -177,7 +186,7 @@ def test_a_user_s_error_is_one_sentence_and_exit_code_2(
         main()
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert sentence in said
+    assert sentence.format(data=small.folder) in said
     assert said.startswith("feedrate: ")
     assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -185,7 +185,7 @@ def test_files_that_are_missing_cut_short_or_of_another_kind_are_named(small: Da
     copied = shutil.copytree(small.folder, tmp_path / "copied")
     [part] = (copied / "train").glob("*.parquet")
     part.write_bytes(part.read_bytes()[:-100])
-    with pytest.raises(FeedrateError, match=f"{part.name} cannot be read as Parquet .*: make it anew"):
+    with pytest.raises(FeedrateError, match=f"{part.name} cannot be read as Parquet .*: write or copy it again"):
         CupyLoader(copied, device="cpu")
     part.unlink()
     with pytest.raises(FeedrateError, match=f"{part.name} cannot be read as Parquet .*No such file"):
@@ -234,6 +234,7 @@ def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
         ({"batch_size": True}, "batch_size is True, but must be a whole number"),
         ({"batch_size": 2.5}, "batch_size is 2.5, but must be a whole number"),
         ({"shuffle": "no"}, "shuffle is 'no', but must be True or False"),
+        ({"drop_last": "no"}, "drop_last is 'no', but must be True or False"),
         ({"seed": -1}, "seed is -1, but must be at least 0"),
         ({"memory_budget_bytes": "1GB"}, "memory_budget_bytes is '1GB', but must be a whole number"),
         ({"window_rows": "5"}, "window_rows is '5', but must be a whole number"),

@@ -9,6 +9,7 @@ import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.selftest import proof, verdicts
+from feedrate.bench.selftest.delays import Agreement
 from feedrate.bench.selftest.proof import prove_verdicts
 
 RECORDED = [
@@ -50,3 +51,23 @@ def test_pairs_are_really_run(small: Dataset) -> None:
     [pair] = verdicts.really(small.folder, pairs=1, rounds=2, device="cpu", batch_size=500, epochs=2)
     assert len(pair.base) == len(pair.head) == 2
     assert min(*pair.base, *pair.head) > 1000
+
+
+@pytest.mark.parametrize(("speed_up", "sets"), [(1.0, 1), (2.0, 2)])
+def test_comparisons_are_run_anew_before_too_many_false_ones_are_believed(
+    speed_up: float, sets: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def really(_dataset: Path, *, first: int, **_settings: object) -> list[verdicts.Pair]:
+        begun.append(first)
+        return [verdicts.Pair(pair.base, tuple(speed_up * speed for speed in pair.head)) for pair in RECORDED]
+
+    monkeypatch.setattr(proof.verdicts, "really", really)
+    monkeypatch.setattr(proof.faults, "run", lambda *_: iter(()))
+    monkeypatch.setattr(proof.delays, "run", lambda *_: iter(()))
+    monkeypatch.setattr(proof.delays, "agree", lambda *_: Agreement(true=0.8, direct=0.8, differential=0.8))
+    monkeypatch.setattr(proof, "COMPARISONS", 20)
+    _, first, *_ = proof.prove("cpu", pairs=len(RECORDED), rounds=4)
+    assert begun == [0, len(RECORDED)][:sets]
+    assert first.holds == (sets == 1)

@@ -81,6 +81,10 @@ def test_a_folder_that_is_none_or_broken_is_said_in_a_sentence(tmp_path: Path) -
     with pytest.raises(FeedrateError, match="has format 99"):
         read_dataset(tmp_path / "d")
     path.write_text(json.dumps(content))
-    (tmp_path / "d" / "train" / "part-0000.parquet").unlink()
+    part = tmp_path / "d" / "train" / "part-0000.parquet"
+    part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(FeedrateError, match=r"part-0000\.parquet cannot be read as Parquet"):
+        read_dataset(tmp_path / "d")
+    part.unlink()
     with pytest.raises(FeedrateError, match="is missing, though dataset.json lists it"):
         read_dataset(tmp_path / "d")

@@ -88,6 +88,8 @@ def test_a_label_can_be_made_binary(tmp_path: Path) -> None:
     dataset = _prepare(source, tmp_path / "out", label_above=2)
     labels = np.concatenate([read_columns(dataset.split(s)).label.numpy() for s in ("train", "valid")])  # type: ignore[arg-type]
     assert labels.mean() == pytest.approx(0.4)
+    with pytest.raises(FeedrateError, match="--label-above is nan, but must be a finite number"):
+        _prepare(source, tmp_path / "other", label_above=float("nan"))
 
 
 def test_large_integers_can_be_continuous(tmp_path: Path) -> None:
