@@ -275,10 +275,11 @@ def show_selftest(device: str, pairs: int, rounds: int) -> bool:
             f"planted faults and delays take two to four minutes, then {total} trials of a few seconds follow; as many again where too many differ"
         )
     for proof in prove(device, pairs=pairs, rounds=rounds, progress=lambda done, of: say(f"comparison {done} of {of}")):
+        found = f"{proof.part}: {proof.name}: {proof.seen}"
         if not proof.holds:
-            broken.append(f"{proof.part}: {proof.name}: {proof.seen}")
+            broken.append(found)
         line = Text("  ok      " if proof.holds else "  BROKEN  ", style="green" if proof.holds else "red")
-        line.append(f"{proof.part}: {proof.name}: {proof.seen}", style="default")
+        line.append(found, style="default")
         out.print(line, soft_wrap=True)
     for lost in broken:
         out.print(Text(f"does not hold: {lost}"), soft_wrap=True)

@@ -8,7 +8,7 @@ from random import Random
 
 from feedrate.bench.spec import Cache, Mode, ModelSpec, TrialSpec
 from feedrate.loaders import registry
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_distinct
 
 CEILING = "replay"
 
@@ -40,8 +40,7 @@ class Plan:
             values = getattr(self, name)
             if not values:
                 raise FeedrateError(f"{name} is empty: name at least one")
-            if len(set(values)) < len(values):
-                raise FeedrateError(f"{name} names one twice: {', '.join(map(str, values))}: name each once")
+            require_distinct(name, values)
         for loader in self.loaders:
             registry.check_text(loader)
         if self.baseline and self.baseline not in self.loaders:

@@ -1,5 +1,6 @@
 """The errors a user can cause or meet: one sentence each, no traceback, exit code 2."""
 
+from collections.abc import Sequence
 from math import isfinite
 from numbers import Integral
 from pathlib import Path
@@ -30,6 +31,12 @@ def require_bool(name: str, value: object) -> None:
     """Raises FeedrateError for what is neither True nor False."""
     if not isinstance(value, bool):
         raise FeedrateError(f"{name} is {value!r}, but must be True or False")
+
+
+def require_distinct(name: str, values: Sequence[object]) -> None:
+    """Raises FeedrateError where one of them comes twice."""
+    if len(set(values)) < len(values):
+        raise FeedrateError(f"{name} names one twice: {', '.join(map(str, values))}: name each once")
 
 
 def require_no_file(name: str, folder: Path) -> None:

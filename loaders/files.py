@@ -50,10 +50,11 @@ def _of_parquet(path: Path, label: str) -> Split:
     files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
     if not files or not files[0].is_file():
         raise FeedrateError(f"{path} has no Parquet files and no dataset.json: `feedrate prepare` makes such a folder")
-    columns = footer(files[0]).schema.to_arrow_schema()
+    footers = [footer(file) for file in files]
+    columns = footers[0].schema.to_arrow_schema()
     if label not in columns.names:
         raise FeedrateError(f"{files[0]} has no column {label!r}: label= names one of {', '.join(columns.names)}")
-    rows = sum(footer(file).num_rows for file in files)
+    rows = sum(found.num_rows for found in footers)
     return Split(files=files, rows=rows, schema=_schema(files[0], columns, label))
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
 from importlib import metadata
-from math import inf
+from math import isfinite
 from typing import Any, cast, get_type_hints
 
 from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
@@ -156,7 +156,7 @@ def read_bytes(text: str) -> int:
     for unit, size in units.items():
         if text.endswith(unit):
             nbytes = float(text.removesuffix(unit)) * size
-            if nbytes == inf:
+            if not isfinite(nbytes):
                 raise ValueError(f"{text} has no end")
             return int(nbytes)
     return int(text)

@@ -15,7 +15,13 @@ from feedrate.bench.profiling.record import Profiler
 from feedrate.bench.session import found_device
 from feedrate.bench.spec import ModelSpec, TrialSpec
 from feedrate.loaders import registry
-from feedrate.loaders.errors import FeedrateError, require_no_file, require_over_zero
+from feedrate.loaders.errors import (
+    FeedrateError,
+    require_distinct,
+    require_no_file,
+    require_over_zero,
+    require_whole,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +39,10 @@ class Asked:
 
 def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Iterator[Explained]:
     """Each loader's profile, in a folder of its own below `output`, as it is done. Raises FeedrateError."""
-    if asked.steps < 1:
-        raise FeedrateError(f"--steps is {asked.steps}, but must be at least 1")
+    require_whole("--steps", asked.steps, 1)
     require_over_zero("--timeout", asked.timeout_s)
     require_no_file("-o", output)
-    if len(set(loaders)) < len(loaders):
-        raise FeedrateError(f"loaders names one twice: {', '.join(loaders)}: name each once")
+    require_distinct("loaders", loaders)
     device = found_device(asked.device)
     profiler = _profiler(asked.profiler, device)
     for loader in loaders:

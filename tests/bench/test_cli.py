@@ -144,6 +144,7 @@ def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path)
         ("run {data} -o x --learning-rate nan", "learning_rate is nan, but must be over 0 and finite"),
         ("run {data} -o {data}/train/part-0000.parquet", "part-0000.parquet, which is a file: name a folder"),
         ("run {data} -o x --memory-budget infGB", "--memory-budget is 'infGB', but takes a size"),
+        ("run {data} -o x --memory-budget=-infGB", "--memory-budget is '-infGB', but takes a size"),
         ("run {data} -o x --loaders slow:delay_s=nan", "delay_s of the slow loader is nan"),
         (
             "report {data} --figures {data}/dataset.json",
