@@ -14,6 +14,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,12 +23,22 @@ import torch
 
 from feedrate.loaders import kernels
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split, is_device
+from feedrate.loaders.budget import (
+    SLACK_BYTES,
+    Contents,
+    WindowMemory,
+    device_reads,
+    host_need,
+    largest_window,
+    pool_bytes,
+)
 from feedrate.loaders.columns import read_columns
 from feedrate.loaders.decode import (
     ArrowDecoder,
     CudfDecoder,
     Decoder,
     Group,
+    Reads,
     has_pylibcudf,
     read_groups,
 )
@@ -35,7 +46,7 @@ from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_bo
 from feedrate.loaders.files import read_split
 from feedrate.loaders.packing import choose_layout, layout_of
 from feedrate.loaders.resident import DeviceRows
-from feedrate.loaders.streaming import Reads, StreamedRows, reads_within, window_rows_for
+from feedrate.loaders.streaming import StreamedRows
 from feedrate.loaders.windows import DeviceMixer, HostMixer
 
 if TYPE_CHECKING:
@@ -44,11 +55,16 @@ if TYPE_CHECKING:
 RESIDENT_COPIES = 4
 """Columns' worth of memory that a resident shard takes: as read, packed, and two epochs of it."""
 DECODERS = ("auto", "pylibcudf", "pyarrow")
-DECODE_THREADS = 16
-"""That decode row groups on the host for a device, at most."""
-DEVICE_DECODE_THREADS = 3
-"""That have pylibcudf decode on the device: a read of few row groups takes some milliseconds whatever is in it, so fewer and larger
-reads are faster, until one read's end is waited for."""
+DEVICE_GROUPS = 6
+"""Row groups at a time with which pylibcudf is faster than PyArrow in HOST_THREADS: 4 are as fast, on an H100 with 16 cores."""
+HOST_THREADS = 12
+"""That decode row groups on the host for a device, at most: two cores are left, for the consumer has to keep up with them."""
+HOST_GROUPS = 2
+"""Row groups that each of them reads one after the other: fewer turns at the interpreter's lock."""
+HOST_READS = Reads(threads=2)
+"""On the CPU: PyArrow and torch have threads of their own, so that one reads while another mixes."""
+HOST_WAITING = 4
+"""Reads that are done and wait to be used."""
 
 
 def _usable(device: str | torch.device) -> str:
@@ -72,7 +88,8 @@ class CupyOptions:
     window_rows: int = 0
     """Streamed: rows that are mixed together, rounded to whole batches; 0: as many as the memory budget holds."""
     decode: str = "auto"
-    """Streamed to a GPU: pylibcudf, pyarrow, or auto: pylibcudf where it is installed."""
+    """Streamed to a GPU: pylibcudf, pyarrow, or auto: pylibcudf where it is installed and the memory budget holds six row groups at
+    a time."""
 
     def __post_init__(self) -> None:
         _refuse(self.decode, self.window_rows)
@@ -109,7 +126,9 @@ class CupyLoader:
         memory_budget_bytes: of that device's memory, held until close(); a shard that does not fit is streamed: row groups in
         random order, rows mixed within windows of window_rows (0: as many as the budget holds), one epoch under way at a time.
         None: all of it stays in memory.
-        decode: what reads row groups for a GPU: "pylibcudf", "pyarrow", or "auto": pylibcudf where it is installed.
+        decode: what reads row groups for a GPU: "pylibcudf", "pyarrow", or "auto": pylibcudf where it is installed and the budget
+        holds six row groups at a time. What is streamed to a GPU lies in memory that is used again after
+        what was enqueued, on the stream that was current when a batch was given, before its last tensor was gone.
         Raises FeedrateError for what cannot be, and for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
         _refuse(decode, window_rows)
@@ -207,7 +226,7 @@ class CupyLoader:
             "window_rows": self._rows.window_rows if isinstance(self._rows, StreamedRows) else None,
         }
 
-    def _hold(self, split: Split, window_rows: int, decode: str) -> HostRows | DeviceRows | StreamedRows:
+    def _hold(self, split: Split, window_rows: int, decode: str) -> HostRows | DeviceRows | StreamedRows[Any]:
         config, budget_bytes = self._config, self._config.memory_budget_bytes
         if budget_bytes is not None:
             groups = read_groups(split)
@@ -225,44 +244,68 @@ class CupyLoader:
 
     def _stream(
         self, groups: Sequence[Group], schema: Schema, budget_bytes: int, window_rows: int, decode: str
-    ) -> StreamedRows:
-        config, device, most_rows = self._config, self.device, self._batches * self._config.batch_size
-        if device == "cpu":
-            rows = window_rows_for(groups, config.batch_size, budget_bytes, window_rows)
-            return StreamedRows(
-                groups, config, rows, ArrowDecoder(schema, device), HostMixer(config), Reads(), most_rows
-            )
+    ) -> StreamedRows[Any]:
+        config, most_rows, contents = self._config, self._batches * self._config.batch_size, Contents(groups)
+        fitting = partial(largest_window, contents, config.batch_size, budget_bytes, window_rows)
         decoder: Decoder
-        if decode == "pylibcudf" or (decode == "auto" and has_pylibcudf()):
-            decoder, threads = CudfDecoder(schema, device), DEVICE_DECODE_THREADS
+        if self.device == "cpu":
+            rows, decoder = fitting(partial(host_need, contents)), ArrowDecoder(schema, pinned=False)
+            return StreamedRows(groups, config, rows, decoder, HostMixer(config), HOST_READS, most_rows)
+        layout, reads = layout_of(schema), device_reads(contents, budget_bytes)
+        if decode == "auto":
+            enough = reads.threads * reads.groups >= DEVICE_GROUPS
+            decode = "pylibcudf" if enough and has_pylibcudf() else "pyarrow"
+        uploads = decode == "pyarrow"
+        memory = partial(WindowMemory.of, contents, layout, config, uploads=uploads)
+        if uploads:
+            threads = min(HOST_THREADS, max(1, (os.cpu_count() or 1) - 2))
+            reads = Reads(threads=threads, ahead=threads + HOST_WAITING, groups=HOST_GROUPS)
+            rows = fitting(lambda rows: SLACK_BYTES + memory(rows).nbytes)
+            decoder = ArrowDecoder(schema, pinned=True)
         else:
-            decoder, threads = ArrowDecoder(schema, device), min(DECODE_THREADS, os.cpu_count() or 1)
-        in_flight, reading_bytes = reads_within(groups, budget_bytes, decoder.footprint)
-        rows = window_rows_for(
-            groups, config.batch_size, budget_bytes, window_rows,
-            reading_bytes=reading_bytes, copies=decoder.footprint.windows,
-        )  # fmt: skip
-        layout = layout_of(schema)
-        source = kernels.window_source(len(layout.flat), len(layout.bags))
-        mixer = DeviceMixer(layout, config, device, CupyKernels(source, device))
-        return StreamedRows(groups, config, rows, decoder, mixer, Reads.of(in_flight, threads), most_rows)
+            pool = partial(pool_bytes, contents, reads)
+            rows = fitting(lambda rows: SLACK_BYTES + memory(rows).nbytes + pool(rows))
+            decoder = CudfDecoder(schema, self.device)
+        compiled = CupyKernels(kernels.window_source(len(layout.flat), len(layout.bags)), self.device)
+        mixer = DeviceMixer(layout, config, self.device, compiled, memory(rows), uploads=uploads)
+        return StreamedRows(groups, config, rows, decoder, mixer, reads, most_rows)
 
 
 class CupyKernels:
-    """The kernels, compiled by CuPy (and cached in its folder); launched on torch's current stream."""
+    """The kernels, compiled by CuPy (and cached in its folder); launched on torch's current stream, straight through the driver:
+    passing arguments in CuPy's own way takes several times as long."""
 
     def __init__(self, source: str, device: str) -> None:
         self._cupy = import_cupy()
         self._device = torch.device(device)
         self._module = self._cupy.RawModule(code=source, options=("-std=c++17",))
+        self._functions: dict[str, Any] = {}
 
     def launch(self, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
         if not threads:
             return
         stream = torch.cuda.current_stream(self._device)
+        packed, places = _packed(arguments)
+        own = np.frombuffer(packed, np.uint8).ctypes.data
+        pointers = np.array(places, np.uint64) + np.uint64(own)
         blocks = -(-threads // kernels.THREADS)
-        with self._cupy.cuda.Device(stream.device_index), self._cupy.cuda.Stream.from_external(stream):
-            self._module.get_function(name)((blocks,), (kernels.THREADS,), arguments)
+        with torch.cuda.device(stream.device_index):
+            if name not in self._functions:
+                self._functions[name] = self._module.get_function(name).kernel
+            self._cupy.cuda.driver.launchKernel(
+                self._functions[name].ptr, blocks, 1, 1, kernels.THREADS, 1, 1, 0,
+                stream.cuda_stream, pointers.ctypes.data, 0,
+            )  # fmt: skip
+
+
+def _packed(arguments: Sequence[Any]) -> tuple[bytearray, list[int]]:
+    """(all of them, where each begins): pointers as 8 bytes, numbers and structs of numpy's as they are; at multiples of 8."""
+    packed, places = bytearray(), []
+    for argument in arguments:
+        places.append(len(packed))
+        own = argument.tobytes() if isinstance(argument, np.generic) else int(argument).to_bytes(8, "little")
+        packed += own.ljust(-(-len(own) // 8) * 8, b"\0")
+    return packed, places
 
 
 def import_cupy() -> Any:

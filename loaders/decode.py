@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,15 +15,14 @@ import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Schema, Split
+from feedrate.loaders.blocks import Cutter, aligned
 from feedrate.loaders.columns import Columns, columns_of_table
 from feedrate.loaders.errors import LoaderUnavailable
 from feedrate.loaders.memory_pool import use_memory_pool
 from feedrate.loaders.phases import phase
 
-ALIGNED = 16
-"""Bytes that columns begin at multiples of in a block."""
-SPARE = 1.1
-"""Times what a row group needs that its pinned memory is made of, for others are a little larger."""
+LEVELS = 1.25
+"""Times what is decoded that pylibcudf has for it, with levels and places of pages: 1.2 was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class Group:
     rows: int
     nbytes: int
     """Of its columns as tensors."""
+    reading: int = 0
+    """Bytes of a device's memory while pylibcudf reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,23 @@ class Part:
     columns: Columns
     begin: int
     end: int
+    block: torch.Tensor | None = None
+    """uint8: the host memory that all of the columns lie in, if they do."""
 
     def cut(self, begin: int, end: int) -> Part:
         """Of its own rows begin..end."""
-        return Part(self.columns, self.begin + begin, self.begin + end)
+        return replace(self, begin=self.begin + begin, end=self.begin + end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """How row groups are read ahead."""
+
+    threads: int = 1
+    ahead: int = 1
+    """Reads under way or waiting to be used."""
+    groups: int = 1
+    """Row groups a read."""
 
 
 def read_groups(split: Split) -> tuple[Group, ...]:
@@ -58,61 +71,48 @@ def read_groups(split: Split) -> tuple[Group, ...]:
         metadata = pq.read_metadata(file)
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
-            values = sum(group.column(i).num_values for i in range(group.num_columns))
-            # 4 bytes a value, and as many for an offset of each bag
-            nbytes = 4 * (values + len(split.schema.multi_hot) * (group.num_rows + 1))
-            found.append(Group(file, number, group.num_rows, nbytes))
+            columns = [group.column(i) for i in range(group.num_columns)]
+            offsets = len(split.schema.multi_hot) * (group.num_rows + 1)
+            nbytes = 4 * (sum(column.num_values for column in columns) + offsets)
+            found.append(Group(file, number, group.num_rows, nbytes, _reading_bytes(columns, offsets, nbytes)))
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footprint:
-    """What streaming takes of a device's memory with a decoder: as seen on an H100, and kept by planning with it."""
-
-    group: float
-    """While a row group is decoded: in sizes of its columns."""
-    share: float
-    """Of the budget, at most, for row groups that are being decoded."""
-    windows: int
-    """Windows' worth at the peak: one consumed, one ready, one being made, and the parts that it is made from."""
-    slack_bytes: int
-    """By how much allocators round up, whatever the budget."""
+def _reading_bytes(columns: Sequence[pq.ColumnChunkMetaData], offsets: int, nbytes: int) -> int:
+    """Pages as they are stored and decompressed, what is decoded, and that again as tensors where its types are wider."""
+    wide = ("INT64", "DOUBLE")
+    decoded = 4 * offsets + sum((8 if column.physical_type in wide else 4) * column.num_values for column in columns)
+    pages = sum(column.total_compressed_size + column.total_uncompressed_size for column in columns)
+    return int(pages + LEVELS * decoded + (nbytes if decoded > nbytes else 0))
 
 
 class Decoder(Protocol):
     """Called by several threads at once."""
 
-    footprint: Footprint
-
     def read(self, groups: Sequence[Group]) -> list[Part]:
-        """Each group's rows, there when this returns; on a device all tensors are of 4 bytes, offsets too."""
+        """Each group's rows, there when this returns. For a device all tensors are of 4 bytes, offsets too."""
         ...
 
 
 class ArrowDecoder:
-    """Into host memory, and on to the device through pinned memory: one block, and one copy, for a row group."""
+    """Into host memory."""
 
-    footprint = Footprint(group=1.5, share=0.5, windows=6, slack_bytes=24 << 20)
-
-    def __init__(self, schema: Schema, device: str) -> None:
-        self._schema, self._device = schema, device
+    def __init__(self, schema: Schema, *, pinned: bool) -> None:
+        """pinned: each row group in one block of pinned memory, from where it is copied to a device without waiting."""
+        self._schema, self._pinned = schema, pinned
         self._own = threading.local()
-        # one for all threads: there is one copy engine, and torch keeps memory apart by streams
-        self._stream = None if device == "cpu" else torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def read(self, groups: Sequence[Group]) -> list[Part]:
-        return [Part(self._read(group), 0, group.rows) for group in groups]
+        return [self._read(group) for group in groups]
 
-    def _read(self, group: Group) -> Columns:
-        on_host = self._device == "cpu"
+    def _read(self, group: Group) -> Part:
         with phase("decode", group.rows):
             table = self._file(group.file).read_row_group(
-                group.number, columns=list(self._schema.columns), use_threads=on_host
+                group.number, columns=list(self._schema.columns), use_threads=not self._pinned
             )
-            if on_host:
-                return columns_of_table(table, self._schema)
-        with phase("copy", group.nbytes):
-            return self._to_device(table)
+            if self._pinned:
+                return staged(table, self._schema)
+            return Part(columns_of_table(table, self._schema), 0, group.rows)
 
     def _file(self, file: Path) -> pq.ParquetFile:
         """Opened once a thread."""
@@ -120,37 +120,24 @@ class ArrowDecoder:
             self._own.name, self._own.file = file, pq.ParquetFile(file)
         return self._own.file
 
-    def _to_device(self, table: pa.Table) -> Columns:
-        """Few calls, for in each of them the thread may have to wait for the interpreter's lock."""
-        arrays = list(row_group_arrays(table, self._schema))
-        ends = list(itertools.accumulate(-(-4 * len(array) // ALIGNED) * ALIGNED for array, _ in arrays))
-        staged = self._staging(ends[-1])
-        spans = [(begin, begin + 4 * len(array)) for begin, (array, _) in zip([0, *ends], arrays, strict=False)]
-        for (begin, end), (array, kind) in zip(spans, arrays, strict=True):
-            np.copyto(staged[begin:end].view(kind), array, casting="unsafe")
-        assert self._stream is not None
-        with torch.cuda.stream(self._stream):
-            there = torch.empty(rounded(ends[-1]), dtype=torch.uint8, device=self._device)
-            there[: ends[-1]].copy_(torch.from_numpy(staged[: ends[-1]]), non_blocking=True)
-            copied = self._stream.record_event()
-        copied.synchronize()
-        found = (
-            there[begin:end].view(torch.float32 if kind is np.float32 else torch.int32)
-            for (begin, end), (_, kind) in zip(spans, arrays, strict=True)
-        )
-        return Columns(
-            {column.name: next(found) for column in self._schema.single_hot},
-            {column.name: (next(found), next(found)) for column in self._schema.multi_hot},
-            {name: next(found) for name in self._schema.continuous},
-            next(found),
-        )
 
-    def _staging(self, nbytes: int) -> np.ndarray:
-        """Pinned memory of the thread that asks, uint8: used again for each of its row groups."""
-        if not hasattr(self._own, "staging") or len(self._own.staging) < nbytes:
-            self._own.staging = torch.empty(int(nbytes * SPARE), dtype=torch.uint8, pin_memory=True)
-        staging: np.ndarray = self._own.staging.numpy()
-        return staging
+def staged(table: pa.Table, schema: Schema, *, pin: bool = True) -> Part:
+    """A row group's columns side by side in one block of host memory. Few calls, for in each of them the thread may have to wait
+    for the interpreter's lock."""
+    arrays = list(row_group_arrays(table, schema))
+    block = torch.empty(sum(aligned(4 * len(array)) for array, _ in arrays), dtype=torch.uint8, pin_memory=pin)
+    cutter, found = Cutter(block), []
+    for array, kind in arrays:
+        found.append(cutter.cut(len(array), torch.float32 if kind is np.float32 else torch.int32))
+        np.copyto(found[-1].numpy(), array, casting="unsafe")
+    own = iter(found)
+    columns = Columns(
+        {column.name: next(own) for column in schema.single_hot},
+        {column.name: (next(own), next(own)) for column in schema.multi_hot},
+        {name: next(own) for name in schema.continuous},
+        next(own),
+    )
+    return Part(columns, 0, columns.rows, block)
 
 
 def row_group_arrays(table: pa.Table, schema: Schema) -> Iterator[tuple[np.ndarray, type]]:
@@ -174,8 +161,6 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 class CudfDecoder:
     """Decoded on the device. Several row groups a read: each read has some milliseconds of its own."""
 
-    footprint = Footprint(group=2.0, share=0.7, windows=4, slack_bytes=48 << 20)
-
     def __init__(self, schema: Schema, device: str) -> None:
         try:
             import pylibcudf
@@ -194,7 +179,7 @@ class CudfDecoder:
         for group in groups:
             files.setdefault(group.file, []).append(group)
         with phase("decode", sum(group.rows for group in groups)), torch.cuda.stream(stream):
-            whole = self._columns(self._table(files, stream))
+            whole = self._columns(self._table(files, stream), stream)
             stream.synchronize()
         found, begin = {}, 0
         for group in (group for own in files.values() for group in own):
@@ -210,43 +195,31 @@ class CudfDecoder:
         options.set_row_groups([[group.number for group in own] for own in files.values()])
         return parquet.read_parquet(options, stream).tbl
 
-    def _columns(self, table: Any) -> Columns:
+    def _columns(self, table: Any, stream: torch.cuda.Stream) -> Columns:
         schema = self._schema
         found = dict(zip(schema.columns, table.columns(), strict=True))
 
         def bag(name: str) -> tuple[torch.Tensor, torch.Tensor]:
             lists = found[name].list_view()
-            return self._tensor(lists.child()).int(), self._tensor(lists.offsets())
+            return self._tensor(lists.child(), "INT32", stream), self._tensor(lists.offsets(), "INT32", stream)
 
         return Columns(
-            {column.name: self._tensor(found[column.name]).int() for column in schema.single_hot},
+            {column.name: self._tensor(found[column.name], "INT32", stream) for column in schema.single_hot},
             {column.name: bag(column.name) for column in schema.multi_hot},
-            {name: self._tensor(found[name]).float() for name in schema.continuous},
-            self._tensor(found[schema.label]).float(),
+            {name: self._tensor(found[name], "FLOAT32", stream) for name in schema.continuous},
+            self._tensor(found[schema.label], "FLOAT32", stream),
         )
 
-    def _tensor(self, column: Any) -> torch.Tensor:
+    def _tensor(self, column: Any, wanted: str, stream: torch.cuda.Stream) -> torch.Tensor:
         """A view of the column's memory, which lives as long as the tensor does."""
-        kind = getattr(torch, _TORCH_TYPES[column.type().id().name])
+        kind = torch.int32 if wanted == "INT32" else torch.float32
         if not column.size():
             return torch.empty(0, dtype=kind, device=self._device)
+        if column.type().id().name != wanted:  # in cudf's pool
+            types = self._plc.types
+            column = self._plc.unary.cast(column, types.DataType(types.TypeId[wanted]), stream)
         data = torch.as_tensor(column.data(), device=self._device).view(torch.uint8).view(kind)
         return data[column.offset() : column.offset() + column.size()]
-
-
-_TORCH_TYPES = {
-    **{f"INT{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
-    "UINT8": "uint8",
-    "BOOL8": "bool",
-    "FLOAT32": "float32",
-    "FLOAT64": "float64",
-}
-
-
-def rounded(count: int) -> int:
-    """Up to a multiple of a thirty-second to a sixteenth of it: memory of such sizes is found again for the next of its kind."""
-    step = 1 << max(count.bit_length() - 5, 0)
-    return -(-count // step) * step
 
 
 def has_pylibcudf() -> bool:

@@ -128,6 +128,7 @@ def _window_lengths(flat: int, bags: int) -> str:
     for bag in range(bags):
         body.append(f"const int* offsets_{bag} = (const int*)part[{1 + flat + 2 * bag}] + own;")
         body.append(f"taken_{bag}[i + 1] = offsets_{bag}[1] - offsets_{bag}[0];")
+        body.append(f"if (i == 0) taken_{bag}[0] = 0;")
     return _order_kernel("window_lengths", parameters, "\n    ".join(body))
 
 
@@ -135,10 +136,12 @@ def _window_rows(flat: int, bags: int) -> str:
     parameters = [f", u32* flat_{place}" for place in range(flat)]
     body = [f"flat_{place}[i] = ((const u32*)part[{1 + place}])[own];" for place in range(flat)]
     for bag in range(bags):
-        parameters.append(f", const int* taken_{bag}, int* own_{bag}, i64* starts_{bag}")
+        parameters.append(f", const int* taken_{bag}, int* own_{bag}, i64* starts_{bag}, int* bounds_{bag}")
         at = 1 + flat + 2 * bag  # where a bag begins: in values, counted from address 0
         body.append(f"starts_{bag}[i] = part[{at + 1}] / 4 + ((const int*)part[{at}])[own];")
         body.append(_batch_offsets(f"taken_{bag}", f"own_{bag}"))
+        body.append(f"if (i == begin) bounds_{bag}[number] = taken_{bag}[i];")
+        body.append(f"if (i + 1 == count) bounds_{bag}[number + 1] = taken_{bag}[count];")
     return f"""
 extern "C" __global__ void window_rows(const u32* order, u32 count, u32 batch, const i64* parts, u32 parts_count{"".join(parameters)}) {{
     u32 i = blockIdx.x * blockDim.x + threadIdx.x;

@@ -154,7 +154,9 @@ class DeviceRows:
         self._kernels.launch("rows", self._count, tuple(arguments))
         for place, name in enumerate(self._layout.bags):
             if name not in inline:
-                launch_pointed(self._kernels, self._values[name].data_ptr(), starts[name], taken[place], values[place])
+                launch_pointed(
+                    self._kernels, self._values[name].data_ptr(), starts[name].data_ptr(), taken[place], values[place]
+                )
 
     def _empty(self, rows: int, kind: np.dtype[Any]) -> torch.Tensor:
         return torch.empty(rows, dtype=getattr(torch, kind.name), device=self._device)
@@ -188,18 +190,24 @@ def batch_bounds(taken: Sequence[torch.Tensor], size: int) -> torch.Tensor:
     """Where each batch's values begin, and the end: int32 [bags, batches + 1], on its way to the host."""
     if not taken:
         return torch.zeros(0, 1, dtype=torch.int32)
-    found = torch.stack([torch.cat([sums[:-1:size], sums[-1:]]) for sums in taken])
+    return to_host(torch.stack([torch.cat([sums[:-1:size], sums[-1:]]) for sums in taken]))
+
+
+def to_host(found: torch.Tensor) -> torch.Tensor:
+    """On its way there."""
     if not found.is_cuda:
         return found
     host = torch.empty(found.shape, dtype=found.dtype, pin_memory=True)
     return host.copy_(found, non_blocking=True)
 
 
-def launch_pointed(kernels: Kernels, values: int, starts: torch.Tensor, taken: torch.Tensor, out: torch.Tensor) -> None:
-    """Copy each row's bag, which begins at starts[i] in the values at this address, to taken[i] in `out`."""
-    lanes = _lanes(len(out), len(starts))
-    numbers = np.uint32(len(starts)), np.uint32(lanes)
-    kernels.launch("pointed", len(starts) * lanes, (values, *pointers(starts, taken), *numbers, out.data_ptr()))
+def launch_pointed(kernels: Kernels, values: int, starts: int, taken: torch.Tensor, out: torch.Tensor) -> None:
+    """Copy each row's bag, which begins at starts[i] in the values at this address, to taken[i] in `out`. starts: int64 [rows]'s
+    address; taken: [rows + 1]."""
+    rows = len(taken) - 1
+    lanes = _lanes(len(out), rows)
+    numbers = np.uint32(rows), np.uint32(lanes)
+    kernels.launch("pointed", rows * lanes, (values, starts, taken.data_ptr(), *numbers, out.data_ptr()))
 
 
 def pointers(*tensors: torch.Tensor) -> list[int]:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import queue
 import sys
 import threading
-import weakref
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Generic
 
 import numpy as np
 
 from feedrate.loaders.base import Batch, LoaderConfig
 from feedrate.loaders.columns import draw_order, order_generator
-from feedrate.loaders.decode import Decoder, Footprint, Group, Part
+from feedrate.loaders.decode import Decoder, Group, Part, Reads
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.phases import phase
-from feedrate.loaders.windows import Mixer
+from feedrate.loaders.windows import Mixed, Mixer
 
-COPIES = 6
-"""Windows' worth of host memory at the peak: see decode.Footprint."""
-PATIENCE_S = 0.1
-"""That the reader waits for its window to be taken before it looks whether anybody will."""
-MOST_GROUPS = 32
-"""That are decoded at a time."""
 SWITCH_S = 1e-4
 """Python's switch interval while row groups are read ahead in several threads. At its usual 5 ms a consumer that is busy in Python
 makes each of their calls wait as long for the interpreter's lock, and reading comes to a tenth of its speed."""
@@ -96,49 +87,7 @@ def plan_epoch(groups: Sequence[Group], config: LoaderConfig, window_rows: int, 
     return EpochPlan(tuple(order), ends, first, first + rows, max(1, -(-batches // windows)) * config.batch_size)
 
 
-def reads_within(groups: Sequence[Group], budget_bytes: int, footprint: Footprint) -> tuple[int, int]:
-    """Row groups that may be decoded at a time within a device's memory budget, one at least; and the bytes that windows may not
-    have because of that, slack included."""
-    group_bytes = int(footprint.group * _largest_bytes(groups))
-    within = footprint.share * (budget_bytes - footprint.slack_bytes)
-    count = max(1, min(MOST_GROUPS, int(within / max(group_bytes, 1))))
-    return count, count * group_bytes + footprint.slack_bytes
-
-
-def window_rows_for(
-    groups: Sequence[Group],
-    batch_size: int,
-    budget_bytes: int,
-    asked: int = 0,
-    *,
-    reading_bytes: int = 0,
-    copies: int = COPIES,
-) -> int:
-    """Rows of a window: as asked for, or as many as the budget holds `copies` of; whole batches.
-
-    reading_bytes: what decoding takes; 0: the largest row group.
-    Raises FeedrateError where the budget does not reach for that and a batch.
-    """
-    rows, nbytes = sum(group.rows for group in groups), sum(group.nbytes for group in groups)
-    row_bytes = nbytes / max(rows, 1)
-    largest = _largest_bytes(groups)
-    reading = reading_bytes or largest
-    fits = int((budget_bytes - reading) / copies / max(row_bytes, 1)) // batch_size * batch_size
-    if fits < batch_size:
-        needed = int(reading + copies * batch_size * row_bytes) + copies
-        raise FeedrateError(
-            f"the memory budget of {budget_bytes:,} bytes does not reach: windows of {batch_size:,} rows, read by row groups "
-            f"of up to {largest:,} bytes, need {needed:,}; a larger --memory-budget, a smaller batch or "
-            "`feedrate prepare --row-group-rows` helps"
-        )
-    return max(batch_size, min(fits, asked) // batch_size * batch_size) if asked else fits
-
-
-def _largest_bytes(groups: Sequence[Group]) -> int:
-    return max((group.nbytes for group in groups), default=0)
-
-
-class StreamedRows:
+class StreamedRows(Generic[Mixed]):
     """Epochs of a split that is never held whole. An epoch's first windows are read while the last of the one before are consumed."""
 
     def __init__(
@@ -147,53 +96,52 @@ class StreamedRows:
         config: LoaderConfig,
         window_rows: int,
         decoder: Decoder,
-        mixer: Mixer[Any],
+        mixer: Mixer[Mixed],
         reads: Reads,
         most_rows: int | None = None,
     ) -> None:
-        """most_rows: of an epoch: those of a last batch that nobody wants are not read."""
+        """window_rows: at most, whole batches; most_rows: of an epoch: those of a last batch that nobody wants are not read."""
         self._groups, self._config, self.window_rows, self._most_rows = groups, config, window_rows, most_rows
         self._decoder, self._mixer, self._reads = decoder, mixer, reads
-        self._reader: Reader | None = None
+        self._windows: Windows[Mixed] | None = None
         self._at: tuple[int, int] | None = None
-        """(epoch, window) that the reader gives next."""
+        """(epoch, window) that they go on with."""
         self._epoch: object = None
-        """The one that the reader works for: windows go to no other."""
-        self._abandon: Callable[[], object] = lambda: None
+        """The one that they are made for: they go to no other."""
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on; windows before it are not read."""
         epoch = epoch if self._config.shuffle else 0  # then one is as the other
         plan, size = self._plan(epoch), self._config.batch_size
         window, skipped = divmod(first * size, plan.window_rows)
-        reader = self._reader_at(epoch, window)
+        windows = self._windows_at(epoch, window)
         self._epoch = own = object()
         for number in range(window, plan.windows):
             if self._epoch is not own:
                 raise FeedrateError("the loader was closed, or another epoch begun, while this one was under way")
             self._at = None
-            mixed = reader.next()
+            mixed = windows.next()
             following = epoch + self._config.shuffle, 0
             self._at = (epoch, number + 1) if number + 1 < plan.windows else following
-            yield from self._mixer.batches(mixed, skipped // size)
+            for batch in self._mixer.batches(mixed, skipped // size):
+                if self._epoch is own:
+                    windows.advance(mixed)
+                yield batch
+                del batch  # or its window would be held while the next one is made
             skipped = 0
-            del mixed  # or it would be held while the next one is waited for
+            del mixed
 
     def close(self) -> None:
-        if self._reader is not None:
-            self._abandon()
-            self._reader.stop()
-            self._reader = self._at = self._epoch = None
+        if self._windows is not None:
+            self._windows.close()
+            self._windows = self._at = self._epoch = None
 
-    def _reader_at(self, epoch: int, window: int) -> Reader:
-        """The one there is, unless it is elsewhere: in an epoch that was left, for one."""
-        if self._reader is None or self._at != (epoch, window):
+    def _windows_at(self, epoch: int, window: int) -> Windows[Mixed]:
+        """Those there are, unless they are elsewhere: in an epoch that was left, for one."""
+        if self._windows is None or self._at != (epoch, window):
             self.close()
-            mix = partial(_mix, self._mixer, self._config)
-            self._reader = Reader(self._plan, (epoch, window), self._decoder, self._reads, mix)
-            # whoever collects the garbage may be one of its threads: it must wait for none
-            self._abandon = weakref.finalize(self, self._reader.abandon)
-        return self._reader
+            self._windows = Windows(self._plan, (epoch, window), self._decoder, self._reads, self._mixer, self._config)
+        return self._windows
 
     @property
     def _plan(self) -> Callable[[int], EpochPlan]:
@@ -207,30 +155,28 @@ def _plan(
     return plan if most_rows is None else replace(plan, last=min(plan.last, plan.first + most_rows))
 
 
-def _mix(mixer: Mixer[Any], config: LoaderConfig, parts: Sequence[Part], epoch: int, window: int) -> Any:
-    words = config.seed, epoch, window, config.rank
-    return mixer.mix(parts, int(np.random.SeedSequence(words).generate_state(1)[0]))
+Read = list[tuple[int, Group]]
+"""Row groups, each with its epoch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reads:
-    """How row groups are read ahead."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a window comes."""
 
-    threads: int = 1
-    ahead: int = 1
-    """Reads under way or waiting to be used."""
-    groups: int = 1
-    """Row groups a read."""
+    epoch: int
+    number: int
+    pieces: list[Piece]
 
-    @classmethod
-    def of(cls, in_flight: int, threads: int) -> Reads:
-        """So many row groups at a time: a thread for each, as far as these reach, and then several a read."""
-        groups = max(1, in_flight // threads)
-        return cls(threads=min(threads, in_flight), ahead=max(1, in_flight // groups), groups=groups)
+    @property
+    def groups(self) -> Read:
+        """Of its pieces."""
+        return [(self.epoch, piece.group) for piece in self.pieces]
 
 
-class Reader:
-    """Makes windows in a thread, epoch after epoch, one ahead of the one that is consumed; others decode row groups for it."""
+class Windows(Generic[Mixed]):
+    """Windows of epoch after epoch. Threads decode row groups ahead; mixing is begun by the consumer's own thread, one window ahead:
+    a thread of its own would have to wait for the interpreter's lock in each of its calls.
+    """
 
     def __init__(
         self,
@@ -238,116 +184,101 @@ class Reader:
         start: tuple[int, int],
         decoder: Decoder,
         reads: Reads,
-        mix: Callable[[Sequence[Part], int, int], Any],
+        mixer: Mixer[Mixed],
+        config: LoaderConfig,
     ) -> None:
-        """plan: an epoch's; start: (epoch, window); mix: parts, epoch and window to what is consumed."""
-        self._plan, self._decoder, self._reads, self._mix = plan, decoder, reads, mix
-        self._ready: queue.Queue[Any] = queue.Queue(1)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=start, name="reader", daemon=True)
-        self._thread.start()
+        """plan: an epoch's; start: (epoch, window)."""
+        self._decoder, self._most, self._mixer, self._config = decoder, reads.ahead, mixer, config
+        self._pool = ThreadPoolExecutor(reads.threads, thread_name_prefix="decode")
+        places, ahead = itertools.tee(_places(plan, *start))
+        self._places, self._to_read = places, _reads(ahead, reads.groups)
+        self._place = next(self._places, None)
+        """Of the window that is begun next."""
+        self._waiting: deque[tuple[Read, Future[list[Part]]]] = deque()
+        self._parts: dict[tuple[int, Group], Part] = {}
+        """Decoded row groups that the next windows are of, by epoch."""
+        self._made: Mixed | None = None
+        self._read_ahead()
 
-    def next(self) -> Any:
+    def next(self) -> Mixed:
         """The next window. Raises what reading raised."""
-        with phase("wait"):
-            found = self._ready.get()
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if self._made is None:
+            self._begin(wait=True)
+        made, self._made = self._made, None
+        assert made is not None
+        return made
 
-    def abandon(self) -> None:
-        """Let the thread end as soon as it can."""
-        self._stopped.set()
+    def advance(self, consumed: Mixed) -> None:
+        """Go on with the window after the one that is consumed, without waiting for anything."""
+        self._mixer.advance(consumed)
+        if self._made is None:
+            self._begin(wait=False)
+        else:
+            self._mixer.advance(self._made)
 
-    def stop(self) -> None:
-        """Wait until the thread has ended."""
-        self.abandon()
-        while self._thread.is_alive():
-            try:
-                self._ready.get_nowait()
-            except queue.Empty:
-                self._thread.join(0.01)
+    def close(self) -> None:
+        """Wait until nothing is read any longer."""
+        self._pool.shutdown(cancel_futures=True)
 
-    def _run(self, epoch: int, window: int) -> None:
-        often_switching.begin()
-        pool = ThreadPoolExecutor(self._reads.threads, thread_name_prefix="decode")
-        try:
-            ahead, plans = itertools.tee(self._plans(epoch, window))
-            coming = self._decoded(pool, ahead)
-            for plan in plans:
-                self._make(plan, coming)
-                if self._stopped.is_set():
-                    return
-        except Exception as error:  # whatever it is, it belongs to the consumer
-            self._put(error)
-        finally:
-            pool.shutdown(cancel_futures=True)
-            often_switching.end()
-
-    def _put(self, found: Any) -> None:
-        """Where nobody asks for it, for a moment: Python's threads may take turns as usual then."""
-        with contextlib.suppress(queue.Full):
-            self._ready.put(found, timeout=PATIENCE_S)
+    def _begin(self, *, wait: bool) -> None:
+        """Mix the next window, if its row groups and memory for it are there."""
+        place = self._place
+        if place is None or not self._collect(place.groups[-1], wait=wait):
             return
-        often_switching.end()
-        try:
-            while not self._stopped.is_set():
-                with contextlib.suppress(queue.Full):
-                    self._ready.put(found, timeout=PATIENCE_S)
-                    return
-        finally:
-            often_switching.begin()
+        parts = [
+            self._parts[group].cut(piece.begin, piece.end)
+            for group, piece in zip(place.groups, place.pieces, strict=True)
+        ]
+        words = self._config.seed, place.epoch, place.number, self._config.rank
+        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
+        with phase("shuffle", sum(part.end - part.begin for part in parts)):
+            self._made = self._mixer.begin(parts, seed, self._pool, wait=wait)
+        if self._made is None:
+            return
+        self._place = next(self._places, None)
+        kept = self._place.groups[0] if self._place else None  # it may begin where this one ends
+        for group in place.groups:
+            if group != kept:
+                del self._parts[group]
 
-    def _plans(self, epoch: int, window: int) -> Iterator[Pieces]:
-        """Epoch after epoch, as long as they have rows."""
-        while (plan := self._plan(epoch)).windows:
-            yield Pieces(epoch, {number: plan.pieces(number) for number in range(window, plan.windows)})
-            epoch, window = epoch + 1, 0
+    def _collect(self, last: tuple[int, Group], *, wait: bool) -> bool:
+        """Whether the row groups up to this one have been decoded."""
+        while last not in self._parts:
+            read, decoded = self._waiting[0]
+            if not (wait or (decoded.done() and decoded.exception() is None)):
+                return False
+            with phase("wait"):
+                parts = decoded.result()
+            self._waiting.popleft()
+            self._parts.update(zip(read, parts, strict=True))
+            self._read_ahead()
+        return True
 
-    def _make(self, plan: Pieces, coming: Iterator[tuple[Group, Part]]) -> None:
-        """An epoch's windows. A window's last row group is kept: the next one may begin in it."""
-        kept: dict[Group, Part] = {}
-        for number, own in plan.windows.items():
-            while own[-1].group not in kept:
-                group, part = next(coming)
-                kept[group] = part
-            if self._stopped.is_set():
-                return
-            parts = [kept[piece.group].cut(piece.begin, piece.end) for piece in own]
-            with phase("shuffle", sum(part.end - part.begin for part in parts)):
-                mixed = self._mix(parts, plan.epoch, number)
-            for piece in own[:-1]:
-                del kept[piece.group]
-            del parts
-            self._put(mixed)
-            del mixed  # or it would be held beside the next one
-
-    def _decoded(self, pool: ThreadPoolExecutor, plans: Iterator[Pieces]) -> Iterator[tuple[Group, Part]]:
-        """In order, `ahead` reads at a time."""
-        waiting: deque[tuple[Sequence[Group], Future[list[Part]]]] = deque()
-        for own in (own for plan in plans for own in plan.reads(self._reads.groups)):
-            waiting.append((own, pool.submit(self._decoder.read, own)))
-            if len(waiting) == self._reads.ahead:
-                yield from self._first(waiting)
-
-    @staticmethod
-    def _first(waiting: deque[tuple[Sequence[Group], Future[list[Part]]]]) -> Iterator[tuple[Group, Part]]:
-        groups, decoded = waiting.popleft()
-        with phase("wait"):
-            return zip(groups, decoded.result(), strict=True)
+    def _read_ahead(self) -> None:
+        while len(self._waiting) < self._most and (read := next(self._to_read, None)):
+            groups = [group for _, group in read]
+            self._waiting.append((read, self._pool.submit(_read, self._decoder, groups)))
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
-    """What an epoch's windows are read from."""
+def _places(plan: Callable[[int], EpochPlan], epoch: int, window: int) -> Iterator[Place]:
+    """Epoch after epoch, as long as they have rows."""
+    while (own := plan(epoch)).windows:
+        yield from (Place(epoch, number, own.pieces(number)) for number in range(window, own.windows))
+        epoch, window = epoch + 1, 0
 
-    epoch: int
-    windows: dict[int, list[Piece]]
 
-    def reads(self, size: int) -> Iterator[Sequence[Group]]:
-        """Its row groups in order, so many at a time."""
-        groups = list(dict.fromkeys(piece.group for own in self.windows.values() for piece in own))
-        return (groups[begin : begin + size] for begin in range(0, len(groups), size))
+def _reads(places: Iterator[Place], size: int) -> Iterator[Read]:
+    """Their row groups in order, each once an epoch, so many at a time but for an epoch's last."""
+    every = (group for place in places for group in place.groups)
+    for _, own in itertools.groupby(every, lambda group: group[0]):
+        groups = (group for group, _ in itertools.groupby(own))  # a window may begin where the one before ended
+        while read := list(itertools.islice(groups, size)):
+            yield read
+
+
+def _read(decoder: Decoder, groups: Sequence[Group]) -> list[Part]:
+    with often_switching:
+        return decoder.read(groups)
 
 
 class OftenSwitching:
@@ -357,14 +288,14 @@ class OftenSwitching:
     def __init__(self) -> None:
         self._lock, self._within, self._usual_s = threading.Lock(), 0, 0.0
 
-    def begin(self) -> None:
+    def __enter__(self) -> None:
         with self._lock:
             if not self._within:
                 self._usual_s = sys.getswitchinterval()
                 sys.setswitchinterval(min(self._usual_s, SWITCH_S))
             self._within += 1
 
-    def end(self) -> None:
+    def __exit__(self, *_raised: object) -> None:
         with self._lock:
             self._within -= 1
             if not self._within:

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch, LoaderConfig
+from feedrate.loaders.blocks import Blocks, Cutter, Loan
+from feedrate.loaders.budget import BLOCKS, WindowMemory
 from feedrate.loaders.columns import Columns, draw_order, join
-from feedrate.loaders.decode import Part, rounded
+from feedrate.loaders.decode import Part
 from feedrate.loaders.kernels import order_words
 from feedrate.loaders.packing import Layout
+from feedrate.loaders.phases import phase
 from feedrate.loaders.resident import (
     Epoch,
     Kernels,
-    batch_bounds,
     hand_over,
     launch_pointed,
     new_stream,
     on_stream,
     pointers,
     record,
-    wait_for,
+    to_host,
 )
 
 Mixed = TypeVar("Mixed")
+Shuffled = tuple[Columns, torch.Tensor]
 
 
 class Mixer(Protocol, Generic[Mixed]):
-    def mix(self, parts: Sequence[Part], seed: int) -> Mixed:
-        """In the reader's thread: parts, one after the other, in an order fixed by the seed. They may be freed afterwards."""
+    def begin(self, parts: Sequence[Part], seed: int, pool: Executor, *, wait: bool) -> Mixed | None:
+        """Begin to put parts, one after the other, into an order fixed by the seed. None where there is no memory for them yet,
+        unless they are waited for. pool: for work that is the host's."""
+        ...
+
+    def advance(self, mixed: Mixed) -> None:
+        """Go on with it as far as it goes without waiting. Its parts are let go once they have been read."""
         ...
 
     def batches(self, mixed: Mixed, first: int) -> Iterator[Batch]:
-        """In the consumer's: the window's batches from number `first` on."""
+        """The window's batches from number `first` on."""
         ...
 
 
@@ -43,85 +53,147 @@ class HostMixer:
     def __init__(self, config: LoaderConfig) -> None:
         self._config = config
 
-    def mix(self, parts: Sequence[Part], seed: int) -> tuple[Columns, torch.Tensor]:
-        columns = join([part.columns.part(part.begin, part.end) for part in parts])
-        if not self._config.shuffle:
-            return columns, torch.arange(columns.rows)
-        return columns, draw_order(columns.rows, torch.Generator().manual_seed(seed)).long()
+    def begin(
+        self,
+        parts: Sequence[Part],
+        seed: int,
+        pool: Executor,
+        *,
+        wait: bool,  # noqa: ARG002
+    ) -> Future[Shuffled]:
+        return pool.submit(_shuffled, parts, seed if self._config.shuffle else None)
 
-    def batches(self, mixed: tuple[Columns, torch.Tensor], first: int) -> Iterator[Batch]:
-        (columns, order), size = mixed, self._config.batch_size
-        for start in range(first * size, columns.rows, size):
-            yield columns.take(order[start : start + size])
+    def advance(self, mixed: Future[Shuffled]) -> None:
+        """It does not need the consumer."""
+
+    def batches(self, mixed: Future[Shuffled], first: int) -> Iterator[Batch]:
+        with phase("wait"):
+            columns, order = mixed.result()
+        for start in range(first * self._config.batch_size, columns.rows, self._config.batch_size):
+            yield columns.take(order[start : start + self._config.batch_size])
+
+
+def _shuffled(parts: Sequence[Part], seed: int | None) -> Shuffled:
+    """(columns, order of their rows); None: as they are."""
+    columns = join([part.columns.part(part.begin, part.end) for part in parts])
+    if seed is None:
+        return columns, torch.arange(columns.rows)
+    return columns, draw_order(columns.rows, torch.Generator().manual_seed(seed)).long()
+
+
+class Window:
+    """Rows on their way into a block. Each step but the first waits for what the one before has enqueued."""
+
+    def __init__(self, loan: Loan, steps: Iterator[tuple[torch.cuda.Event | None, Epoch | None]]) -> None:
+        """steps: (what the next one waits for, the rows once they are enqueued); in the end they let the parts go."""
+        self.loan, self._steps = loan, steps
+        self.rows: Epoch | None = None
+        self._enqueued: torch.cuda.Event | None = None
+        self._over = False
+
+    def advance(self, *, wait: bool = False) -> None:
+        """As many steps as can be taken; wait: until `rows` are there."""
+        while not self._over and not (wait and self.rows is not None):
+            if self._enqueued is not None and not self._enqueued.query():  # type: ignore[no-untyped-call]
+                if not wait:
+                    return
+                self._enqueued.synchronize()
+            if (step := next(self._steps, None)) is None:
+                self._over = True
+            else:
+                self._enqueued, self.rows = step
 
 
 class DeviceMixer:
-    """All of its work is on one stream, beside the consumer's. What it needs only for a moment it keeps and uses again."""
+    """All of its work is on one stream, beside the consumer's, and in memory that it has from the beginning. Parts that lie on
+    the host it copies: on that stream, too, for a stream of their own would need a second window's memory to gain a tenth."""
 
-    def __init__(self, layout: Layout, config: LoaderConfig, device: str, kernels: Kernels) -> None:
-        """layout: for the names of the columns; kernels: kernels.window_source() for as many of them."""
-        self._layout, self._config, self._kernels = layout, config, kernels
+    def __init__(
+        self,
+        layout: Layout,
+        config: LoaderConfig,
+        device: str,
+        kernels: Kernels,
+        memory: WindowMemory,
+        *,
+        uploads: bool,
+    ) -> None:
+        """layout: for the names of the columns; kernels: kernels.window_source() for as many of them; memory: for the largest
+        window, and what does not fit is allocated beside it; uploads: whether parts lie in pinned host memory."""
+        self._layout, self._config, self._kernels, self._uploads = layout, config, kernels, uploads
         self._device = torch.device(device)
         self._stream = new_stream(self._device)
-        self._buffers: dict[str, torch.Tensor] = {}
+        whole = torch.empty(memory.nbytes, dtype=torch.uint8, device=self._device)
+        self._blocks = Blocks(whole[: memory.nbytes - memory.scratch_bytes].view(BLOCKS, memory.block_bytes))
+        self._scratch = whole[memory.nbytes - memory.scratch_bytes :]
 
-    def mix(self, parts: Sequence[Part], seed: int) -> Epoch:
+    def begin(self, parts: Sequence[Part], seed: int, pool: Executor, *, wait: bool) -> Window | None:  # noqa: ARG002
         with on_stream(self._stream):
-            mixed = self._shuffle(parts, seed)
-        wait_for(mixed.made)  # whoever decoded the parts takes their memory back on another stream
-        return mixed
+            loan = self._blocks.lend(self._stream, needed=wait)
+        if loan is None:
+            return None
+        window = Window(loan, self._steps(parts, seed, loan.tensor))
+        window.advance()
+        return window
 
-    def batches(self, mixed: Epoch, first: int) -> Iterator[Batch]:
-        count, size = len(mixed.flat[-1]), self._config.batch_size
-        return hand_over(mixed, self._device).cut(self._layout, size, first, -(-count // size))
+    def advance(self, mixed: Window) -> None:
+        mixed.advance()
 
-    def _shuffle(self, parts: Sequence[Part], seed: int) -> Epoch:
-        """Few calls, for in each of them the reader's thread may have to wait for the interpreter's lock."""
+    def batches(self, mixed: Window, first: int) -> Iterator[Batch]:
+        with phase("wait"):
+            mixed.advance(wait=True)
+        assert mixed.rows is not None
+        count, size = len(mixed.rows.flat[-1]), self._config.batch_size
+        if self._device.type == "cuda":
+            mixed.loan.readers.append(torch.cuda.current_stream(self._device))
+        return hand_over(mixed.rows, self._device).cut(self._layout, size, first, -(-count // size))
+
+    def _steps(
+        self, parts: Sequence[Part], seed: int, block: torch.Tensor
+    ) -> Iterator[tuple[torch.cuda.Event | None, Epoch | None]]:
         config, rows, bags = self._config, sum(part.end - part.begin for part in parts), self._layout.bags
         size, batches = config.batch_size, -(-rows // config.batch_size)
-        table = self._table(parts).data_ptr(), np.uint32(len(parts))
-        order = self._buffer("order", rows, torch.int32)
-        taken = [self._buffer(f"taken {name}", rows + 1, torch.int32) for name in bags]
-        for sums in taken:
-            sums[:1] = 0
-        words = order_words(rows, shuffle=config.shuffle, seed=seed, epoch=0)
-        shard = np.uint32(0), np.uint32(1), np.uint32(rows)
-        self._kernels.launch("window_lengths", rows, (*words, *shard, order.data_ptr(), *table, *pointers(*taken)))
-        for sums in taken:
-            sums[1:].cumsum_(0)
-        bounds = batch_bounds(taken, size)
-        counted = record(self._stream)
-        flat = [self._fresh(rows, getattr(torch, column.out.name)) for column in self._layout.flat]
-        offsets = [self._fresh(rows + batches, torch.int32) for _ in bags]
-        starts = [self._buffer(f"starts of {name}", rows, torch.int64) for name in bags]
-        own = [pointer for each in zip(taken, offsets, starts, strict=True) for pointer in pointers(*each)]
-        arguments = (order.data_ptr(), np.uint32(rows), np.uint32(size), *table, *pointers(*flat), *own)
-        self._kernels.launch("window_rows", rows, arguments)
-        wait_for(counted)
-        values = [self._fresh(total, torch.int32) for total in bounds[:, -1].tolist()]
-        for begin, sums, out in zip(starts, taken, values, strict=True):
-            launch_pointed(self._kernels, 0, begin, sums, out)
-        return Epoch(flat, offsets, values, bounds, counted, record(self._stream))
+        out, scratch = Cutter(block), Cutter(self._scratch)
+        with on_stream(self._stream):
+            table = self._table(parts, scratch), np.uint32(len(parts))
+            order = scratch.address(rows, 4)
+            taken = [scratch.cut(rows + 1, torch.int32) for _ in bags]
+            words = order_words(rows, shuffle=config.shuffle, seed=seed, epoch=0)
+            shard = np.uint32(0), np.uint32(1), np.uint32(rows)
+            self._kernels.launch("window_lengths", rows, (*words, *shard, order, *table, *pointers(*taken)))
+            for sums in taken:
+                sums[1:].cumsum_(0)
+            flat = [out.cut(rows, getattr(torch, column.out.name)) for column in self._layout.flat]
+            offsets = [out.cut(rows + batches, torch.int32) for _ in bags]
+            starts = [scratch.address(rows, 8) for _ in bags]
+            bounds = scratch.cut(len(bags) * (batches + 1), torch.int32)
+            own = [
+                (sums.data_ptr(), found.data_ptr(), begin, bounds.data_ptr() + 4 * bag * (batches + 1))
+                for bag, (sums, found, begin) in enumerate(zip(taken, offsets, starts, strict=True))
+            ]
+            arguments = (order, np.uint32(rows), np.uint32(size), *table, *pointers(*flat), *itertools.chain(*own))
+            self._kernels.launch("window_rows", rows, arguments)
+            known = to_host(bounds).view(len(bags), batches + 1)
+            counted = record(self._stream)
+        yield counted, None
+        with on_stream(self._stream):
+            values = [out.cut(total, torch.int32) for total in known[:, -1].tolist()]
+            for begin, sums, found in zip(starts, taken, values, strict=True):
+                launch_pointed(self._kernels, 0, begin, sums, found)
+            made = record(self._stream)
+        yield made, Epoch(flat, offsets, values, known, counted, made)
 
-    def _table(self, parts: Sequence[Part]) -> torch.Tensor:
-        """As kernels.window_source() wants it: int64, a line for each part."""
-        lines, first = [], 0
-        for part in parts:
-            lines.append([first, *_places(part)])
-            first += part.end - part.begin
+    def _table(self, parts: Sequence[Part], scratch: Cutter) -> int:
+        """Where it lies, as kernels.window_source() wants it: int64, a line for each part."""
+        firsts = itertools.accumulate((part.end - part.begin for part in parts), initial=0)
+        if self._uploads:
+            with phase("copy"):
+                places = [_copied(part, scratch) for part in parts]
+        else:
+            places = [_places(part) for part in parts]
+        lines = [[first, *own] for first, own in zip(firsts, places, strict=False)]
         table = torch.tensor(lines, dtype=torch.int64)
-        return self._buffer("parts", table.numel(), torch.int64).copy_(table.view(-1))
-
-    def _buffer(self, name: str, count: int, kind: torch.dtype) -> torch.Tensor:
-        """Memory of the mixer's own: what is in it is over with the next window."""
-        if name not in self._buffers or len(self._buffers[name]) < count:
-            self._buffers.pop(name, None)
-            self._buffers[name] = torch.empty(rounded(count), dtype=kind, device=self._device)
-        return self._buffers[name][:count]
-
-    def _fresh(self, count: int, kind: torch.dtype) -> torch.Tensor:
-        """Memory that goes to the consumer, of a size that the next window's probably has, too: then it is found again."""
-        return torch.empty(rounded(count), dtype=kind, device=self._device)[:count]
+        return scratch.cut(table.numel(), torch.int64).copy_(table.view(-1)).data_ptr()
 
 
 def _places(part: Part) -> list[int]:
@@ -132,4 +204,22 @@ def _places(part: Part) -> list[int]:
     for values, offsets in columns.bags.values():
         assert offsets.element_size() == values.element_size() == 4
         found += [offsets.data_ptr() + 4 * part.begin, values.data_ptr()]
+    return found
+
+
+def _copied(part: Part, scratch: Cutter) -> list[int]:
+    """The same of copies on the device, being made."""
+    columns, begin, end = part.columns, part.begin, part.end
+    if part.block is not None and end - begin == columns.rows:
+        block = scratch.cut(len(part.block), torch.uint8).copy_(part.block, non_blocking=True)
+        moved = block.data_ptr() - part.block.data_ptr()
+        return [place + moved for place in _places(part)]
+
+    def copy(column: torch.Tensor) -> int:
+        return scratch.cut(len(column), column.dtype).copy_(column, non_blocking=True).data_ptr()
+
+    found = [copy(column[begin:end]) for column in (*columns.ids.values(), *columns.dense.values(), columns.label)]
+    for values, offsets in columns.bags.values():
+        first, last = offsets[begin].item(), offsets[end].item()
+        found += [copy(offsets[begin : end + 1]), copy(values[first:last]) - 4 * int(first)]
     return found
