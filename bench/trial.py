@@ -235,7 +235,7 @@ class Trial:
         with span("evaluate"), torch.no_grad():
             for batch in self._reported("evaluate", valid.epoch(0), "valid"):
                 outputs.append(step.predict(batch))
-                labels.append(batch.label)
+                labels.append(batch.label.clone())  # a view would keep what it lies in
                 if check:
                     check_form(batch, self.spec.device)
                     rows.add(batch)

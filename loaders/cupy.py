@@ -29,6 +29,7 @@ from feedrate.loaders.budget import (
     WindowMemory,
     device_reads,
     host_need,
+    host_reads,
     largest_window,
     pool_bytes,
 )
@@ -61,8 +62,6 @@ HOST_THREADS = 12
 """That decode row groups on the host for a device, at most: two cores are left, for the consumer has to keep up with them."""
 HOST_GROUPS = 2
 """Row groups that each of them reads one after the other: fewer turns at the interpreter's lock."""
-HOST_READS = Reads(threads=2)
-"""On the CPU: PyArrow and torch have threads of their own, so that one reads while another mixes."""
 HOST_WAITING = 4
 """Reads that are done and wait to be used."""
 
@@ -100,6 +99,10 @@ class CupyLoader:
 
     A shard of rank r holds every world_size-th row of that order from the r-th on, so ranks differ by a row at most. With
     drop_last each rank leaves out what would not make a whole batch on all of them: equal counts of batches everywhere.
+
+    Batches are views. Whoever keeps a tensor keeps what lies with it, too, an epoch's rows or a window's: clone it. On a GPU an
+    epoch is consumed on the stream that is current when it begins (streamed: when each window does); its memory is used again
+    after what was enqueued there before the last view was gone.
     """
 
     def __init__(
@@ -125,10 +128,10 @@ class CupyLoader:
         device: "cpu", "cuda", "cuda:N", or "auto": a GPU where there are one and CuPy.
         memory_budget_bytes: of that device's memory, held until close(); a shard that does not fit is streamed: row groups in
         random order, rows mixed within windows of window_rows (0: as many as the budget holds), one epoch under way at a time.
-        None: all of it stays in memory.
+        None: all of it stays in memory. On a GPU PyArrow's row groups wait in pinned host memory, beside the budget: a window's,
+        and some 30 more.
         decode: what reads row groups for a GPU: "pylibcudf", "pyarrow", or "auto": pylibcudf where it is installed and the budget
-        holds six row groups at a time. What is streamed to a GPU lies in memory that is used again after
-        what was enqueued, on the stream that was current when a batch was given, before its last tensor was gone.
+        holds six row groups at a time.
         Raises FeedrateError for what cannot be, and for data that cannot be read or does not fit, LoaderUnavailable without CuPy.
         """
         _refuse(decode, window_rows)
@@ -246,11 +249,12 @@ class CupyLoader:
         self, groups: Sequence[Group], schema: Schema, budget_bytes: int, window_rows: int, decode: str
     ) -> StreamedRows[Any]:
         config, most_rows, contents = self._config, self._batches * self._config.batch_size, Contents(groups)
-        fitting = partial(largest_window, contents, config.batch_size, budget_bytes, window_rows)
+        fitting = partial(largest_window, contents, config, budget_bytes, window_rows)
         decoder: Decoder
         if self.device == "cpu":
             rows, decoder = fitting(partial(host_need, contents)), ArrowDecoder(schema, pinned=False)
-            return StreamedRows(groups, config, rows, decoder, HostMixer(config), HOST_READS, most_rows)
+            reads = host_reads(contents, rows)
+            return StreamedRows(groups, config, rows, decoder, HostMixer(config), reads, most_rows)
         layout, reads = layout_of(schema), device_reads(contents, budget_bytes)
         if decode == "auto":
             enough = reads.threads * reads.groups >= DEVICE_GROUPS

@@ -125,13 +125,19 @@ class StreamedRows(Generic[Mixed]):
             self._at = (epoch, number + 1) if number + 1 < plan.windows else following
             for batch in self._mixer.batches(mixed, skipped // size):
                 if self._epoch is own:
-                    windows.advance(mixed)
+                    at, self._at = self._at, None  # whatever breaks off here leaves windows that nobody goes on with
+                    windows.advance()
+                    self._at = at
                 yield batch
                 del batch  # or its window would be held while the next one is made
             skipped = 0
             del mixed
 
     def close(self) -> None:
+        self._leave()
+        self._mixer.close()
+
+    def _leave(self) -> None:
         if self._windows is not None:
             self._windows.close()
             self._windows = self._at = self._epoch = None
@@ -139,7 +145,7 @@ class StreamedRows(Generic[Mixed]):
     def _windows_at(self, epoch: int, window: int) -> Windows[Mixed]:
         """Those there are, unless they are elsewhere: in an epoch that was left, for one."""
         if self._windows is None or self._at != (epoch, window):
-            self.close()
+            self._leave()
             self._windows = Windows(self._plan, (epoch, window), self._decoder, self._reads, self._mixer, self._config)
         return self._windows
 
@@ -208,22 +214,23 @@ class Windows(Generic[Mixed]):
         assert made is not None
         return made
 
-    def advance(self, consumed: Mixed) -> None:
+    def advance(self) -> None:
         """Go on with the window after the one that is consumed, without waiting for anything."""
-        self._mixer.advance(consumed)
+        self._mixer.advance()
         if self._made is None:
             self._begin(wait=False)
-        else:
-            self._mixer.advance(self._made)
 
     def close(self) -> None:
-        """Wait until nothing is read any longer."""
+        """Wait until nothing is read any longer, and forget what was."""
         self._pool.shutdown(cancel_futures=True)
+        self._made = self._place = None
+        self._parts.clear()
+        self._waiting.clear()
 
     def _begin(self, *, wait: bool) -> None:
         """Mix the next window, if its row groups and memory for it are there."""
         place = self._place
-        if place is None or not self._collect(place.groups[-1], wait=wait):
+        if place is None or not self._collect((place.epoch, place.pieces[-1].group), wait=wait):
             return
         parts = [
             self._parts[group].cut(piece.begin, piece.end)
@@ -231,8 +238,7 @@ class Windows(Generic[Mixed]):
         ]
         words = self._config.seed, place.epoch, place.number, self._config.rank
         seed = int(np.random.SeedSequence(words).generate_state(1)[0])
-        with phase("shuffle", sum(part.end - part.begin for part in parts)):
-            self._made = self._mixer.begin(parts, seed, self._pool, wait=wait)
+        self._made = self._mixer.begin(parts, seed, wait=wait)
         if self._made is None:
             return
         self._place = next(self._places, None)

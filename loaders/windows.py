@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -35,36 +36,35 @@ Shuffled = tuple[Columns, torch.Tensor]
 
 
 class Mixer(Protocol, Generic[Mixed]):
-    def begin(self, parts: Sequence[Part], seed: int, pool: Executor, *, wait: bool) -> Mixed | None:
+    def begin(self, parts: Sequence[Part], seed: int, *, wait: bool) -> Mixed | None:
         """Begin to put parts, one after the other, into an order fixed by the seed. None where there is no memory for them yet,
-        unless they are waited for. pool: for work that is the host's."""
+        unless they are waited for."""
         ...
 
-    def advance(self, mixed: Mixed) -> None:
-        """Go on with it as far as it goes without waiting. Its parts are let go once they have been read."""
+    def advance(self) -> None:
+        """Go on with what was begun as far as it goes without waiting."""
         ...
 
     def batches(self, mixed: Mixed, first: int) -> Iterator[Batch]:
         """The window's batches from number `first` on."""
         ...
 
+    def close(self) -> None:
+        """Give memory back, once nothing is under way. Nothing is begun afterwards."""
+        ...
+
 
 class HostMixer:
+    """In a thread of its own: torch works beside the consumer."""
+
     def __init__(self, config: LoaderConfig) -> None:
-        self._config = config
+        self._config, self._pool = config, ThreadPoolExecutor(1, thread_name_prefix="mix")
 
-    def begin(
-        self,
-        parts: Sequence[Part],
-        seed: int,
-        pool: Executor,
-        *,
-        wait: bool,  # noqa: ARG002
-    ) -> Future[Shuffled]:
-        return pool.submit(_shuffled, parts, seed if self._config.shuffle else None)
+    def begin(self, parts: Sequence[Part], seed: int, *, wait: bool) -> Future[Shuffled]:  # noqa: ARG002
+        return self._pool.submit(_shuffled, parts, seed if self._config.shuffle else None)
 
-    def advance(self, mixed: Future[Shuffled]) -> None:
-        """It does not need the consumer."""
+    def advance(self) -> None:
+        """Its thread does not need the consumer."""
 
     def batches(self, mixed: Future[Shuffled], first: int) -> Iterator[Batch]:
         with phase("wait"):
@@ -72,13 +72,17 @@ class HostMixer:
         for start in range(first * self._config.batch_size, columns.rows, self._config.batch_size):
             yield columns.take(order[start : start + self._config.batch_size])
 
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
 
 def _shuffled(parts: Sequence[Part], seed: int | None) -> Shuffled:
     """(columns, order of their rows); None: as they are."""
-    columns = join([part.columns.part(part.begin, part.end) for part in parts])
-    if seed is None:
-        return columns, torch.arange(columns.rows)
-    return columns, draw_order(columns.rows, torch.Generator().manual_seed(seed)).long()
+    with phase("shuffle", sum(part.end - part.begin for part in parts)):
+        columns = join([part.columns.part(part.begin, part.end) for part in parts])
+        if seed is None:
+            return columns, torch.arange(columns.rows)
+        return columns, draw_order(columns.rows, torch.Generator().manual_seed(seed)).long()
 
 
 class Window:
@@ -89,17 +93,18 @@ class Window:
         self.loan, self._steps = loan, steps
         self.rows: Epoch | None = None
         self._enqueued: torch.cuda.Event | None = None
-        self._over = False
+        self.over = False
+        """Whether the parts have been read."""
 
     def advance(self, *, wait: bool = False) -> None:
         """As many steps as can be taken; wait: until `rows` are there."""
-        while not self._over and not (wait and self.rows is not None):
+        while not self.over and not (wait and self.rows is not None):
             if self._enqueued is not None and not self._enqueued.query():  # type: ignore[no-untyped-call]
                 if not wait:
                     return
                 self._enqueued.synchronize()
             if (step := next(self._steps, None)) is None:
-                self._over = True
+                self.over = True
             else:
                 self._enqueued, self.rows = step
 
@@ -123,21 +128,31 @@ class DeviceMixer:
         self._layout, self._config, self._kernels, self._uploads = layout, config, kernels, uploads
         self._device = torch.device(device)
         self._stream = new_stream(self._device)
+        self._under_way: deque[Window] = deque()
+        """Until their parts have been read, whoever has forgotten them."""
         whole = torch.empty(memory.nbytes, dtype=torch.uint8, device=self._device)
+        if self._stream is not None:  # torch gives memory to the current stream, and takes it back from there
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
+            whole.record_stream(self._stream)
         self._blocks = Blocks(whole[: memory.nbytes - memory.scratch_bytes].view(BLOCKS, memory.block_bytes))
         self._scratch = whole[memory.nbytes - memory.scratch_bytes :]
 
-    def begin(self, parts: Sequence[Part], seed: int, pool: Executor, *, wait: bool) -> Window | None:  # noqa: ARG002
+    def begin(self, parts: Sequence[Part], seed: int, *, wait: bool) -> Window | None:
+        self._drop_abandoned()
         with on_stream(self._stream):
             loan = self._blocks.lend(self._stream, needed=wait)
         if loan is None:
             return None
         window = Window(loan, self._steps(parts, seed, loan.tensor))
+        self._under_way.append(window)
         window.advance()
         return window
 
-    def advance(self, mixed: Window) -> None:
-        mixed.advance()
+    def advance(self) -> None:
+        for window in self._under_way:
+            window.advance()
+        while self._under_way and self._under_way[0].over:
+            self._under_way.popleft()
 
     def batches(self, mixed: Window, first: int) -> Iterator[Batch]:
         with phase("wait"):
@@ -145,8 +160,24 @@ class DeviceMixer:
         assert mixed.rows is not None
         count, size = len(mixed.rows.flat[-1]), self._config.batch_size
         if self._device.type == "cuda":
-            mixed.loan.readers.append(torch.cuda.current_stream(self._device))
+            reader = torch.cuda.current_stream(self._device)
+            mixed.loan.readers.append(reader)
+            self._scratch.record_stream(reader)  # all of the memory, for it is one
         return hand_over(mixed.rows, self._device).cut(self._layout, size, first, -(-count // size))
+
+    def _drop_abandoned(self) -> None:
+        """Windows that were begun and that nobody has taken: what they go on with is in the memory that the next one begins in."""
+        if any(window.rows is None for window in self._under_way):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._stream is not None:
+            self._stream.synchronize()
+        self._under_way.clear()
+
+    def close(self) -> None:
+        self._let_go()
+        self._blocks, self._scratch = Blocks(self._scratch[:0].view(0, 1)), torch.empty(0, dtype=torch.uint8)
 
     def _steps(
         self, parts: Sequence[Part], seed: int, block: torch.Tensor
@@ -156,6 +187,7 @@ class DeviceMixer:
         out, scratch = Cutter(block), Cutter(self._scratch)
         with on_stream(self._stream):
             table = self._table(parts, scratch), np.uint32(len(parts))
+        with phase("shuffle", rows), on_stream(self._stream):
             order = scratch.address(rows, 4)
             taken = [scratch.cut(rows + 1, torch.int32) for _ in bags]
             words = order_words(rows, shuffle=config.shuffle, seed=seed, epoch=0)
@@ -186,14 +218,10 @@ class DeviceMixer:
     def _table(self, parts: Sequence[Part], scratch: Cutter) -> int:
         """Where it lies, as kernels.window_source() wants it: int64, a line for each part."""
         firsts = itertools.accumulate((part.end - part.begin for part in parts), initial=0)
-        if self._uploads:
-            with phase("copy"):
-                places = [_copied(part, scratch) for part in parts]
-        else:
-            places = [_places(part) for part in parts]
+        places = [_copied(part, scratch) if self._uploads else _places(part) for part in parts]
         lines = [[first, *own] for first, own in zip(firsts, places, strict=False)]
-        table = torch.tensor(lines, dtype=torch.int64)
-        return scratch.cut(table.numel(), torch.int64).copy_(table.view(-1)).data_ptr()
+        table = torch.tensor(lines, dtype=torch.int64, pin_memory=self._device.type == "cuda")
+        return scratch.cut(table.numel(), torch.int64).copy_(table.view(-1), non_blocking=True).data_ptr()
 
 
 def _places(part: Part) -> list[int]:
@@ -211,12 +239,14 @@ def _copied(part: Part, scratch: Cutter) -> list[int]:
     """The same of copies on the device, being made."""
     columns, begin, end = part.columns, part.begin, part.end
     if part.block is not None and end - begin == columns.rows:
-        block = scratch.cut(len(part.block), torch.uint8).copy_(part.block, non_blocking=True)
+        with phase("copy", part.block.nbytes):
+            block = scratch.cut(len(part.block), torch.uint8).copy_(part.block, non_blocking=True)
         moved = block.data_ptr() - part.block.data_ptr()
         return [place + moved for place in _places(part)]
 
     def copy(column: torch.Tensor) -> int:
-        return scratch.cut(len(column), column.dtype).copy_(column, non_blocking=True).data_ptr()
+        with phase("copy", column.nbytes):
+            return scratch.cut(len(column), column.dtype).copy_(column, non_blocking=True).data_ptr()
 
     found = [copy(column[begin:end]) for column in (*columns.ids.values(), *columns.dense.values(), columns.label)]
     for values, offsets in columns.bags.values():

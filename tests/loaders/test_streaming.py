@@ -6,12 +6,14 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +28,7 @@ from any_columns import any_columns, checked
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.spec import TrialSpec
 from feedrate.bench.suite import run_suite
-from feedrate.loaders import CupyLoader, registry
+from feedrate.loaders import CupyLoader, registry, windows
 from feedrate.loaders.base import Categorical, LoaderConfig, Schema, Split
 from feedrate.loaders.budget import (
     HOST_COPIES,
@@ -43,7 +45,8 @@ from feedrate.loaders.conformance import Case, check
 from feedrate.loaders.decode import ArrowDecoder, Group, Part, Reads, read_groups, row_group_arrays, staged
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import window_source
-from feedrate.loaders.packing import layout_of
+from feedrate.loaders.packing import Ordered, layout_of
+from feedrate.loaders.resident import Epoch
 from feedrate.loaders.streaming import StreamedRows, often_switching, plan_epoch
 from feedrate.loaders.windows import DeviceMixer, HostMixer
 
@@ -169,15 +172,15 @@ def test_row_groups_come_in_another_order_each_epoch_and_in_file_order_unshuffle
 
 def test_a_window_is_as_large_as_the_budget_holds() -> None:
     contents = Contents(_groups([1000] * 10))
-    need = partial(host_need, contents)
+    need, config = partial(host_need, contents), LoaderConfig(batch_size=100)
     budget = 8 * 1000 + HOST_COPIES * 8 * 730
-    assert largest_window(contents, 100, budget, 0, need) == 700
-    assert largest_window(contents, 100, 10**9, 250, need) == 200
-    assert largest_window(contents, 100, 10**9, 0, need) == 10_000
+    assert largest_window(contents, config, budget, 0, need) == 700
+    assert largest_window(contents, config, 10**9, 250, need) == 200
+    assert largest_window(contents, config, 10**9, 0, need) == 10_000
     large = Contents([Group(Path("f"), number, 2**28, 8 * 2**28) for number in range(32)])
-    assert largest_window(large, 2**20, 10**15, 0, lambda _rows: 0) == 2**30 - 2**20
+    assert largest_window(large, LoaderConfig(batch_size=2**20), 10**15, 0, lambda _rows: 0) == 2**30 - 2**20
     with pytest.raises(FeedrateError, match=r"the memory budget of 8,500 bytes does not reach.* need 12,800"):
-        largest_window(contents, 100, 8_500, 0, need)
+        largest_window(contents, config, 8_500, 0, need)
 
 
 def test_a_window_is_planned_for_the_row_groups_with_the_most_bytes() -> None:
@@ -249,7 +252,7 @@ def test_a_loaded_state_goes_on_without_reading_what_is_past(planted: Split, mon
 
 
 def _readers() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name.startswith("decode")}
+    return {thread for thread in threading.enumerate() if thread.name.startswith(("decode", "mix"))}
 
 
 def _until(holds: Callable[[], bool]) -> bool:
@@ -411,3 +414,144 @@ def test_a_row_group_in_several_pieces_is_read_whole() -> None:
     table = pa.table({"u": pa.chunked_array([[1, 2], [3]]), "y": pa.chunked_array([[1.0], [0.0, 1.0]])})
     (ids, _), (label, _) = row_group_arrays(table, schema)
     assert (ids.tolist(), label.tolist()) == ([1, 2, 3], [1.0, 0.0, 1.0])
+
+
+class FakeEvent:
+    """Of a device that has done nothing until somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def query(self) -> bool:
+        return self.done
+
+    def synchronize(self) -> None:
+        self.done = True
+
+
+class CopiedGroups(HeldGroups):
+    """Each row group in memory of its own, in one block where it is to be uploaded."""
+
+    def __init__(self, whole: Columns, sizes: list[int]) -> None:
+        super().__init__(whole, sizes)
+        self.read_groups: list[weakref.ref[torch.Tensor]] = []
+
+    def read(self, groups: Sequence[Group]) -> list[Part]:
+        parts = []
+        for part in super().read(groups):
+            own = part.columns.part(part.begin, part.end).map(torch.Tensor.clone)
+            bags = {name: (values.int(), offsets.int()) for name, (values, offsets) in own.bags.items()}
+            parts.append(Part(replace(own, bags=bags), 0, own.rows))
+            self.read_groups.append(weakref.ref(own.label))
+        return parts
+
+
+@pytest.fixture
+def slow_device(monkeypatch: pytest.MonkeyPatch) -> list[FakeEvent]:
+    """Every event of windows on a device, in order: two for each."""
+    events: list[FakeEvent] = []
+
+    def record(_stream: object) -> FakeEvent:
+        events.append(FakeEvent())
+        return events[-1]
+
+    def hand_over(rows: Epoch, _device: object) -> Ordered:
+        return Ordered(rows.flat, rows.offsets, rows.values, rows.bounds.tolist())
+
+    monkeypatch.setattr(windows, "record", record)
+    monkeypatch.setattr(windows, "hand_over", hand_over)
+    return events
+
+
+def _on_a_device(
+    tmp_path: Path, rows: int, group: int, window: int, batch: int
+) -> tuple[StreamedRows[Any], CopiedGroups]:
+    columns = Columns(
+        {"row": torch.arange(rows, dtype=torch.int32)},
+        {"tags": (torch.arange(2 * rows, dtype=torch.int32), 2 * torch.arange(rows + 1, dtype=torch.int32))},
+        {},
+        torch.zeros(rows),
+    )
+    schema = Schema(
+        single_hot=(Categorical(name="row", cardinality=0),),
+        multi_hot=(Categorical(name="tags", cardinality=0),),
+        label="y",
+    )
+    held, config, layout = (
+        CopiedGroups(columns, [group] * (rows // group)),
+        LoaderConfig(batch_size=batch),
+        layout_of(schema),
+    )
+    contents = Contents(read_sizes(columns, held.groups))
+    memory = WindowMemory.of(contents, layout, config, window, uploads=True)
+    kernels = CompiledKernels(window_source(2, 1), tmp_path, WINDOW_KERNELS)
+    mixer = DeviceMixer(layout, config, "cpu", kernels, memory, uploads=True)
+    return StreamedRows(held.groups, config, window, held, mixer, Reads(threads=1, ahead=2)), held
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
+@pytest.mark.parametrize("window", [8, 24])
+def test_row_groups_stay_until_the_device_has_read_them(
+    window: int, tmp_path: Path, slow_device: list[FakeEvent]
+) -> None:
+    streamed, held = _on_a_device(tmp_path, 96, 8, window, 8)
+    rows = [batch.ids["row"].clone() for batch in streamed.batches(0)]
+    assert sorted(torch.cat(rows).tolist()) == list(range(96))
+    assert all(kept() is not None for kept in held.read_groups[:12])
+    for event in slow_device:
+        event.done = True
+    streamed._mixer.advance()
+    assert sum(kept() is not None for kept in held.read_groups[:12]) <= 1  # a local name of the last one
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
+def test_a_window_that_nobody_took_is_not_gone_on_with(tmp_path: Path, slow_device: list[FakeEvent]) -> None:
+    streamed, _ = _on_a_device(tmp_path, 96, 8, 16, 8)
+    left = streamed.batches(0)
+    next(left)
+    next(left)  # by now the second window is under way
+    assert streamed._windows is not None
+    second, mixer = streamed._windows._made, streamed._mixer
+    assert isinstance(mixer, DeviceMixer)
+    assert second in mixer._under_way
+    for epoch in (3, 1):
+        found = []
+        for batch in streamed.batches(epoch):
+            found.append((batch.ids["row"].tolist(), batch.bags["tags"][0].tolist()))
+            assert second not in mixer._under_way
+        rows = [row for own, _ in found for row in own]
+        assert sorted(rows) == list(range(96))
+        assert [value for _, own in found for value in own] == [2 * row + i for row in rows for i in (0, 1)]
+    assert len(slow_device) > 4 * 6
+    with pytest.raises(FeedrateError, match="another epoch begun"):
+        list(left)
+
+
+def test_what_is_closed_gives_its_memory_back(tmp_path: Path) -> None:
+    streamed, held = _on_a_device(tmp_path, 96, 8, 16, 8)
+    batches = streamed.batches(0)
+    next(batches)
+    memory = weakref.ref(streamed._mixer._scratch.untyped_storage())  # type: ignore[attr-defined]
+    streamed.close()
+    del batches  # it has a window of its own
+    gc.collect()
+    assert memory() is None
+    assert not any(kept() is not None for kept in held.read_groups)
+
+
+def test_an_epoch_after_one_that_broke_off_is_whole(tmp_path: Path) -> None:
+    streamed, _ = _on_a_device(tmp_path, 96, 8, 16, 8)
+    batches = streamed.batches(0)
+    next(batches)
+    assert streamed._windows is not None
+    places = streamed._windows._places
+
+    def breaks_off() -> Iterator[Any]:
+        yield from islice(places, 4)  # with the first window of the next epoch begun, before it is noted
+        raise KeyboardInterrupt
+
+    streamed._windows._places = breaks_off()
+    with pytest.raises(KeyboardInterrupt):
+        list(batches)
+    for epoch in (1, 2):
+        assert sorted(torch.cat([batch.ids["row"] for batch in streamed.batches(epoch)]).tolist()) == list(range(96))
