@@ -486,7 +486,13 @@ def _on_a_device(
     memory = WindowMemory.of(contents, layout, config, window, uploads=True)
     kernels = CompiledKernels(window_source(2, 1), tmp_path, WINDOW_KERNELS)
     mixer = DeviceMixer(layout, config, "cpu", kernels, memory, uploads=True)
-    return StreamedRows(held.groups, config, window, held, mixer, Reads(threads=1, ahead=2)), held
+    return StreamedRows(held.groups, config, window, held, mixer, Reads(threads=1, ahead=4)), held
+
+
+def _read_up(streamed: StreamedRows[Any]) -> bool:
+    """Once all that is being read has been."""
+    windows = streamed._windows
+    return windows is not None and _until(lambda: all(decoded.done() for _, decoded in windows._waiting))
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
@@ -509,6 +515,7 @@ def test_a_window_that_nobody_took_is_not_gone_on_with(tmp_path: Path, slow_devi
     streamed, _ = _on_a_device(tmp_path, 96, 8, 16, 8)
     left = streamed.batches(0)
     next(left)
+    assert _read_up(streamed)
     next(left)  # by now the second window is under way
     assert streamed._windows is not None
     second, mixer = streamed._windows._made, streamed._mixer
@@ -552,6 +559,7 @@ def test_an_epoch_after_one_that_broke_off_is_whole(tmp_path: Path) -> None:
 
     streamed._windows._places = breaks_off()
     with pytest.raises(KeyboardInterrupt):
-        list(batches)
+        while _read_up(streamed):
+            next(batches)
     for epoch in (1, 2):
         assert sorted(torch.cat([batch.ids["row"] for batch in streamed.batches(epoch)]).tolist()) == list(range(96))
