@@ -48,6 +48,14 @@ class Part:
     block: torch.Tensor | None = None
     """uint8: the host memory that all of the columns lie in, if they do."""
 
+    @property
+    def nbytes(self) -> int:
+        """Of its rows, if bags are as long throughout."""
+        whole = sum(column.nbytes for column in (*self.columns.ids.values(), *self.columns.dense.values()))
+        whole += sum(values.nbytes + offsets.nbytes for values, offsets in self.columns.bags.values())
+        whole += self.columns.label.nbytes
+        return whole * (self.end - self.begin) // max(self.columns.rows, 1)
+
     def cut(self, begin: int, end: int) -> Part:
         """Of its own rows begin..end."""
         return replace(self, begin=self.begin + begin, end=self.begin + end)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
-import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +19,6 @@ from feedrate.loaders.decode import Decoder, Group, Part, Reads
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.phases import phase
 from feedrate.loaders.windows import Mixed, Mixer
-
-SWITCH_S = 1e-4
-"""Python's switch interval while row groups are read ahead in several threads. At its usual 5 ms a consumer that is busy in Python
-makes each of their calls wait as long for the interpreter's lock, and reading comes to a tenth of its speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +257,7 @@ class Windows(Generic[Mixed]):
     def _read_ahead(self) -> None:
         while len(self._waiting) < self._most and (read := next(self._to_read, None)):
             groups = [group for _, group in read]
-            self._waiting.append((read, self._pool.submit(_read, self._decoder, groups)))
+            self._waiting.append((read, self._pool.submit(self._decoder.read, groups)))
 
 
 def _places(plan: Callable[[int], EpochPlan], epoch: int, window: int) -> Iterator[Place]:
@@ -280,32 +274,3 @@ def _reads(places: Iterator[Place], size: int) -> Iterator[Read]:
         groups = (group for group, _ in itertools.groupby(own))  # a window may begin where the one before ended
         while read := list(itertools.islice(groups, size)):
             yield read
-
-
-def _read(decoder: Decoder, groups: Sequence[Group]) -> list[Part]:
-    with often_switching:
-        return decoder.read(groups)
-
-
-class OftenSwitching:
-    """While a thread is within, Python lets its threads take turns more often; in the end, as often as before. There is one, for
-    the interval is the process's."""
-
-    def __init__(self) -> None:
-        self._lock, self._within, self._usual_s = threading.Lock(), 0, 0.0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._within:
-                self._usual_s = sys.getswitchinterval()
-                sys.setswitchinterval(min(self._usual_s, SWITCH_S))
-            self._within += 1
-
-    def __exit__(self, *_raised: object) -> None:
-        with self._lock:
-            self._within -= 1
-            if not self._within:
-                sys.setswitchinterval(self._usual_s)
-
-
-often_switching = OftenSwitching()

@@ -218,7 +218,11 @@ class DeviceMixer:
     def _table(self, parts: Sequence[Part], scratch: Cutter) -> int:
         """Where it lies, as kernels.window_source() wants it: int64, a line for each part."""
         firsts = itertools.accumulate((part.end - part.begin for part in parts), initial=0)
-        places = [_copied(part, scratch) if self._uploads else _places(part) for part in parts]
+        if self._uploads:
+            with phase("copy", sum(part.nbytes for part in parts)):
+                places = [_copied(part, scratch) for part in parts]
+        else:
+            places = [_places(part) for part in parts]
         lines = [[first, *own] for first, own in zip(firsts, places, strict=False)]
         table = torch.tensor(lines, dtype=torch.int64, pin_memory=self._device.type == "cuda")
         return scratch.cut(table.numel(), torch.int64).copy_(table.view(-1), non_blocking=True).data_ptr()
@@ -239,17 +243,16 @@ def _copied(part: Part, scratch: Cutter) -> list[int]:
     """The same of copies on the device, being made."""
     columns, begin, end = part.columns, part.begin, part.end
     if part.block is not None and end - begin == columns.rows:
-        with phase("copy", part.block.nbytes):
-            block = scratch.cut(len(part.block), torch.uint8).copy_(part.block, non_blocking=True)
-        moved = block.data_ptr() - part.block.data_ptr()
-        return [place + moved for place in _places(part)]
-
-    def copy(column: torch.Tensor) -> int:
-        with phase("copy", column.nbytes):
-            return scratch.cut(len(column), column.dtype).copy_(column, non_blocking=True).data_ptr()
-
-    found = [copy(column[begin:end]) for column in (*columns.ids.values(), *columns.dense.values(), columns.label)]
+        block = _copy(part.block, scratch)
+        return [place + block - part.block.data_ptr() for place in _places(part)]
+    flat = (*columns.ids.values(), *columns.dense.values(), columns.label)
+    found = [_copy(column[begin:end], scratch) for column in flat]
     for values, offsets in columns.bags.values():
-        first, last = offsets[begin].item(), offsets[end].item()
-        found += [copy(offsets[begin : end + 1]), copy(values[first:last]) - 4 * int(first)]
+        first, last = int(offsets[begin]), int(offsets[end])
+        found += [_copy(offsets[begin : end + 1], scratch), _copy(values[first:last], scratch) - 4 * first]
     return found
+
+
+def _copy(column: torch.Tensor, scratch: Cutter) -> int:
+    """Where it will be."""
+    return scratch.cut(len(column), column.dtype).copy_(column, non_blocking=True).data_ptr()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 import time
 import weakref
@@ -47,7 +46,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.kernels import window_source
 from feedrate.loaders.packing import Ordered, layout_of
 from feedrate.loaders.resident import Epoch
-from feedrate.loaders.streaming import StreamedRows, often_switching, plan_epoch
+from feedrate.loaders.streaming import StreamedRows, plan_epoch
 from feedrate.loaders.windows import DeviceMixer, HostMixer
 
 WINDOW_KERNELS = ("window_lengths", "window_rows", "pointed")
@@ -342,17 +341,6 @@ def test_an_epoch_that_another_has_ended_is_an_error_and_no_hang(planted: Split)
     loader.close()
     with pytest.raises(FeedrateError, match="the loader is closed"):
         list(left)
-
-
-def test_python_s_threads_take_turns_as_before_once_nothing_is_read() -> None:
-    assert _until(lambda: not _readers())
-    usual_s = sys.getswitchinterval()
-    with often_switching:
-        assert sys.getswitchinterval() < usual_s
-        with often_switching:
-            assert sys.getswitchinterval() < usual_s
-        assert sys.getswitchinterval() < usual_s
-    assert sys.getswitchinterval() == pytest.approx(usual_s)
 
 
 def test_a_file_that_breaks_off_is_the_consumer_s_error_and_no_hang(small: Dataset, tmp_path: Path) -> None:
