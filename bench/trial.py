@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import traceback
+from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -55,8 +56,9 @@ class Measured:
 
     epochs: list[EpochRecord] = field(default_factory=list)
     windows: list[tuple[float, float]] = field(default_factory=list)
-    waits_s: list[float] = field(default_factory=list)
-    steps_s: list[float] = field(default_factory=list)
+    waits_s: array[float] = field(default_factory=lambda: array("d"))
+    """Of each step; a list of as many would take four times the memory, which is noted as the trial's."""
+    steps_s: array[float] = field(default_factory=lambda: array("d"))
     auc: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
@@ -224,8 +226,8 @@ class Trial:
             )
         )
         measured.windows.append(clock.window)
-        measured.waits_s += clock.waits_s
-        measured.steps_s += clock.steps_s
+        measured.waits_s.extend(clock.waits_s)
+        measured.steps_s.extend(clock.steps_s)
 
     def _evaluate(self, model: EmbeddingMLP, step: Step, valid: Loader, *, check: bool) -> None:
         """AUC and loss on the whole valid split, through the same loader; its rows are checked the first time."""
