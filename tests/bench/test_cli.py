@@ -57,7 +57,14 @@ def test_report_draws_several_runs_and_writes_tables(run: Path, tmp_path: Path) 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_readable_run_that_resume_finishes(small: Dataset, tmp_path: Path) -> None:
     words = f"run {small.folder} --loaders fake:delay_s=0.05,fake:delay_s=0.06 --modes load --epochs 3 --repeats 1 --seeds 0 --batch-size 100 --device cpu -o {tmp_path / 'r'}".split()
-    process = subprocess.Popen([*FEEDRATE, *words], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [*FEEDRATE, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # what a shell runs in the background ignores Ctrl-C, and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     record = tmp_path / "r" / "run.json"
     while time.monotonic() < deadline and not (record.exists() and json.loads(record.read_text())["trials"]):
