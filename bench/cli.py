@@ -26,7 +26,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 
 
 def main() -> None:
-    """Entry point: an error of the user is one sentence and exit code 2."""
+    """Entry point: an error of the user is one sentence and exit code 2. Loaders may be in a module of the current folder."""
+    sys.path.append("")
     try:
         app()
     except (FeedrateError, OSError) as error:
@@ -229,7 +230,7 @@ def run(
 ) -> None:
     """Time the loaders, each driving the same model on the same rows; write DIR/run.json and DIR/report.html.
 
-    Exit code 1 where a trial failed or is void.
+    Exit code 1 where a trial failed or is void, or none could be run.
     """
     from feedrate.bench import console, session, store
     from feedrate.bench.plan import Plan
@@ -271,7 +272,8 @@ def run(
     comparison = compare([(output, record)])
     console.write_report(comparison, store.path_of(output).with_name("report.html"))
     console.show_comparison(comparison)
-    if any(trial.status in ("failed", "void") for trial in record.trials):
+    statuses = {trial.status for trial in record.trials}
+    if statuses & {"failed", "void"} or "ok" not in statuses:
         raise typer.Exit(1)
 
 
@@ -509,7 +511,6 @@ def check(
     """Check a loader against every rule of the contract; exit code 1 where one is broken."""
     from feedrate.bench import console
 
-    sys.path.insert(0, "")
     if not console.check_loader(loader, device, data, rows, batch_size, workers):
         raise typer.Exit(1)
 

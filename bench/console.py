@@ -348,6 +348,7 @@ def check_loader(loader: str, device: str, data: Path | None, rows: int, batch_s
 
     from feedrate.bench import venvs
     from feedrate.bench.datasets.canonical import read_dataset
+    from feedrate.bench.session import found_device
     from feedrate.loaders import conformance, registry
     from feedrate.loaders.base import LoaderConfig
 
@@ -358,6 +359,7 @@ def check_loader(loader: str, device: str, data: Path | None, rows: int, batch_s
             f"{data or '--rows'} is {rows} rows, but the rules need at least four batches of {batch_size}: {4 * batch_size}"
         )
     choice = registry.choose(loader)
+    device = found_device(device)
     venvs.enter(loader, ["-m", "feedrate.bench.cli", *sys.argv[1:]])
     out.print(f"{loader}: {choice.adapter.backend(device)}", markup=False)
     if choice.adapter.replays:

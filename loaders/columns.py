@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Batch, Schema, Split
+from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.phases import phase
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_WIDE = (pa.int64(), pa.uint64(), pa.uint32())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +94,40 @@ def read_head(split: Split, rows: int) -> Batch:
 
 
 def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
-    """The same for an Arrow table that holds at least the schema's columns."""
+    """The same for an Arrow table that holds at least the schema's columns. Raises FeedrateError as refuse_unfit() does."""
+    refuse_unfit(table, schema)
     return Columns(
         {column.name: _flat(table[column.name], np.int32) for column in schema.single_hot},
         {column.name: _bags(table[column.name]) for column in schema.multi_hot},
         {name: _flat(table[name], np.float32) for name in schema.continuous},
         _flat(table[schema.label], np.float32),
     )
+
+
+def refuse_unfit(table: pa.Table, schema: Schema) -> None:
+    """Raises FeedrateError for nulls, and for ids that int32 does not hold: they would become other ids without a word."""
+    for name in schema.columns:
+        column = table[name]
+        refuse_nulls(name, column.null_count)
+        for chunk in column.chunks:
+            values = chunk.flatten() if pa.types.is_nested(chunk.type) else chunk
+            refuse_nulls(name, values.null_count)
+            if values.type in _WIDE and len(values):
+                refuse_wide(name, *pc.min_max(values).as_py().values())
+
+
+def refuse_nulls(name: str, nulls: int) -> None:
+    if nulls:
+        raise FeedrateError(f"column {name!r} has {nulls} null(s): fill them, or let `feedrate prepare parquet` do it")
+
+
+def refuse_wide(name: str, least: int, greatest: int) -> None:
+    if not -(2**31) <= least <= greatest < 2**31:
+        wide = greatest if greatest >= 2**31 else least
+        raise FeedrateError(
+            f"column {name!r} has the id {wide}, which 32 bits do not hold: `feedrate prepare parquet --categorify {name}` "
+            "numbers them anew"
+        )
 
 
 def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -137,6 +137,10 @@ class CupyLoader:
         _refuse(decode, window_rows)
         require_bool("drop_last", drop_last)
         self.device = _auto() if device == "auto" else _usable(device)
+        if decode == "pylibcudf" and self.device == "cpu":
+            raise FeedrateError(
+                "decode is 'pylibcudf', which decodes on a GPU, but the device is the CPU: leave it out"
+            )
         self._config = LoaderConfig(
             batch_size=batch_size,
             device=self.device,

@@ -16,7 +16,7 @@ import torch
 
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.blocks import Cutter, aligned
-from feedrate.loaders.columns import Columns, columns_of_table
+from feedrate.loaders.columns import Columns, columns_of_table, refuse_nulls, refuse_unfit, refuse_wide
 from feedrate.loaders.errors import LoaderUnavailable
 from feedrate.loaders.memory_pool import use_memory_pool
 from feedrate.loaders.phases import phase
@@ -132,6 +132,7 @@ class ArrowDecoder:
 def staged(table: pa.Table, schema: Schema, *, pin: bool = True) -> Part:
     """A row group's columns side by side in one block of host memory. Few calls, for in each of them the thread may have to wait
     for the interpreter's lock."""
+    refuse_unfit(table, schema)
     arrays = list(row_group_arrays(table, schema))
     block = torch.empty(sum(aligned(4 * len(array)) for array, _ in arrays), dtype=torch.uint8, pin_memory=pin)
     cutter, found = Cutter(block), []
@@ -207,27 +208,51 @@ class CudfDecoder:
         schema = self._schema
         found = dict(zip(schema.columns, table.columns(), strict=True))
 
+        def flat(name: str, wanted: str) -> torch.Tensor:
+            return self._tensor(name, found[name], wanted, stream)
+
         def bag(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+            refuse_nulls(name, found[name].null_count())
             lists = found[name].list_view()
-            return self._tensor(lists.child(), "INT32", stream), self._tensor(lists.offsets(), "INT32", stream)
+            return (
+                self._tensor(name, lists.child(), "INT32", stream),
+                self._tensor(name, lists.offsets(), "INT32", stream),
+            )
 
         return Columns(
-            {column.name: self._tensor(found[column.name], "INT32", stream) for column in schema.single_hot},
+            {column.name: flat(column.name, "INT32") for column in schema.single_hot},
             {column.name: bag(column.name) for column in schema.multi_hot},
-            {name: self._tensor(found[name], "FLOAT32", stream) for name in schema.continuous},
-            self._tensor(found[schema.label], "FLOAT32", stream),
+            {name: flat(name, "FLOAT32") for name in schema.continuous},
+            flat(schema.label, "FLOAT32"),
         )
 
-    def _tensor(self, column: Any, wanted: str, stream: torch.cuda.Stream) -> torch.Tensor:
+    def _tensor(self, name: str, column: Any, wanted: str, stream: torch.cuda.Stream) -> torch.Tensor:
         """A view of the column's memory, which lives as long as the tensor does."""
-        kind = torch.int32 if wanted == "INT32" else torch.float32
         if not column.size():
-            return torch.empty(0, dtype=kind, device=self._device)
-        if column.type().id().name != wanted:  # in cudf's pool
+            return torch.empty(0, dtype=_TORCH_TYPES[wanted], device=self._device)
+        refuse_nulls(name, column.null_count())
+        kind = column.type().id().name
+        if kind != wanted:  # in cudf's pool
+            if wanted == "INT32" and kind in ("INT64", "UINT64", "UINT32"):
+                least, greatest = (int(bound) for bound in self._view(column, kind).aminmax())
+                refuse_wide(name, *((2**31, 2**31) if kind[0] == "U" and least < 0 else (least, greatest)))
             types = self._plc.types
             column = self._plc.unary.cast(column, types.DataType(types.TypeId[wanted]), stream)
-        data = torch.as_tensor(column.data(), device=self._device).view(torch.uint8).view(kind)
+        return self._view(column, wanted)
+
+    def _view(self, column: Any, kind: str) -> torch.Tensor:
+        """Unsigned numbers as signed ones: what is too large is negative."""
+        data = torch.as_tensor(column.data(), device=self._device).view(torch.uint8).view(_TORCH_TYPES[kind])
         return data[column.offset() : column.offset() + column.size()]
+
+
+_TORCH_TYPES = {
+    "INT32": torch.int32,
+    "UINT32": torch.int32,
+    "INT64": torch.int64,
+    "UINT64": torch.int64,
+    "FLOAT32": torch.float32,
+}
 
 
 def has_pylibcudf() -> bool:

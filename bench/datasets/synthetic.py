@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from feedrate.bench.datasets.canonical import ROW_GROUP_ROWS, Dataset, Progress, new_dataset, read_dataset
 from feedrate.loaders.base import Categorical, Schema
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_whole
 
 CHUNK_ROWS = 262_144
 VALID_EVERY = 5
@@ -71,6 +71,7 @@ def prepare_synthetic(
 
     if rows < 1000:
         raise FeedrateError(f"--rows is {rows}, but a synthetic dataset needs at least 1000")
+    require_whole("--seed", seed, 0)
     world = make_world(rows, np.random.default_rng((seed, 0)))
     scores, labels = [], []
     with new_dataset(folder, world.schema, overwrite=overwrite, row_group_rows=row_group_rows) as writer:

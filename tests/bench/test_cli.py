@@ -238,3 +238,33 @@ def test_calibrate_says_what_a_step_costs() -> None:
     done = _feedrate("calibrate", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert "feedrate itself costs" in done.stdout
+
+
+def test_a_loader_in_the_current_folder_is_run_and_one_that_lacks_its_library_is_no_success(
+    small: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from feedrate.loaders.cupy import ADAPTER, CupyOptions\n"
+        "def Mine(split, config): return ADAPTER.open(split, config, CupyOptions())\n"
+    )
+    (tmp_path / "lacking.py").write_text("import no_such_library\n")
+    words = f"--modes load --epochs 1 --repeats 1 --seeds 0 --batch-size 512 --device cpu -o {tmp_path / 'r'} --overwrite".split()
+    done = _feedrate("run", small.folder, "--loaders", "mine:Mine", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mine:Mine" in done.stdout
+    done = _feedrate("run", small.folder, "--loaders", "lacking:Mine", *words, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "no_such_library" in done.stdout
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99"])
+def test_a_device_that_is_not_there_breaks_no_rule(device: str) -> None:
+    done = _feedrate("check", "native-batched", "--device", device)
+    assert done.returncode == 2
+    assert f"--device is '{device}', but" in done.stderr
+
+
+def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
+    done = _feedrate("prepare", "synthetic-movielens", "--rows", "2000", "--seed", "-1", "-o", str(tmp_path / "d"))
+    assert done.returncode == 2
+    assert "--seed is -1, but must be at least 0" in done.stderr

@@ -192,6 +192,35 @@ def test_files_that_are_missing_cut_short_or_of_another_kind_are_named(small: Da
         CupyLoader(copied, device="cpu")
 
 
+@pytest.mark.parametrize("streamed", [{}, {"memory_budget_bytes": 10**6, "window_rows": 2}])
+@pytest.mark.parametrize(
+    ("column", "sentence"),
+    [
+        (
+            pa.array([1, 2**40 + 7]),
+            r"column 'user' has the id 1099511627783, which 32 bits do not hold: .*--categorify user",
+        ),
+        (pa.array([1, -(2**31) - 1]), "has the id -2147483649"),
+        (pa.array([1, 2**31], pa.uint32()), "has the id 2147483648"),
+        (pa.array([[1], [4, 2**33]]), "has the id 8589934592"),
+        (pa.array([1, None], pa.int32()), r"column 'user' has 1 null\(s\): fill them"),
+        (pa.array([[1], None], pa.list_(pa.int32())), r"has 1 null"),
+        (pa.array([[1], [2, None]], pa.list_(pa.int32())), r"has 1 null"),
+        (pa.array([0.5, None], pa.float32()), r"has 1 null"),
+    ],
+)
+def test_what_would_become_other_ids_is_refused(
+    column: pa.Array, sentence: str, streamed: dict[str, Any], tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"user": column, "y": [0.0, 1.0]}), tmp_path / "a.parquet")
+    with pytest.raises(FeedrateError, match=sentence):
+        list(CupyLoader(tmp_path, label="y", batch_size=2, device="cpu", **streamed))
+    fitting = pa.table({"user": pa.array([-1, 2**31 - 1]), "y": pa.array([1, 0])})
+    pq.write_table(fitting, tmp_path / "a.parquet")
+    [batch] = CupyLoader(tmp_path, label="y", batch_size=2, shuffle=False, device="cpu", **streamed)
+    assert batch.ids["user"].tolist() == [-1, 2**31 - 1]
+
+
 def test_with_closes_it(small: Dataset) -> None:
     with CupyLoader(small.folder, batch_size=600, device="cpu") as loader:
         assert len(list(loader)) == 7
@@ -238,6 +267,7 @@ def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
         ({"seed": -1}, "seed is -1, but must be at least 0"),
         ({"memory_budget_bytes": "1GB"}, "memory_budget_bytes is '1GB', but must be a whole number"),
         ({"window_rows": "5"}, "window_rows is '5', but must be a whole number"),
+        ({"decode": "pylibcudf"}, "decode is 'pylibcudf', which decodes on a GPU, but the device is the CPU"),
         ({"device": "tpu"}, "device is 'tpu': choose from auto, cpu, cuda, cuda:N"),
         ({"device": "cuda:00"}, "device is 'cuda:00': choose from auto"),
         ({"device": "cuda:99"}, "device is 'cuda:99', but torch sees"),
