@@ -129,7 +129,7 @@ def device_reads(contents: Contents, budget_bytes: int) -> Reads:
 
 def pool_bytes(contents: Contents, reads: Reads, rows: int) -> int:
     """Of CUDA's memory pool for reads under way, for those waiting to be used, and for the parts of a window of so many rows: on an
-    H100 the pool came to 0.9 to 1.05 times that, with 2 to 13 row groups a read."""
+    H100 the pool came to 0.8 to 1.0 times that, with 2 to 13 row groups a read."""
     waiting = reads.ahead - reads.threads + 2  # and those that the window begins and ends in, which stay whole
     own = reads.groups * (reads.threads * contents.reading + waiting * contents.largest)
     return own + contents.nbytes(rows)

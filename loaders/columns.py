@@ -36,6 +36,11 @@ class Columns:
     def rows(self) -> int:
         return self.label.shape[0]
 
+    @property
+    def flat(self) -> list[Tensor]:
+        """Ids, continuous columns and the label: all but the bags, in the order of packing.Layout.flat."""
+        return [*self.ids.values(), *self.dense.values(), self.label]
+
     def map(self, change: Callable[[Tensor], Tensor]) -> Columns:
         """The same columns with every tensor changed."""
         return _as_columns(Batch(self.ids, self.bags, self.dense, self.label).map(change))

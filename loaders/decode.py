@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,9 +52,8 @@ class Part:
     @property
     def nbytes(self) -> int:
         """Of its rows, if bags are as long throughout."""
-        whole = sum(column.nbytes for column in (*self.columns.ids.values(), *self.columns.dense.values()))
-        whole += sum(values.nbytes + offsets.nbytes for values, offsets in self.columns.bags.values())
-        whole += self.columns.label.nbytes
+        bags = itertools.chain(*self.columns.bags.values())
+        whole = sum(column.nbytes for column in (*self.columns.flat, *bags))
         return whole * (self.end - self.begin) // max(self.columns.rows, 1)
 
     def cut(self, begin: int, end: int) -> Part:

@@ -148,8 +148,7 @@ def write_rows(columns: Columns, layout: Layout, rows: torch.Tensor) -> None:
 
 def _write_slice(columns: Columns, layout: Layout, rows: torch.Tensor, start: int) -> None:
     stop = start + len(rows)
-    flat = [*columns.ids.values(), *columns.dense.values(), columns.label]
-    for column, tensor in zip(layout.flat, flat, strict=True):
+    for column, tensor in zip(layout.flat, columns.flat, strict=True):
         _write(rows, column.at, column.stored, tensor[start:stop])
     for bag in layout.inline:
         values, offsets = columns.bags[bag.name]
@@ -184,9 +183,12 @@ def _codes(values: torch.Tensor, offsets: torch.Tensor, bag: Inline) -> tuple[to
 def choose_layout(columns: Columns) -> Layout:
     """Narrowest types; widest fields first, so that each lies at a multiple of its size."""
     inline = {name: found for name, bag in columns.bags.items() if (found := _inline_type(*bag)) is not None}
-    tensors = [*columns.ids.values(), *columns.dense.values(), columns.label]
     return _laid_out(
-        list(columns.ids), list(columns.dense), list(columns.bags), [_narrowest(tensor) for tensor in tensors], inline
+        list(columns.ids),
+        list(columns.dense),
+        list(columns.bags),
+        [_narrowest(tensor) for tensor in columns.flat],
+        inline,
     )
 
 

@@ -231,8 +231,7 @@ class DeviceMixer:
 def _places(part: Part) -> list[int]:
     """Addresses of its rows' columns, all of 4 bytes, and of each bag column's offsets and values."""
     columns = part.columns
-    flat = (*columns.ids.values(), *columns.dense.values(), columns.label)
-    found = [column.data_ptr() + 4 * part.begin for column in flat]
+    found = [column.data_ptr() + 4 * part.begin for column in columns.flat]
     for values, offsets in columns.bags.values():
         assert offsets.element_size() == values.element_size() == 4
         found += [offsets.data_ptr() + 4 * part.begin, values.data_ptr()]
@@ -245,8 +244,7 @@ def _copied(part: Part, scratch: Cutter) -> list[int]:
     if part.block is not None and end - begin == columns.rows:
         block = _copy(part.block, scratch)
         return [place + block - part.block.data_ptr() for place in _places(part)]
-    flat = (*columns.ids.values(), *columns.dense.values(), columns.label)
-    found = [_copy(column[begin:end], scratch) for column in flat]
+    found = [_copy(column[begin:end], scratch) for column in columns.flat]
     for values, offsets in columns.bags.values():
         first, last = int(offsets[begin]), int(offsets[end])
         found += [_copy(offsets[begin : end + 1], scratch), _copy(values[first:last], scratch) - 4 * first]
