@@ -30,7 +30,6 @@ MARK = "feedrate.json"
 IMPORT_S = 180
 """In which a library is imported, or never; cudf from a cold disk takes tens of seconds."""
 Kind = Literal["layered", "isolated"]
-PACKAGES = ("feedrate.bench", "feedrate.loaders", "feedrate.reports")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,12 +210,10 @@ def _lay_over(target: Path) -> None:
 
 def _link_feedrate(target: Path) -> None:
     """feedrate itself, and nothing else, from where it lies."""
-    (target / "feedrate").mkdir()
-    for package in PACKAGES:
-        spec = util.find_spec(package)
-        assert spec is not None
-        assert spec.submodule_search_locations
-        (target / "feedrate" / package.rpartition(".")[2]).symlink_to(spec.submodule_search_locations[0])
+    spec = util.find_spec("feedrate")
+    assert spec is not None
+    assert spec.origin is not None
+    (target / "feedrate").symlink_to(Path(spec.origin).parent)
 
 
 def _python(path: Path) -> Path:

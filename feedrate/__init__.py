@@ -1,0 +1,62 @@
+"""How fast can a data loader feed this GPU, what holds it back, and which loader should I use?
+
+The names below are imported when they are first used, so `import feedrate` loads neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
+    from feedrate.loaders.cupy import CupyLoader
+    from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+    from feedrate.reports import load
+
+_HOMES = {
+    "Adapter": "feedrate.loaders.base",
+    "Batch": "feedrate.loaders.base",
+    "CupyLoader": "feedrate.loaders.cupy",
+    "FeedrateError": "feedrate.loaders.errors",
+    "Loader": "feedrate.loaders.base",
+    "LoaderConfig": "feedrate.loaders.base",
+    "LoaderUnavailable": "feedrate.loaders.errors",
+    "Schema": "feedrate.loaders.base",
+    "Split": "feedrate.loaders.base",
+    "load": "feedrate.reports",
+}
+
+__all__ = [
+    "Adapter",
+    "Batch",
+    "CupyLoader",
+    "FeedrateError",
+    "Loader",
+    "LoaderConfig",
+    "LoaderUnavailable",
+    "Schema",
+    "Split",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use; __version__ is the installed distribution's."""
+    if name == "__version__":
+        return _version()
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("feedrate")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
