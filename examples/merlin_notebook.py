@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 
-from feedrate.bench import venvs
-from feedrate.bench.auc import auc
+from feedrate.bench.consumer.auc import auc
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.nvtabular_etl import WORKFLOW, refuse_untrusted
+from feedrate.bench.host import venvs
 from feedrate.loaders.errors import FeedrateError
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -20,7 +20,7 @@ def load(*runs: Path | str) -> pd.DataFrame:
 
     Raises FeedrateError for a record that cannot be read, and where pandas is not installed.
     """
-    from feedrate.bench import store
+    from feedrate.bench.results import store
     from feedrate.loaders.errors import FeedrateError
     from feedrate.reports.samples import samples
 

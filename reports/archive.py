@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from feedrate.bench import store
-from feedrate.bench.record import RunRecord
-from feedrate.bench.spec import TrialSpec
+from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.spec import TrialSpec
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.names import plain, short
 from feedrate.reports.sane import refuse_impossible

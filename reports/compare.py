@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from feedrate.bench.record import RunRecord, TrialResult
-from feedrate.bench.spec import Mode
-from feedrate.bench.stats import Estimate, Verdict, estimate
+from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.spec import Mode
+from feedrate.bench.results.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.metrics import METRICS
 from feedrate.reports.sane import refuse_impossible

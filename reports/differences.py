@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from feedrate.bench.record import RunRecord
-from feedrate.bench.spec import TrialSpec
+from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.spec import TrialSpec
 from feedrate.reports.names import plain
 
 Kind = Literal["task", "machine", "version", "setting"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 
-from feedrate.bench.record import TrialResult
-from feedrate.bench.stats import Estimate
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.stats import Estimate
 from feedrate.reports.compare import Comparison, Row, Samples
 from feedrate.reports.names import plain
 

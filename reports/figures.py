@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from feedrate.bench.record import TrialResult
-from feedrate.bench.stats import Estimate, percentile, ratio
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.stats import Estimate, percentile, ratio
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
 from feedrate.reports.figure import COLOURS, LOG, SHARE, Figure, Text, basis, error_bars, host_memory, said, trials_of

@@ -9,8 +9,8 @@ from math import exp, log
 from pathlib import Path
 from statistics import fmean
 
-from feedrate.bench.record import RunRecord
-from feedrate.bench.stats import SMALLEST_EFFECT, Estimate, estimate
+from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.stats import SMALLEST_EFFECT, Estimate, estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import archive
 from feedrate.reports.archive import Moment, Place

@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from feedrate.bench.profiling.explained import Explained
-from feedrate.bench.record import RunRecord
+from feedrate.bench.results.profiles.explained import Explained
+from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import pagekit, text, units
 from feedrate.reports.compare import Comparison, Row

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from feedrate.bench.record import TrialResult
-from feedrate.bench.spec import Mode
-from feedrate.bench.stats import percentile
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.spec import Mode
+from feedrate.bench.results.stats import percentile
 from feedrate.reports import units
 
 

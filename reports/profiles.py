@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import accumulate
 
-from feedrate.bench.profiling.explained import Explained
-from feedrate.bench.profiling.record import Bar, Profile, settings
+from feedrate.bench.results.profiles.explained import Explained
+from feedrate.bench.results.profiles.record import Bar, Profile, settings
 from feedrate.reports import units
 from feedrate.reports.figure import COLOURS, Figure
 

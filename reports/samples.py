@@ -8,8 +8,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from feedrate.bench.record import EpochRecord, RunRecord, TrialResult
-from feedrate.bench.spec import ModelSpec, TrialSpec
+from feedrate.bench.results.record import EpochRecord, RunRecord, TrialResult
+from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.reports.metrics import METRICS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedrate.bench.record import HAIR, MOST_ROWS_PER_S, RunRecord, TrialResult
+from feedrate.bench.results.record import HAIR, MOST_ROWS_PER_S, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.metrics import METRICS
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from feedrate.bench.record import RunRecord, TrialResult
+from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.reports import archive
 from feedrate.reports.archive import Moment, Place
 from feedrate.reports.names import short

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from feedrate.bench.stats import Estimate, percentile
+from feedrate.bench.results.stats import Estimate, percentile
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row
 from feedrate.reports.figure import COLOURS, LOG, SHARE, Figure, basis, error_bars, line, said, trials_of

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from feedrate.bench.record import EpochRecord, HarnessRecord, TrialResult
-from feedrate.bench.stall import wait_causes
+from feedrate.bench.results.record import EpochRecord, HarnessRecord, TrialResult
+from feedrate.bench.results.wait_causes import wait_causes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from feedrate.bench.record import RunRecord
+from feedrate.bench.results.record import RunRecord
 from feedrate.reports import units
 from feedrate.reports.compare import Comparison, Row, Samples
 from feedrate.reports.differences import differences

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from feedrate.bench import store
-from feedrate.bench.record import RunRecord, TrialResult
-from feedrate.bench.stats import Verdict, judge_difference, judge_ratio
+from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.stats import Verdict, judge_difference, judge_ratio
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
 from feedrate.reports.differences import Kind, differences

@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from feedrate.bench import venvs
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.host import venvs
 from feedrate.loaders.base import Split
 from feedrate.loaders.conformance import planted_split
 from feedrate.loaders.errors import LoaderUnavailable

@@ -1,0 +1,1 @@
+"""Sources brought to the canonical data folder."""

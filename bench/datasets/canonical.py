@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from feedrate.bench.probe import Probe, ProbeWriter
+from feedrate.bench.datasets.order_sample import Probe, ProbeWriter
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError, require_no_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from feedrate.bench.checksum import RowSum
+    from feedrate.bench.datasets.checksum import RowSum
 
 FORMAT_VERSION = 1
 ROW_GROUP_ROWS = 262_144
@@ -38,7 +38,7 @@ class SplitInfo:
     files: tuple[str, ...]
     """Names in the split's folder."""
     checksum: str
-    """Sum of the row hashes of bench/checksum.py."""
+    """Sum of the row hashes of bench/datasets/checksum.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +206,7 @@ class _SplitWriter:
     def _write(self, group: pa.Table) -> None:
         import pyarrow.parquet as pq
 
-        from feedrate.bench.checksum import RowSum
+        from feedrate.bench.datasets.checksum import RowSum
         from feedrate.loaders.columns import columns_of_table
 
         if self._writer is None or self._groups_in_file == ROW_GROUPS_A_FILE:

@@ -14,8 +14,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from feedrate.bench import venvs
-from feedrate.bench.child import last_words
 from feedrate.bench.datasets.canonical import (
     ROW_GROUP_ROWS,
     Dataset,
@@ -27,6 +25,8 @@ from feedrate.bench.datasets.canonical import (
 )
 from feedrate.bench.datasets.movielens import Ratings, read, shuffled
 from feedrate.bench.datasets.workflow import Done, Task
+from feedrate.bench.host import venvs
+from feedrate.bench.results.messages import last_words
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from feedrate.bench import venvs
 from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.canonical import Dataset, Progress, read_dataset
 from feedrate.bench.datasets.download import RELEASES, Release, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.bench.host import venvs
 from feedrate.loaders.decode import read_groups
 from feedrate.loaders.errors import FeedrateError
 

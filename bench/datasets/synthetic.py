@@ -67,7 +67,7 @@ def prepare_synthetic(
 
     `progress(done, total)` is in rows.
     """
-    from feedrate.bench.auc import auc
+    from feedrate.bench.consumer.auc import auc
 
     if rows < 1000:
         raise FeedrateError(f"--rows is {rows}, but a synthetic dataset needs at least 1000")

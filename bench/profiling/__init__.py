@@ -1,0 +1,1 @@
+"""Recording some steps with nsys or torch.profiler."""

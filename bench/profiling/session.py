@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from feedrate.bench.profiling import files, nsys
+from feedrate.bench.profiling import nsys
 from feedrate.bench.profiling import run as one
-from feedrate.bench.profiling.explained import Explained, explain
-from feedrate.bench.profiling.record import Profiler
-from feedrate.bench.session import found_device
-from feedrate.bench.spec import ModelSpec, TrialSpec
+from feedrate.bench.results.profiles import files
+from feedrate.bench.results.profiles.explained import Explained, explain
+from feedrate.bench.results.profiles.record import Profiler
+from feedrate.bench.results.spec import ModelSpec, TrialSpec
+from feedrate.bench.run.session import found_device
 from feedrate.loaders import registry
 from feedrate.loaders.errors import (
     FeedrateError,

@@ -18,16 +18,16 @@ from typing import Any
 import msgspec
 import torch
 
-from feedrate.bench import ranges
+from feedrate.bench.consumer.steps import make_step
 from feedrate.bench.datasets.canonical import read_dataset
-from feedrate.bench.profiling.record import Profiler
-from feedrate.bench.ranges import span
-from feedrate.bench.record import EpochRecord
-from feedrate.bench.spec import TrialSpec
-from feedrate.bench.steps import make_step
-from feedrate.bench.timing import EpochClock, synchronise
-from feedrate.bench.trial import Trial, epoch_record
-from feedrate.bench.usage import Usage
+from feedrate.bench.host.process_usage import Usage
+from feedrate.bench.results.profiles.record import Profiler
+from feedrate.bench.results.record import EpochRecord
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.timing import ranges
+from feedrate.bench.timing.clock import EpochClock, synchronise
+from feedrate.bench.timing.ranges import span
+from feedrate.bench.trial.trial import Trial, epoch_record
 from feedrate.loaders.base import Batch, Loader
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 

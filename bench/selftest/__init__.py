@@ -1,0 +1,1 @@
+"""Proof that feedrate catches planted faults and measures planted delays."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from feedrate.bench.record import TrialResult
-from feedrate.bench.spec import TrialSpec
-from feedrate.bench.stall import wait_causes
-from feedrate.bench.suite import run_suite
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.wait_causes import wait_causes
+from feedrate.bench.run.suite import run_suite
 
 BATCH_SIZE = 400
 """Of 4,000 rows: ten batches an epoch."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from feedrate.bench.record import TrialResult
-from feedrate.bench.spec import TrialSpec
-from feedrate.bench.suite import run_suite
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.suite import run_suite
 from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import LoaderConfig
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.results.stats import Direction
 from feedrate.bench.selftest import delays, faults, verdicts
-from feedrate.bench.stats import Direction
 
 COMPARISONS = 200
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from feedrate.bench.record import TrialResult
-from feedrate.bench.spec import TrialSpec
-from feedrate.bench.stats import Direction, judge_ratio
-from feedrate.bench.stopping import BUDGET_S, PRECISION, UntilPrecise
-from feedrate.bench.suite import run_suite
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.stats import Direction, judge_ratio
+from feedrate.bench.run.stopping import BUDGET_S, PRECISION, UntilPrecise
+from feedrate.bench.run.suite import run_suite
 
 MOST_FALSE = 0.05
 """Share of comparisons of a loader with itself that may be called different."""
@@ -93,7 +93,7 @@ class _Clock:
 
 
 def _trial(loader: str, repeat: int, rows_per_s: float) -> TrialResult:
-    from feedrate.bench.record import EpochRecord
+    from feedrate.bench.results.record import EpochRecord
 
     spec = TrialSpec(loader=loader, mode="load", repeat=repeat, seed=0, batch_size=1, epochs=1, device="cpu")
     epoch = EpochRecord(rows=1_000_000, wall_s=1_000_000 / rows_per_s, wait_s=0.0)

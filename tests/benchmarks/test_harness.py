@@ -7,8 +7,8 @@ import os
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from feedrate.bench import ranges
-from feedrate.bench.calibrate import harness_step_s
+from feedrate.bench.calibration.harness_cost import harness_step_s
+from feedrate.bench.timing import ranges
 
 STEPS = 2_000
 RANGES = 10_000

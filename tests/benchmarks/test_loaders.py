@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from feedrate.bench import author
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.plugin import fixture
 from feedrate.loaders.errors import LoaderUnavailable
 
 
@@ -46,9 +46,9 @@ def test_train(benchmark: BenchmarkFixture, name: str, dataset: Dataset) -> None
 
 
 def _timed(benchmark: BenchmarkFixture, name: str, dataset: Dataset, mode: str) -> dict[str, Any]:
-    asked = author.asked(name, dataset=str(dataset.folder), mode=mode, rounds=3)
+    asked = fixture.asked(name, dataset=str(dataset.folder), mode=mode, rounds=3)
     try:
         benchmark.extra_info["backend"] = asked.choice.adapter.backend(asked.device)
     except LoaderUnavailable as error:
         pytest.skip(str(error))
-    return author.timed(asked, benchmark, dataset)
+    return fixture.timed(asked, benchmark, dataset)

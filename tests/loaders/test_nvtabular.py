@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.bench.datasets.synthetic import prepare_synthetic
-from feedrate.bench.record import TrialResult
-from feedrate.bench.spec import TrialSpec
-from feedrate.bench.suite import run_suite
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.suite import run_suite
 from feedrate.loaders.base import LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions, groups_per_part, shares

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 
 from any_columns import any_columns, checked
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.spec import TrialSpec
-from feedrate.bench.suite import run_suite
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.suite import run_suite
 from feedrate.loaders import CupyLoader, registry, windows
 from feedrate.loaders.base import Categorical, LoaderConfig, Schema, Split
 from feedrate.loaders.budget import (

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from feedrate.bench import store
-from feedrate.bench.record import GpuRecord
+from feedrate.bench.results import store
+from feedrate.bench.results.record import GpuRecord
 from feedrate.reports import html
 from feedrate.reports.compare import compare
 from feedrate.reports.site import build

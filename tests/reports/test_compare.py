@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.bench.record import TrialResult
+from feedrate.bench.results.record import TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import text, units
 from feedrate.reports.compare import compare
@@ -122,7 +122,7 @@ def test_numbers_for_people(found: str, wanted: str) -> None:
 
 def test_reports_load_neither_torch_nor_cupy() -> None:
     code = (
-        "import sys; import feedrate.reports, feedrate.reports.html, feedrate.reports.text, feedrate.bench.store\n"
+        "import sys; import feedrate.reports, feedrate.reports.html, feedrate.reports.text, feedrate.bench.results.store\n"
         "print(sorted({'torch', 'cupy', 'pyarrow', 'polars'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

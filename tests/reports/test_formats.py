@@ -19,8 +19,9 @@ import pytest
 from rich.console import Console
 
 from feedrate import reports
-from feedrate.bench import cli, store, validate
-from feedrate.bench.record import RunRecord
+from feedrate.bench.cli import app
+from feedrate.bench.results import store, validation
+from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import pagekit, text
 from feedrate.reports.compare import compare
@@ -45,7 +46,7 @@ def test_the_published_schema_is_that_of_the_types() -> None:
 )
 def test_a_published_record_is_valid(path: Path) -> None:
     jsonschema.validate(json.loads(path.read_bytes()), json.loads(SCHEMA.read_text()))
-    assert validate.faults(path) == []
+    assert validation.faults(path) == []
 
 
 def _written(folder: Path, change: object) -> Path:
@@ -89,17 +90,17 @@ def test_a_fault_is_named_with_its_place(
     change: object, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = _written(tmp_path, change)
-    assert any(sentence in fault for fault in validate.faults(path))
-    assert cli.app(["validate", str(path)], standalone_mode=False) == 2
+    assert any(sentence in fault for fault in validation.faults(path))
+    assert app.app(["validate", str(path)], standalone_mode=False) == 2
     assert sentence in capsys.readouterr().out
 
 
 def test_what_is_no_record_at_all_is_a_sentence(tmp_path: Path) -> None:
-    assert validate.faults(tmp_path / "none.json") == ["it is no file, or not there"]
+    assert validation.faults(tmp_path / "none.json") == ["it is no file, or not there"]
     (tmp_path / "deep.json").write_text("[" * 200_000)
-    assert "is not readable JSON" in validate.faults(tmp_path / "deep.json")[0]
+    assert "is not readable JSON" in validation.faults(tmp_path / "deep.json")[0]
     (tmp_path / "list.json").write_text("[1]")
-    assert "schema_version is None" in validate.faults(tmp_path / "list.json")[0]
+    assert "schema_version is None" in validation.faults(tmp_path / "list.json")[0]
 
 
 def test_json_has_the_csv_s_numbers() -> None:
@@ -116,7 +117,7 @@ def test_json_has_the_csv_s_numbers() -> None:
 def test_parquet_and_dataframe_have_every_epoch(tmp_path: Path) -> None:
     path = ROOT / "reports" / "published" / "h200-engine-2026-11-24"
     record = store.read(path)
-    cli.app(
+    app.app(
         ["report", str(path), "-o", str(tmp_path / "r.html"), "--samples", str(tmp_path / "s.parquet")],
         standalone_mode=False,
     )
@@ -164,7 +165,7 @@ def test_figures_become_files(form: str, begin: bytes, tmp_path: Path) -> None:
         "--figure-format",
         form,
     ]
-    cli.app(words, standalone_mode=False)
+    app.app(words, standalone_mode=False)
     written = sorted((tmp_path / "f").iterdir())
     assert len(written) == 10
     assert all(path.read_bytes().startswith(begin) for path in written)
@@ -218,7 +219,7 @@ def test_parquet_has_one_schema_and_every_step(tmp_path: Path) -> None:
     store.write(tmp_path / "a", record(uneven))
     store.write(tmp_path / "b", record(RUN.trials[-1]))  # has nothing but a reason
     for name in "ab":
-        cli.app(
+        app.app(
             ["report", str(tmp_path / name), "--format", "parquet", "-o", str(tmp_path / f"{name}.parquet")],
             standalone_mode=False,
         )
@@ -228,7 +229,7 @@ def test_parquet_has_one_schema_and_every_step(tmp_path: Path) -> None:
     assert [len(own) for own in one["epoch_step_wait_s"].to_pylist()] == [13]
     assert not (tmp_path / "a" / "report.html").exists()
     with pytest.raises(FeedrateError, match="--format parquet is no text"):
-        cli.app(["report", str(tmp_path / "a"), "--format", "parquet"], standalone_mode=False)
+        app.app(["report", str(tmp_path / "a"), "--format", "parquet"], standalone_mode=False)
 
 
 def test_several_runs_replace_no_page_of_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,11 +237,11 @@ def test_several_runs_replace_no_page_of_one(tmp_path: Path, capsys: pytest.Capt
         store.write(tmp_path / name, RUN)
     elsewhere = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
     store.write(tmp_path / "b", elsewhere)
-    cli.app(["report", str(tmp_path / "a"), str(tmp_path / "b")], standalone_mode=False)
+    app.app(["report", str(tmp_path / "a"), str(tmp_path / "b")], standalone_mode=False)
     assert not list(tmp_path.rglob("report.html"))
     assert "the runs differ in GPU (A GPU in a, B GPU in b)" in capsys.readouterr().out
     with pytest.raises(FeedrateError, match="which is a folder: name a file in it"):
-        cli.app(["report", str(tmp_path / "a"), "-o", str(tmp_path)], standalone_mode=False)
+        app.app(["report", str(tmp_path / "a"), "-o", str(tmp_path)], standalone_mode=False)
 
 
 def test_numbers_that_cannot_be_are_refused_by_compare_and_its_gate(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_numbers_that_cannot_be_are_refused_by_compare_and_its_gate(tmp_path: Pa
             ["report", str(tmp_path / "head")],
         ):
             with pytest.raises(FeedrateError, match=name):
-                cli.app(words, standalone_mode=False)
+                app.app(words, standalone_mode=False)
 
 
 def test_an_error_that_quotes_a_record_does_not_steer_the_terminal(
@@ -264,7 +265,7 @@ def test_an_error_that_quotes_a_record_does_not_steer_the_terminal(
     store.write(tmp_path, record(trial(HOSTILE, "train", 10)))
     monkeypatch.setattr(sys, "argv", ["feedrate", "compare", f"{tmp_path}@x", str(tmp_path)])
     with pytest.raises(SystemExit):
-        cli.main()
+        app.main()
     said = capsys.readouterr().err
     assert "has no loader 'x'" in said
     assert "\x1b" not in said
@@ -274,7 +275,7 @@ def test_an_error_that_quotes_a_record_does_not_steer_the_terminal(
 def test_the_text_of_a_report_is_not_written_over_by_its_page(tmp_path: Path) -> None:
     store.write(tmp_path / "a", RUN)
     with pytest.raises(FeedrateError, match="names the page"):
-        cli.app(
+        app.app(
             ["report", str(tmp_path / "a"), "--format", "csv", "-o", str(tmp_path / "x.csv")], standalone_mode=False
         )
 

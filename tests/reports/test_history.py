@@ -15,9 +15,9 @@ from rich.console import Console
 from snapshot import check_page
 from typer.testing import CliRunner
 
-from feedrate.bench import store
-from feedrate.bench.cli import app
-from feedrate.bench.record import RunRecord
+from feedrate.bench.cli.app import app
+from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import history_page, history_text
 from feedrate.reports.changes import change_points

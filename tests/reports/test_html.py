@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 from snapshot import check_page
 
-from feedrate.bench import console, store
-from feedrate.bench.profiling.explained import explain
-from feedrate.bench.profiling.record import Bar, Profile, RangeRow
-from feedrate.bench.record import GpuRecord, RunRecord, TrialResult
+from feedrate.bench.cli import terminal
+from feedrate.bench.results import store
+from feedrate.bench.results.profiles.explained import explain
+from feedrate.bench.results.profiles.record import Bar, Profile, RangeRow
+from feedrate.bench.results.record import GpuRecord, RunRecord, TrialResult
 from feedrate.reports import history_page, html
 from feedrate.reports.compare import compare
 from feedrate.reports.figure import Figure
@@ -312,8 +313,8 @@ def test_a_step_that_is_one_graph_is_drawn_whole() -> None:
 
 def test_profiles_are_printed_where_all_results_are(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Console(file=StringIO(), width=200)
-    monkeypatch.setattr(console, "out", shared)
-    console.print_profiles([explain(_profile())])
+    monkeypatch.setattr(terminal, "out", shared)
+    terminal.print_profiles([explain(_profile())])
     assert "input-bound: fetch" in shared.file.getvalue()  # type: ignore[attr-defined]
 
 

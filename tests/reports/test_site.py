@@ -13,9 +13,9 @@ import pytest
 from snapshot import check_page
 from typer.testing import CliRunner
 
-from feedrate.bench import store
-from feedrate.bench.cli import app
-from feedrate.bench.record import RunRecord, TrialResult
+from feedrate.bench.cli.app import app
+from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.names import file_name, plain, short
 from feedrate.reports.pagekit import script_json

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedrate.bench.record import EpochRecord, HarnessRecord, TrialResult
+from feedrate.bench.results.record import EpochRecord, HarnessRecord, TrialResult
 from feedrate.reports.stall import StallSplit, split
 from sample_record import trial
 

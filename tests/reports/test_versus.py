@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.bench import store
-from feedrate.bench.record import RunRecord
+from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.differences import differences
 from feedrate.reports.versus import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from feedrate.bench.record import DatasetRecord, Environment, EpochRecord, RunRecord, TrialResult
-from feedrate.bench.spec import Mode, TrialSpec
+from feedrate.bench.results.record import DatasetRecord, Environment, EpochRecord, RunRecord, TrialResult
+from feedrate.bench.results.spec import Mode, TrialSpec
 
 ENVIRONMENT = Environment(
     feedrate="0.1.0", commit="abcdef0123456789", dirty=False, started_at="2026-01-01T00:00:00+00:00",

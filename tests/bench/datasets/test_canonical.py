@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feedrate.bench.checksum import RowSum
 from feedrate.bench.datasets import canonical
 from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.checksum import RowSum
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.columns import read_columns
 from feedrate.loaders.errors import FeedrateError

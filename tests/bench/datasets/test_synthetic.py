@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feedrate.bench.auc import auc
+from feedrate.bench.consumer.auc import auc
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.datasets.synthetic import draw, make_world, movie_popularity, prepare_synthetic
 from feedrate.loaders.columns import read_columns

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.bench import cli
+from feedrate.bench.cli import app
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.profiling import files, session, trial
-from feedrate.bench.spec import ModelSpec, TrialSpec
+from feedrate.bench.profiling import session, trial
+from feedrate.bench.results.profiles import files
+from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.slow import delay
 
@@ -94,7 +95,7 @@ def test_the_command_prints_cause_evidence_and_remedy(
         "--batch-size",
         "256",
     ]
-    cli.app([*words, "--device", "cpu"], standalone_mode=False)
+    app.app([*words, "--device", "cpu"], standalone_mode=False)
     said = capsys.readouterr().out
     assert "input-bound: fetch" in said
     assert "seen:" in said
@@ -112,7 +113,7 @@ def test_bad_input_is_one_sentence(small: Dataset, tmp_path: Path) -> None:
     with pytest.raises(FeedrateError, match="nsys is asked for on the CPU"):
         list(session.run(["fake"], small.folder, tmp_path, replace(ASKED, profiler="nsys")))
     with pytest.raises(FeedrateError, match="has no profile: `feedrate profile"):
-        cli.app(["explain", str(tmp_path)], standalone_mode=False)
+        app.app(["explain", str(tmp_path)], standalone_mode=False)
     (tmp_path / files.FILE).write_text("{")
     with pytest.raises(FeedrateError, match="is not a profile"):
         list(files.explained(tmp_path))

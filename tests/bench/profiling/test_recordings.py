@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from feedrate.bench.profiling import nsys, run, tables
-from feedrate.bench.profiling.diagnosis import diagnose
 from feedrate.bench.profiling.events import Events
-from feedrate.bench.profiling.record import Profile
 from feedrate.bench.profiling.trial import ProfileMessage
-from feedrate.bench.record import EpochRecord
-from feedrate.bench.spec import ModelSpec, TrialSpec
+from feedrate.bench.results.profiles.diagnosis import diagnose
+from feedrate.bench.results.profiles.record import Profile
+from feedrate.bench.results.record import EpochRecord
+from feedrate.bench.results.spec import ModelSpec, TrialSpec
 
 RECORDINGS = Path(__file__).parent / "recordings"
 LOADERS = ("native", "native-batched", "nvtabular", "cupy", "copies", "cupy-wide")

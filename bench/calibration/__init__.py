@@ -1,0 +1,1 @@
+"""What the harness itself costs, and what looking at a trial costs it."""

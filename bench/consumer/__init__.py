@@ -1,0 +1,1 @@
+"""What consumes batches: reading them, or a training step of the reference model."""

@@ -1,0 +1,1 @@
+"""The correctness gate: delivered rows against the dataset's."""

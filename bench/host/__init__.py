@@ -1,0 +1,1 @@
+"""This machine: environment, virtual environments, GPU, page cache, processes."""

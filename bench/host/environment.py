@@ -1,0 +1,110 @@
+"""What machine, which versions, which commit. Run as a module it prints them as JSON: so the suite never touches the GPU."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from feedrate.bench.results.messages import last_words
+from feedrate.bench.results.record import Environment
+from feedrate.bench.timing.clock import utc
+from feedrate.loaders.errors import FeedrateError
+
+PACKAGES = (
+    "torch", "numpy", "numba", "pandas", "pyarrow", "polars", "cupy-cuda13x", "cudf-cu13", "pylibcudf-cu13", "dask", "nvtabular",
+    "merlin-core", "merlin-dataloader", "nvtx", "nvidia-ml-py",
+)  # fmt: skip
+
+
+def observe() -> Environment:
+    """The environment of this interpreter, found out in a process of its own."""
+    done = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FeedrateError(f"torch cannot be used here: {last_words(done.stderr)}")
+    return msgspec.json.decode(done.stdout, type=Environment)
+
+
+def collect() -> Environment:
+    """Of this very process, the command left empty; imports torch and looks at its first CUDA device."""
+    import psutil
+    import torch
+
+    commit, dirty = _commit()
+    gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
+    return Environment(
+        feedrate=metadata_version("feedrate") or "a checkout, not installed",
+        commit=commit,
+        dirty=dirty,
+        started_at=utc(),
+        command="",
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=psutil.virtual_memory().total,
+        gpu=gpu.name if gpu else None,
+        gpu_memory_bytes=gpu.total_memory if gpu else None,
+        driver=_driver() if gpu else None,
+        cuda=torch.version.cuda,
+        packages=packages(),
+    )
+
+
+def packages() -> dict[str, str]:
+    """Of PACKAGES, those that this interpreter has, with their versions."""
+    return {name: version for name in PACKAGES if (version := metadata_version(name))}
+
+
+def metadata_version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Of the checkout this file lies in. FEEDRATE_COMMIT says it for one that was copied without its .git."""
+    if named := os.environ.get("FEEDRATE_COMMIT"):
+        return named.removesuffix("-dirty"), named.endswith("-dirty")
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return commit, bool(changes)
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _driver() -> str | None:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:  # a container may hide it
+        return None
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(collect()))

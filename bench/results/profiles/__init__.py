@@ -1,0 +1,1 @@
+"""Profiles as plain data, and what they show."""

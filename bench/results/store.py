@@ -1,0 +1,68 @@
+"""run.json on disk: whole at every moment, one trial longer after each trial."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
+from feedrate.loaders.errors import FeedrateError
+
+FILE = "run.json"
+
+
+def path_of(run: Path) -> Path:
+    """`run` itself where it is a file, else the run.json in it."""
+    return run if run.suffix == ".json" else run / FILE
+
+
+def read(run: Path) -> RunRecord:
+    """Raises FeedrateError where there is no readable record."""
+    path = path_of(run)
+    try:
+        content = path.read_bytes()
+        version = msgspec.json.decode(content, type=_Version).schema_version
+        if version <= SCHEMA_VERSION:
+            return msgspec.json.decode(content, type=RunRecord)
+    except FeedrateError as error:  # of a setting in it that cannot be
+        raise FeedrateError(f"{path} is not a run record: {error}") from error
+    except FileNotFoundError:
+        raise FeedrateError(f"{path} does not exist: `feedrate run DATA -o {run}` makes it") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise FeedrateError(f"{path} is not a run record: {error}") from error
+    raise FeedrateError(
+        f"{path} has schema version {version}, and this feedrate reads up to {SCHEMA_VERSION}: update feedrate"
+    )
+
+
+def write(run: Path, record: RunRecord) -> None:
+    """Replace run.json in one step: a reader sees the old or the new one, whatever dies."""
+    path = path_of(run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.new")
+    with scratch.open("wb") as file:
+        file.write(_encode(record))
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def append(run: Path, record: RunRecord, trial: TrialResult) -> RunRecord:
+    """The record with one more trial, on disk."""
+    record = replace(record, trials=(*record.trials, trial))
+    write(run, record)
+    return record
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
+
+
+def _encode(record: RunRecord) -> bytes:
+    """JSON with a line for each trial, so that a diff shows what changed."""
+    head = msgspec.json.encode(replace(record, trials=())).removesuffix(b"[]}")
+    trials = b",\n".join(msgspec.json.encode(trial) for trial in record.trials)
+    return head + b"[\n" + trials + b"\n]}\n"

@@ -1,0 +1,1 @@
+"""A run: plan, stopping rule, trials one after the other."""

@@ -1,0 +1,164 @@
+"""A run from its first trial to its last: what is there already, what remains, and each result on disk before the next."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from feedrate.bench.calibration.harness_cost import measure
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
+from feedrate.bench.host.environment import observe
+from feedrate.bench.results import store
+from feedrate.bench.results.messages import Progress
+from feedrate.bench.results.record import SCHEMA_VERSION, DatasetRecord, Environment, RunRecord
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.plan import Plan
+from feedrate.bench.run.stopping import StopRule
+from feedrate.bench.run.suite import remaining, run_suite
+from feedrate.loaders.base import is_device
+from feedrate.loaders.errors import FeedrateError, require_no_file
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run about to start, or to go on."""
+
+    output: Path
+    dataset: Dataset
+    record: RunRecord
+    plan: Plan
+    run_at: str
+    """When this session began, UTC."""
+
+    @property
+    def planned(self) -> int | None:
+        """Trials in all; None: as many as the rule wants."""
+        rounds = self.plan.rounds
+        return None if rounds is None else rounds * len(self.plan.round(0))
+
+    def run(
+        self, rule: StopRule, *, timeout_s: float, progress: Callable[[TrialSpec], Progress]
+    ) -> Iterator[RunRecord]:
+        """Round after round until the rule has seen enough; yield the record after each trial, when it is on disk."""
+        record = self.record
+        store.write(self.output, record)
+        logs = store.path_of(self.output).parent / "logs"
+        for number in itertools.count():
+            specs = self.plan.round(number)
+            if self.plan.rounds is None:  # what has once not worked would only cost the others their time
+                specs = [spec for spec in specs if spec.repeat_of not in hopeless(record)]
+            left = remaining(specs, record.trials)
+            for result in run_suite(left, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
+                record = store.append(self.output, record, replace(result, run_at=self.run_at))
+                yield record
+            rule.add([trial for trial in record.trials if trial.spec in specs])
+            if rule.finished:
+                break
+        record = replace(record, stopped=rule.finished)
+        store.write(self.output, record)
+        yield record
+
+
+def hopeless(record: RunRecord) -> set[tuple[str, str, int]]:
+    """Loader, mode and batch size of the trials that are not ok."""
+    return {trial.spec.repeat_of for trial in record.trials if trial.status != "ok"}
+
+
+def start(
+    data: Path,
+    output: Path,
+    device: str,
+    plan_for: Callable[[str], Plan],
+    *,
+    command: str,
+    resume: bool,
+    overwrite: bool,
+) -> Session:
+    """Raises FeedrateError where a run is in the way, or --resume would mix two that do not agree."""
+    plan_for("cpu")  # refuse what is wrong before anything else is looked at
+    dataset = read_dataset(data)
+    require_no_file("-o", store.path_of(output).parent)
+    there = store.path_of(output).exists()
+    if there and not (resume or overwrite):
+        raise FeedrateError(
+            f"{store.path_of(output)} exists: pass --resume to go on with it or --overwrite to replace it"
+        )
+    if resume and overwrite:
+        raise FeedrateError("--resume goes on with a run and --overwrite replaces it: pass one of them")
+    environment = replace(observe(), command=command)
+    plan = plan_for(_device(device, environment))
+    record = RunRecord(
+        environment=environment, dataset=describe(dataset), harness=measure(plan.device), baseline=plan.compared_to
+    )
+    if there and resume:
+        old = store.read(output)
+        if old.schema_version != SCHEMA_VERSION:
+            raise FeedrateError(
+                f"{output} is a record of version {old.schema_version}, and its trials were timed otherwise: choose another -o"
+            )
+        _refuse_to_mix(output, old, record)
+        _refuse_other_settings(output, old, plan)
+        kept = tuple(trial for trial in old.trials if trial.status not in ("failed", "unavailable"))
+        record = replace(old, trials=kept, baseline=plan.compared_to, stopped="")
+    return Session(output, dataset, record, plan, environment.started_at)
+
+
+def _refuse_other_settings(output: Path, old: RunRecord, plan: Plan) -> None:
+    """More loaders, modes, repeats, seeds or batch sizes may be added; all else must stay, or one row would mix two."""
+    wanted = {_settings(spec) for spec in plan.round(0)}
+    if any(_settings(trial.spec) not in wanted for trial in old.trials):
+        raise FeedrateError(
+            f"{output} was begun with other settings (epochs, workers, model ...): choose another -o or pass --overwrite"
+        )
+
+
+def _settings(spec: TrialSpec) -> TrialSpec:
+    return replace(spec, loader="", mode="load", repeat=0, seed=0, batch_size=1)
+
+
+def describe(dataset: Dataset) -> DatasetRecord:
+    info = dataset.info
+    columns = (*info.schema.single_hot, *info.schema.multi_hot)
+    return DatasetRecord(
+        name=info.name,
+        fingerprint=info.fingerprint,
+        train_rows=info.splits["train"].rows,
+        valid_rows=info.splits["valid"].rows,
+        cardinalities={column.name: column.cardinality for column in columns},
+        best_auc=info.best_auc,
+    )
+
+
+def found_device(asked: str) -> str:
+    """cpu, or a CUDA device that is there. Raises FeedrateError."""
+    return _device(asked, observe())
+
+
+def _device(asked: str, environment: Environment) -> str:
+    if asked == "auto":
+        return "cuda" if environment.gpu else "cpu"
+    if not is_device(asked):
+        raise FeedrateError(f"--device is {asked!r}, but must be auto, cpu, cuda or cuda:N")
+    if asked != "cpu" and environment.gpu is None:
+        raise FeedrateError(f"--device is {asked!r}, but torch sees no CUDA device here: `feedrate doctor` says more")
+    return asked
+
+
+def _refuse_to_mix(output: Path, old: RunRecord, new: RunRecord) -> None:
+    """What must agree before trials may stand in one record."""
+    pairs = {
+        "dataset": (old.dataset.fingerprint[:12], new.dataset.fingerprint[:12]),
+        "GPU": (old.environment.gpu, new.environment.gpu),
+        "CPU": (old.environment.cpu, new.environment.cpu),
+        "packages": (old.environment.packages, new.environment.packages),
+        "python": (old.environment.python, new.environment.python),
+        "driver": (old.environment.driver, new.environment.driver),
+        "commit": (old.environment.commit, new.environment.commit),
+    }
+    differ = [f"{name} ({a} then, {b} now)" for name, (a, b) in pairs.items() if a != b]
+    if differ:
+        raise FeedrateError(
+            f"{output} was begun under other conditions: {'; '.join(differ)}: choose another -o or pass --overwrite"
+        )

@@ -1,0 +1,270 @@
+"""The command as a user runs it: a process, its exit code, and what it says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.cli.app import main
+from feedrate.bench.datasets.canonical import Dataset
+
+FEEDRATE = [sys.executable, "-c", "from feedrate.bench.cli.app import main; main()"]
+
+
+def _feedrate(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*FEEDRATE, *map(str, words)], capture_output=True, text=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.fixture(scope="module")
+def run(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("run") / "first"
+    options = "--loaders cupy,fake:drop_rows=1 --modes train --epochs 1 --repeats 2 --seeds 0 --batch-size 512 --device cpu".split()
+    done = _feedrate("run", small.folder, *options, "-o", output)
+    assert done.returncode == 1, done.stderr  # a loader was void
+    assert "cupy trains at" in done.stdout
+    assert "void: timed epoch 1: an epoch delivered 3,999 rows, 1 fewer" in done.stderr
+    return output
+
+
+def test_run_writes_a_record_and_a_page(run: Path) -> None:
+    content = json.loads((run / "run.json").read_text())
+    assert sorted(trial["status"] for trial in content["trials"]) == ["ok"] * 2 + ["void"] * 2
+    assert content["environment"]["command"].startswith("feedrate run ")
+    assert "<h1>" in (run / "report.html").read_text()
+
+
+def test_report_draws_several_runs_and_writes_tables(run: Path, tmp_path: Path) -> None:
+    done = _feedrate("report", run, run / "run.json", "-o", tmp_path / "both.html", "--format", "markdown")
+    assert done.returncode == 0, done.stderr
+    assert "| cupy, first 1 |" in done.stdout
+    assert "cupy, first 2" in (tmp_path / "both.html").read_text()
+    table = _feedrate("report", run, "-o", tmp_path / "one.html", "--format", "csv").stdout
+    rows = {row["loader"]: row for row in csv.DictReader(table.splitlines())}
+    assert float(rows["cupy"]["train_rows_per_s"]) > 0
+    assert (rows["cupy"]["auc_n"], rows["fake:drop_rows=1"]["auc"]) == ("2", "")
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_readable_run_that_resume_finishes(small: Dataset, tmp_path: Path) -> None:
+    words = f"run {small.folder} --loaders fake:delay_s=0.05,fake:delay_s=0.06 --modes load --epochs 3 --repeats 1 --seeds 0 --batch-size 100 --device cpu -o {tmp_path / 'r'}".split()
+    process = subprocess.Popen(
+        [*FEEDRATE, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # what a shell runs in the background ignores Ctrl-C, and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 60
+    record = tmp_path / "r" / "run.json"
+    while time.monotonic() < deadline and not (record.exists() and json.loads(record.read_text())["trials"]):
+        time.sleep(0.05)
+    time.sleep(1.0)  # well within the other trial, whichever that is
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "keeps 1 trial(s); --resume goes on" in said
+    assert len(json.loads(record.read_text())["trials"]) == 1
+    done = _feedrate(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "1 trial(s) are there already" in done.stderr
+    assert [trial["status"] for trial in json.loads(record.read_text())["trials"]] == ["ok", "ok"]
+
+
+def test_check_passes_a_right_loader_and_fails_a_wrong_one(tmp_path: Path) -> None:
+    good = _feedrate("check", "cupy", "--rows", 2100)
+    assert (good.returncode, good.stdout.splitlines()[-1]) == (0, "every rule holds, or is declared as a deviation")
+    bad = _feedrate("check", "fake:drop_rows=1", "--rows", 2100)
+    assert bad.returncode == 1
+    assert "failed   every_row_once" in bad.stdout
+
+
+def test_check_finds_a_loader_in_the_current_folder(tmp_path: Path) -> None:
+    code = "from feedrate.loaders.native_batched import NativeBatchedLoader as Mine\n"
+    (tmp_path / "mine.py").write_text(code)
+    done = _feedrate("check", "mine:Mine", "--rows", 2100, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_list_and_doctor_name_every_loader() -> None:
+    for command in ("list", "doctor"):
+        done = _feedrate(command)
+        assert done.returncode == 0, done.stderr
+        for name in ("native", "native-batched", "nvtabular", "cupy", "replay", "fake"):
+            assert name in done.stdout
+
+
+def test_prepare_says_what_it_made_and_does_it_once(tmp_path: Path) -> None:
+    words = ("prepare", "synthetic-movielens", "--rows", 2000, "-o", tmp_path / "d", "--if-missing")
+    first = _feedrate(*words)
+    assert first.returncode == 0, first.stderr
+    assert "1,600 rows" in first.stdout
+    assert "best reachable AUC" in first.stdout
+    made = (tmp_path / "d" / "dataset.json").stat().st_mtime_ns
+    assert _feedrate(*words).returncode == 0
+    assert (tmp_path / "d" / "dataset.json").stat().st_mtime_ns == made
+    other = _feedrate("prepare", "synthetic-movielens", "--rows", 3000, "-o", tmp_path / "d", "--if-missing")
+    assert other.returncode == 2
+    assert "holds another dataset" in other.stderr
+    finer = _feedrate(*words, "--row-group-rows", 500)
+    assert finer.returncode == 2
+    assert "row groups of 1,600 rows, and --row-group-rows is 500" in finer.stderr
+
+
+def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path) -> None:
+    words = ("prepare", "parquet", small.folder / "train", "--label", "rating", "-o", tmp_path / "d")
+    asked = _feedrate(*words)
+    assert asked.returncode == 2
+    assert "pass --yes to take them as shown" in asked.stderr
+    assert "multi-hot" in asked.stderr
+    assert not (tmp_path / "d").exists()
+    assert _feedrate(*words, "--yes").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("run nowhere -o x", "nowhere is not a prepared dataset"),
+        ("run {data} -o x --loaders nativ", "there is no loader 'nativ'"),
+        ("run {data} -o x --modes drive", "mode is 'drive'"),
+        ("run {data} -o x --batch-size many", "--batch-size is 'many', but takes whole numbers"),
+        ("run {data} -o x --memory-budget lots", "--memory-budget is 'lots', but takes a size as 2GB"),
+        ("run {data} -o x --device cuda", "torch sees no CUDA device here"),
+        ("run {data} -o x --loss l1", "loss is 'l1'"),
+        (
+            "run {data} -o x --loaders nvtabular:part_size=1GB",
+            "has no option 'part_size=1GB': its options are part_size_bytes",
+        ),
+        ("run {data} -o x --workers -1", "workers is -1, but must be at least 0"),
+        ("run {data} -o x --timeout 0", "--timeout is 0, but must be over 0"),
+        ("run {data} -o x --timeout nan", "--timeout is nan, but must be over 0 and finite"),
+        ("run {data} -o x --learning-rate nan", "learning_rate is nan, but must be over 0 and finite"),
+        ("run {data} -o {data}/train/part-0000.parquet", "part-0000.parquet, which is a file: name a folder"),
+        ("run {data} -o x --memory-budget infGB", "--memory-budget is 'infGB', but takes a size"),
+        ("run {data} -o x --memory-budget=-infGB", "--memory-budget is '-infGB', but takes a size"),
+        ("run {data} -o x --loaders slow:delay_s=nan", "delay_s of the slow loader is nan"),
+        (
+            "report {data} --figures {data}/dataset.json",
+            "--figures is {data}/dataset.json, which is a file: name a folder",
+        ),
+        ("site {data} -o {data}/dataset.json", "-o is {data}/dataset.json, which is a file: name a folder"),
+        ("selftest --pairs -1", "--pairs is -1, but must be at least 0"),
+        ("selftest --rounds 0", "--rounds is 0, but must be at least 1"),
+        ("profile cupy,cupy {data} -o x", "loaders names one twice: cupy, cupy"),
+        ("profile cupy {data} -o x --timeout inf", "--timeout is inf, but must be over 0 and finite"),
+        ("check cupy --rows 500", "--rows is 500 rows, but the rules need at least four batches of 512"),
+        ("report nowhere", "does not exist"),
+        ("report nowhere --format xml", "--format is 'xml', but must be one of table, markdown, csv"),
+        ("report {data}", "does not exist"),
+        ("check replay", "there is nothing to check"),
+        ("prepare movielens-99m -o x", "there is no source 'movielens-99m': choose from movielens-100k"),
+        ("prepare movielens-1m --archive nowhere -o x", "nowhere does not exist"),
+        ("prepare synthetic-movielens --rows 3 -o x", "--rows is 3, but"),
+        ("prepare parquet -o x", "needs a PATH and --label"),
+        ("prepare parquet nowhere --label y -o x", "nowhere does not exist"),
+    ],
+)
+def test_a_user_s_error_is_one_sentence_and_exit_code_2(
+    words: str,
+    sentence: str,
+    small: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In this process: twenty that import torch would take a minute."""
+    if "--device cuda" in words:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("there is a CUDA device here")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["feedrate", *words.format(data=small.folder).split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert sentence.format(data=small.folder) in said
+    assert said.startswith("feedrate: ")
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['feedrate', '--help']\n"
+        "from feedrate.bench.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'pyarrow', 'polars', 'scipy', 'msgspec'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    for command in ("prepare", "run", "report", "check", "list", "doctor"):
+        assert command in done.stdout
+
+
+def test_compare_judges_runs_and_refuses_those_that_differ(run: Path) -> None:
+    done = _feedrate("compare", f"{run}@cupy", run, "--fail-if", "rows_per_s<-5%")
+    assert done.returncode == 2
+    assert "have no loader and measurement in common" in done.stderr
+    same = _feedrate("compare", run, run, "--fail-if", "rows_per_s<-5%", "--all")
+    assert same.returncode == 0, same.stderr
+    assert "same" in same.stdout
+    content = json.loads((run / "run.json").read_text())
+    other = run.parent / "other" / "run.json"
+    other.parent.mkdir()
+    refused = dict(content, environment={**content["environment"], "gpu": "Another"})
+    other.write_text(json.dumps(refused))
+    done = _feedrate("compare", run, other)
+    assert done.returncode == 0
+    assert "differs: GPU (none and Another)" in done.stdout
+    gated = _feedrate("compare", run, other, "--fail-if", "rows_per_s<-5%")
+    assert gated.returncode == 2
+    assert "must not be compared, for they differ in GPU (none and Another)" in gated.stderr
+
+
+def test_calibrate_says_what_a_step_costs() -> None:
+    done = _feedrate("calibrate", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "feedrate itself costs" in done.stdout
+
+
+def test_a_loader_in_the_current_folder_is_run_and_one_that_lacks_its_library_is_no_success(
+    small: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from feedrate.loaders.cupy import ADAPTER, CupyOptions\n"
+        "def Mine(split, config): return ADAPTER.open(split, config, CupyOptions())\n"
+    )
+    (tmp_path / "lacking.py").write_text("import no_such_library\n")
+    words = f"--modes load --epochs 1 --repeats 1 --seeds 0 --batch-size 512 --device cpu -o {tmp_path / 'r'} --overwrite".split()
+    done = _feedrate("run", small.folder, "--loaders", "mine:Mine", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mine:Mine" in done.stdout
+    done = _feedrate("run", small.folder, "--loaders", "lacking:Mine", *words, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "no_such_library" in done.stdout
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99"])
+def test_a_device_that_is_not_there_breaks_no_rule(device: str) -> None:
+    done = _feedrate("check", "native-batched", "--device", device)
+    assert done.returncode == 2
+    assert f"--device is '{device}', but" in done.stderr
+
+
+def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
+    done = _feedrate("prepare", "synthetic-movielens", "--rows", "2000", "--seed", "-1", "-o", str(tmp_path / "d"))
+    assert done.returncode == 2
+    assert "--seed is -1, but must be at least 0" in done.stderr

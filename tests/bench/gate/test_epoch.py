@@ -1,0 +1,129 @@
+"""The gate on batches made wrong by hand; whole trials with planted faults are in tests/selftest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+
+from feedrate.bench.datasets.canonical import Dataset, SplitInfo
+from feedrate.bench.gate.epoch import Delivered, GateFailed, WrongRows, check_epoch, wrong_count
+from feedrate.bench.gate.row_diagnosis import explain
+from feedrate.bench.trial.trial import reported
+from feedrate.loaders.base import Batch
+from feedrate.loaders.columns import Columns, read_columns
+
+SIZE = 600
+
+
+@pytest.fixture(scope="module")
+def columns(small: Dataset) -> Columns:
+    return read_columns(small.split("train"))
+
+
+@pytest.fixture
+def wanted(small: Dataset) -> SplitInfo:
+    return small.info.splits["train"]
+
+
+def _batches(columns: Columns) -> list[Batch]:
+    return [columns.slice(start, min(start + SIZE, columns.rows)) for start in range(0, columns.rows, SIZE)]
+
+
+def _check(batches: list[Batch] | Iterator[Batch], wanted: SplitInfo) -> Delivered:
+    return check_epoch(batches, wanted, probe=None, batch_size=SIZE, device="cpu")
+
+
+def test_a_right_epoch_passes_in_any_order(columns: Columns, wanted: SplitInfo) -> None:
+    batches = _batches(columns)
+    one, other = _check(batches, wanted), _check(batches[::-1], wanted)
+    assert len(one.start) == SIZE
+    assert one.start != other.start
+
+
+def test_a_batch_that_is_written_to_later_is_told_from_one_that_was_never_right(
+    columns: Columns, wanted: SplitInfo
+) -> None:
+    def overwritten() -> Iterator[Batch]:
+        kept = [replace(batch, label=batch.label.clone()) for batch in _batches(columns)]
+        for number, batch in enumerate(kept):
+            if number == 2:
+                kept[0].label.neg_()
+            yield batch
+
+    with pytest.raises(GateFailed, match="used its buffer again"):
+        _check(overwritten(), wanted)
+
+    def late() -> Iterator[Batch]:
+        for batch in _batches(columns):
+            label = torch.zeros_like(batch.label)
+            yield replace(batch, label=label)
+            label.copy_(batch.label)
+
+    with pytest.raises(GateFailed, match="was not ready when it was handed over"):
+        _check(late(), wanted)
+
+
+def test_columns_of_other_lengths_are_refused(columns: Columns, wanted: SplitInfo) -> None:
+    batch = _batches(columns)[0]
+    name = next(iter(batch.ids))
+    with pytest.raises(GateFailed, match=f"a batch of 600 labels has 599 rows of {name}"):
+        _check([replace(batch, ids={**batch.ids, name: batch.ids[name][1:]})], wanted)
+    bag, (values, offsets) = next(iter(batch.bags.items()))
+    with pytest.raises(GateFailed, match=f"has 600 offsets of {bag}, not 601"):
+        _check([replace(batch, bags={bag: (values, offsets[:-1])})], wanted)
+    with pytest.raises(GateFailed, match=f"the offsets of {bag} run from 1 to"):
+        _check([replace(batch, bags={bag: (values, offsets + 1)})], wanted)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (1000, ""),
+        (999, "an epoch delivered 999 rows, 1 fewer than the 1,000 there are"),
+        (1001, "an epoch delivered 1,001 rows, 1 more than the 1,000 there are"),
+        (900, "an epoch delivered 900 rows, 100 fewer than the 1,000 there are: the last batch is missing"),
+    ],
+)
+def test_a_wrong_length_is_said_in_a_sentence(rows: int, sentence: str) -> None:
+    assert wrong_count(rows, 1000, 300) == sentence
+
+
+def test_swapped_rows_are_wrong_rows_and_explained(columns: Columns, wanted: SplitInfo) -> None:
+    batches = _batches(columns)
+    wrong = [replace(batches[0], label=1 - batches[0].label), *batches[1:]]
+    with pytest.raises(WrongRows, match="checksum"):
+        _check(wrong, wanted)
+    assert "rows are not in the dataset: the values of the label" in explain(wrong, columns)
+    assert explain(batches, columns) == ""
+    assert explain([], columns) == "no batch came"
+
+
+def test_a_column_whose_values_are_all_there_in_other_rows_is_named(columns: Columns) -> None:
+    batches = _batches(columns)
+    name = next(iter(batches[0].ids))
+    wrong = [replace(batch, ids={**batch.ids, name: batch.ids[name].roll(1)}) for batch in batches]
+    assert f"the values of {name} are the dataset's, but in other rows than theirs" in explain(wrong, columns)
+
+
+def test_two_wrong_columns_are_not_blamed_on_one(columns: Columns) -> None:
+    batches = _batches(columns)
+    wrong = [
+        replace(batch, ids={name: ids.roll(1 + number) for number, (name, ids) in enumerate(batch.ids.items())})
+        for batch in batches
+    ]
+    assert explain(wrong, columns).endswith("in more than one column")
+
+
+def test_a_label_of_another_type_is_refused(columns: Columns, wanted: SplitInfo) -> None:
+    batch = _batches(columns)[0]
+    with pytest.raises(GateFailed, match=r"the label is torch\.int64, not torch\.float32"):
+        _check([replace(batch, label=batch.label.long())], wanted)
+
+
+def test_empty_batches_without_an_end_are_void(columns: Columns) -> None:
+    empty = columns.slice(0, 0)
+    with pytest.raises(GateFailed, match="a batch without rows came after 0 rows"):
+        list(reported("epoch 1", iter([empty] * 9), 4000, SIZE, lambda _phase, _done, _total: None))

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from feedrate.bench.host.process_usage import Usage, since
+
+BURN = (
+    "import time; t = time.process_time()\nwhile time.process_time() - t < 0.3: pass\nprint(flush=True); time.sleep(60)"
+)
+
+
+def test_a_child_s_work_counts_and_the_busiest_child_is_known() -> None:
+    before = Usage.now(memory=True)
+    children = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for code in (BURN, "input()")]
+    try:
+        assert children[0].stdout is not None
+        children[0].stdout.readline()
+        after = Usage.now(memory=True)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    assert after.cpu_s - before.cpu_s >= 0.3
+    assert 0.3 <= after.busiest_child_s(before) <= after.cpu_s - before.cpu_s
+    assert after.rss_bytes > before.rss_bytes > 0
+    assert after.pss_bytes is not None
+    assert after.pss_bytes <= after.rss_bytes
+
+
+def test_sleep_is_no_work() -> None:
+    before = Usage.now(memory=False)
+    time.sleep(0.2)
+    after = Usage.now(memory=False)
+    assert after.cpu_s - before.cpu_s < 0.1
+    assert after.busiest_child_s(before) == 0
+
+
+def test_what_one_of_two_looks_did_not_see_is_unknown() -> None:
+    assert (since(5, 3), since(None, 3), since(5, None)) == (2, None, None)
+
+
+def test_children_that_ended_meanwhile_count() -> None:
+    before = Usage.now(memory=False)
+    subprocess.run([sys.executable, "-c", BURN.replace("time.sleep(60)", "")], check=True, stdout=subprocess.DEVNULL)
+    assert Usage.now(memory=False).busiest_child_s(before) >= 0.3

@@ -1,0 +1,126 @@
+"""Environments of loaders: made, found, and missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.host import venvs
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.suite import run_suite
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.nvtabular import ENVIRONMENT
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def nothing_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No environment is there."""
+    if find_spec("nvtabular") is not None:
+        pytest.skip("nvtabular is beside the others here")
+    monkeypatch.setattr(venvs, "folder", lambda _environment: tmp_path / "nvtabular")
+    return tmp_path / "nvtabular"
+
+
+def test_a_loader_without_an_environment_runs_in_this_one() -> None:
+    assert venvs.interpreter("cupy") == sys.executable
+
+
+def test_a_missing_environment_is_named_with_the_command_that_makes_it(nothing_made: Path) -> None:
+    with pytest.raises(LoaderUnavailable, match="`feedrate install nvtabular` brings it"):
+        venvs.interpreter("nvtabular:defaults")
+
+
+def test_one_that_was_not_finished_counts_as_missing(nothing_made: Path) -> None:
+    (nothing_made / "bin").mkdir(parents=True)
+    (nothing_made / "bin" / "python").symlink_to(sys.executable)
+    with pytest.raises(LoaderUnavailable):
+        venvs.interpreter("nvtabular")
+    (nothing_made / venvs.MARK).write_text('{"name": "nvtabular", "kind": "layered"}')
+    assert venvs.interpreter("nvtabular") == str(nothing_made / "bin" / "python")
+
+
+def test_its_trials_are_unavailable_and_the_others_go_on(nothing_made: Path, small: Dataset) -> None:
+    specs = [
+        TrialSpec(loader=loader, mode="load", repeat=0, seed=0, batch_size=512, epochs=1, device="cpu")
+        for loader in ("nvtabular", "fake")
+    ]
+    missing, fine = run_suite(specs, small.folder)
+    assert missing.status == "unavailable"
+    assert "`feedrate install nvtabular`" in missing.detail
+    assert fine.status == "ok"
+
+
+def test_one_over_this_environment_brings_what_is_lacking_and_what_must_be_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(venvs, "_has", lambda package: package != "partd")
+    names = {line.partition("==")[0] for line in venvs._layered(ENVIRONMENT)}
+    assert names == {*ENVIRONMENT.replaced, "partd"}
+
+
+def test_every_requirement_is_pinned() -> None:
+    lines = venvs._read(ENVIRONMENT.requirements)
+    assert all(line.count("==") == 1 for line in lines)
+    assert {line.partition("==")[0] for line in lines} >= set(ENVIRONMENT.replaced)
+
+
+def test_a_loader_that_needs_none_cannot_be_installed() -> None:
+    with pytest.raises(FeedrateError, match="cupy needs no environment of its own"):
+        venvs.install("cupy", isolated=False)
+
+
+def test_a_failed_installation_leaves_the_old_one(nothing_made: Path, tmp_path: Path) -> None:
+    (nothing_made / "bin").mkdir(parents=True)
+    (nothing_made / "bin" / "python").symlink_to(sys.executable)
+    (nothing_made / venvs.MARK).write_text('{"name": "nvtabular", "kind": "layered"}')
+    with pytest.raises(FeedrateError, match="nvtabular cannot be installed"):
+        venvs.install("nvtabular", isolated=False, find_links=tmp_path)  # no wheels in there
+    assert venvs.interpreter("nvtabular") == str(nothing_made / "bin" / "python")
+    assert [path.name for path in tmp_path.iterdir()] == ["nvtabular"]
+
+
+def test_a_python_without_pip_is_told_how_to_get_it(nothing_made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(venvs.util, "find_spec", lambda _name: None)
+    with pytest.raises(FeedrateError, match=r"has no pip: .*-m ensurepip"):
+        venvs.install("nvtabular", isolated=False)
+
+
+@pytest.mark.slow
+def test_a_fresh_virtual_environment_gets_nvtabular_by_one_command(tmp_path: Path, small: Dataset) -> None:
+    """From the wheel, as a user installs it: what is not in the package would be missing here."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("bench", "loaders", "reports", "pyproject.toml", "README.md", "LICENSE"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    _run(sys.executable, "-m", "venv", tmp_path / "venv")
+    python, feedrate = (tmp_path / "venv" / "bin" / name for name in ("python", "feedrate"))
+    _run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "requirements.lock", source)
+    assert "`feedrate install nvtabular`" in _run(feedrate, "doctor")
+    assert "nvtabular 23.8.0 on pandas" in _run(feedrate, "install", "nvtabular")
+    assert "every rule holds, or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
+    doctor = _run(feedrate, "doctor")
+    assert "environment nvtabular (layered)" in doctor
+    assert "dask 2024.12.1" in doctor
+    with pytest.raises(subprocess.CalledProcessError):
+        _run(python, "-c", "import nvtabular")
+    words = ("--loaders", "nvtabular", "--modes", "load", "--epochs", "1", "--repeats", "1", "--batch-size", "512")
+    assert "nvtabular" in _run(feedrate, "run", small.folder, *words, "-o", tmp_path / "run")
+    if sys.version_info < (3, 12):  # pandas 1 has no wheels after 3.11
+        assert "nvtabular 23.8.0 on pandas 1.5" in _run(feedrate, "install", "nvtabular", "--isolated")
+        assert "every rule holds, or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
+
+
+def _run(*command: str | Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, env=environment)
+    return done.stdout

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from feedrate.bench.results.stats import estimate, judge_difference, judge_ratio, percentile, ratio
+
+samples_strategy = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30)
+
+
+@given(samples_strategy)
+def test_the_interval_is_scipy_s(samples: list[float]) -> None:
+    found = estimate(samples)
+    half = scipy_stats.t.ppf(0.975, len(samples) - 1) * np.std(samples, ddof=1) / len(samples) ** 0.5
+    assert found.low is not None
+    assert found.mean - found.low == pytest.approx(half, rel=1e-6, abs=1e-6)
+
+
+def test_one_sample_has_no_interval() -> None:
+    assert (estimate([3.0]).mean, estimate([3.0]).low) == (3.0, None)
+
+
+def test_no_samples_have_no_estimate() -> None:
+    with pytest.raises(ValueError):
+        estimate([])
+
+
+@given(samples_strategy, st.floats(0, 1))
+def test_percentiles_are_numpy_s(samples: list[float], fraction: float) -> None:
+    assert percentile(samples, fraction) == pytest.approx(np.percentile(samples, fraction * 100), rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_the_interval_of_a_ratio_holds_the_truth_in_95_of_100_cases(n: int, paired: bool) -> None:
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(400):
+        head, base = np.exp(rng.normal(0.1, 0.03, n)), np.exp(rng.normal(0, 0.03, n))
+        found = ratio(head, base, paired=paired)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= np.exp(0.1) <= found.high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_pairing_takes_out_what_both_share() -> None:
+    drift = [1.0, 2.0, 4.0, 8.0]
+    paired = ratio([1.1 * x for x in drift], drift, paired=True)
+    assert (paired.mean, paired.low, paired.high) == (pytest.approx(1.1), pytest.approx(1.1), pytest.approx(1.1))
+    apart = ratio([1.1 * x for x in drift], drift, paired=False)
+    assert apart.low is not None
+    assert apart.low < 1
+
+
+def test_a_ratio_of_single_samples_has_no_interval_and_no_verdict() -> None:
+    found = judge_ratio([2.0], [1.0], paired=True)
+    assert (found.change.mean, found.change.low, found.direction, found.smallest_seen) == (
+        2.0,
+        None,
+        "inconclusive",
+        None,
+    )
+    with pytest.raises(ValueError):
+        ratio([], [], paired=False)
+
+
+@pytest.mark.parametrize(
+    ("head", "verdict"),
+    [
+        ([1.10, 1.11, 1.10, 1.11, 1.10], "more"),
+        ([0.90, 0.91, 0.90, 0.91, 0.90], "less"),
+        ([1.00, 1.01, 1.00, 0.99, 1.00], "same"),
+        ([1.02, 1.02, 1.02, 1.02, 1.02], "same"),  # surely more, and too little to matter
+        ([0.70, 1.40, 1.20, 0.90, 1.10], "inconclusive"),
+    ],
+)
+def test_a_verdict_needs_significance_and_a_size(head: list[float], verdict: str) -> None:
+    assert judge_ratio(head, [1.0] * 5, paired=True).direction == verdict
+
+
+def test_differences_are_judged_in_their_own_unit() -> None:
+    found = judge_difference([0.79, 0.791, 0.792], [0.8, 0.801, 0.802], paired=True, effect=0.001)
+    assert (found.direction, found.change.mean) == ("less", pytest.approx(-0.01))

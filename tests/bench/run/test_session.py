@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.results import store
+from feedrate.bench.results.record import Environment, HarnessRecord, RunRecord
+from feedrate.bench.run import session
+from feedrate.bench.run.plan import Plan
+from feedrate.bench.run.session import Session
+from feedrate.bench.run.stopping import rule_for
+from feedrate.loaders.errors import FeedrateError
+
+HARNESS = HarnessRecord(step_s=1e-6, steps=10, null_rows_per_s=1e9)
+
+
+def _run(started: Session) -> Iterator[RunRecord]:
+    """Without the last record, which only adds why no further round was run."""
+    records = started.run(
+        rule_for(started.plan, width=1, budget_s=60), timeout_s=60, progress=lambda _spec: lambda *_step: None
+    )
+    for record in records:
+        if not record.stopped:
+            yield record
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """The environment is observed once, not in a process for each test."""
+    from feedrate.bench.host.environment import collect
+
+    found = replace(collect(), gpu=None)
+    monkeypatch.setattr(session, "observe", lambda: found)
+    monkeypatch.setattr(session, "measure", lambda _device: HARNESS)
+    return found
+
+
+def _start(data: Path, output: Path, *, resume: bool = False, overwrite: bool = False, device: str = "auto") -> Session:
+    def plan(found: str) -> Plan:
+        return Plan(
+            loaders=("cupy", "fake"), modes=("load",), repeats=2, seeds=(0,), batch_sizes=(512,), epochs=1, device=found
+        )
+
+    return session.start(data, output, device, plan, command="feedrate run", resume=resume, overwrite=overwrite)
+
+
+def test_each_result_is_on_disk_before_the_next_trial_starts(small: Dataset, tmp_path: Path) -> None:
+    lengths = []
+    for record in _run(_start(small.folder, tmp_path)):
+        assert store.read(tmp_path) == record
+        lengths.append(len(record.trials))
+    assert lengths == [1, 2, 3, 4]
+
+
+def test_a_run_that_was_stopped_is_readable_and_gone_on_with(small: Dataset, tmp_path: Path) -> None:
+    trials = _run(_start(small.folder, tmp_path))
+    first = next(trials)
+    trials.close()  # type: ignore[attr-defined]
+    assert store.read(tmp_path) == first
+    again = _start(small.folder, tmp_path, resume=True)
+    assert (len(again.record.trials), again.planned) == (1, 4)
+    *_, last = _run(again)
+    assert sorted((t.spec.repeat, t.spec.loader, t.status) for t in last.trials) == [
+        (repeat, loader, "ok") for repeat in (0, 1) for loader in ("cupy", "fake")
+    ]
+    assert last.trials[0] == first.trials[0]
+
+
+def test_a_run_that_is_there_is_not_overwritten_unasked(small: Dataset, tmp_path: Path) -> None:
+    next(_run(_start(small.folder, tmp_path)))
+    with pytest.raises(FeedrateError, match="exists: pass --resume to go on with it or --overwrite"):
+        _start(small.folder, tmp_path)
+    with pytest.raises(FeedrateError, match="pass one of them"):
+        _start(small.folder, tmp_path, resume=True, overwrite=True)
+    assert _start(small.folder, tmp_path, overwrite=True).record.trials == ()
+
+
+def test_resume_refuses_to_mix_datasets_and_machines(
+    small: Dataset, here: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next(_run(_start(small.folder, tmp_path / "run")))
+    other = prepare_synthetic(tmp_path / "other", rows=2000, seed=9)
+    with pytest.raises(FeedrateError, match="begun under other conditions: dataset"):
+        _start(other.folder, tmp_path / "run", resume=True)
+    monkeypatch.setattr(session, "observe", lambda: replace(here, gpu="Another GPU"))
+    with pytest.raises(FeedrateError, match="GPU \\(None then, Another GPU now\\)"):
+        _start(small.folder, tmp_path / "run", resume=True, device="cpu")
+
+
+def test_resume_may_add_repeats_but_not_change_the_epochs(small: Dataset, tmp_path: Path) -> None:
+    next(_run(_start(small.folder, tmp_path)))
+
+    def plan(found: str, epochs: int) -> Plan:
+        return Plan(
+            loaders=("cupy",), modes=("load",), repeats=9, seeds=(0,), batch_sizes=(512,), epochs=epochs, device=found
+        )
+
+    more = session.start(small.folder, tmp_path, "auto", lambda d: plan(d, 1), command="", resume=True, overwrite=False)
+    assert (len(more.record.trials), more.planned) == (1, 9)
+    with pytest.raises(FeedrateError, match="was begun with other settings"):
+        session.start(small.folder, tmp_path, "auto", lambda d: plan(d, 2), command="", resume=True, overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [
+        ("cuda", "torch sees no CUDA device here"),
+        ("tpu", "must be auto"),
+        ("cuda:x", "must be auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(device: str, sentence: str, small: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(FeedrateError, match=sentence):
+        _start(small.folder, tmp_path, device=device)
+
+
+@pytest.mark.slow
+def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(small: Dataset, tmp_path: Path) -> None:
+    def plan(found: str) -> Plan:
+        return Plan(loaders=("cupy", "fake"), modes=("load",), batch_sizes=(512,), epochs=1, device=found)
+
+    started = session.start(small.folder, tmp_path, "auto", plan, command="", resume=False, overwrite=False)
+    assert started.planned is None
+    rule = rule_for(started.plan, width=100, budget_s=60)
+    *_, last = started.run(rule, timeout_s=60, progress=lambda _spec: lambda *_step: None)
+    assert last.stopped == "every ratio to cupy is known to 10000.0% or better"
+    assert (len(last.trials), last.baseline, last.harness) == (6, "cupy", HARNESS)
+    assert {trial.spec.seed for trial in last.trials} == {0, 1, 2}
+    assert store.read(tmp_path) == last
+
+
+@pytest.mark.slow
+def test_a_loader_that_does_not_work_is_not_tried_in_every_round(small: Dataset, tmp_path: Path) -> None:
+    def plan(found: str) -> Plan:
+        loaders = ("cupy", "fake:fail_at_batch=1", "fake")
+        return Plan(loaders=loaders, modes=("load",), batch_sizes=(512,), epochs=1, device=found)
+
+    started = session.start(small.folder, tmp_path, "auto", plan, command="", resume=False, overwrite=False)
+    rule = rule_for(started.plan, width=100, budget_s=60)
+    *_, last = started.run(rule, timeout_s=60, progress=lambda _spec: lambda *_step: None)
+    tried = [trial.spec.loader for trial in last.trials]
+    assert (tried.count("cupy"), tried.count("fake:fail_at_batch=1")) == (3, 1)
