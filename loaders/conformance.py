@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Batch, Categorical, Loader, LoaderConfig, Schema, Split
-from feedrate.loaders.columns import read_columns
+from feedrate.loaders.parquet.columns import read_columns
 from feedrate.loaders.registry import LoaderChoice
 
 ROW = "row"

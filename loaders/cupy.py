@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from feedrate.loaders import kernels
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split, is_device
-from feedrate.loaders.budget import (
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_bool, require_whole, whole_number
+from feedrate.loaders.packed import kernels
+from feedrate.loaders.packed.budget import (
     SLACK_BYTES,
     Contents,
     WindowMemory,
@@ -33,8 +34,12 @@ from feedrate.loaders.budget import (
     largest_window,
     pool_bytes,
 )
-from feedrate.loaders.columns import read_columns
-from feedrate.loaders.decode import (
+from feedrate.loaders.packed.packing import choose_layout, layout_of
+from feedrate.loaders.packed.resident import DeviceRows
+from feedrate.loaders.packed.streaming import StreamedRows
+from feedrate.loaders.packed.windows import DeviceMixer, HostMixer
+from feedrate.loaders.parquet.columns import read_columns
+from feedrate.loaders.parquet.decode import (
     ArrowDecoder,
     CudfDecoder,
     Decoder,
@@ -43,15 +48,10 @@ from feedrate.loaders.decode import (
     has_pylibcudf,
     read_groups,
 )
-from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_bool, require_whole, whole_number
-from feedrate.loaders.files import read_split
-from feedrate.loaders.packing import choose_layout, layout_of
-from feedrate.loaders.resident import DeviceRows
-from feedrate.loaders.streaming import StreamedRows
-from feedrate.loaders.windows import DeviceMixer, HostMixer
+from feedrate.loaders.parquet.files import read_split
 
 if TYPE_CHECKING:
-    from feedrate.loaders.host_rows import HostRows
+    from feedrate.loaders.packed.host_rows import HostRows
 
 RESIDENT_COPIES = 4
 """Columns' worth of memory that a resident shard takes: as read, packed, and two epochs of it."""
@@ -242,7 +242,7 @@ class CupyLoader:
                 return self._stream(groups, split.schema, budget_bytes, window_rows, decode)
         columns = read_columns(split)
         if self.device == "cpu":
-            from feedrate.loaders.host_rows import HostRows  # brings Numba, which only it needs
+            from feedrate.loaders.packed.host_rows import HostRows  # brings Numba, which only it needs
 
             return HostRows(columns, config)
         there = columns.to(self.device)

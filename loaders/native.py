@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.columns import Columns, batch_to, epoch_order, read_columns
+from feedrate.loaders.parquet.columns import Columns, batch_to, epoch_order, read_columns
 
 Row = tuple[list[int], list[np.ndarray], list[float], float]
 

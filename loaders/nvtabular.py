@@ -25,10 +25,10 @@ import torch
 
 from feedrate.loaders import nvtabular_compat
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvironment, Split
-from feedrate.loaders.columns import batch_to
-from feedrate.loaders.decode import read_groups
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
-from feedrate.loaders.memory_pool import use_memory_pool
+from feedrate.loaders.memory.pool import use_memory_pool
+from feedrate.loaders.parquet.columns import batch_to
+from feedrate.loaders.parquet.decode import read_groups
 
 HELD = 6
 """Chunks' worth of memory at the peak: tensors in use and in the queue, and the next as read, joined, cut and shuffled."""

@@ -22,9 +22,9 @@ BUILT_IN = {
     "nvtabular": "feedrate.loaders.nvtabular:ADAPTER",
     "cupy": "feedrate.loaders.cupy:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
-    "fake": "feedrate.loaders.fake:ADAPTER",
-    "slow": "feedrate.loaders.slow:ADAPTER",
-    "planted": "feedrate.loaders.planted:ADAPTER",
+    "fake": "feedrate.loaders.testing.fake:ADAPTER",
+    "slow": "feedrate.loaders.testing.slow:ADAPTER",
+    "planted": "feedrate.loaders.testing.planted:ADAPTER",
 }
 ENTRY_POINT_GROUP = "feedrate.loaders"
 

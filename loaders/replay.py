@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
-from feedrate.loaders.columns import batch_to, epoch_order, read_columns
+from feedrate.loaders.parquet.columns import batch_to, epoch_order, read_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from feedrate.bench.results.spec import ModelSpec
-from feedrate.loaders.resident import Kernels
+from feedrate.loaders.packed.resident import Kernels
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """torch.optim.Adam's defaults, which the other parameters have, too."""

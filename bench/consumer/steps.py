@@ -24,7 +24,7 @@ from feedrate.bench.results.spec import ModelSpec
 from feedrate.bench.timing.ranges import span
 from feedrate.loaders.base import Batch
 from feedrate.loaders.cupy import CupyKernels
-from feedrate.loaders.resident import Kernels
+from feedrate.loaders.packed.resident import Kernels
 
 
 class Step(Protocol):

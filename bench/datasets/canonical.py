@@ -76,7 +76,7 @@ class Dataset:
 
 def read_dataset(folder: Path) -> Dataset:
     """Raises FeedrateError where the folder is not a canonical one, or a file of it is missing or not whole."""
-    from feedrate.loaders.files import footer
+    from feedrate.loaders.parquet.files import footer
 
     path = folder / "dataset.json"
     try:
@@ -207,7 +207,7 @@ class _SplitWriter:
         import pyarrow.parquet as pq
 
         from feedrate.bench.datasets.checksum import RowSum
-        from feedrate.loaders.columns import columns_of_table
+        from feedrate.loaders.parquet.columns import columns_of_table
 
         if self._writer is None or self._groups_in_file == ROW_GROUPS_A_FILE:
             if self._writer is not None:

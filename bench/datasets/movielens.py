@@ -273,7 +273,7 @@ def _table(
     import pyarrow as pa
     import torch
 
-    from feedrate.loaders.columns import take_bags
+    from feedrate.loaders.parquet.columns import take_bags
 
     movie = ratings.movie[rows]
     bags = take_bags(torch.from_numpy(values), torch.from_numpy(offsets), torch.from_numpy(movie.astype(np.int64)))

@@ -11,8 +11,8 @@ from feedrate.bench.datasets.canonical import Dataset, Progress, read_dataset
 from feedrate.bench.datasets.download import RELEASES, Release, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.bench.host import venvs
-from feedrate.loaders.decode import read_groups
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.decode import read_groups
 
 Etl = Callable[..., Dataset]
 """movielens.prepare_movielens, or another of its arguments."""

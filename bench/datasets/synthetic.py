@@ -185,7 +185,7 @@ def _genre_effect(values: np.ndarray, offsets: np.ndarray, effect: np.ndarray) -
 def _take_bags(values: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import torch
 
-    from feedrate.loaders.columns import take_bags
+    from feedrate.loaders.parquet.columns import take_bags
 
     taken = take_bags(torch.from_numpy(values), torch.from_numpy(offsets), torch.from_numpy(rows))
     return taken[0].numpy(), taken[1].numpy()

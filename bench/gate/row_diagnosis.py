@@ -9,7 +9,7 @@ from torch import Tensor
 
 from feedrate.bench.datasets.checksum import LABEL, column_hashes, mixed
 from feedrate.loaders.base import Batch
-from feedrate.loaders.columns import Columns
+from feedrate.loaders.parquet.columns import Columns
 
 NARROW = (2**7 - 1, 2**8 - 1, 2**15 - 1, 2**16 - 1)
 """Greatest values of int8, uint8, int16 and uint16."""

@@ -40,9 +40,9 @@ from feedrate.bench.timing.clock import DeviceMarks, EpochClock, now, synchronis
 from feedrate.bench.timing.ranges import span
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
-from feedrate.loaders.columns import batch_to, read_columns, read_head
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
-from feedrate.loaders.memory_pool import most_pool_bytes
+from feedrate.loaders.memory.pool import most_pool_bytes
+from feedrate.loaders.parquet.columns import batch_to, read_columns, read_head
 
 Value = TypeVar("Value")
 

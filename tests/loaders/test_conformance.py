@@ -12,8 +12,8 @@ import torch
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.loaders import registry
 from feedrate.loaders.base import Adapter, Batch, LoaderConfig, NoOptions, Split
-from feedrate.loaders.columns import epoch_order, read_columns
 from feedrate.loaders.conformance import RULES, Case, RuleResult, check, check_rule, numbered_split
+from feedrate.loaders.parquet.columns import epoch_order, read_columns
 from feedrate.loaders.registry import LoaderChoice
 
 CPU = LoaderConfig(batch_size=512)

@@ -20,12 +20,12 @@ from any_columns import any_columns, assert_equal, checked
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.loaders import CupyLoader
 from feedrate.loaders.base import LoaderConfig, Split
-from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.host_rows import HostRows, pack
-from feedrate.loaders.kernels import order_words, positions, source
-from feedrate.loaders.packing import INLINE_BYTES, choose_layout
-from feedrate.loaders.resident import DeviceRows
+from feedrate.loaders.packed.host_rows import HostRows, pack
+from feedrate.loaders.packed.kernels import order_words, positions, source
+from feedrate.loaders.packed.packing import INLINE_BYTES, choose_layout
+from feedrate.loaders.packed.resident import DeviceRows
+from feedrate.loaders.parquet.columns import Columns, read_columns
 
 
 @given(any_columns(), st.data())

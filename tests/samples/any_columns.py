@@ -9,7 +9,7 @@ import torch
 from hypothesis import strategies as st
 
 from feedrate.loaders.base import Batch
-from feedrate.loaders.columns import Columns
+from feedrate.loaders.parquet.columns import Columns
 
 ODD_FLOATS = [0.0, -0.0, 1.0, 255.0, 256.0, 65_535.0, 0.5, float("nan"), float("inf"), -3.0]
 

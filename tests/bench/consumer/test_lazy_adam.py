@@ -17,7 +17,7 @@ from feedrate.bench.consumer.steps import LazyStep, make_step
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.results.spec import ModelSpec
 from feedrate.loaders.base import Split
-from feedrate.loaders.columns import epoch_order, read_columns
+from feedrate.loaders.parquet.columns import epoch_order, read_columns
 
 ROWS, WIDTHS = (50, 9), (6, 5)
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")

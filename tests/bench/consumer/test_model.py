@@ -15,8 +15,8 @@ from torch.optim import SGD, Adagrad, Adam, Optimizer
 from feedrate.bench.consumer.model import EmbeddingMLP, build_model, build_optimizer, embedding_width, loss_of
 from feedrate.bench.results.spec import ModelSpec
 from feedrate.loaders.base import Categorical, Schema, Split
-from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import Columns, read_columns
 
 NOTEBOOK = Schema(
     single_hot=(Categorical(name="userId", cardinality=162_542), Categorical(name="movieId", cardinality=56_604)),

@@ -13,8 +13,8 @@ from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.bench.run.suite import run_suite
 from feedrate.loaders.base import Split
-from feedrate.loaders.columns import epoch_order, read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import epoch_order, read_columns
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "adagrad"])

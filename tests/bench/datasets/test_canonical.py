@@ -12,8 +12,8 @@ from feedrate.bench.datasets import canonical
 from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
 from feedrate.bench.datasets.checksum import RowSum
 from feedrate.loaders.base import Categorical, Schema
-from feedrate.loaders.columns import read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import read_columns
 
 SCHEMA = Schema(single_hot=(Categorical(name="a", cardinality=10),), label="y")
 

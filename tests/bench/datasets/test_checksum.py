@@ -8,7 +8,7 @@ import torch
 
 from feedrate.bench.datasets.checksum import RowSum
 from feedrate.loaders.base import Batch, Split
-from feedrate.loaders.columns import Columns, read_columns
+from feedrate.loaders.parquet.columns import Columns, read_columns
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_any_change_of_a_row_changes_the_sum(change: Callable[[Batch], Batch], c
 
 @pytest.mark.gpu
 def test_the_device_computes_the_same_sum(columns: Columns) -> None:
-    from feedrate.loaders.columns import batch_to
+    from feedrate.loaders.parquet.columns import batch_to
 
     batch = columns.slice(0, columns.rows)
     assert _digest(batch_to(batch, "cuda")) == _digest(batch)

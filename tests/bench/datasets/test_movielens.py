@@ -13,8 +13,8 @@ import pytest
 
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.movielens import ML100K_GENRES, extract, prepare_movielens
-from feedrate.loaders.columns import Columns, read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import Columns, read_columns
 
 MOVIES = {10: ("Heat: Redux (1995)", ["Action", "Crime"]), 20: ("Amélie, or so", ["Comedy"]), 30: ("None", ["Drama"])}
 RATINGS = [(user, movie, 1 + (user * movie) % 5) for user in range(1, 41) for movie in (10, 20, 30)]

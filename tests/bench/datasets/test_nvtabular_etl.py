@@ -10,8 +10,8 @@ import torch
 
 from feedrate.bench.datasets import movielens, nvtabular_etl, sources
 from feedrate.bench.datasets.canonical import Dataset, SplitName
-from feedrate.loaders.columns import read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import read_columns
 
 SPLITS: tuple[SplitName, ...] = ("train", "valid")
 

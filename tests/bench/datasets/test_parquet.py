@@ -12,8 +12,8 @@ import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.parquet import infer, prepare_parquet
-from feedrate.loaders.columns import read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import read_columns
 
 ROWS = 400
 

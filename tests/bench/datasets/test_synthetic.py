@@ -8,8 +8,8 @@ import pytest
 from feedrate.bench.consumer.auc import auc
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.datasets.synthetic import draw, make_world, movie_popularity, prepare_synthetic
-from feedrate.loaders.columns import read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import read_columns
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_others(tmp_path: Path) -> None:

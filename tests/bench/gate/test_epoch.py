@@ -13,7 +13,7 @@ from feedrate.bench.gate.epoch import Delivered, GateFailed, WrongRows, check_ep
 from feedrate.bench.gate.row_diagnosis import explain
 from feedrate.bench.trial.trial import reported
 from feedrate.loaders.base import Batch
-from feedrate.loaders.columns import Columns, read_columns
+from feedrate.loaders.parquet.columns import Columns, read_columns
 
 SIZE = 600
 

@@ -11,7 +11,7 @@ from feedrate.bench.datasets.checksum import row_hashes
 from feedrate.bench.datasets.order_sample import LEAST_KEPT, Probe, ProbeWriter
 from feedrate.bench.gate.shuffle import ShuffleWatch, quality
 from feedrate.bench.results.record import ShuffleRecord
-from feedrate.loaders.columns import read_columns
+from feedrate.loaders.parquet.columns import read_columns
 
 ROWS = 60_000
 RNG = np.random.default_rng(5)

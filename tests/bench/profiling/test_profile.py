@@ -16,7 +16,7 @@ from feedrate.bench.profiling import session, trial
 from feedrate.bench.results.profiles import files
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.slow import delay
+from feedrate.loaders.testing.slow import delay
 
 ASKED = session.Asked(
     steps=12,

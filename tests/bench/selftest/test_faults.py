@@ -7,7 +7,7 @@ import torch
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.selftest import faults
-from feedrate.loaders import planted
+from feedrate.loaders.testing import planted
 
 
 @pytest.mark.slow

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch, LoaderConfig
-from feedrate.loaders.columns import Columns
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.kernels import order_words
-from feedrate.loaders.packing import Layout, Ordered, pointed_values, write_rows
+from feedrate.loaders.packed.kernels import order_words
+from feedrate.loaders.packed.packing import Layout, Ordered, pointed_values, write_rows
+from feedrate.loaders.parquet.columns import Columns
 from feedrate.loaders.phases import phase
 
 BLOCK = 256

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch, LoaderConfig
-from feedrate.loaders.columns import Columns, draw_order, order_generator, take_positions
-from feedrate.loaders.host_kernels import gather, unpack_bags
-from feedrate.loaders.packing import Inline, Layout, Ordered, Pointed, choose_layout, pointed_values, write_rows
+from feedrate.loaders.packed.host_kernels import gather, unpack_bags
+from feedrate.loaders.packed.packing import Inline, Layout, Ordered, Pointed, choose_layout, pointed_values, write_rows
+from feedrate.loaders.parquet.columns import Columns, draw_order, order_generator, take_positions
 
 BLOCK_ROWS = 32_768
 """That are gathered at once, at least: what is written fits the caches."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch, Schema
-from feedrate.loaders.columns import Columns
+from feedrate.loaders.parquet.columns import Columns
 
 LINE_BYTES = 16
 """Rows are padded to a multiple of it: what a GPU's thread loads at once, and a quarter of a CPU's cache line."""

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedrate.loaders.columns import epoch_order, take_bags
+from feedrate.loaders.parquet.columns import epoch_order, take_bags
 
 bags_strategy = st.lists(st.lists(st.integers(0, 50), max_size=30), min_size=1, max_size=40)
 

@@ -27,9 +27,12 @@ from any_columns import any_columns, checked
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.suite import run_suite
-from feedrate.loaders import CupyLoader, registry, windows
+from feedrate.loaders import CupyLoader, registry
 from feedrate.loaders.base import Categorical, LoaderConfig, Schema, Split
-from feedrate.loaders.budget import (
+from feedrate.loaders.conformance import Case, check
+from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.packed import windows
+from feedrate.loaders.packed.budget import (
     HOST_COPIES,
     READING,
     Contents,
@@ -39,15 +42,13 @@ from feedrate.loaders.budget import (
     largest_window,
     pool_bytes,
 )
-from feedrate.loaders.columns import Columns, columns_of_table, read_columns
-from feedrate.loaders.conformance import Case, check
-from feedrate.loaders.decode import ArrowDecoder, Group, Part, Reads, read_groups, row_group_arrays, staged
-from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.kernels import window_source
-from feedrate.loaders.packing import Ordered, layout_of
-from feedrate.loaders.resident import Epoch
-from feedrate.loaders.streaming import StreamedRows, plan_epoch
-from feedrate.loaders.windows import DeviceMixer, HostMixer
+from feedrate.loaders.packed.kernels import window_source
+from feedrate.loaders.packed.packing import Ordered, layout_of
+from feedrate.loaders.packed.resident import Epoch
+from feedrate.loaders.packed.streaming import StreamedRows, plan_epoch
+from feedrate.loaders.packed.windows import DeviceMixer, HostMixer
+from feedrate.loaders.parquet.columns import Columns, columns_of_table, read_columns
+from feedrate.loaders.parquet.decode import ArrowDecoder, Group, Part, Reads, read_groups, row_group_arrays, staged
 
 WINDOW_KERNELS = ("window_lengths", "window_rows", "pointed")
 BUDGET = 1_200_000

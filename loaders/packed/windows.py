@@ -12,14 +12,11 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch, LoaderConfig
-from feedrate.loaders.blocks import Blocks, Cutter, Loan
-from feedrate.loaders.budget import BLOCKS, WindowMemory
-from feedrate.loaders.columns import Columns, draw_order, join
-from feedrate.loaders.decode import Part
-from feedrate.loaders.kernels import order_words
-from feedrate.loaders.packing import Layout
-from feedrate.loaders.phases import phase
-from feedrate.loaders.resident import (
+from feedrate.loaders.memory.blocks import Blocks, Cutter, Loan
+from feedrate.loaders.packed.budget import BLOCKS, WindowMemory
+from feedrate.loaders.packed.kernels import order_words
+from feedrate.loaders.packed.packing import Layout
+from feedrate.loaders.packed.resident import (
     Epoch,
     Kernels,
     hand_over,
@@ -30,6 +27,9 @@ from feedrate.loaders.resident import (
     record,
     to_host,
 )
+from feedrate.loaders.parquet.columns import Columns, draw_order, join
+from feedrate.loaders.parquet.decode import Part
+from feedrate.loaders.phases import phase
 
 Mixed = TypeVar("Mixed")
 Shuffled = tuple[Columns, torch.Tensor]

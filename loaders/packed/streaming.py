@@ -14,11 +14,11 @@ from typing import Generic
 import numpy as np
 
 from feedrate.loaders.base import Batch, LoaderConfig
-from feedrate.loaders.columns import draw_order, order_generator
-from feedrate.loaders.decode import Decoder, Group, Part, Reads
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.packed.windows import Mixed, Mixer
+from feedrate.loaders.parquet.columns import draw_order, order_generator
+from feedrate.loaders.parquet.decode import Decoder, Group, Part, Reads
 from feedrate.loaders.phases import phase
-from feedrate.loaders.windows import Mixed, Mixer
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from feedrate.loaders.blocks import ALIGNED, Blocks, Cutter
+from feedrate.loaders.memory.blocks import ALIGNED, Blocks, Cutter
 
 
 def test_a_block_is_lent_again_once_the_last_view_is_gone() -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from feedrate.loaders.base import LoaderConfig
-from feedrate.loaders.blocks import aligned
-from feedrate.loaders.decode import Group, Reads
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.kernels import part_words
-from feedrate.loaders.packing import Layout
+from feedrate.loaders.memory.blocks import aligned
+from feedrate.loaders.packed.kernels import part_words
+from feedrate.loaders.packed.packing import Layout
+from feedrate.loaders.parquet.decode import Group, Reads
 
 BLOCKS = 2
 """Windows at a time: one consumed, and one that is made or ready."""

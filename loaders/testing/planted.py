@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
-from feedrate.loaders.columns import batch_to, epoch_order, read_columns
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.columns import batch_to, epoch_order, read_columns
 
 LEAK_BYTES = 8 << 20
 CHUNKS = 4

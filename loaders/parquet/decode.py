@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Schema, Split
-from feedrate.loaders.blocks import Cutter, aligned
-from feedrate.loaders.columns import Columns, columns_of_table, refuse_nulls, refuse_unfit, refuse_wide
 from feedrate.loaders.errors import LoaderUnavailable
-from feedrate.loaders.memory_pool import use_memory_pool
+from feedrate.loaders.memory.blocks import Cutter, aligned
+from feedrate.loaders.memory.pool import use_memory_pool
+from feedrate.loaders.parquet.columns import Columns, columns_of_table, refuse_nulls, refuse_unfit, refuse_wide
 from feedrate.loaders.phases import phase
 
 LEVELS = 1.25

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from feedrate.loaders.packing import Inline, Layout, Pointed
+from feedrate.loaders.packed.packing import Inline, Layout, Pointed
 
 ROUNDS = 8
 """Of the permutation's network; tests compare its orders with an ideal shuffle's."""

@@ -1,0 +1,1 @@
+"""Blocks and pools of memory."""

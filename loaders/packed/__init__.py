@@ -1,0 +1,1 @@
+"""The engine of the CuPy batcher: packed rows, shuffled by kernels."""

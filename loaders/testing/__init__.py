@@ -1,0 +1,1 @@
+"""Loaders for tests: right, slow by known delays, wrong in known ways."""
