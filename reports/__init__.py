@@ -22,7 +22,7 @@ def load(*runs: Path | str) -> pd.DataFrame:
     """
     from feedrate.bench.results import store
     from feedrate.loaders.errors import FeedrateError
-    from feedrate.reports.samples import samples
+    from feedrate.reports.analysis.tidy import samples
 
     try:
         import pandas as pd

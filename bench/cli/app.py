@@ -238,7 +238,7 @@ def run(
     from feedrate.bench.run import session
     from feedrate.bench.run.plan import Plan
     from feedrate.bench.run.stopping import rule_for
-    from feedrate.reports.compare import compare
+    from feedrate.reports.analysis.summarize import compare
 
     def plan(found_device: str) -> Plan:
         return Plan(
@@ -305,7 +305,7 @@ def report(
     """
     from feedrate.bench.cli import terminal
     from feedrate.bench.results import store
-    from feedrate.reports.compare import compare
+    from feedrate.reports.analysis.summarize import compare
 
     terminal.check_format(form)
     if output and output.is_dir():
@@ -413,16 +413,18 @@ def compare_command(
     epochs, shuffle, page cache) are refused, and gates over two machines.
     """
     from feedrate.bench.cli import terminal
-    from feedrate.reports import versus
-    from feedrate.reports.differences import differences
+    from feedrate.reports.analysis import run_comparison
+    from feedrate.reports.analysis.provenance_diff import differences
 
-    gates = versus.read_gates(fail_if)
-    one, other = (versus.read_side(base), versus.read_side(head)) if head else versus.within(base)
-    lines = versus.versus(one, other)
-    failed = list(versus.failures(one, other, lines, gates))
+    gates = run_comparison.read_gates(fail_if)
+    one, other = (
+        (run_comparison.read_side(base), run_comparison.read_side(head)) if head else run_comparison.within(base)
+    )
+    lines = run_comparison.versus(one, other)
+    failed = list(run_comparison.failures(one, other, lines, gates))
     terminal.show_differences(differences([one.record, other.record]))
     terminal.show_versus(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
-    terminal.show_gates(failed, list(versus.undecided(lines, gates)))
+    terminal.show_gates(failed, list(run_comparison.undecided(lines, gates)))
     if failed:
         raise typer.Exit(1)
 
@@ -436,8 +438,8 @@ def history(
 ) -> None:
     """Show how each loader's metrics moved over many runs, and the commit at which they changed for good."""
     from feedrate.bench.cli import terminal
-    from feedrate.reports import history_page, history_text
-    from feedrate.reports.history import history as read_history
+    from feedrate.reports.analysis.history import history as read_history
+    from feedrate.reports.formats import history_page, history_text
 
     found = read_history(runs, terminal.say)
     history_text.print_history(found, terminal.out)
@@ -457,7 +459,7 @@ def site(
     A record that cannot be read is named and left out.
     """
     from feedrate.bench.cli import terminal
-    from feedrate.reports.site import build
+    from feedrate.reports.formats.site import build
 
     pages = build(runs, output, terminal.say)
     terminal.say(f"wrote {output / 'index.html'} and {pages} page(s) that it links to")

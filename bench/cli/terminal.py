@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from feedrate.bench.results.spec import TrialSpec
     from feedrate.bench.run.session import Session
     from feedrate.bench.run.stopping import StopRule
-    from feedrate.reports.compare import Comparison
-    from feedrate.reports.differences import Difference
-    from feedrate.reports.versus import Line
+    from feedrate.reports.analysis.provenance_diff import Difference
+    from feedrate.reports.analysis.run_comparison import Line
+    from feedrate.reports.analysis.summarize import Comparison
 
 out = Console(emoji=False, highlight=False, width=None if sys.stdout.isatty() else 220)
 err = Console(stderr=True, highlight=False)
@@ -157,7 +157,7 @@ def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord
 
 
 def show_comparison(comparison: Comparison, form: str = "table") -> None:
-    from feedrate.reports import text
+    from feedrate.reports.formats import text
 
     if form == "table":
         text.print_table(comparison, out)
@@ -172,7 +172,7 @@ def show_differences(found: Iterable[Difference]) -> None:
 
 def show_versus(lines: list[Line], gated: set[str], *, all_metrics: bool) -> None:
     """A line for each quantity; those of gates always."""
-    from feedrate.reports import versus
+    from feedrate.reports.analysis import run_comparison
 
     table = Table(
         "loader", "batch", "quantity", "base", "head", "change (95 % interval)", "verdict", "smallest visible", "n"
@@ -186,7 +186,7 @@ def show_versus(lines: list[Line], gated: set[str], *, all_metrics: bool) -> Non
         name = line.head if line.head == line.base else f"{line.head} against {line.base}"
         table.add_row(
             Text(name), str(line.batch_size), line.metric.title, line.metric.text(line.base_mean),
-            line.metric.text(line.head_mean), versus.change_text(line), Text(line.word, style=styles.get(line.word, "")),
+            line.metric.text(line.head_mean), run_comparison.change_text(line), Text(line.word, style=styles.get(line.word, "")),
             least, str(line.verdict.change.n),
         )  # fmt: skip
     out.print(table)
@@ -290,7 +290,7 @@ def show_selftest(device: str, pairs: int, rounds: int) -> bool:
 
 
 def check_format(form: str) -> None:
-    from feedrate.reports import text
+    from feedrate.reports.formats import text
 
     forms = ("table", *text.WRITERS, "parquet")
     if form not in forms:
@@ -298,14 +298,14 @@ def check_format(form: str) -> None:
 
 
 def write_samples(comparison: Comparison, file: Path) -> None:
-    from feedrate.reports.samples import write_parquet
+    from feedrate.reports.analysis.tidy import write_parquet
 
     lines = write_parquet(comparison.runs, file)
     say(f"wrote {file} ({lines:,} epochs)")
 
 
 def write_figures(comparison: Comparison, folder: Path, form: str) -> None:
-    from feedrate.reports.images import write_images
+    from feedrate.reports.formats.images import write_images
 
     written = write_images(comparison, folder, form)
     say(f"wrote {len(written)} figures into {folder}")
@@ -331,7 +331,7 @@ def show_faults(records: Iterable[Path]) -> bool:
 def write_report(comparison: Comparison, path: Path, runs: Iterable[Path] = ()) -> None:
     """runs: whose profiles are drawn, too."""
     from feedrate.bench.results.profiles import files
-    from feedrate.reports import html
+    from feedrate.reports.formats import html
 
     profiles = [found for run in runs if run.is_dir() for found in files.explained(run)]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.run_comparison import Gate, read_gates
 from feedrate.reports.names import plain
-from feedrate.reports.versus import Gate, read_gates
 
 FAIL_IF, BASELINE = "--feedrate-fail-if", "--feedrate-baseline"
 GATED = ("rows_per_s", "wait_fraction", "auc")

@@ -1,0 +1,43 @@
+"""Numbers that no measurement gives, in records from strangers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from feedrate.bench.results.record import HAIR, MOST_ROWS_PER_S, RunRecord, TrialResult
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.metrics import METRICS
+
+GREATEST = 1e18
+"""Of any measurement: bytes of an exabyte."""
+MEASURED = tuple(metric for metric in METRICS if not re.fullmatch(r"wait_(p\d+|max)_s", metric.name))
+"""Without the percentiles of waits, each of which would sort them: their extremes bound them all."""
+
+
+def refuse_impossible(path: Path, record: RunRecord) -> None:
+    """Raises FeedrateError: what follows from such numbers is not finite, and cannot be drawn."""
+    for number, trial in enumerate(record.trials):
+        for epoch in trial.epochs or ():
+            if not 0 < epoch.rows <= MOST_ROWS_PER_S * epoch.wall_s:
+                raise FeedrateError(
+                    f"{path}: trials[{number}] has an epoch of {epoch.rows:,} rows in {epoch.wall_s:g} s, which cannot be: "
+                    "`feedrate validate` says what else is wrong with it"
+                )
+            if not 0 <= epoch.wait_s <= epoch.wall_s + HAIR:
+                raise FeedrateError(
+                    f"{path}: trials[{number}] waited {epoch.wait_s:g} of {epoch.wall_s:g} s, which cannot be: "
+                    "`feedrate validate` says what else is wrong with it"
+                )
+        for name, value in _values(trial):
+            if value is not None and not abs(value) < GREATEST:
+                raise FeedrateError(f"{path}: trials[{number}] has {value:g} as {name}, which cannot be")
+        if any(not 0 <= value <= 1 for value in trial.auc or ()):
+            raise FeedrateError(f"{path}: trials[{number}] has an AUC outside of 0 to 1")
+
+
+def _values(trial: TrialResult) -> Iterator[tuple[str, float | None]]:
+    yield from ((metric.name, metric.of(trial)) for metric in MEASURED)
+    if trial.step_wait_s:
+        yield from (("step_wait_s", value) for value in (min(trial.step_wait_s), max(trial.step_wait_s)))

@@ -1,0 +1,296 @@
+"""BASE against HEAD: every quantity that both have, with its change, its interval and a verdict; and gates on them for CI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.stats import Verdict, judge_difference, judge_ratio
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports import units
+from feedrate.reports.analysis.metrics import BY_NAME, METRICS, Metric
+from feedrate.reports.analysis.plausibility import refuse_impossible
+from feedrate.reports.analysis.provenance_diff import Kind, differences
+
+EFFECTS = {
+    "auc": 0.001,
+    "stall_fraction": 0.01,
+    "wait_fraction": 0.01,
+    "shuffle_quality": 0.01,
+    "gpu_busy_fraction": 0.02,
+}
+"""Quantities from 0 to 1 are compared by their difference; this much of it is too little to matter. All others by ratio."""
+GATED = ("rows_per_s", *BY_NAME)
+SampleKey = tuple[str | None, int, int]
+"""When its `feedrate run` began, repeat, seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A run, or one loader of it."""
+
+    name: str
+    record: RunRecord
+    loader: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    base: str
+    head: str
+    batch_size: int
+    metric: Metric
+    base_mean: float
+    head_mean: float
+    verdict: Verdict
+
+    @property
+    def relative(self) -> bool:
+        return self.metric.name not in EFFECTS
+
+    @property
+    def change(self) -> float:
+        """A fraction of the base, or a difference."""
+        return self.verdict.change.mean - (1.0 if self.relative else 0.0)
+
+    @property
+    def word(self) -> str:
+        direction = self.verdict.direction
+        if direction in ("same", "inconclusive"):
+            return direction
+        if self.metric.unit == "rows/s":
+            return "faster" if direction == "more" else "slower"
+        return "higher" if direction == "more" else "lower"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One condition of --fail-if."""
+
+    text: str
+    metric: str
+    sign: str
+    limit: float
+    relative: bool
+
+
+def within(text: str) -> tuple[Side, Side]:
+    """A run's baseline, and all its other loaders. Raises FeedrateError for a record that names none."""
+    side = read_side(text)
+    baseline = side.record.baseline
+    if side.loader or baseline is None:
+        raise FeedrateError(
+            f"{text} alone has nothing to be compared with: name two runs, or two loaders as RUN@LOADER"
+        )
+    return Side(text, side.record, baseline), side
+
+
+def read_side(text: str) -> Side:
+    """`RUN`, or `RUN@LOADER` for one loader of it."""
+    path, _, loader = text.partition("@")
+    record = store.read(Path(path))
+    refuse_impossible(Path(path), record)
+    loaders = sorted({trial.spec.loader for trial in record.trials})
+    if loader and loader not in loaders:
+        raise FeedrateError(f"{path} has no loader {loader!r}: it has {', '.join(loaders)}")
+    return Side(text, record, loader or None)
+
+
+def versus(base: Side, head: Side) -> list[Line]:
+    """Raises FeedrateError where they must not be compared, or have nothing in common."""
+    refuse_unlike(base.record, head.record)
+    lines = [
+        line
+        for one, other in _pairs(base, head)
+        for size in sorted(_sizes(base.record, one) & _sizes(head.record, other))
+        for metric in METRICS
+        if (line := _line(base.record, head.record, one, other, size, metric)) is not None
+    ]
+    if not lines:
+        raise FeedrateError(
+            f"{base.name} and {head.name} have no loader and measurement in common: name one as RUN@LOADER"
+        )
+    return lines
+
+
+def refuse_unlike(base: RunRecord, head: RunRecord, *kinds: Kind) -> None:
+    """Raises FeedrateError where the runs differ in the task, or in one of `kinds`."""
+    differ = [str(one) for one in differences([base, head]) if one.kind in ("task", *kinds)]
+    if differ:
+        raise FeedrateError(f"these runs must not be compared, for they differ in {'; '.join(differ)}")
+
+
+def judge_samples(
+    metric: Metric, base: Mapping[SampleKey, float], head: Mapping[SampleKey, float], *, paired: bool
+) -> Verdict | None:
+    """None where a side has nothing. AUC is the same for each repeat of a seed, so its samples are seeds."""
+    if metric.name == "auc":
+        base, head = _by_seed(base), _by_seed(head)
+    keys = [key for key in base if key in head] if paired else []
+    paired = len(keys) >= 2
+    one, other = (
+        ([base[k] for k in keys], [head[k] for k in keys]) if paired else (list(base.values()), list(head.values()))
+    )
+    if not one or not other:
+        return None
+    if metric.name in EFFECTS:
+        return judge_difference(other, one, paired=paired, effect=EFFECTS[metric.name])
+    if min(*one, *other) <= 0:
+        return None
+    return judge_ratio(other, one, paired=paired)
+
+
+def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metric) -> dict[SampleKey, float]:
+    """Values of trials that are ok."""
+    return {
+        (trial.run_at, trial.spec.repeat, trial.spec.seed): value
+        for trial in trials
+        if trial.status == "ok"
+        and (trial.spec.loader, trial.spec.batch_size, trial.spec.mode) == (loader, size, metric.mode)
+        and (value := metric.of(trial)) is not None
+    }
+
+
+def read_gates(text: str, *, option: str = "--fail-if", metrics: Sequence[str] = GATED) -> list[Gate]:
+    """ "rows_per_s<-5%,auc<-0.002": change of the head, relative with %, else absolute. Raises FeedrateError."""
+    gates = []
+    for word in (word.strip() for word in text.split(",") if word.strip()):
+        found = re.fullmatch(r"(\w+)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*(%?)", word)
+        if not found:
+            raise FeedrateError(
+                f"{option} has {word!r}, but takes conditions as rows_per_s<-5% or auc<-0.002, with commas between"
+            )
+        name, sign, number, percent = found.groups()
+        if name not in metrics:
+            raise FeedrateError(f"{option} has {name!r}, but must be one of {', '.join(metrics)}")
+        gates.append(Gate(word, name, sign, float(number) / (100 if percent else 1), bool(percent)))
+    return gates
+
+
+def failures(base: Side, head: Side, lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
+    """A sentence for each condition that is met beyond what chance explains (the 99 % interval holds no change), and for each
+    loader that the base has measured and the head has not. Raises FeedrateError for a gate on what neither has measured, which
+    would otherwise pass for ever, and for runs of two machines."""
+    if gates:
+        refuse_unlike(base.record, head.record, "machine")
+    for gate in gates:
+        of = [line for line in lines if line.metric.name in _names(gate)]
+        lost = list(_lost(base, head, gate))
+        if not of and not lost:
+            raise FeedrateError(f"--fail-if has {gate.text!r}, but both sides together have no {gate.metric}")
+        yield from lost
+        yield from (_sentence(gate, line) for line in of if _beyond(gate, line) and _certain(line))
+
+
+def undecided(lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
+    """A sentence for each condition that is met, but could be so by chance, and for each that one trial a side cannot meet."""
+    for gate in gates:
+        of = [line for line in lines if line.metric.name in _names(gate)]
+        yield from (_sentence(gate, line) for line in of if _beyond(gate, line) and not _certain(line))
+        yield from (
+            f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} has one trial a side, and no interval"
+            for line in of
+            if line.verdict.change.low is None and not _beyond(gate, line)
+        )
+
+
+def _names(gate: Gate) -> tuple[str, ...]:
+    return ("train_rows_per_s", "load_rows_per_s") if gate.metric == "rows_per_s" else (gate.metric,)
+
+
+def _lost(base: Side, head: Side, gate: Gate) -> Iterator[str]:
+    for metric in (BY_NAME[name] for name in _names(gate)):
+        for one, other in _pairs(base, head):
+            for size in sorted(_sizes(base.record, one)):
+                had = samples(base.record.trials, one, size, metric)
+                has = samples(head.record.trials, other, size, metric)
+                if had and not has:
+                    why = {
+                        f"{t.status}: {t.detail}"
+                        for t in head.record.trials
+                        if t.spec.loader == other and t.status != "ok"
+                    }
+                    yield f"{gate.text}: {other}, batch {size}, has no {metric.title} any more ({'; '.join(sorted(why)) or 'not run'})"
+
+
+def _beyond(gate: Gate, line: Line) -> bool:
+    change = _change(line, gate)
+    return change < gate.limit if gate.sign == "<" else change > gate.limit
+
+
+def _certain(line: Line) -> bool:
+    """A change at all, at 99 %."""
+    sure, same = line.verdict.sure, 1.0 if line.relative else 0.0
+    return sure.low is not None and sure.high is not None and not sure.low <= same <= sure.high
+
+
+def _sentence(gate: Gate, line: Line) -> str:
+    return f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} {change_text(line)}"
+
+
+def change_text(line: Line) -> str:
+    """The change and its interval."""
+    change = line.verdict.change
+    same = 1.0 if line.relative else 0.0
+    text = units.change if line.relative else (lambda value: f"{value:+.4f}")
+    if change.low is None or change.high is None:
+        return text(change.mean - same)
+    return f"{text(change.mean - same)} ({text(change.low - same)} to {text(change.high - same)})"
+
+
+def _change(line: Line, gate: Gate) -> float:
+    if gate.relative == line.relative:
+        return line.change
+    absolute = line.head_mean - line.base_mean
+    return absolute / line.base_mean if gate.relative and line.base_mean else absolute
+
+
+def _pairs(base: Side, head: Side) -> list[tuple[str, str]]:
+    """Each loader with itself in the other run; where one is named, with every other one, but not with itself in the same run."""
+    ones, others = ([side.loader] if side.loader else _loaders(side.record) for side in (base, head))
+    named = base.loader or head.loader
+    return [
+        (one, other)
+        for one in ones
+        for other in others
+        if (one != other or base.record != head.record if named else one == other)
+    ]
+
+
+def _loaders(record: RunRecord) -> list[str]:
+    return list(dict.fromkeys(trial.spec.loader for trial in record.trials if trial.spec.mode != "replay"))
+
+
+def _sizes(record: RunRecord, loader: str) -> set[int]:
+    return {trial.spec.batch_size for trial in record.trials if trial.spec.loader == loader}
+
+
+def _line(base: RunRecord, head: RunRecord, one: str, other: str, size: int, metric: Metric) -> Line | None:
+    first, second = samples(base.trials, one, size, metric), samples(head.trials, other, size, metric)
+    # rounds of one run belong together; those of two runs only share their numbers
+    paired = base == head
+    if not first or not second:
+        return None
+    verdict = judge_samples(metric, first, second, paired=paired)
+    if verdict is None:
+        return None
+    return Line(
+        base=one,
+        head=other,
+        batch_size=size,
+        metric=metric,
+        base_mean=sum(first.values()) / len(first),
+        head_mean=sum(second.values()) / len(second),
+        verdict=verdict,
+    )
+
+
+def _by_seed(values: Mapping[SampleKey, float]) -> dict[SampleKey, float]:
+    seeds: dict[int, list[float]] = {}
+    for (_, _, seed), value in values.items():
+        seeds.setdefault(seed, []).append(value)
+    return {(None, 0, seed): sum(found) / len(found) for seed, found in seeds.items()}

@@ -1,0 +1,201 @@
+"""Records to a comparison: one row a loader and setting, each metric with its interval and its raw samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.spec import Mode
+from feedrate.bench.results.stats import Estimate, Verdict, estimate
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.metrics import METRICS
+from feedrate.reports.analysis.plausibility import refuse_impossible
+from feedrate.reports.analysis.run_comparison import judge_samples, samples
+from feedrate.reports.analysis.stall_split import StallSplit, split
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One value a trial, and their mean with its interval."""
+
+    values: tuple[float, ...]
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A loader in one run at one batch size."""
+
+    label: str
+    loader: str
+    run: str
+    batch_size: int
+    backend: str
+    metrics: Mapping[str, Samples]
+    """By the metric's name; what was not measured is not there."""
+    ceiling: Samples | None
+    """rows/s of replay at this batch size in this run."""
+    auc_by_epoch: tuple[float, ...]
+    """Mean over the trials."""
+    auc_spread: tuple[tuple[float, float], ...]
+    """Least and greatest of each epoch."""
+    deviations: Mapping[str, str]
+    not_ok: tuple[TrialResult, ...]
+    flags: tuple[str, ...] = ()
+    """Of its trials, each once."""
+    stall: StallSplit | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    """All that its adapter has, with their values; empty in older records."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """By metric, against the run's baseline; empty for the baseline itself."""
+
+    @property
+    def auc_differs(self) -> Verdict | None:
+        """The AUC's difference to the baseline, where it is more than seeds explain."""
+        verdict = self.verdicts.get("auc")
+        return verdict if verdict and verdict.direction in ("more", "less") else None
+
+    @property
+    def ceiling_fraction(self) -> float | None:
+        """Training over replay: how much of what the model can take the loader delivers."""
+        train = self.metrics.get("train_rows_per_s")
+        return train.estimate.mean / self.ceiling.estimate.mean if train and self.ceiling else None
+
+    def mean(self, metric: str) -> float | None:
+        samples = self.metrics.get(metric)
+        return samples.estimate.mean if samples else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    runs: tuple[tuple[str, RunRecord], ...]
+    rows: tuple[Row, ...]
+    """Fastest training first; loaders without a result last."""
+
+    @property
+    def not_ok(self) -> tuple[TrialResult, ...]:
+        return tuple(trial for _, run in self.runs for trial in run.trials if trial.status != "ok")
+
+    @property
+    def ceilings(self) -> Mapping[tuple[str, int], Samples]:
+        """rows/s of replay by run and batch size, where there is a loader to compare or not."""
+        sizes = {(name, trial.spec.batch_size) for name, run in self.runs for trial in run.trials}
+        found = {(name, size): _ceiling(dict(self.runs)[name].trials, size) for name, size in sorted(sizes)}
+        return {key: samples for key, samples in found.items() if samples}
+
+
+def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
+    """Raises FeedrateError where the records have no trial."""
+    runs = tuple(zip(_names([path for path, _ in records]), (record for _, record in records), strict=True))
+    if not any(record.trials for _, record in runs):
+        raise FeedrateError(
+            f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` goes on"
+        )
+    for path, record in records:
+        refuse_impossible(path, record)
+    settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
+    rows = [
+        _row(name, run, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)
+        for name, run in runs
+        for size in sorted({trial.spec.batch_size for trial in run.trials})
+        for loader in _loaders(run, size)
+    ]
+    return Comparison(runs, tuple(sorted(rows, key=_slowness)))
+
+
+def _row(
+    run: str, record: RunRecord, trials: list[TrialResult], loader: str, size: int, settings: set[tuple[str, int]]
+) -> Row:
+    own = [trial for trial in trials if trial.spec.loader == loader]
+    ok = [trial for trial in own if trial.status == "ok"]
+    curves = [trial.auc for trial in ok if trial.auc]
+    epochs = list(zip(*curves, strict=False))
+    return Row(
+        label=_label(run, loader, size, settings),
+        loader=loader,
+        run=run,
+        batch_size=size,
+        backend=_backend(ok),
+        metrics={
+            metric.name: samples
+            for metric in METRICS
+            if (samples := _samples([metric.of(trial) for trial in _of_mode(ok, metric.mode)])) is not None
+        },
+        ceiling=_ceiling(trials, size),
+        auc_by_epoch=tuple(sum(epoch) / len(epoch) for epoch in epochs),
+        auc_spread=tuple((min(epoch), max(epoch)) for epoch in epochs),
+        deviations=next((trial.deviations for trial in ok if trial.deviations), {}),
+        not_ok=tuple(trial for trial in own if trial.status != "ok"),
+        flags=tuple(dict.fromkeys(flag for trial in ok for flag in trial.flags)),
+        stall=split(
+            _of_mode(ok, "train"),
+            [trial for trial in trials if trial.spec.mode == "replay" and trial.status == "ok"],
+            record.harness,
+        ),
+        options=next((trial.options for trial in ok if trial.options), {}),
+        verdicts={} if loader == record.baseline else _verdicts(trials, record.baseline, loader, size),
+    )
+
+
+def _verdicts(trials: Sequence[TrialResult], baseline: str | None, loader: str, size: int) -> dict[str, Verdict]:
+    if baseline is None:
+        return {}
+    found = {
+        metric.name: judge_samples(
+            metric, samples(trials, baseline, size, metric), samples(trials, loader, size, metric), paired=True
+        )
+        for metric in METRICS
+    }
+    return {name: verdict for name, verdict in found.items() if verdict is not None}
+
+
+def _ceiling(trials: Sequence[TrialResult], size: int) -> Samples | None:
+    replays = [trial for trial in trials if trial.spec.mode == "replay" and trial.spec.batch_size == size]
+    return _samples([trial.rows_per_s for trial in replays if trial.status == "ok"])
+
+
+def _of_mode(trials: list[TrialResult], mode: Mode) -> list[TrialResult]:
+    return [trial for trial in trials if trial.spec.mode == mode]
+
+
+def _samples(values: list[float | None]) -> Samples | None:
+    measured = tuple(value for value in values if value is not None)
+    return Samples(measured, estimate(measured)) if measured else None
+
+
+def _backend(ok: Sequence[TrialResult]) -> str:
+    """The loader's library, where it worked, and what had to be put back into others for it."""
+    trial = next((trial for trial in ok if trial.backend), None)
+    if trial is None or not trial.backend:
+        return ""
+    repaired = f"; put back for it: {', '.join(trial.repairs)}" if trial.repairs else ""
+    return trial.backend + repaired
+
+
+def _label(run: str, loader: str, size: int, settings: set[tuple[str, int]]) -> str:
+    parts = [loader]
+    if len({size for _, size in settings}) > 1:
+        parts.append(f"batch {size}")
+    if len({run for run, _ in settings}) > 1:
+        parts.append(run)
+    return ", ".join(parts)
+
+
+def _loaders(run: RunRecord, size: int) -> list[str]:
+    """Those that were run at this batch size, the ceiling apart."""
+    specs = [trial.spec for trial in run.trials if trial.spec.mode != "replay"]
+    return list(dict.fromkeys(spec.loader for spec in specs if spec.batch_size == size))
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """A short name for each run: its folder's, with a number where two have the same."""
+    names = [path.parent.name if path.suffix == ".json" else path.name for path in (path.absolute() for path in paths)]
+    told = [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
+    return told if len(set(told)) == len(told) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
+
+
+def _slowness(row: Row) -> tuple[bool, bool, float]:
+    train, load = row.mean("train_rows_per_s"), row.mean("load_rows_per_s")
+    return train is None, load is None, -(train or load or 0.0)

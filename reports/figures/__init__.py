@@ -1,0 +1,1 @@
+"""Numbers to figures, as Plotly's plain data."""

@@ -1,0 +1,1 @@
+"""Comparisons to HTML, text, Markdown, CSV, Parquet and sites."""

@@ -1,0 +1,119 @@
+"""A history as text: one table a setting with a sparkline for each loader and metric, and what changed where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from feedrate.reports import units
+from feedrate.reports.analysis.changes import LEAST_POINTS
+from feedrate.reports.analysis.history import Change, History, Series
+from feedrate.reports.names import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 32
+"""Characters of a sparkline; a longer series is drawn by means of neighbours."""
+STYLES = {"better": "green", "worse": "red", "changed": "yellow"}
+
+
+def print_history(history: History, console: Console) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(Text(answer(history), style="bold"))
+    for setting, all_series in history.by_setting.items():
+        shown = [series for series in all_series if len(series.points) > 1]
+        if not shown:
+            continue
+        console.print()
+        console.print(Text(plain(setting.title)), soft_wrap=True)
+        table = Table("Loader", "Quantity", "Runs", "Trend", "Latest", "Change", box=SIMPLE_HEAD, pad_edge=False)
+        for series in shown:
+            row = [
+                series.loader,
+                series.metric.title,
+                str(len(series.points)),
+                sparkline(_values(series)),
+                latest(series),
+            ]
+            changed = Text("\n").join(
+                Text(sentence(series, change), style=STYLES[judgement(series, change)]) for change in series.changes
+            )
+            table.add_row(
+                *(Text(plain(cell)) for cell in row),
+                changed if series.changes else Text(without_change(series), style="dim"),
+            )
+        console.print(table)
+    for note in notes(history):
+        console.print(plain(note), markup=False, soft_wrap=True)
+
+
+def answer(history: History) -> str:
+    """The result in a sentence."""
+    changes = [(series, change) for series in history.series for change in series.changes]
+    read = f"{history.runs:,} run{'s' * (history.runs != 1)}, {history.trials:,} trials"
+    if not any(len(series.points) >= LEAST_POINTS for series in history.series):
+        return f"{read}: no series of {LEAST_POINTS} runs or more, so no change can be judged."
+    if not changes:
+        return f"{read}: no change beyond what noise explains."
+    worse = sum(judgement(series, change) == "worse" for series, change in changes)
+    return f"{read}: {len(changes)} change{'s' * (len(changes) != 1)}, {worse} for the worse."
+
+
+def notes(history: History) -> list[str]:
+    single = sum(len(series.points) == 1 for series in history.series)
+    return [f"{single} series have a single run so far, so no trend."] if single else []
+
+
+def sentence(series: Series, change: Change) -> str:
+    """▼ -20.1 % at 000012c, 2026-01-13 (run 301 of 500): 9.42 M rows/s to 7.53 M rows/s; torch 2.11 to 2.12."""
+    old, new = series.points[change.at - 1].moment, series.points[change.at].moment
+    since = f"; {', '.join(change.since)}" if change.since else ""
+    return (
+        f"{arrow(change)} {size(series, change)} at {new.commit} (before: {old.commit}), {new.date}, run {change.at + 1} of "
+        f"{len(series.points)}: {series.metric.text(change.before)} to {series.metric.text(change.after)}{since}"
+    )
+
+
+def arrow(change: Change) -> str:
+    return "▲" if change.size > 0 else "▼"
+
+
+def size(series: Series, change: Change) -> str:
+    return units.change(change.size) if series.relative else f"{change.size:+.4f}"
+
+
+def judgement(series: Series, change: Change) -> str:
+    """better, worse, or changed where neither direction is."""
+    if series.metric.better == "neither":
+        return "changed"
+    return "better" if (change.size > 0) == (series.metric.better == "higher") else "worse"
+
+
+def without_change(series: Series) -> str:
+    return "steady" if len(series.points) >= LEAST_POINTS else f"under {LEAST_POINTS} runs: not judged"
+
+
+def latest(series: Series) -> str:
+    return series.metric.text(series.points[-1].value)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """From the least to the greatest of the values, so it shows shape and no size."""
+    if len(values) > WIDTH:
+        edges = [len(values) * i // WIDTH for i in range(WIDTH + 1)]
+        values = [fmean(values[a:b]) for a, b in pairwise(edges)]
+    low, high = min(values), max(values)
+    if high == low:
+        return BARS[3] * len(values)
+    return "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1))] for value in values)
+
+
+def _values(series: Series) -> list[float]:
+    return [point.value for point in series.points]

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.results.record import TrialResult
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports import units
+from feedrate.reports.analysis.summarize import compare
+from feedrate.reports.formats import text
+from sample_record import RUN, record, trial
+
+
+def test_rows_are_by_speed_with_their_share_of_the_ceiling() -> None:
+    comparison = compare([(Path("runs/a"), RUN)])
+    assert [row.label for row in comparison.rows] == ["fast", "slow", "gone"]
+    fast, slow, gone = comparison.rows
+    assert fast.ceiling_fraction == pytest.approx(0.8, rel=1e-3)
+    assert slow.ceiling_fraction == pytest.approx(0.1, rel=1e-3)
+    assert gone.ceiling_fraction is None
+    assert fast.metrics["train_rows_per_s"].values == pytest.approx((790, 800, 810))
+    assert (slow.mean("wait_fraction"), slow.mean("auc")) == (pytest.approx(0.25), pytest.approx(0.8))
+    assert fast.auc_by_epoch == pytest.approx((0.705, 0.805))
+    assert "load_rows_per_s" not in slow.metrics
+
+
+def test_batch_sizes_and_runs_are_told_apart() -> None:
+    other = record(trial("fast", "train", 10, size=200), trial("fast", "train", 20, size=100))
+    labels = [row.label for row in compare([(Path("runs/a"), RUN), (Path("x/b/run.json"), other)]).rows]
+    assert {"fast, batch 100, a", "fast, batch 100, b", "fast, batch 200, b"} <= set(labels)
+    same = [row.label for row in compare([(Path("a"), RUN), (Path("a"), RUN)]).rows]
+    assert {"fast, a 1", "fast, a 2"} <= set(same)
+
+
+def test_a_run_without_trials_is_said_in_a_sentence() -> None:
+    with pytest.raises(FeedrateError, match="has no trials"):
+        compare([(Path("a"), record())])
+
+
+def test_a_loader_whose_training_failed_comes_after_those_that_trained() -> None:
+    run = record(trial("a", "load", 9e9), trial("b", "train", 10))
+    assert [row.label for row in compare([(Path("a"), run)]).rows] == ["b", "a"]
+
+
+def test_a_run_of_the_ceiling_alone_and_one_without_any_result_can_be_drawn() -> None:
+    from feedrate.reports.formats import html
+
+    ceiling = compare([(Path("a"), record(trial("replay", "replay", 1000)))])
+    assert text.cells(ceiling)[-1][0] == "replay (ceiling)"
+    nothing = compare(
+        [(Path("a"), record(TrialResult(spec=trial("x", "load", 1).spec, status="failed", detail="why")))]
+    )
+    assert "the model alone takes 1.00 k rows/s; no loader was run" in html.render(ceiling)
+    assert "no loader has finished" in html.render(nothing)
+
+
+def test_the_answer_names_every_machine() -> None:
+    other = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
+    assert text.answer(compare([(Path("a"), RUN), (Path("b"), other)])).startswith("On A GPU and B GPU, ")
+
+
+def test_the_answer_names_the_best_and_the_worst() -> None:
+    assert text.answer(compare([(Path("a"), RUN)])) == (
+        "On A GPU, fast trains at 800 rows/s, 80.0 % of the model's ceiling; slow reaches 99.3 rows/s, "
+        "9.9 % of the model's ceiling and keeps the model waiting 25.0 % of the time."
+    ).replace("99.3", "100").replace("9.9 %", "10.0 %")
+
+
+def test_markdown_is_this() -> None:
+    found = text.markdown(compare([(Path("a"), RUN)]))
+    assert found.splitlines()[2:] == [
+        "| Loader | Loader alone | Training | Share of ceiling | Waiting | AUC | First batch | Host memory (RSS) |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| fast | 5.00 M rows/s | 800 rows/s ±3 % | 80.0 % | 25.0 % | 0.8050 | 250 ms | 500 MB |",
+        "| slow | - | 100 rows/s ±25 % | 10.0 % | 25.0 % | 0.8000 | 250 ms | 500 MB |",
+        "| gone | - | unavailable | - | unavailable | unavailable | unavailable | unavailable |",
+        "| replay (ceiling) | - | 1.00 k rows/s ±0 % | 100.0 % | - | - | - | - |",
+        "",
+        "- <!-- -->fast: fast 1.0",
+        "- <!-- -->slow: slow 1.0",
+        "- <!-- -->gone train unavailable: get it \\| there",
+    ]
+
+
+def test_csv_has_plain_numbers_and_nothing_for_what_was_not_measured() -> None:
+    head, fast, _slow, gone = (line.split(",") for line in text.csv_text(compare([(Path("a"), RUN)])).splitlines())
+    cell = dict(zip(head, fast, strict=True))
+    assert float(cell["train_rows_per_s"]) == pytest.approx(800)
+    assert (cell["train_rows_per_s_n"], cell["peak_gpu_bytes"]) == ("3", "")
+    assert set(gone[6:]) == {""}
+
+
+def test_deviations_are_never_hidden() -> None:
+    deviant = replace(RUN.trials[0], deviations={"some_rule": "because"})
+    comparison = compare([(Path("a"), record(deviant))])
+    assert "slow deviates (some_rule): because" in text.notes(comparison)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (units.rate(1_234_567), "1.23 M rows/s"),
+        (units.rate(151_000_000), "151 M rows/s"),
+        (units.rate(37.6), "37.6 rows/s"),
+        (units.rate(None), "-"),
+        (units.size(2_000_000_000), "2.00 GB"),
+        (units.size(999), "999 B"),
+        (units.seconds(0.00123), "1.23 ms"),
+        (units.seconds(12.345), "12.3 s"),
+        (units.seconds(4e-6), "4.00 us"),
+        (units.percent(0.985), "98.5 %"),
+        (units.auc(0.81234), "0.8123"),
+        (units.count(0), "0"),
+    ],
+)
+def test_numbers_for_people(found: str, wanted: str) -> None:
+    assert found == wanted
+
+
+def test_reports_load_neither_torch_nor_cupy() -> None:
+    code = (
+        "import sys; import feedrate.reports, feedrate.reports.formats.html, feedrate.reports.formats.text, feedrate.bench.results.store\n"
+        "print(sorted({'torch', 'cupy', 'pyarrow', 'polars'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def _seeded(loader: str, aucs: tuple[float, ...]) -> list[TrialResult]:
+    trials = [trial(loader, "train", 100, auc=auc) for auc in aucs]
+    return [replace(one, spec=replace(one.spec, seed=seed)) for seed, one in enumerate(trials)]
+
+
+@pytest.mark.parametrize(
+    ("aucs", "marked"),
+    [
+        ((0.790, 0.791, 0.7895), True),  # a hundredth less with every seed
+        ((0.8004, 0.8006, 0.8001), False),  # less than matters
+        ((0.790, 0.820, 0.795), False),  # seeds explain it
+    ],
+)
+def test_an_auc_that_seeds_do_not_explain_is_marked(aucs: tuple[float, ...], marked: bool) -> None:
+    run = replace(record(*_seeded("base", (0.800, 0.801, 0.7995)), *_seeded("odd", aucs)), baseline="base")
+    comparison = compare([(Path("a"), run)])
+    [odd] = [row for row in comparison.rows if row.loader == "odd"]
+    assert (odd.auc_differs is not None) == marked
+    assert any("more than seeds explain" in note for note in text.notes(comparison)) == marked
+
+
+def test_flags_are_shown_and_not_twice() -> None:
+    flagged = [replace(trial("a", "train", 100, repeat), flags=("it is odd",)) for repeat in range(2)]
+    assert text.notes(compare([(Path("a"), record(*flagged))])).count("a: it is odd") == 1
+
+
+def test_a_better_metric_takes_the_place_of_what_it_stands_for() -> None:
+    one = trial("a", "train", 100)
+    epoch = replace(one.epochs[0], stall_s=0.1) if one.epochs else None
+    new = replace(one, epochs=(epoch,), peak_pss_bytes=1) if epoch else one
+    assert "Waiting" in text.cells(compare([(Path("a"), record(one))]))[0]
+    head = text.cells(compare([(Path("a"), record(new))]))[0]
+    assert ("Waiting" in head, "Stall" in head, "Host memory" in head, "Host memory (RSS)" in head) == (
+        False,
+        True,
+        True,
+        False,
+    )
+
+
+def test_what_was_put_back_into_other_libraries_stands_beside_the_loader_s_own() -> None:
+    repaired = replace(trial("nvtabular", "train", 10), repairs=("numpy_names", "merlin_make_series"))
+    [row] = compare([(Path("a"), record(repaired))]).rows
+    assert row.backend == "nvtabular 1.0; put back for it: numpy_names, merlin_make_series"
+
+
+def test_the_answer_says_how_little_is_known() -> None:
+    run = record(*(trial("wild", "train", speed, repeat=n) for n, speed in enumerate((100, 200, 300))))
+    assert "wild trains at 200 rows/s (known to within 124.2 % only)" in text.answer(compare([(Path("a"), run)]))

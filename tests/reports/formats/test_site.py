@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from snapshot import check_page
+from typer.testing import CliRunner
+
+from feedrate.bench.cli.app import app
+from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.formats.pagekit import script_json
+from feedrate.reports.formats.site import build
+from feedrate.reports.names import file_name, plain, short
+from sample_record import RUN, trial
+
+PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
+SCRIPT = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+NAMES = (
+    SCRIPT,
+    "../../x",
+    "..\\..\\x",
+    "/etc/passwd",
+    "'\"><svg onload=alert(1)>",
+    "long " * 1000,
+    "\u202etxt.exe",
+    "אבג",
+    "\x1b[31m\x00",
+    "\ud83d{{ 7 * 7 }}{% include 'x' %}".encode("utf-8", "replace").decode(),
+    "",
+    ".",
+    "<b>bold</b>&amp;",
+    "javascript:alert(1)",
+)
+
+
+class _Elements(HTMLParser):
+    """Every start tag of a page with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def _named(name: str) -> RunRecord:
+    """A record that says `name` wherever it may say anything."""
+    env = replace(RUN.environment, gpu=name, cpu=name, commit=name, command=name, packages={name: name})
+    trials = (
+        *RUN.trials,
+        replace(trial(name, "train", 500), backend=name, flags=(name,), deviations={name: name}),
+        TrialResult(spec=trial(name + "x", "load", 1).spec, status="failed", detail=name),
+    )
+    data = replace(RUN.dataset, name=name, fingerprint=name)
+    return replace(RUN, environment=env, dataset=data, trials=trials, baseline=name)
+
+
+def _site(tmp_path: Path, *runs: RunRecord) -> tuple[Path, list[str]]:
+    for i, run in enumerate(runs):
+        store.write(tmp_path / "runs" / f"r{i}", run)
+    warned: list[str] = []
+    build(tmp_path / "runs", tmp_path / "site", warned.append)
+    return tmp_path / "site", warned
+
+
+def _pages(site: Path) -> dict[str, str]:
+    return {path.relative_to(site).as_posix(): path.read_text("utf-8") for path in site.rglob("*.html")}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site, warned = _site(tmp_path_factory.mktemp("hostile"), *map(_named, NAMES))
+    assert not warned
+    return site
+
+
+def test_hostile_names_write_nowhere_else(hostile: Path) -> None:
+    assert sorted(path.name for path in hostile.parent.iterdir()) == ["runs", "site"]
+    assert sorted(path.name for path in hostile.iterdir()) == ["assets", "index.html", "results"]
+    names = [path.name for path in (hostile / "results").iterdir()]
+    assert len(names) == len(NAMES)
+    assert all(re.fullmatch(r"[a-z0-9-]{1,80}\.html", name) for name in names)
+
+
+def test_hostile_names_stay_text(hostile: Path) -> None:
+    for name, page in _pages(hostile).items():
+        for tag, attributes in _Elements(page).found:
+            assert tag not in ("img", "svg", "b", "iframe", "style", "base", "form", "object"), name
+            assert not [key for key in attributes if key.startswith("on") or key == "style"], name
+        assert "\x1b" not in page
+        assert "\u202e" not in page
+    assert "&lt;/script&gt;&lt;script&gt;" in _pages(hostile)["index.html"]
+    assert ">no name</a>" in _pages(hostile)["index.html"]
+
+
+def test_no_page_asks_for_anything_but_the_sites_own_files(hostile: Path) -> None:
+    for name, page in _pages(hostile).items():
+        wanted = [a.get("src") or a.get("href") or "" for _, a in _Elements(page).found if "src" in a or "href" in a]
+        assert wanted
+        for address in wanted:
+            assert ":" not in address
+            assert not address.startswith("/")
+            assert ((hostile / name).parent / address).resolve().is_relative_to(hostile.resolve())
+            assert ((hostile / name).parent / address).is_file()
+    for sheet in (hostile / "assets").glob("*.css"):
+        assert not re.search(r"url\(|@import", sheet.read_text("utf-8"))
+
+
+def test_every_page_has_the_strict_policy_and_no_inline_script(hostile: Path) -> None:
+    for page in _pages(hostile).values():
+        elements = _Elements(page).found
+        [policy] = [a["content"] or "" for tag, a in elements if a.get("http-equiv") == "Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+        assert "unsafe" not in policy
+        assert all("src" in a or a.get("type") == "application/json" for tag, a in elements if tag == "script")
+
+
+def test_data_of_figures_cannot_end_their_script() -> None:
+    data = script_json([{"name": SCRIPT + "<!--"}])
+    assert "<" not in data
+    assert json.loads(data) == [{"name": SCRIPT + "<!--"}]
+
+
+def test_plotly_is_written_once(hostile: Path) -> None:
+    assert sum(path.stat().st_size > 1_000_000 for path in hostile.rglob("*")) == 1
+
+
+def test_names_of_files_differ_where_the_names_do() -> None:
+    assert file_name("a", "b") != file_name("a b")
+    assert file_name("a/b") != file_name("a-b")
+    assert file_name("x" * 1000) != file_name("x" * 1001)
+    assert file_name("") == file_name("")
+    assert short("y" * 100) != short("y" * 101)
+    assert plain("a\x1bb\u202ec\n") == "a\ufffdb\ufffdc\ufffd"
+
+
+def test_the_index_names_the_fastest_loader_of_each_data_set_and_machine(tmp_path: Path) -> None:
+    other = replace(RUN, environment=replace(RUN.environment, gpu="Another GPU"), trials=(trial("slow", "train", 70),))
+    site, _ = _site(tmp_path, RUN, other)
+    rows = re.findall(r"<tr data-row.*?</tr>", _pages(site)["index.html"], re.DOTALL)
+    assert len(rows) == 2
+    [one] = [row for row in rows if "A GPU" in row]
+    assert ">fast<" in one
+    assert "800 rows/s" in one
+    assert "2026-01-01" in one
+    assert "abcdef0" in one
+    [two] = [row for row in rows if "Another GPU" in row]
+    assert ">slow<" in two
+
+
+def test_of_each_loader_the_newest_run_is_shown(tmp_path: Path) -> None:
+    newer = replace(
+        RUN,
+        environment=replace(RUN.environment, started_at="2026-02-01T00:00:00+00:00", commit="fedcba9876543210"),
+        trials=(trial("fast", "train", 600), trial("replay", "replay", 1000)),
+    )
+    site, _ = _site(tmp_path, RUN, newer)
+    [page] = [page for name, page in _pages(site).items() if name != "index.html"]
+    rows = re.findall(r"<tr data-row.*?</tr>", page, re.DOTALL)
+    [fast] = [row for row in rows if ">fast, r1<" in row]
+    assert "600 rows/s" in fast
+    assert "fedcba9" in fast
+    assert not any("800 rows/s" in row for row in rows)
+    assert any(">slow, r0<" in row for row in rows)
+
+
+def test_results_of_other_settings_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
+    spec = RUN.trials[0].spec
+    longer = replace(RUN, trials=(replace(RUN.trials[0], spec=replace(spec, epochs=9)),))
+    site, _ = _site(tmp_path, RUN, longer)
+    [page] = [page for name, page in _pages(site).items() if name != "index.html"]
+    assert page.count("<table>") == 2
+    assert "9 epochs, cpu" in page
+
+
+def test_broken_records_are_named_on_the_index_and_skipped(tmp_path: Path) -> None:
+    store.write(tmp_path / "runs" / "good", RUN)
+    spec = trial("fast", "train", 1)
+    store.write(tmp_path / "runs" / "huge", replace(RUN, trials=(replace(spec, auc=(1e308, 1e308)),)))
+    (tmp_path / "runs" / "bad").mkdir()
+    (tmp_path / "runs" / "bad" / "run.json").write_text("{")
+    done = CliRunner().invoke(app, ["site", str(tmp_path / "runs"), "-o", str(tmp_path / "site")])
+    assert done.exit_code == 0, done.output
+    index = _pages(tmp_path / "site")["index.html"]
+    assert "bad/run.json is not a run record" in index
+    assert re.search(r"huge/run.json: trials\[\d\] has .* as \w+, which cannot be", index)
+    assert index.count("<tr data-row") == 1
+
+
+def test_a_site_is_replaced_and_another_folder_is_not(tmp_path: Path) -> None:
+    site, _ = _site(tmp_path, RUN)
+    (site / "results" / "old.html").write_text("gone")
+    build(tmp_path / "runs", site, print)
+    assert not (site / "results" / "old.html").exists()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("mine")
+    with pytest.raises(FeedrateError, match="not empty"):
+        build(tmp_path / "runs", tmp_path / "home", print)
+
+
+def test_the_committed_records_make_a_site(tmp_path: Path) -> None:
+    warned: list[str] = []
+    pages = build(PUBLISHED, tmp_path / "site", warned.append)
+    assert pages == len(list((tmp_path / "site" / "results").glob("*.html"))) > 4
+    assert not warned
+    assert "NVIDIA H100" in _pages(tmp_path / "site")["index.html"]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package `chromium`)")
+def test_a_browser_draws_it_without_a_word_on_its_console(hostile: Path, tmp_path: Path) -> None:
+    """Real Chromium under the site's own policy, from disk: what it blocked or a script threw would be on the console."""
+    page = hostile / "results" / file_name(SCRIPT, SCRIPT, "2", SCRIPT)
+    for path, figures in ((hostile / "index.html", 0), (page, 10)):
+        done = subprocess.run(
+            [
+                "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
+                f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000", "--dump-dom", path.as_uri(),
+            ],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "CONSOLE" not in done.stderr
+        assert "<title>feedrate: " in done.stdout
+        assert "<img" not in done.stdout
+        assert done.stdout.count('class="plot-container plotly"') == figures
+
+
+def test_the_site_s_pages_are_what_they_were(tmp_path: Path) -> None:
+    store.write(tmp_path / "runs" / "a", RUN)
+    build(tmp_path / "runs", tmp_path / "site", pytest.fail, made_at=datetime(2026, 1, 2, tzinfo=UTC))
+    check_page((tmp_path / "site" / "index.html").read_text(), "site-index.html")
+    [place] = (tmp_path / "site" / "results").glob("*.html")
+    check_page(place.read_text(), "site-place.html")
