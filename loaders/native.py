@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.parquet.columns import Columns, batch_to, epoch_order, read_columns
+from feedrate.loaders.parquet.columns import Columns, batch_to, read_columns
+from feedrate.loaders.toolkit.torch_workers import EpochSampler, backend, worker_settings
 
 Row = tuple[list[int], list[np.ndarray], list[float], float]
 
@@ -83,44 +84,6 @@ class Collate:
             },
             torch.tensor(label, dtype=torch.float32),
         )
-
-
-class EpochSampler(Sampler[int]):
-    """Row positions in the order of (seed, epoch)."""
-
-    def __init__(self, rows: int, config: LoaderConfig) -> None:
-        self._rows, self._config = rows, config
-        self.epoch = 0
-
-    def order(self) -> np.ndarray:
-        config = self._config
-        return epoch_order(
-            self._rows,
-            shuffle=config.shuffle,
-            seed=config.seed,
-            epoch=self.epoch,
-            rank=config.rank,
-            world_size=config.world_size,
-        )
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.order().tolist())
-
-    def __len__(self) -> int:
-        return len(range(self._config.rank, self._rows, self._config.world_size))
-
-
-def worker_settings(config: LoaderConfig) -> dict[str, Any]:
-    """The DataLoader's arguments that follow from the trial's configuration."""
-    settings: dict[str, Any] = {"num_workers": config.workers, "pin_memory": config.device != "cpu"}
-    if config.workers:
-        settings |= {"persistent_workers": True, "prefetch_factor": config.prefetch}
-    return settings
-
-
-def backend(device: str) -> str:
-    where = "pinned host memory, copied to the device" if device != "cpu" else "host memory"
-    return f"torch {torch.__version__} DataLoader, {where}"
 
 
 def _collate_bags(bags: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:

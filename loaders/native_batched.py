@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.native import EpochSampler, backend, worker_settings
 from feedrate.loaders.parquet.columns import Columns, batch_to, read_columns
+from feedrate.loaders.toolkit.torch_workers import EpochSampler, backend, worker_settings
 
 
 class NativeBatchedLoader:

@@ -6,7 +6,6 @@ the label apart; this turns that into a Batch and casts offsets to the values' d
 
 from __future__ import annotations
 
-import heapq
 import importlib
 import os
 import warnings
@@ -17,7 +16,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -27,11 +25,16 @@ from feedrate.loaders import nvtabular_compat
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvironment, Split
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.memory.pool import use_memory_pool
+from feedrate.loaders.nvtabular_partitions import (
+    chunk_bytes_within,
+    groups_per_part,
+    parts_per_chunk_within,
+    row_bytes_in_memory,
+    shares,
+)
 from feedrate.loaders.parquet.columns import batch_to
 from feedrate.loaders.parquet.decode import read_groups
 
-HELD = 6
-"""Chunks' worth of memory at the peak: tensors in use and in the queue, and the next as read, joined, cut and shuffled."""
 HOW_TO_GET = "`feedrate install nvtabular` brings nvtabular, merlin-core and merlin-dataloader 23.8.0 and the old dask that they need"
 ENVIRONMENT = OwnEnvironment(
     name="nvtabular",
@@ -77,7 +80,7 @@ class NVTabularLoader:
             use_memory_pool(config.device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, both as intended here
-            chunk_bytes = _chunk_bytes(config, cpu=not self._on_gpu)
+            chunk_bytes = chunk_bytes_within(config, cpu=not self._on_gpu)
             dataset = _dataset(library, split, config, options, chunk_bytes, cpu=not self._on_gpu)
         schema = split.schema
         self._iterator = library.TorchAsyncItr(
@@ -87,9 +90,7 @@ class NVTabularLoader:
             conts=list(schema.continuous),
             labels=[schema.label],
             shuffle=config.shuffle,
-            parts_per_chunk=_parts_per_chunk(
-                dataset.partition_lens, _row_bytes(split, cpu=not self._on_gpu), options, chunk_bytes
-            ),
+            parts_per_chunk=self._parts_per_chunk(dataset.partition_lens, options, chunk_bytes),
         )
         if self._on_gpu:
             self._iterator.device = torch.device(config.device).index or 0
@@ -112,6 +113,12 @@ class NVTabularLoader:
 
     def close(self) -> None:
         self._iterator.stop()
+
+    def _parts_per_chunk(self, sizes: Sequence[int], options: NVTabularOptions, chunk_bytes: int) -> int:
+        """As the options say, or as many as the chunk holds. sizes: rows of each partition."""
+        if options.parts_per_chunk or options.part_size_bytes or options.defaults:
+            return options.parts_per_chunk or 1
+        return parts_per_chunk_within(chunk_bytes, sizes, row_bytes_in_memory(self._split, cpu=not self._on_gpu))
 
     def _batches(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
         try:
@@ -164,52 +171,6 @@ def _dataset(
     return opened(row_groups_per_part=groups_per_part(groups, config.world_size, most))
 
 
-def groups_per_part(groups: Sequence[int], ranks: int, most: int) -> int:
-    """Row groups in a partition, `most` or fewer, with which the busiest rank has the least; the largest such.
-
-    groups: how many each file has; a partition ends with its file.
-    """
-
-    def busiest(each: int) -> int:
-        parts = [min(each, count - start) for count in groups for start in range(0, count, each)]
-        return max(sum(parts[place] for place in share) for share in shares(parts, ranks))
-
-    return min(range(1, most + 1), key=lambda each: (busiest(each), -each))
-
-
-def shares(sizes: Sequence[int], ranks: int) -> list[list[int]]:
-    """Places of `sizes` for each rank: the largest first, each to the rank that has least; in order within a rank."""
-    found: list[list[int]] = [[] for _ in range(ranks)]
-    least = [(0, 0, rank) for rank in range(ranks)]  # rows, partitions, rank
-    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
-        rows, partitions, rank = heapq.heappop(least)
-        found[rank].append(place)
-        heapq.heappush(least, (rows + sizes[place], partitions + 1, rank))
-    return [sorted(share) for share in found]
-
-
-def _parts_per_chunk(sizes: Sequence[int], row_bytes: float, options: NVTabularOptions, chunk_bytes: int) -> int:
-    """sizes: rows of each partition. How many of the largest make a chunk, where the options leave it open."""
-    if options.parts_per_chunk or options.part_size_bytes or options.defaults:
-        return options.parts_per_chunk or 1
-    fit = int(chunk_bytes / max(row_bytes * max(sizes), 1))
-    return max(1, min(fit, len(sizes)))
-
-
-def _row_bytes(split: Split, *, cpu: bool) -> float:
-    """Of a row as the library holds it: a list is a NumPy array to pandas, much larger than its values."""
-    groups = read_groups(split)
-    if not cpu:
-        return sum(group.nbytes for group in groups) / max(split.rows, 1)
-    sample = next((group for group in groups if group.rows), None)
-    if sample is None:
-        return 1.0
-    file = pq.ParquetFile(sample.file)
-    frame = file.read_row_group(sample.number, columns=list(split.schema.columns)).to_pandas()
-    longest = max(group.nbytes / group.rows for group in groups if group.rows)  # rows of longer lists may come later
-    return float(frame.memory_usage(deep=True).sum()) / sample.rows * longest / (sample.nbytes / sample.rows)
-
-
 def _not_taken(split: Split) -> str:
     """The first row group with lists that the library stumbles over: null ones, or nothing but empty ones. Empty where it has none,
     or cannot be read at all, which the library has said already."""
@@ -232,15 +193,6 @@ def _stumbling(split: Split) -> Iterator[str]:
             )
             if found:
                 yield f"{column.name!r} has {found} in row group {group.number} of {group.file.name}"
-
-
-def _chunk_bytes(config: LoaderConfig, *, cpu: bool) -> int:
-    """HELD chunks of this fit into the memory budget: without one, into half of what is free."""
-    budget = config.memory_budget_bytes
-    if budget is None:
-        free = psutil.virtual_memory().available if cpu else torch.cuda.mem_get_info(config.device)[0]
-        budget = free // 2
-    return budget // HELD
 
 
 def _end_instead_of_hanging(iterator: Any) -> None:

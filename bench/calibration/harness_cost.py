@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from feedrate.bench.results.messages import last_words
+from feedrate.bench.host.processes import last_words
 from feedrate.bench.results.record import HarnessRecord
-from feedrate.bench.timing.clock import DeviceMarks, EpochClock, now
+from feedrate.bench.timing.clock import now
+from feedrate.bench.timing.device_marks import DeviceMarks
+from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.timing.ranges import span
 from feedrate.loaders.errors import FeedrateError
 

@@ -11,9 +11,9 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Literal, get_args
 
-from feedrate.bench.results.messages import last_words
+from feedrate.bench.host.processes import last_words
+from feedrate.bench.host.watch import Watch
 from feedrate.bench.results.stats import Estimate, ratio
-from feedrate.bench.run.suite import Watch
 from feedrate.bench.timing.clock import now, synchronise
 from feedrate.loaders.errors import FeedrateError
 

@@ -413,18 +413,19 @@ def compare_command(
     epochs, shuffle, page cache) are refused, and gates over two machines.
     """
     from feedrate.bench.cli import terminal
+    from feedrate.reports.analysis import gates as conditions
     from feedrate.reports.analysis import run_comparison
     from feedrate.reports.analysis.provenance_diff import differences
 
-    gates = run_comparison.read_gates(fail_if)
+    gates = conditions.read_gates(fail_if)
     one, other = (
         (run_comparison.read_side(base), run_comparison.read_side(head)) if head else run_comparison.within(base)
     )
     lines = run_comparison.versus(one, other)
-    failed = list(run_comparison.failures(one, other, lines, gates))
+    failed = list(conditions.failures(one, other, lines, gates))
     terminal.show_differences(differences([one.record, other.record]))
     terminal.show_versus(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
-    terminal.show_gates(failed, list(run_comparison.undecided(lines, gates)))
+    terminal.show_gates(failed, list(conditions.undecided(lines, gates)))
     if failed:
         raise typer.Exit(1)
 

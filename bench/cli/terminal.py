@@ -221,7 +221,7 @@ def print_profiles(profiles: Iterable[Explained]) -> None:
 
 
 def _ranges(made: Profile) -> Table:
-    from feedrate.bench.timing.ranges import UNITS
+    from feedrate.bench.results.range_names import UNITS
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("  Thread", "Range", "Times", "Host", "Share", "Device", "Rate"):
@@ -250,7 +250,7 @@ def calibration(found: HarnessRecord) -> None:
 def show_sampling(device: str) -> None:
     """What looking at a trial costs it, for each kind of work."""
     from feedrate.bench.calibration import sampling
-    from feedrate.bench.run.suite import WATCH_EVERY_S
+    from feedrate.bench.host.watch import WATCH_EVERY_S
 
     for work in sampling.WORKS:
         say(f"{work}: {2 * sampling.PAIRS + 1} blocks of {sampling.BLOCK_S:g} s")

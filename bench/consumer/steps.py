@@ -23,7 +23,7 @@ from feedrate.bench.consumer.step_floor import optimizer_bytes
 from feedrate.bench.results.spec import ModelSpec
 from feedrate.bench.timing.ranges import span
 from feedrate.loaders.base import Batch
-from feedrate.loaders.cupy import CupyKernels
+from feedrate.loaders.packed.launch import CupyKernels
 from feedrate.loaders.packed.resident import Kernels
 
 

@@ -26,7 +26,7 @@ from feedrate.bench.datasets.canonical import (
 from feedrate.bench.datasets.movielens import Ratings, read, shuffled
 from feedrate.bench.datasets.workflow import Done, Task
 from feedrate.bench.host import venvs
-from feedrate.bench.results.messages import last_words
+from feedrate.bench.host.processes import last_words
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from feedrate.bench.results.messages import last_words
+from feedrate.bench.host.processes import last_words
 from feedrate.bench.results.record import Environment
 from feedrate.bench.timing.clock import utc
 from feedrate.loaders.errors import FeedrateError

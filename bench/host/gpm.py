@@ -6,25 +6,11 @@ https://docs.nvidia.com/deploy/nvml-api/group__nvmlGpmEnums.html.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from feedrate.bench.results.record import GpmValues
+
 MIB = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpmValues:
-    """Means between two samples; what the device does not tell is None."""
-
-    sm_active: float | None = None
-    """Share of SMs and time with a warp."""
-    sm_occupancy: float | None = None
-    """Warps on them, as a share of the most there could be."""
-    dram_active: float | None = None
-    """Bandwidth of device memory, as a share of its greatest."""
-    pcie_received_bytes_per_s: float | None = None
-    """By the device."""
-    pcie_sent_bytes_per_s: float | None = None
 
 
 class Gpm:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from feedrate.bench.host.gpm import Gpm, GpmValues
-from feedrate.bench.results.record import GpuRecord
+from feedrate.bench.host.gpm import Gpm
+from feedrate.bench.results.record import GpmValues, GpuRecord
 
 Value = TypeVar("Value")
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from feedrate.bench.results.messages import last_words
+from feedrate.bench.host.processes import last_words
 from feedrate.loaders import registry
 from feedrate.loaders.base import OwnEnvironment
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable

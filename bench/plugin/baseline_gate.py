@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.analysis.run_comparison import Gate, read_gates
+from feedrate.reports.analysis.gates import Gate, read_gates
 from feedrate.reports.names import plain
 
 FAIL_IF, BASELINE = "--feedrate-fail-if", "--feedrate-baseline"

@@ -21,7 +21,7 @@ from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.gate.epoch import GateFailed, WrongRows, check_epoch, wrong_count
 from feedrate.bench.host.environment import collect
 from feedrate.bench.results.spec import ModelSpec
-from feedrate.bench.timing.clock import EpochClock
+from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import Loader, LoaderConfig
 from feedrate.loaders.errors import FeedrateError

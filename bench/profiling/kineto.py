@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range, window_of
-from feedrate.bench.timing.ranges import COLOURS
+from feedrate.bench.results.range_names import COLOURS
 
 COPIES = {"HtoD": "host to device", "DtoH": "device to host", "DtoD": "device to device", "Memset": "fill"}
 

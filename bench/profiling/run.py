@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 
 from feedrate.bench.host import venvs
+from feedrate.bench.host.processes import last_words
 from feedrate.bench.profiling import kineto, nsys, tables
 from feedrate.bench.profiling.events import Events
 from feedrate.bench.profiling.trial import ProfileMessage, ProfileTask
-from feedrate.bench.results.messages import last_words
 from feedrate.bench.results.profiles import files
 from feedrate.bench.results.profiles.record import Profile, Profiler
+from feedrate.bench.results.range_names import DOMAIN
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.timing.ranges import DOMAIN
 from feedrate.loaders.errors import FeedrateError
 
 TRACE = "trace.json"

@@ -10,7 +10,7 @@ from typing import TypeVar
 from feedrate.bench.profiling.events import Copy, Events, Kernel, Range, Span
 from feedrate.bench.profiling.intervals import Interval, clipped, common, gaps, length, union
 from feedrate.bench.results.profiles.record import Bar, CallRow, CopyRow, GapRow, RangeRow
-from feedrate.bench.timing.ranges import UNITS
+from feedrate.bench.results.range_names import UNITS
 
 AnySpan = TypeVar("AnySpan", bound=Span)
 

@@ -25,7 +25,8 @@ from feedrate.bench.results.profiles.record import Profiler
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.timing import ranges
-from feedrate.bench.timing.clock import EpochClock, synchronise
+from feedrate.bench.timing.clock import synchronise
+from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.timing.ranges import span
 from feedrate.bench.trial.trial import Trial, epoch_record
 from feedrate.loaders.base import Batch, Loader

@@ -12,11 +12,6 @@ Progress = Callable[[str, int, int], None]
 """phase, rows done, rows in all."""
 
 
-def last_words(text: str) -> str:
-    """The last line a process has said: why it ended, where it ended badly."""
-    return (text.strip().splitlines() or ["no reason given"])[-1]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """The child's standard input."""

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from feedrate.bench.host.gpm import GpmValues
 from feedrate.bench.results.spec import TrialSpec
 
 SCHEMA_VERSION = 2
@@ -280,3 +279,18 @@ class RunRecord:
     stopped: str = ""
     """Why no further round was run; empty: the run did not end by itself."""
     trials: tuple[TrialResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpmValues:
+    """Means between two samples; what the device does not tell is None."""
+
+    sm_active: float | None = None
+    """Share of SMs and time with a warp."""
+    sm_occupancy: float | None = None
+    """Warps on them, as a share of the most there could be."""
+    dram_active: float | None = None
+    """Bandwidth of device memory, as a share of its greatest."""
+    pcie_received_bytes_per_s: float | None = None
+    """By the device."""
+    pcie_sent_bytes_per_s: float | None = None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
-import signal
 import subprocess
 import tempfile
 import threading
@@ -15,18 +12,16 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-import psutil
 
 from feedrate.bench.host import venvs
-from feedrate.bench.host.gpu import GpuSample, NvmlDevice, summary
+from feedrate.bench.host.processes import end_group, how_it_died
+from feedrate.bench.host.watch import Watch
 from feedrate.bench.results import flags
 from feedrate.bench.results.messages import Message, Progress, Task
-from feedrate.bench.results.record import GpuRecord, TrialResult
+from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.timing.clock import now, utc
+from feedrate.bench.timing.clock import utc
 from feedrate.loaders.errors import LoaderUnavailable
-
-WATCH_EVERY_S = 0.1
 
 
 def run_suite(
@@ -93,9 +88,9 @@ def _run_child(
         )
     finally:
         watch.stop()
-        _end_group(child, patience_s=patience_s)
+        end_group(child, patience_s=patience_s)
     if last is None or last.result is None:
-        return TrialResult(spec=spec, status="failed", started_at=started_at, detail=_how_it_died(child.returncode))
+        return TrialResult(spec=spec, status="failed", started_at=started_at, detail=how_it_died(child.returncode))
     return _watched(replace(last.result, started_at=last.result.started_at or started_at), watch, last.windows)
 
 
@@ -137,77 +132,6 @@ def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | 
             return message
         if message.phase:
             progress(message.phase, message.done, message.total)
-
-
-class Watch:
-    """Samples a process tree's memory and the device in a thread of the suite, not of the trial."""
-
-    def __init__(self, pid: int) -> None:
-        self.peak_rss_bytes = 0
-        self.gpu_samples: list[GpuSample] = []
-        self.paused = False
-        """Whether it does not look for now."""
-        self._process = psutil.Process(pid)
-        self._gpu: NvmlDevice | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self, device: str) -> None:
-        self._gpu = NvmlDevice.open(device)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        if self._gpu is not None:
-            self._gpu.close()
-
-    def gpu_within(self, windows: Sequence[tuple[float, float]]) -> GpuRecord | None:
-        """The device during the windows."""
-        if self._gpu is None:
-            return None
-        clock_hz = self._gpu.greatest_sm_clock_hz()
-        return summary(self.gpu_samples, windows, period_s=WATCH_EVERY_S, sm_clock_max_hz=clock_hz)
-
-    def peak_gpu_bytes(self) -> int | None:
-        """Over what the device had in use when the trial began."""
-        used = [sample.used_bytes for sample in self.gpu_samples if sample.used_bytes is not None]
-        return max(used) - used[0] if used else None
-
-    def _run(self) -> None:
-        while not self._stop.wait(WATCH_EVERY_S):
-            if self.paused:
-                continue
-            self.peak_rss_bytes = max(self.peak_rss_bytes, self._tree_rss_bytes())
-            if self._gpu is not None:
-                self.gpu_samples.append(self._gpu.sample(now()))
-
-    def _tree_rss_bytes(self) -> int:
-        total = 0
-        try:
-            for process in (self._process, *self._process.children(recursive=True)):
-                total += process.memory_info().rss
-        except psutil.NoSuchProcess:  # it ended between the two looks; the next sample is whole again
-            return total
-        return total
-
-
-def _end_group(child: subprocess.Popen[bytes], *, patience_s: float) -> None:
-    """End the child, and whatever workers it left in its group."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(timeout=patience_s)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-
-
-def _how_it_died(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = " (often: out of memory)" if name == "SIGKILL" else ""
-        return f"its process was ended by {name}{hint}"
-    return f"its process ended with exit code {code} before it had a result"
 
 
 def _keep_log(result: TrialResult, stderr: IO[bytes], logs: Path) -> TrialResult:

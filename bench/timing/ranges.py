@@ -10,23 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-DOMAIN = "feedrate"
-COLOURS = {
-    "epoch": "white", "step": "silver", "next": "orange", "to_device": "red", "forward": "green", "backward": "blue",
-    "optimizer": "purple", "evaluate": "gray", "decode": "yellow", "copy": "red", "shuffle": "cyan", "wait": "pink",
-}  # fmt: skip
-"""Of NVTX ranges; those that are not here are white."""
-CATEGORIES = dict.fromkeys(("next", "to_device", "decode", "copy", "shuffle", "wait"), "loader")
-"""Of NVTX ranges; the others are the harness's."""
-UNITS = {
-    "epoch": "number",
-    "step": "number",
-    "decode": "rows",
-    "shuffle": "rows",
-    "copy": "bytes",
-    "to_device": "bytes",
-}
-"""What a range's payload counts; the others have none."""
+from feedrate.bench.results.range_names import CATEGORIES, COLOURS, DOMAIN
 
 Make = Callable[[str, int | None], contextlib.AbstractContextManager[object]]
 _NOTHING: contextlib.AbstractContextManager[object] = contextlib.nullcontext()

@@ -36,7 +36,9 @@ from feedrate.bench.results import flags
 from feedrate.bench.results.messages import Message, Progress, Task
 from feedrate.bench.results.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.timing.clock import DeviceMarks, EpochClock, now, synchronise, utc
+from feedrate.bench.timing.clock import now, synchronise, utc
+from feedrate.bench.timing.device_marks import DeviceMarks
+from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.timing.ranges import span
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig

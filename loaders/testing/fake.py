@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
-from feedrate.loaders.native import EpochSampler
 from feedrate.loaders.parquet.columns import batch_to, read_columns
+from feedrate.loaders.toolkit.torch_workers import EpochSampler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.native import EpochSampler
 from feedrate.loaders.parquet.columns import Columns, batch_to, read_columns
+from feedrate.loaders.toolkit.torch_workers import EpochSampler
 
 Place = Literal["consumer", "thread", "worker"]
 Kind = Literal["sleep", "burn"]

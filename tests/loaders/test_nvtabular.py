@@ -23,7 +23,8 @@ from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.suite import run_suite
 from feedrate.loaders.base import LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions, groups_per_part, shares
+from feedrate.loaders.nvtabular import NVTabularLoader, NVTabularOptions
+from feedrate.loaders.nvtabular_partitions import groups_per_part, shares
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=30), st.integers(1, 8))

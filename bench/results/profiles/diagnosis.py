@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from feedrate.bench.results.profiles.record import Profile
+from feedrate.bench.results.range_names import CATEGORIES
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.wait_causes import wait_causes
-from feedrate.bench.timing.ranges import CATEGORIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

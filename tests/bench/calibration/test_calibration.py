@@ -4,7 +4,7 @@ import pytest
 
 from feedrate.bench.calibration import sampling
 from feedrate.bench.calibration.harness_cost import harness_step_s, measure
-from feedrate.bench.run.suite import Watch
+from feedrate.bench.host.watch import Watch
 
 
 def test_the_harness_knows_its_own_cost() -> None:

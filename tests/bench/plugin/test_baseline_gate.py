@@ -10,7 +10,7 @@ import pytest
 
 from feedrate.bench.plugin.baseline_gate import GATED, Baseline, comparable, failures, lost, other_machine, unmeasured
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.analysis.run_comparison import read_gates
+from feedrate.reports.analysis.gates import read_gates
 
 SETTINGS = {
     "mode": "train", "dataset_fingerprint": "abc", "rows": 1000, "seed": 0, "batch_size": 256, "rounds": 3, "device": "cpu",

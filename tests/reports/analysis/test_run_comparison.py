@@ -8,18 +8,9 @@ import pytest
 from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.gates import failures, read_gates, undecided
 from feedrate.reports.analysis.provenance_diff import differences
-from feedrate.reports.analysis.run_comparison import (
-    Line,
-    Side,
-    failures,
-    read_gates,
-    read_side,
-    refuse_unlike,
-    undecided,
-    versus,
-    within,
-)
+from feedrate.reports.analysis.run_comparison import Line, Side, read_side, refuse_unlike, versus, within
 from sample_record import record, trial
 
 
