@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-LONGEST = 60
+MAX_CHARACTERS = 60
 """Characters of a name in a table or a figure."""
 
 
@@ -34,12 +34,12 @@ def in_markdown(text: str) -> str:
 def short(text: str) -> str:
     """`plain`, and a long name cut; a hash at its end keeps two long names apart."""
     shown = plain(text)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 8]}… {_hash(text)[:6]}"
+    return shown if len(shown) <= MAX_CHARACTERS else f"{shown[: MAX_CHARACTERS - 8]}… {_hash(text)[:6]}"
 
 
 def file_name(*parts: str) -> str:
     """A name of a-z, 0-9 and dashes for an HTML file; equal only where all parts are equal."""
-    words = re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower())[:LONGEST].strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower())[:MAX_CHARACTERS].strip("-")
     return f"{words or 'page'}-{_hash(chr(0).join(parts))[:12]}.html"
 
 

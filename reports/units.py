@@ -5,62 +5,62 @@ from __future__ import annotations
 NONE = "-"
 
 
-def count(value: float | None) -> str:
+def format_count(value: float | None) -> str:
     """1234567 -> "1.23 M"."""
     if value is None:
         return NONE
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{three_digits(value / size)} {letter}"
-    return three_digits(value)
+            return f"{format_three_digits(value / size)} {letter}"
+    return format_three_digits(value)
 
 
-def rate(rows_per_s: float | None) -> str:
+def format_rate(rows_per_s: float | None) -> str:
     """ "1.23 M rows/s"."""
     if rows_per_s is None:
         return NONE
-    return f"{count(rows_per_s)} rows/s"
+    return f"{format_count(rows_per_s)} rows/s"
 
 
-def size(n_bytes: float | None) -> str:
+def format_size(n_bytes: float | None) -> str:
     """Decimal units: 2_000_000_000 -> "2.00 GB"."""
     if n_bytes is None:
         return NONE
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if abs(n_bytes) >= factor:
-            return f"{three_digits(n_bytes / factor)} {unit}"
+            return f"{format_three_digits(n_bytes / factor)} {unit}"
     return f"{n_bytes:.0f} B"
 
 
-def seconds(value: float | None) -> str:
+def format_seconds(value: float | None) -> str:
     """0.00123 -> "1.23 ms"."""
     if value is None:
         return NONE
     for unit, factor in (("s", 1.0), ("ms", 1e-3)):
         if abs(value) >= factor:
-            return f"{three_digits(value / factor)} {unit}"
-    return f"{three_digits(value * 1e6)} us"
+            return f"{format_three_digits(value / factor)} {unit}"
+    return f"{format_three_digits(value * 1e6)} us"
 
 
-def percent(fraction: float | None) -> str:
+def format_percent(fraction: float | None) -> str:
     """0.985 -> "98.5 %"."""
     return NONE if fraction is None else f"{fraction * 100:.1f} %"
 
 
-def three_decimals(value: float | None) -> str:
+def format_three_decimals(value: float | None) -> str:
     return NONE if value is None else f"{value:.3f}"
 
 
-def change(fraction: float) -> str:
+def format_change(fraction: float) -> str:
     """0.0123 -> "+1.2 %"."""
     return f"{fraction * 100:+.1f} %"
 
 
-def auc(value: float | None) -> str:
+def format_auc(value: float | None) -> str:
     return NONE if value is None else f"{value:.4f}"
 
 
-def three_digits(value: float) -> str:
+def format_three_digits(value: float) -> str:
     """Three significant digits, without an exponent."""
     if value == 0:
         return "0"

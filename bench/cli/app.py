@@ -238,7 +238,7 @@ def run(
     from feedrate.bench.run import session
     from feedrate.bench.run.plan import Plan
     from feedrate.bench.run.stopping import rule_for
-    from feedrate.reports.analysis.summarize import compare
+    from feedrate.reports.analysis.summarize import summarize
 
     def plan(found_device: str) -> Plan:
         return Plan(
@@ -271,7 +271,7 @@ def run(
     started = session.start(data, output, device, plan, command=_command(), resume=resume, overwrite=overwrite)
     rule = rule_for(started.plan, width=precision, budget_s=budget)
     record = terminal.show_run(started, rule, timeout_s=timeout)
-    comparison = compare([(output, record)])
+    comparison = summarize([(output, record)])
     terminal.write_report(comparison, store.path_of(output).with_name("report.html"))
     terminal.show_comparison(comparison)
     statuses = {trial.status for trial in record.trials}
@@ -305,7 +305,7 @@ def report(
     """
     from feedrate.bench.cli import terminal
     from feedrate.bench.results import store
-    from feedrate.reports.analysis.summarize import compare
+    from feedrate.reports.analysis.summarize import summarize
 
     terminal.check_format(form)
     if output and output.is_dir():
@@ -318,7 +318,7 @@ def report(
         require_no_file("--figures", figures)
     if form == "parquet" and output is None:
         raise FeedrateError("--format parquet is no text: name a file with -o FILE")
-    comparison = compare([(run, store.read(run)) for run in runs])
+    comparison = summarize([(run, store.read(run)) for run in runs])
     if samples:
         terminal.write_samples(comparison, samples)
     if figures:
@@ -356,12 +356,12 @@ def profile(
     from feedrate.bench.profiling import session
     from feedrate.bench.results.spec import ModelSpec
 
-    asked = session.Asked(
+    request = session.ProfileRequest(
         steps=steps, profiler=profiler, batch_size=batch_size, device=device,
         model=ModelSpec(hidden=_numbers("--hidden", hidden), step=step),  # type: ignore[arg-type]  # it refuses what is none
         memory_budget_bytes=_size("--memory-budget", memory_budget), timeout_s=timeout,
     )  # fmt: skip
-    terminal.print_profiles(session.run(loaders.split(","), data, output, asked))
+    terminal.print_profiles(session.run(loaders.split(","), data, output, request))
 
 
 @app.command()
@@ -415,15 +415,15 @@ def compare_command(
     from feedrate.bench.cli import terminal
     from feedrate.reports.analysis import gates as conditions
     from feedrate.reports.analysis import run_comparison
-    from feedrate.reports.analysis.provenance_diff import differences
+    from feedrate.reports.analysis.provenance_diff import provenance_diff
 
     gates = conditions.read_gates(fail_if)
     one, other = (
         (run_comparison.read_side(base), run_comparison.read_side(head)) if head else run_comparison.within(base)
     )
-    lines = run_comparison.versus(one, other)
+    lines = run_comparison.compare_runs(one, other)
     failed = list(conditions.failures(one, other, lines, gates))
-    terminal.show_differences(differences([one.record, other.record]))
+    terminal.show_differences(provenance_diff([one.record, other.record]))
     terminal.show_versus(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
     terminal.show_gates(failed, list(conditions.undecided(lines, gates)))
     if failed:

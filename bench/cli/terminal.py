@@ -51,7 +51,7 @@ class Rate(ProgressColumn):
     """Rows or bytes a second."""
 
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{units.count(task.speed)}/s")
+        return Text("" if task.speed is None else f"{units.format_count(task.speed)}/s")
 
 
 def with_bar(unit: str, function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
@@ -182,7 +182,9 @@ def show_versus(lines: list[Line], gated: set[str], *, all_metrics: bool) -> Non
         if not (all_metrics or line.metric.in_table or line.metric.name in gated):
             continue
         smallest = line.verdict.smallest_seen
-        least = units.NONE if smallest is None else units.percent(smallest) if line.relative else f"{smallest:.4f}"
+        least = (
+            units.NONE if smallest is None else units.format_percent(smallest) if line.relative else f"{smallest:.4f}"
+        )
         name = line.head if line.head == line.base else f"{line.head} against {line.base}"
         table.add_row(
             Text(name), str(line.batch_size), line.metric.title, line.metric.text(line.base_mean),
@@ -205,8 +207,8 @@ def print_profiles(profiles: Iterable[Explained]) -> None:
 
     for found in profiles:
         made, findings = found.profile, found.findings
-        step = units.seconds(made.window_s / max(made.steps, 1))
-        busy = f", device busy {units.percent(made.device_busy_fraction)}" if made.device_busy_fraction else ""
+        step = units.format_seconds(made.window_s / max(made.steps, 1))
+        busy = f", device busy {units.format_percent(made.device_busy_fraction)}" if made.device_busy_fraction else ""
         head = f"{made.spec.loader}: {made.steps} steps of {step} ({settings(made.spec)}){busy}; recorded by {made.profiler} {made.version}"
         out.print(Text(head, style="bold"))
         if not findings:
@@ -216,7 +218,7 @@ def print_profiles(profiles: Iterable[Explained]) -> None:
             out.print(f"    seen: {finding.evidence}", markup=False, soft_wrap=True)
             out.print(f"    try:  {finding.remedy}", markup=False, soft_wrap=True)
         for source in found.busy:
-            out.print(f"  busy {units.percent(source.share)}: {source.source}", markup=False, soft_wrap=True)
+            out.print(f"  busy {units.format_percent(source.share)}: {source.source}", markup=False, soft_wrap=True)
         out.print(_ranges(made))
 
 
@@ -227,24 +229,24 @@ def _ranges(made: Profile) -> Table:
     for name in ("  Thread", "Range", "Times", "Host", "Share", "Device", "Rate"):
         table.add_column(name, justify="left" if name in ("  Thread", "Range") else "right")
     for row in made.ranges:
-        share = units.percent(row.seconds / made.window_s)
+        share = units.format_percent(row.seconds / made.window_s)
         table.add_row(
             f"  {row.thread}",
             row.name,
             f"{row.count:,}",
-            units.seconds(row.seconds),
+            units.format_seconds(row.seconds),
             share,
-            units.seconds(row.device_s),
-            units.NONE if row.amount is None else f"{units.count(row.amount / row.seconds)} {UNITS[row.name]}/s",
+            units.format_seconds(row.device_s),
+            units.NONE if row.amount is None else f"{units.format_count(row.amount / row.seconds)} {UNITS[row.name]}/s",
         )
     return table
 
 
 def calibration(found: HarnessRecord) -> None:
     out.print(
-        f"feedrate itself costs {units.seconds(found.step_s)} a step ({found.steps:,} steps, least of several rounds)"
+        f"feedrate itself costs {units.format_seconds(found.step_s)} a step ({found.steps:,} steps, least of several rounds)"
     )
-    out.print(f"so a loader at no cost would reach {units.rate(found.null_rows_per_s)} at batch 32768")
+    out.print(f"so a loader at no cost would reach {units.format_rate(found.null_rows_per_s)} at batch 32768")
 
 
 def show_sampling(device: str) -> None:
@@ -336,7 +338,7 @@ def write_report(comparison: Comparison, path: Path, runs: Iterable[Path] = ()) 
     profiles = [found for run in runs if run.is_dir() for found in files.explained(run)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html.render(comparison, profiles=profiles), encoding="utf-8")
-    say(f"wrote {path} ({units.size(path.stat().st_size)})")
+    say(f"wrote {path} ({units.format_size(path.stat().st_size)})")
 
 
 def check_loader(loader: str, device: str, data: Path | None, rows: int, batch_size: int, workers: int) -> bool:
@@ -409,12 +411,12 @@ def doctor() -> None:
     environment = observe()
     out.print(f"python {environment.python}, {environment.platform}", markup=False)
     out.print(
-        f"{environment.cores} cores of {environment.cpu}, {units.size(environment.memory_bytes)} memory",
+        f"{environment.cores} cores of {environment.cpu}, {units.format_size(environment.memory_bytes)} memory",
         markup=False,
     )
     if environment.gpu:
         out.print(
-            f"{environment.gpu}, {units.size(environment.gpu_memory_bytes)}, driver {environment.driver}, CUDA {environment.cuda}"
+            f"{environment.gpu}, {units.format_size(environment.gpu_memory_bytes)}, driver {environment.driver}, CUDA {environment.cuda}"
         )
     else:
         out.print(
@@ -475,4 +477,4 @@ def _trial_line(trial: TrialResult) -> str:
         return f"{head}{trial.status}: {trial.detail}"
     auc = f", AUC {trial.auc[-1]:.4f}" if trial.auc else ""
     flagged = f" ({'; '.join(trial.flags)})" if trial.flags else ""
-    return f"{head}{units.rate(trial.rows_per_s)}{auc}{flagged}"
+    return f"{head}{units.format_rate(trial.rows_per_s)}{auc}{flagged}"

@@ -2,7 +2,7 @@
 
 Dense Adam changes every row in every step: without a gradient a row's moments decay and it moves on by what they say. What such
 steps do to a row depends on nothing but the row, so they can wait: each row remembers the step it is at, and takes the steps it
-has missed, one after the other in registers, when a batch needs it next (or `settle` asks). The numbers are those of
+has missed, one after the other in registers, when a batch needs it next (or `flush` asks). The numbers are those of
 torch.optim.Adam but for the last bit; a step's memory traffic is that of the batch's rows, not of the whole table.
 
 Formulas: Kingma, Ba 2015, "Adam: a method for stochastic optimization", algorithm 1, as torch.optim.Adam orders them.
@@ -61,7 +61,7 @@ extern "C" __global__ void catch_up(const int* rows, const int* count, u32 width
     }
 }
 
-extern "C" __global__ void settle(u32 rows, u32 width, const int* step, const int* last, const float2* rates,
+extern "C" __global__ void flush(u32 rows, u32 width, const int* step, const int* last, const float2* rates,
     float* weight, float* mean, float* square) {
     u32 lines = rows * (size_t)width < 0xf0000000u ? 1 : width;  // elements are numbered in 32 bits where that reaches
     for EACH(i, (u32)(rows * (size_t)width / lines))
@@ -113,7 +113,7 @@ extern "C" __global__ void adam(const int* rows, const int* count, u32 width, co
     }
 }
 """
-NAMES = ("claim", "catch_up", "settle", "gather", "scatter", "adam")
+NAMES = ("claim", "catch_up", "flush", "gather", "scatter", "adam")
 
 
 def source() -> str:
@@ -173,15 +173,15 @@ class LazyTable:
         """Add the gradient of what `gather` wrote."""
         self._launch("scatter", len(out) * self.width, *self._batch(ids, offsets, self._gradient, out, at))
 
-    def end(self, ids: Tensor) -> None:
+    def apply(self, ids: Tensor) -> None:
         """The step under way, for the rows of the batch that begin() was given."""
         touched = self._rows.data_ptr(), self._count.data_ptr()
         elements = min(len(ids), len(self.weight)) * self.width
         self._launch("adam", elements, *touched, *self._state(), *self._moments(), self._gradient.data_ptr())
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Bring all rows up to the last step."""
-        self._launch("settle", self.weight.numel(), _u32(len(self.weight)), *self._state(), *self._moments())
+        self._launch("flush", self.weight.numel(), _u32(len(self.weight)), *self._state(), *self._moments())
         torch.where(self._last > 0, self._step, self._last, out=self._last)
 
     def _launch(self, name: str, threads: int, *arguments: Any) -> None:
@@ -218,14 +218,14 @@ class LazyTables:
         rows: Tensor = _Embedded.apply(self._anchor, self, columns)  # type: ignore[no-untyped-call]
         return rows
 
-    def end(self, columns: list[tuple[Tensor, Tensor | None]]) -> None:
+    def apply(self, columns: list[tuple[Tensor, Tensor | None]]) -> None:
         """After the backward pass."""
         for table, (ids, _) in zip(self._tables, columns, strict=True):
-            table.end(ids)
+            table.apply(ids)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         for table in self._tables:
-            table.settle()
+            table.flush()
 
     def touched_bytes(self) -> float:
         """Of weights, in the mean of all steps. Waits for the device."""

@@ -32,12 +32,12 @@ class Step(Protocol):
         """Learn from a batch; the loss before it, detached, on the device."""
         ...
 
-    def finish(self) -> None:
+    def flush(self) -> None:
         """Do what was put off, before the model is used for anything but the next step."""
         ...
 
     def predict(self, batch: Batch) -> Tensor:
-        """Scores [B] of a model that is in eval mode, without gradients; after finish()."""
+        """Scores [B] of a model that is in eval mode, without gradients; after flush()."""
         ...
 
     def least_bytes(self) -> float:
@@ -60,7 +60,7 @@ class WholeStep:
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
         self._model, self._spec = model, spec
 
-    def finish(self) -> None:
+    def flush(self) -> None:
         """Nothing is put off."""
 
     def predict(self, batch: Batch) -> Tensor:
@@ -110,11 +110,11 @@ class LazyStep:
             loss.backward()  # type: ignore[no-untyped-call]
         with span("optimizer"):
             self._optimizer.step()
-            self._tables.end(columns)
+            self._tables.apply(columns)
         return loss.detach()
 
-    def finish(self) -> None:
-        self._tables.settle()
+    def flush(self) -> None:
+        self._tables.flush()
 
     def predict(self, batch: Batch) -> Tensor:
         columns = _table_columns(batch)
@@ -129,7 +129,7 @@ class GraphedStep:
 
     def __init__(self, step: LazyStep) -> None:
         self._learn, self._predict = Graphed(step), Graphed(step.predict)
-        self.finish, self.least_bytes = step.finish, step.least_bytes
+        self.flush, self.least_bytes = step.flush, step.least_bytes
 
     def __call__(self, batch: Batch) -> Tensor:
         return self._learn(batch)
@@ -157,7 +157,7 @@ class FastStep(WholeStep):
         with span("optimizer"):
             self._optimizer.step()
             for name, table in self._tables.items():
-                table.forget(batch.ids[name])
+                table.clear(batch.ids[name])
         return loss.detach()
 
 
@@ -182,7 +182,7 @@ class Table(nn.Module):
         rows: Tensor = _Rows.apply(self.weight, ids)  # type: ignore[no-untyped-call]
         return rows
 
-    def forget(self, ids: Tensor) -> None:
+    def clear(self, ids: Tensor) -> None:
         """Zero the gradient of these rows: after the optimizer has seen them."""
         assert self.weight.grad is not None
         self.weight.grad.index_fill_(0, ids.long(), 0.0)

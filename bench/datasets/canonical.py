@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from feedrate.bench.datasets.order_sample import Probe, ProbeWriter
+from feedrate.bench.datasets.order_sample import OrderSample, OrderSampleWriter
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError, require_no_file
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 ROW_GROUP_ROWS = 262_144
 ROW_GROUPS_A_FILE = 32
-PROBE = "probe.npy"
+ORDER_SAMPLE_FILE = "probe.npy"
 """In each split's folder."""
 SplitName = Literal["train", "valid"]
 Progress = Callable[[int, int], None]
@@ -63,10 +63,10 @@ class Dataset:
     folder: Path
     info: DatasetInfo
 
-    def probe(self, name: SplitName) -> Probe | None:
-        """Some rows' hashes and places; None for a folder that was prepared before there were probes."""
-        path = self.folder / name / PROBE
-        return Probe.read(path, self.info.splits[name].rows) if path.is_file() else None
+    def order_sample(self, name: SplitName) -> OrderSample | None:
+        """Some rows' hashes and places; None for a folder that was prepared before there were order_samples."""
+        path = self.folder / name / ORDER_SAMPLE_FILE
+        return OrderSample.read(path, self.info.splits[name].rows) if path.is_file() else None
 
     def split(self, name: SplitName) -> Split:
         info = self.info.splits[name]
@@ -176,7 +176,7 @@ class _SplitWriter:
         self._writer: Any = None
         self._rows = 0
         self._sum: RowSum | None = None
-        self._probe = ProbeWriter()
+        self._order_sample = OrderSampleWriter()
 
     def add(self, table: pa.Table) -> None:
         import pyarrow as pa
@@ -197,7 +197,7 @@ class _SplitWriter:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-            self._probe.write(self._folder / PROBE)
+            self._order_sample.write(self._folder / ORDER_SAMPLE_FILE)
 
     def info(self) -> SplitInfo:
         digest = self._sum.result().digest if self._sum else "0" * 16
@@ -220,7 +220,7 @@ class _SplitWriter:
         self._groups_in_file += 1
         self._sum = self._sum or RowSum()
         hashes = self._sum.add(columns_of_table(group, self._schema).slice(0, group.num_rows))
-        self._probe.add(hashes.numpy(), first_row=self._rows)
+        self._order_sample.add(hashes.numpy(), first_row=self._rows)
         self._rows += group.num_rows
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 262_144
 LIKED_ABOVE = 3.0
 VALID_FRACTION = 0.2
-LARGEST_ID = 50_000_000
+MAX_ID = 50_000_000
 """Ids are counted in tables of this size; MovieLens' own stay under 300,000."""
 
 
@@ -146,9 +146,9 @@ def read_ratings(folder: Path) -> Ratings:
     if min(frame["userId"].min(), frame["movieId"].min()) < 0:  # type: ignore[operator,type-var]
         raise FeedrateError(f"{path} has a negative userId or movieId")
     largest = int(max(frame["userId"].to_numpy().max(), frame["movieId"].to_numpy().max()))
-    if largest > LARGEST_ID:
+    if largest > MAX_ID:
         raise FeedrateError(
-            f"{path} has the id {largest}, over {LARGEST_ID}: `feedrate prepare parquet --categorify` takes any ids"
+            f"{path} has the id {largest}, over {MAX_ID}: `feedrate prepare parquet --categorify` takes any ids"
         )
     return Ratings(frame["userId"].to_numpy(), frame["movieId"].to_numpy(), frame["rating"].to_numpy())
 

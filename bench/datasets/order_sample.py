@@ -9,11 +9,11 @@ import numpy as np
 
 from feedrate.loaders.errors import FeedrateError
 
-LEAST_KEPT = 16_384
+MIN_SAMPLED_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class OrderSample:
     """Evenly spaced rows whose hash no other sampled row has."""
 
     hashes: np.ndarray
@@ -22,7 +22,7 @@ class Probe:
     """float64 [K]: position in the files, from 0 up to 1."""
 
     @classmethod
-    def read(cls, path: Path, rows: int) -> Probe:
+    def read(cls, path: Path, rows: int) -> OrderSample:
         """Raises FeedrateError for a file that is none."""
         try:
             positions, hashes = np.load(path)
@@ -35,8 +35,8 @@ class Probe:
         return cls(unique[alone], positions[first[alone]] / rows)
 
 
-class ProbeWriter:
-    """Keeps every 2^k-th row of a stream of unknown length: between LEAST_KEPT and twice as many, all where there are fewer."""
+class OrderSampleWriter:
+    """Keeps every 2^k-th row of a stream of unknown length: between MIN_SAMPLED_ROWS and twice as many, all where there are fewer."""
 
     def __init__(self) -> None:
         self._step = 1
@@ -47,7 +47,7 @@ class ProbeWriter:
         start = -first_row % self._step
         positions = np.arange(first_row + start, first_row + len(hashes), self._step)
         self._kept = np.concatenate([self._kept, np.stack([positions, hashes[start :: self._step]])], axis=1)
-        while self._kept.shape[1] >= 2 * LEAST_KEPT:
+        while self._kept.shape[1] >= 2 * MIN_SAMPLED_ROWS:
             self._kept = self._kept[:, ::2]
             self._step *= 2
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK_ROWS = 262_144
-LARGEST_ID = 2**31 - 2
+MAX_ID = 2**31 - 2
 Kind = Literal["single-hot", "multi-hot", "continuous", "label"]
 
 
@@ -266,9 +266,9 @@ def _check(file: Path, table: pa.Table, columns: Columns, label_above: float | N
             raise FeedrateError(
                 f"column {name!r} in {file} has the id {low}, but ids start at 0: pass --categorify {name} to make ids of any values"
             )
-        if high is not None and high > LARGEST_ID:
+        if high is not None and high > MAX_ID:
             raise FeedrateError(
-                f"column {name!r} in {file} has the id {high}, over the largest, {LARGEST_ID}: pass --categorify {name}"
+                f"column {name!r} in {file} has the id {high}, over the largest, {MAX_ID}: pass --categorify {name}"
             )
 
 

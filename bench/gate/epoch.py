@@ -14,7 +14,7 @@ import torch
 
 from feedrate.bench.datasets.canonical import SplitInfo
 from feedrate.bench.datasets.checksum import Checksum, RowSum
-from feedrate.bench.datasets.order_sample import Probe
+from feedrate.bench.datasets.order_sample import OrderSample
 from feedrate.bench.gate.shuffle import ShuffleWatch
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import synchronise
@@ -51,11 +51,11 @@ class WrongRows(Exception):
 
 
 def check_epoch(
-    batches: Iterable[Batch], wanted: SplitInfo, *, probe: Probe | None, batch_size: int, device: str
+    batches: Iterable[Batch], wanted: SplitInfo, *, order_sample: OrderSample | None, batch_size: int, device: str
 ) -> Delivered:
     """Raises GateFailed where the epoch is wrong in its form, WrongRows where it is in its rows."""
     at_once, later = RowSum(), RowSum()
-    watch = ShuffleWatch(probe, wanted.rows, device) if probe else None
+    watch = ShuffleWatch(order_sample, wanted.rows, device) if order_sample else None
     held: list[Batch] = []
     sums: list[torch.Tensor] = []
     start: torch.Tensor | None = None

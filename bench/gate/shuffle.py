@@ -12,19 +12,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from feedrate.bench.datasets.order_sample import Probe
+from feedrate.bench.datasets.order_sample import OrderSample
 from feedrate.bench.results.record import ShuffleRecord
 
 IDEAL_SHUFFLES = 100
-LEAST_SAMPLES = 64
+MIN_SAMPLES = 64
 
 
 class ShuffleWatch:
-    """Sees an epoch's row hashes batch by batch, on their device, and remembers where the probe's rows came."""
+    """Sees an epoch's row hashes batch by batch, on their device, and remembers where the order_sample's rows came."""
 
-    def __init__(self, probe: Probe, rows: int, device: str) -> None:
-        self._probe, self._rows = probe, rows
-        self._hashes = torch.from_numpy(probe.hashes).to(device)
+    def __init__(self, order_sample: OrderSample, rows: int, device: str) -> None:
+        self._order_sample, self._rows = order_sample, rows
+        self._hashes = torch.from_numpy(order_sample.hashes).to(device)
         # one place more than there are sampled rows: for all rows that are none
         self._came = torch.zeros(len(self._hashes) + 1, dtype=torch.int64, device=device)
         self._times = torch.zeros_like(self._came)
@@ -45,12 +45,12 @@ class ShuffleWatch:
         """None where too few sampled rows came to say anything."""
         once = (self._times[:-1] == 1).cpu().numpy()
         came = self._came[:-1].cpu().numpy()
-        return quality(self._probe.places[once], came[once], rows=self._rows, batch_size=batch_size)
+        return quality(self._order_sample.places[once], came[once], rows=self._rows, batch_size=batch_size)
 
 
 def quality(places: np.ndarray, came: np.ndarray, *, rows: int, batch_size: int) -> ShuffleRecord | None:
     """places: where sampled rows lie in the files, 0..1, float [K]. came: when each was delivered, 0..rows-1, int [K]."""
-    if len(places) < LEAST_SAMPLES:
+    if len(places) < MIN_SAMPLES:
         return None
     time, batch = came / rows, came // batch_size
     rng = np.random.default_rng(0)

@@ -176,7 +176,7 @@ def _check_rows(asked: Asked, loader: Loader, dataset: Dataset, split: SplitName
         check_epoch(
             loader.epoch(epoch),
             dataset.info.splits[split],
-            probe=None,
+            order_sample=None,
             batch_size=asked.batch_size,
             device=asked.device,
         )

@@ -26,7 +26,7 @@ from feedrate.loaders.errors import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ProfileRequest:
     """What the command line says, as it says it."""
 
     steps: int
@@ -38,35 +38,35 @@ class Asked:
     timeout_s: float
 
 
-def run(loaders: Sequence[str], data: Path, output: Path, asked: Asked) -> Iterator[Explained]:
+def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileRequest) -> Iterator[Explained]:
     """Each loader's profile, in a folder of its own below `output`, as it is done. Raises FeedrateError."""
-    require_whole("--steps", asked.steps, 1)
-    require_over_zero("--timeout", asked.timeout_s)
+    require_whole("--steps", request.steps, 1)
+    require_over_zero("--timeout", request.timeout_s)
     require_no_file("-o", output)
     require_distinct("loaders", loaders)
-    device = found_device(asked.device)
-    profiler = _profiler(asked.profiler, device)
+    device = found_device(request.device)
+    profiler = _profiler(request.profiler, device)
     for loader in loaders:
         registry.check_text(loader)
     trials = files.trials_of(output)
     for loader in loaders:
         spec = TrialSpec(
-            loader=loader, mode="train", repeat=0, seed=0, batch_size=asked.batch_size, epochs=1, device=device,
-            memory_budget_bytes=asked.memory_budget_bytes, model=asked.model,
+            loader=loader, mode="train", repeat=0, seed=0, batch_size=request.batch_size, epochs=1, device=device,
+            memory_budget_bytes=request.memory_budget_bytes, model=request.model,
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
-        made = one.profile(spec, data, folder, steps=asked.steps, profiler=profiler, timeout_s=asked.timeout_s)
+        made = one.profile(spec, data, folder, steps=request.steps, profiler=profiler, timeout_s=request.timeout_s)
         yield explain(made, files.trial_for(made, trials))
 
 
-def _profiler(asked: str, device: str) -> Profiler:
-    if asked not in ("auto", *get_args(Profiler)):
-        raise FeedrateError(f"--profiler is {asked!r}, but must be one of auto, {', '.join(get_args(Profiler))}")
-    if asked == "nsys" and device == "cpu":
-        raise FeedrateError("nsys is asked for on the CPU, where it has no device to record: use --profiler torch")
-    if asked == "auto":
+def _profiler(request: str, device: str) -> Profiler:
+    if request not in ("auto", *get_args(Profiler)):
+        raise FeedrateError(f"--profiler is {request!r}, but must be one of auto, {', '.join(get_args(Profiler))}")
+    if request == "nsys" and device == "cpu":
+        raise FeedrateError("nsys is request for on the CPU, where it has no device to record: use --profiler torch")
+    if request == "auto":
         return "nsys" if device != "cpu" and _has_nsys() else "torch"
-    return "nsys" if asked == "nsys" else "torch"
+    return "nsys" if request == "nsys" else "torch"
 
 
 def _has_nsys() -> bool:

@@ -18,7 +18,7 @@ LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch", "cuGraphLau
 WAITS = ("cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize", "cuCtxSynchronize", "cuStreamSynchronize",
          "cuEventSynchronize", "cudaMemcpy", "cudaFree", "cudaMalloc")  # fmt: skip
 """Calls that wait for the device, by how they begin; their asynchronous kin end in Async."""
-MOST_ROWS = 20
+MAX_ROWS = 20
 TIMELINE_STEPS = 5
 TIMELINE_BARS = 4_000
 
@@ -96,7 +96,7 @@ def gap_rows(events: Events) -> tuple[GapRow, ...]:
         middle = (start + end) / 2
         found[ranges.at(middle), calls.at(middle)].append(end - start)
     rows = [GapRow(within=within, call=call, count=len(own), seconds=sum(own)) for (within, call), own in found.items()]
-    return tuple(sorted(rows, key=lambda row: -row.seconds)[:MOST_ROWS])
+    return tuple(sorted(rows, key=lambda row: -row.seconds)[:MAX_ROWS])
 
 
 def steps(events: Events) -> int:
@@ -185,4 +185,4 @@ def _by_name(spans: Iterable[Span]) -> tuple[CallRow, ...]:
     for span in spans:
         groups[span.name].append(span.seconds)
     rows = [CallRow(name=name, count=len(own), seconds=sum(own)) for name, own in groups.items()]
-    return tuple(sorted(rows, key=lambda row: -row.seconds)[:MOST_ROWS])
+    return tuple(sorted(rows, key=lambda row: -row.seconds)[:MAX_ROWS])

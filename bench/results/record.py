@@ -146,9 +146,9 @@ class HarnessRecord:
     """What a loader at no cost would reach at the default batch size: the harness's own ceiling."""
 
 
-MOST_ROWS_PER_S = 1e13
+MAX_ROWS_PER_S = 1e13
 """No device reads a byte for each of so many rows."""
-HAIR = 1e-6
+TOLERANCE = 1e-6
 """What rounding may add to a share, or to seconds."""
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from feedrate.bench.results.record import HAIR, MOST_ROWS_PER_S, SCHEMA_VERSION, RunRecord, TrialResult
+from feedrate.bench.results.record import MAX_ROWS_PER_S, SCHEMA_VERSION, TOLERANCE, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
-MOST_BYTES = 200_000_000
-MOST_FAULTS = 50
+MAX_BYTES = 200_000_000
+MAX_FAULTS = 50
 """That are named."""
-GREATEST = 2**63 - 1
-LONGEST = 10_000
+MAX_INTEGER = 2**63 - 1
+MAX_CHARACTERS = 10_000
 """Characters of a string."""
 SHARES = ("fraction", "expected_low", "best_auc", "auc", "busy", "sm_active", "sm_occupancy", "dram_active")
 """Endings of names whose values are shares of 1."""
@@ -44,9 +44,9 @@ def faults(file: Path) -> list[str]:
     try:
         if not file.is_file():
             return ["it is no file, or not there"]
-        if file.stat().st_size > MOST_BYTES:
+        if file.stat().st_size > MAX_BYTES:
             return [
-                f"it has {file.stat().st_size / 1e6:,.0f} MB, over the {MOST_BYTES / 1e6:,.0f} MB that a record may have"
+                f"it has {file.stat().st_size / 1e6:,.0f} MB, over the {MAX_BYTES / 1e6:,.0f} MB that a record may have"
             ]
         content = msgspec.json.decode(file.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -57,23 +57,23 @@ def faults(file: Path) -> list[str]:
     try:
         record = msgspec.convert(content, RunRecord)
     except (msgspec.ValidationError, FeedrateError, OverflowError, RecursionError) as error:
-        return [f"it is not a run record: {str(error)[:LONGEST]}"]
-    found = list(islice(chain(_values(content, ""), _consistent(record)), MOST_FAULTS))
-    return [*found, "and perhaps more"] if len(found) == MOST_FAULTS else found
+        return [f"it is not a run record: {str(error)[:MAX_CHARACTERS]}"]
+    found = list(islice(chain(_values(content, ""), _consistent(record)), MAX_FAULTS))
+    return [*found, "and perhaps more"] if len(found) == MAX_FAULTS else found
 
 
 def _values(value: Any, place: str) -> Iterator[str]:
     """Of every number and string, wherever it stands."""
     if isinstance(value, dict):
         for name, own in value.items():
-            if len(name) > LONGEST:
-                yield f"{place or 'the record'} has a name of {len(name):,} characters, over {LONGEST:,}"
+            if len(name) > MAX_CHARACTERS:
+                yield f"{place or 'the record'} has a name of {len(name):,} characters, over {MAX_CHARACTERS:,}"
             yield from _values(own, f"{place}.{name[:40]}" if place else name[:40])
     elif isinstance(value, list):
         for number, own in enumerate(value):
             yield from _values(own, f"{place}[{number}]")
-    elif isinstance(value, str) and len(value) > LONGEST:
-        yield f"{place} has {len(value):,} characters, over {LONGEST:,}"
+    elif isinstance(value, str) and len(value) > MAX_CHARACTERS:
+        yield f"{place} has {len(value):,} characters, over {MAX_CHARACTERS:,}"
     elif isinstance(value, str) and any(not c.isprintable() and c not in "\n\t" for c in value):
         yield f"{place} has characters that cannot be printed"
     elif isinstance(value, float | int) and not isinstance(value, bool):
@@ -82,13 +82,13 @@ def _values(value: Any, place: str) -> Iterator[str]:
 
 def _number(value: float, place: str) -> Iterator[str]:
     name = place.rpartition(".")[2].partition("[")[0]
-    if isinstance(value, int) and abs(value) > GREATEST:
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
         yield f"{place} is a number of {value.bit_length()} bits, but must be under 2^63"
     elif not math.isfinite(value):
         yield f"{place} is {value}, but must be a finite number"
     elif (name.endswith(NOT_NEGATIVE) or ".cardinalities." in place) and value < 0:
         yield f"{place} is {value}, but must not be negative"
-    elif name.endswith(SHARES) and not -HAIR <= value <= 1 + HAIR:
+    elif name.endswith(SHARES) and not -TOLERANCE <= value <= 1 + TOLERANCE:
         yield f"{place} is {value}, but must be a share from 0 to 1"
     elif name.endswith(SAMPLED) and not -0.01 <= value <= 1.5:
         yield f"{place} is {value}, but must be a share of about 0 to 1"
@@ -116,9 +116,9 @@ def _epochs(record: RunRecord, trial: TrialResult, place: str) -> Iterator[str]:
             yield f"{place}.epochs[{number}] has {epoch.rows:,} rows, but the dataset has {wanted:,}"
         if epoch.wall_s <= 0:
             yield f"{place}.epochs[{number}].wall_s is {epoch.wall_s}, but must be over 0"
-        elif epoch.rows > MOST_ROWS_PER_S * epoch.wall_s:
+        elif epoch.rows > MAX_ROWS_PER_S * epoch.wall_s:
             yield f"{place}.epochs[{number}] has {epoch.rows:,} rows in {epoch.wall_s:g} s, which cannot be"
-        elif epoch.wait_s > epoch.wall_s + HAIR:
+        elif epoch.wait_s > epoch.wall_s + TOLERANCE:
             yield f"{place}.epochs[{number}].wait_s is {epoch.wait_s}, over its wall_s of {epoch.wall_s}"
     if trial.rows is not None and trial.rows != sum(epoch.rows for epoch in epochs):
         yield f"{place}.rows is {trial.rows:,}, but its epochs have {sum(epoch.rows for epoch in epochs):,}"

@@ -48,7 +48,7 @@ class Session:
         for number in itertools.count():
             specs = self.plan.round(number)
             if self.plan.rounds is None:  # what has once not worked would only cost the others their time
-                specs = [spec for spec in specs if spec.repeat_of not in hopeless(record)]
+                specs = [spec for spec in specs if spec.repeat_of not in failing_trials(record)]
             left = remaining(specs, record.trials)
             for result in run_suite(left, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
                 record = store.append(self.output, record, replace(result, run_at=self.run_at))
@@ -61,7 +61,7 @@ class Session:
         yield record
 
 
-def hopeless(record: RunRecord) -> set[tuple[str, str, int]]:
+def failing_trials(record: RunRecord) -> set[tuple[str, str, int]]:
     """Loader, mode and batch size of the trials that are not ok."""
     return {trial.spec.repeat_of for trial in record.trials if trial.status != "ok"}
 

@@ -41,8 +41,10 @@ def prove(
             larger = prepare_synthetic(Path(folder) / "larger", rows=200_000, seed=1).folder
             real: list[verdicts.Pair] = []
             # at a rate of 1 % one set in sixty has two false verdicts of twenty: twice as many, before that is believed
-            while len(real) < 2 * pairs and (not real or verdicts.different(real) > verdicts.MOST_FALSE):
-                real += verdicts.really(
+            while len(real) < 2 * pairs and (
+                not real or verdicts.share_called_different(real) > verdicts.MAX_FALSE_FRACTION
+            ):
+                real += verdicts.run_pairs(
                     larger, pairs=pairs, rounds=rounds, device=device, batch_size=2048, epochs=6, first=len(real),
                     progress=progress,
                 )  # fmt: skip
@@ -51,20 +53,20 @@ def prove(
 
 def prove_verdicts(real: list[verdicts.Pair]) -> Iterator[Proof]:
     """From comparisons that were really run, and from 200 made of their rounds."""
-    share = verdicts.different(real)
+    share = verdicts.share_called_different(real)
     yield Proof(
         "verdict",
         f"{len(real)} real comparisons with itself",
-        share <= verdicts.MOST_FALSE,
+        share <= verdicts.MAX_FALSE_FRACTION,
         f"{share:.1%} called different",
     )
-    same = verdicts.resampled(real, comparisons=COMPARISONS)
+    same = verdicts.resample_verdicts(real, comparisons=COMPARISONS)
     share = sum(verdict in ("more", "less") for verdict in same) / COMPARISONS
     yield Proof(
-        "verdict", f"{COMPARISONS} resampled comparisons with itself", share <= verdicts.MOST_FALSE,
+        "verdict", f"{COMPARISONS} resampled comparisons with itself", share <= verdicts.MAX_FALSE_FRACTION,
         f"{share:.1%} called different, {same.count('same') / COMPARISONS:.0%} the same",
     )  # fmt: skip
-    yield _slower_is_found(verdicts.resampled(real, comparisons=COMPARISONS, slowdown=verdicts.SLOWDOWN))
+    yield _slower_is_found(verdicts.resample_verdicts(real, comparisons=COMPARISONS, slowdown=verdicts.SLOWDOWN))
 
 
 def _slower_is_found(slower: Sequence[Direction]) -> Proof:
@@ -72,9 +74,9 @@ def _slower_is_found(slower: Sequence[Direction]) -> Proof:
     found, wrong = (
         sum(verdict in names for verdict in slower) / len(slower) for names in (("less",), ("more", "same"))
     )
-    if found >= verdicts.LEAST_FOUND:
+    if found >= verdicts.MIN_FOUND_FRACTION:
         holds, seen = True, f"{found:.1%} called slower"
     else:
-        holds = wrong <= verdicts.MOST_FALSE
+        holds = wrong <= verdicts.MAX_FALSE_FRACTION
         seen = f"this machine is too noisy for that within the default budget: {found:.1%} called slower, {wrong:.1%} same or faster"
     return Proof("verdict", f"{len(slower)} resampled comparisons with a copy 5 % slower", holds, seen)

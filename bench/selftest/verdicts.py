@@ -13,9 +13,9 @@ from feedrate.bench.results.stats import Direction, judge_ratio
 from feedrate.bench.run.stopping import BUDGET_S, PRECISION, UntilPrecise
 from feedrate.bench.run.suite import run_suite
 
-MOST_FALSE = 0.05
+MAX_FALSE_FRACTION = 0.05
 """Share of comparisons of a loader with itself that may be called different."""
-LEAST_FOUND = 0.90
+MIN_FOUND_FRACTION = 0.90
 """Share of comparisons with a slower copy that must be called slower."""
 SLOWDOWN = 0.05
 
@@ -32,7 +32,7 @@ class Pair:
         return judge_ratio(self.head, self.base, paired=True).direction
 
 
-def really(
+def run_pairs(
     dataset: Path, *, pairs: int, rounds: int, device: str, batch_size: int, epochs: int, first: int = 0,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[Pair]:  # fmt: skip
@@ -51,12 +51,12 @@ def really(
         yield Pair(tuple(found["base"]), tuple(found["head"]))
 
 
-def different(pairs: Sequence[Pair]) -> float:
+def share_called_different(pairs: Sequence[Pair]) -> float:
     """Share of the comparisons that were called different."""
     return sum(pair.verdict in ("more", "less") for pair in pairs) / len(pairs)
 
 
-def resampled(
+def resample_verdicts(
     pairs: Sequence[Pair], *, comparisons: int, slowdown: float = 0.0, round_s: float = 4.0, seed: int = 0
 ) -> list[Direction]:
     """Verdicts of whole runs under the default stop rule, each round drawn from the recorded ones, its sides at random.

@@ -22,16 +22,16 @@ class EpochClock:
         start: Callable[[], Iterator[Batch]],
         device: str,
         marks: DeviceMarks | None = None,
-        finish: Callable[[], None] = lambda: None,
+        flush: Callable[[], None] = lambda: None,
         *,
         each_step: bool = True,
     ) -> None:
-        """marks: of an epoch that is over, to use its events again; finish: work that belongs to the epoch, after its last batch.
+        """marks: of an epoch that is over, to use its events again; flush: work that belongs to the epoch, after its last batch.
 
         each_step: False: on a GPU only the first batch is marked on the device, and there are neither stall nor CPU times: a
         loader alone may need less time for a batch than these would.
         """
-        self._start, self._device, self._finish = start, device, finish
+        self._start, self._device, self._flush = start, device, flush
         self._detailed = each_step or device == "cpu"
         self.rows = 0
         self.wall_s = 0.0
@@ -79,7 +79,7 @@ class EpochClock:
                 break
             self.rows += batch.label.shape[0]  # what came, whatever the batch says of itself
             yield batch
-        self._finish()
+        self._flush()
         synchronise(self._device)
         self.window = asked[0], clock()
         self.wall_s = self.window[1] - self.window[0]

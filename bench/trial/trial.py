@@ -98,7 +98,7 @@ class Trial:
         started_at = utc()
         self.measured.imported_s = since_process_start()
         if self.spec.device != "cpu" and self.spec.mode != "load":
-            self._drawn = _beside(self._draw)
+            self._drawn = run_in_thread(self._draw)
         backend = self.choice.adapter.backend(self.spec.device)
         self._warm_up()
         self.measured.resident_fraction = self._make_cache()
@@ -137,7 +137,7 @@ class Trial:
             for _ in range(WARMUP_STEPS):
                 step(batch)
             model.eval()
-            step.finish()
+            step.flush()
             with torch.no_grad():
                 for _ in range(WARMUP_STEPS):
                     step.predict(batch)
@@ -184,7 +184,7 @@ class Trial:
         valid = None if self.choice.adapter.replays else self.open("valid", shuffle=False)
         try:
             for epoch in range(self.spec.epochs):
-                clock, before = self._begin_epoch(loader, epoch, step.finish)
+                clock, before = self._begin_epoch(loader, epoch, step.flush)
                 total = torch.zeros((), device=self.spec.device)
                 with span("epoch", epoch):
                     for number, batch in enumerate(self._reported(f"epoch {epoch + 1}", clock, "train")):
@@ -201,13 +201,13 @@ class Trial:
                 valid.close()
 
     def _begin_epoch(
-        self, loader: Loader, epoch: int, finish: Callable[[], None] = lambda: None
+        self, loader: Loader, epoch: int, flush: Callable[[], None] = lambda: None
     ) -> tuple[EpochClock, Usage]:
         if epoch and self.spec.cache == "cold":
             found = [self.measured.resident_fraction, self._make_cache()]
             self.measured.resident_fraction = max((share for share in found if share is not None), default=None)
         each_step = self.spec.mode != "load"
-        clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks, finish, each_step=each_step)
+        clock = EpochClock(partial(loader.epoch, epoch), self.spec.device, self._marks, flush, each_step=each_step)
         return clock, Usage.now(memory=False)
 
     def _end_epoch(self, clock: EpochClock, before: Usage) -> None:
@@ -266,7 +266,7 @@ class Trial:
             seen = check_epoch(
                 self._reported("check", loader.epoch(epoch), "train"),
                 self._wanted,
-                probe=self.dataset.probe("train"),
+                order_sample=self.dataset.order_sample("train"),
                 batch_size=self.spec.batch_size,
                 device=self.spec.device,
             )
@@ -351,7 +351,7 @@ class Trial:
         return flags.raised(result, same_order=measured.same_order)
 
 
-def _beside(work: Callable[[], Value]) -> Future[Value]:
+def run_in_thread(work: Callable[[], Value]) -> Future[Value]:
     """In a thread of its own."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="beside")
     found = thread.submit(work)

@@ -18,7 +18,7 @@ BLOCKS = 2
 """Windows at a time: one consumed, and one that is made or ready."""
 HOST_COPIES = 6
 """On the CPU, windows' worth at the peak: their parts, joined, and as many of the next one."""
-MOST_BYTES = 4 * (2**31 - 1)
+MAX_BYTES = 4 * (2**31 - 1)
 """Of a window: kernels number rows and values by int32."""
 SLACK_BYTES = 6 << 20
 """Of torch's allocator, for what is small: sums of bags, places of batches."""
@@ -26,7 +26,7 @@ SLACK_BYTES = 6 << 20
 DECODE_THREADS = 3
 """That have pylibcudf decode on the device, at most: a read takes some milliseconds whatever is in it, so fewer and larger reads are
 faster, until one read's end is waited for."""
-MOST_GROUPS = 32
+MAX_GROUPS = 32
 """A read."""
 READING = 0.7
 """Of the budget, at most, for what pylibcudf reads."""
@@ -100,7 +100,7 @@ def largest_window(
     while low < high:
         middle = (low + high + 1) // 2
         rows = middle * batch_size
-        fits = need(rows) <= budget_bytes and contents.nbytes(rows) <= MOST_BYTES
+        fits = need(rows) <= budget_bytes and contents.nbytes(rows) <= MAX_BYTES
         low, high = (middle, high) if fits else (low, middle - 1)
     return low * batch_size
 
@@ -121,7 +121,7 @@ def device_reads(contents: Contents, budget_bytes: int) -> Reads:
     def within(threads: int) -> Reads:
         reads = Reads(threads=threads, ahead=threads + 1)
         groups = int(READING * budget_bytes / max(pool_bytes(contents, reads, 0), 1))
-        return replace(reads, groups=min(groups, MOST_GROUPS))
+        return replace(reads, groups=min(groups, MAX_GROUPS))
 
     found = max(map(within, range(1, DECODE_THREADS + 1)), key=lambda reads: reads.threads * reads.groups)
     return replace(found, groups=max(1, found.groups))

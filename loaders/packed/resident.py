@@ -19,7 +19,7 @@ from feedrate.loaders.phases import phase
 
 BLOCK = 256
 """Batches whose views are made at once."""
-LARGEST = 2**31 - 1
+MAX_INDEX = 2**31 - 1
 """Rows, and values of a bag column, that the kernels can number."""
 
 
@@ -76,9 +76,9 @@ class DeviceRows:
             for name in layout.bags
         ]
         self._sizes = [len(columns.bags[name][0]) for name in layout.bags]
-        if max(columns.rows, *self._sizes, 0) > LARGEST:
+        if max(columns.rows, *self._sizes, 0) > MAX_INDEX:
             raise FeedrateError(
-                f"the shard has over {LARGEST:,} rows or values: give a --memory-budget, and it is streamed"
+                f"the shard has over {MAX_INDEX:,} rows or values: give a --memory-budget, and it is streamed"
             )
         self._side = new_stream(self._device)
         self._next: tuple[int, Epoch] | None = None

@@ -11,7 +11,7 @@ from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.analysis.plausibility import refuse_impossible
+from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.names import plain, short
 
 NOT_SETTINGS = ("loader", "mode", "repeat", "seed", "batch_size", "model")
@@ -64,7 +64,7 @@ def read(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[P
         try:
             record = store.read(path)
             moment(path, record)
-            refuse_impossible(path, record)
+            refuse_implausible(path, record)
         except (FeedrateError, RecursionError, ValueError, ArithmeticError) as error:
             warn(f"left out: {plain(' '.join(str(error).split()))}")
         else:

@@ -8,9 +8,9 @@ from statistics import fmean, median
 
 import numpy as np
 
-LEAST_POINTS = 5
+MIN_POINTS = 5
 """A shorter series has no noise to speak of, so no change beyond it."""
-LEAST_RUNS = 2
+MIN_RUNS = 2
 """Runs that a new level must hold for: one alone is an outlier."""
 CHANCE = 0.001
 """Of marking a change in a series that has none, all its positions together."""
@@ -22,11 +22,11 @@ def change_points(values: Sequence[float], effect: float) -> list[int]:
     """Positions of the first value of each new level, in order.
 
     Candidates come from PELT's criterion with a penalty of 3 log(n) times the variance (Killick, Fearnhead, Eckley 2012), by the
-    `ruptures` library; the variance is a robust one of differences between neighbours, which a change of level does not inflate.
+    `ruptures` library; the variance is a robust one of provenance_diff between neighbours, which a change of level does not inflate.
     Candidates are generous where a series is short, so each must then hold in a t test of its two levels, corrected for the
     number of positions it could have had, and be at least `effect` in size. The weakest is dropped first, until all hold.
     """
-    if len(values) < LEAST_POINTS:
+    if len(values) < MIN_POINTS:
         return []
     found = _candidates(np.asarray(values, dtype=float))
     while found:
@@ -46,7 +46,7 @@ def _candidates(values: np.ndarray) -> list[int]:
     from ruptures import KernelCPD  # brings SciPy with it: not at import
 
     sigma = max(1.4826 * median(np.abs(np.diff(values))) / sqrt(2), NOISE_FLOOR)
-    search = KernelCPD(kernel="linear", min_size=LEAST_RUNS).fit(values / sigma)
+    search = KernelCPD(kernel="linear", min_size=MIN_RUNS).fit(values / sigma)
     return [int(at) for at in search.predict(pen=3 * log(len(values)))[:-1]]
 
 

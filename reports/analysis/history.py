@@ -20,7 +20,7 @@ from feedrate.reports.analysis.run_comparison import EFFECTS
 from feedrate.reports.names import plain, short
 
 MEASURED = tuple(metric for metric in METRICS if metric.in_table)
-LEAST = 1e-30
+MIN_VALUE = 1e-30
 """Where logarithms are taken: at or below it nothing was measured."""
 
 
@@ -149,7 +149,7 @@ def _series(key: Key, points: list[Point]) -> Series:
     metric = MEASURED[number]
     ordered = sorted(points, key=lambda point: point.moment)
     relative = metric.name not in EFFECTS
-    values = [log(max(point.value, LEAST)) if relative else point.value for point in ordered]
+    values = [log(max(point.value, MIN_VALUE)) if relative else point.value for point in ordered]
     found = change_points(values, log(1 + SMALLEST_EFFECT) if relative else EFFECTS[metric.name])
     return Series(setting, loader, metric, tuple(ordered), tuple(_changes(ordered, values, found, relative)))
 

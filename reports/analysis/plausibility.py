@@ -6,32 +6,32 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedrate.bench.results.record import HAIR, MOST_ROWS_PER_S, RunRecord, TrialResult
+from feedrate.bench.results.record import MAX_ROWS_PER_S, TOLERANCE, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.metrics import METRICS
 
-GREATEST = 1e18
+MAX_INTEGER = 1e18
 """Of any measurement: bytes of an exabyte."""
 MEASURED = tuple(metric for metric in METRICS if not re.fullmatch(r"wait_(p\d+|max)_s", metric.name))
 """Without the percentiles of waits, each of which would sort them: their extremes bound them all."""
 
 
-def refuse_impossible(path: Path, record: RunRecord) -> None:
+def refuse_implausible(path: Path, record: RunRecord) -> None:
     """Raises FeedrateError: what follows from such numbers is not finite, and cannot be drawn."""
     for number, trial in enumerate(record.trials):
         for epoch in trial.epochs or ():
-            if not 0 < epoch.rows <= MOST_ROWS_PER_S * epoch.wall_s:
+            if not 0 < epoch.rows <= MAX_ROWS_PER_S * epoch.wall_s:
                 raise FeedrateError(
                     f"{path}: trials[{number}] has an epoch of {epoch.rows:,} rows in {epoch.wall_s:g} s, which cannot be: "
                     "`feedrate validate` says what else is wrong with it"
                 )
-            if not 0 <= epoch.wait_s <= epoch.wall_s + HAIR:
+            if not 0 <= epoch.wait_s <= epoch.wall_s + TOLERANCE:
                 raise FeedrateError(
                     f"{path}: trials[{number}] waited {epoch.wait_s:g} of {epoch.wall_s:g} s, which cannot be: "
                     "`feedrate validate` says what else is wrong with it"
                 )
         for name, value in _values(trial):
-            if value is not None and not abs(value) < GREATEST:
+            if value is not None and not abs(value) < MAX_INTEGER:
                 raise FeedrateError(f"{path}: trials[{number}] has {value:g} as {name}, which cannot be")
         if any(not 0 <= value <= 1 for value in trial.auc or ()):
             raise FeedrateError(f"{path}: trials[{number}] has an AUC outside of 0 to 1")

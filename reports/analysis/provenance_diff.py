@@ -24,7 +24,7 @@ class Difference:
         return f"{self.what} ({' and '.join(dict.fromkeys(self.values))})"
 
 
-def differences(runs: Sequence[RunRecord]) -> list[Difference]:
+def provenance_diff(runs: Sequence[RunRecord]) -> list[Difference]:
     """The task's first."""
     facts = [dict(_facts(run)) for run in runs]
     keys = dict.fromkeys(key for found in facts for key in found)

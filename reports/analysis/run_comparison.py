@@ -12,8 +12,8 @@ from feedrate.bench.results.stats import Verdict, judge_difference, judge_ratio
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import METRICS, Metric
-from feedrate.reports.analysis.plausibility import refuse_impossible
-from feedrate.reports.analysis.provenance_diff import Kind, differences
+from feedrate.reports.analysis.plausibility import refuse_implausible
+from feedrate.reports.analysis.provenance_diff import Kind, provenance_diff
 
 EFFECTS = {
     "auc": 0.001,
@@ -80,14 +80,14 @@ def read_side(text: str) -> Side:
     """`RUN`, or `RUN@LOADER` for one loader of it."""
     path, _, loader = text.partition("@")
     record = store.read(Path(path))
-    refuse_impossible(Path(path), record)
+    refuse_implausible(Path(path), record)
     loaders = sorted({trial.spec.loader for trial in record.trials})
     if loader and loader not in loaders:
         raise FeedrateError(f"{path} has no loader {loader!r}: it has {', '.join(loaders)}")
     return Side(text, record, loader or None)
 
 
-def versus(base: Side, head: Side) -> list[Line]:
+def compare_runs(base: Side, head: Side) -> list[Line]:
     """Raises FeedrateError where they must not be compared, or have nothing in common."""
     refuse_unlike(base.record, head.record)
     lines = [
@@ -106,7 +106,7 @@ def versus(base: Side, head: Side) -> list[Line]:
 
 def refuse_unlike(base: RunRecord, head: RunRecord, *kinds: Kind) -> None:
     """Raises FeedrateError where the runs differ in the task, or in one of `kinds`."""
-    differ = [str(one) for one in differences([base, head]) if one.kind in ("task", *kinds)]
+    differ = [str(one) for one in provenance_diff([base, head]) if one.kind in ("task", *kinds)]
     if differ:
         raise FeedrateError(f"these runs must not be compared, for they differ in {'; '.join(differ)}")
 
@@ -146,7 +146,7 @@ def change_text(line: Line) -> str:
     """The change and its interval."""
     change = line.verdict.change
     same = 1.0 if line.relative else 0.0
-    text = units.change if line.relative else (lambda value: f"{value:+.4f}")
+    text = units.format_change if line.relative else (lambda value: f"{value:+.4f}")
     if change.low is None or change.high is None:
         return text(change.mean - same)
     return f"{text(change.mean - same)} ({text(change.low - same)} to {text(change.high - same)})"

@@ -11,7 +11,7 @@ from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.metrics import METRICS
-from feedrate.reports.analysis.plausibility import refuse_impossible
+from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.run_comparison import judge_samples, samples
 from feedrate.reports.analysis.stall_split import StallSplit, split
 
@@ -80,13 +80,13 @@ class Comparison:
 
     @property
     def ceilings(self) -> Mapping[tuple[str, int], Samples]:
-        """rows/s of replay by run and batch size, where there is a loader to compare or not."""
+        """rows/s of replay by run and batch size, where there is a loader to summarize or not."""
         sizes = {(name, trial.spec.batch_size) for name, run in self.runs for trial in run.trials}
         found = {(name, size): _ceiling(dict(self.runs)[name].trials, size) for name, size in sorted(sizes)}
         return {key: samples for key, samples in found.items() if samples}
 
 
-def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
+def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
     """Raises FeedrateError where the records have no trial."""
     runs = tuple(zip(_names([path for path, _ in records]), (record for _, record in records), strict=True))
     if not any(record.trials for _, record in runs):
@@ -94,7 +94,7 @@ def compare(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
             f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` goes on"
         )
     for path, record in records:
-        refuse_impossible(path, record)
+        refuse_implausible(path, record)
     settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
     rows = [
         _row(name, run, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feedrate.reports import units
-from feedrate.reports.analysis.changes import LEAST_POINTS
+from feedrate.reports.analysis.changes import MIN_POINTS
 from feedrate.reports.analysis.history import Change, Series
 
 
@@ -22,7 +22,7 @@ def arrow(change: Change) -> str:
 
 
 def size(series: Series, change: Change) -> str:
-    return units.change(change.size) if series.relative else f"{change.size:+.4f}"
+    return units.format_change(change.size) if series.relative else f"{change.size:+.4f}"
 
 
 def judgement(series: Series, change: Change) -> str:
@@ -33,7 +33,7 @@ def judgement(series: Series, change: Change) -> str:
 
 
 def without_change(series: Series) -> str:
-    return "steady" if len(series.points) >= LEAST_POINTS else f"under {LEAST_POINTS} runs: not judged"
+    return "steady" if len(series.points) >= MIN_POINTS else f"under {MIN_POINTS} runs: not judged"
 
 
 def latest(series: Series) -> str:

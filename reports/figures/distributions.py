@@ -14,7 +14,7 @@ from feedrate.reports.figures.figure import COLOURS, LOG, SHARE, Figure, basis, 
 
 LEVELS = (*(level / 200 for level in range(1, 200)), 0.999, 1.0)
 """Of the waits that are drawn."""
-LEAST_S = 1e-7
+MIN_WAIT_S = 1e-7
 """What a wait of nothing is drawn as."""
 Place = Callable[[Comparison, Row], tuple[str, int] | None]
 """Of a row in a sweep: what one line is, and where on the axis."""
@@ -25,9 +25,11 @@ def wait_distribution(comparison: Comparison) -> Figure:
     for number, row in enumerate(comparison.rows):
         waits = step_waits(comparison, row)
         if waits:
-            values = [max(percentile(waits, level), LEAST_S) for level in LEVELS]
+            values = [max(percentile(waits, level), MIN_WAIT_S) for level in LEVELS]
             data.append(
-                line(row, number, values, list(LEVELS), [units.seconds(value) for value in values], markers=False)
+                line(
+                    row, number, values, list(LEVELS), [units.format_seconds(value) for value in values], markers=False
+                )
             )
     return Figure(
         name="wait-distribution",
@@ -42,8 +44,8 @@ def wait_distribution(comparison: Comparison) -> Figure:
             "yaxis": {"title": {"text": "share of steps that waited no longer"}, **SHARE, "range": [0, 1.02]},
             "showlegend": True,
         },
-        x_text=units.seconds,
-        y_text=units.percent,
+        x_text=units.format_seconds,
+        y_text=units.format_percent,
     )  # fmt: skip
 
 
@@ -51,12 +53,14 @@ def auc(comparison: Comparison) -> Figure:
     data = []
     for number, row in enumerate(row for row in comparison.rows if row.auc_by_epoch):
         epochs = list(range(1, len(row.auc_by_epoch) + 1))
-        text = [f"epoch {epoch}: {units.auc(mean)}" for epoch, mean in zip(epochs, row.auc_by_epoch, strict=True)]
+        text = [
+            f"epoch {epoch}: {units.format_auc(mean)}" for epoch, mean in zip(epochs, row.auc_by_epoch, strict=True)
+        ]
         data.append(_with_spread(line(row, number, epochs, row.auc_by_epoch, text), comparison, row))
     best = comparison.runs[0][1].dataset.best_auc
     about = "Mean over the processes. Loaders that deliver the same rows must learn the same."
     if best is not None:
-        about += f" The best that any model could reach on these labels, which were drawn from known probabilities, is {units.auc(best)}."
+        about += f" The best that any model could reach on these labels, which were drawn from known probabilities, is {units.format_auc(best)}."
     return Figure(
         name="auc",
         title="AUC by epoch",
@@ -68,7 +72,7 @@ def auc(comparison: Comparison) -> Figure:
             "yaxis": {"title": {"text": "AUC, whole valid split"}, "tickformat": ".3f"},
             "showlegend": True,
         },
-        y_text=units.auc,
+        y_text=units.format_auc,
         interval="least to greatest",
     )
 
@@ -80,7 +84,7 @@ def auc_over_time(comparison: Comparison) -> Figure:
         if trials and row.auc_by_epoch:
             walls = [[epoch.wall_s for epoch in trial.epochs or ()] for trial in trials]
             spent = [sum(sum(own[: end + 1]) for own in walls) / len(walls) for end in range(len(row.auc_by_epoch))]
-            trace = line(row, number, spent, row.auc_by_epoch, [units.auc(mean) for mean in row.auc_by_epoch])
+            trace = line(row, number, spent, row.auc_by_epoch, [units.format_auc(mean) for mean in row.auc_by_epoch])
             data.append(_with_spread(trace, comparison, row))
     return Figure(
         name="auc-over-time",
@@ -93,8 +97,8 @@ def auc_over_time(comparison: Comparison) -> Figure:
             "yaxis": {"title": {"text": "AUC, whole valid split"}, "tickformat": ".3f"},
             "showlegend": True,
         },
-        x_text=units.seconds,
-        y_text=units.auc,
+        x_text=units.format_seconds,
+        y_text=units.format_auc,
         interval="least to greatest",
     )
 
@@ -113,7 +117,9 @@ def utilisation(comparison: Comparison) -> Figure:
     for number, row in enumerate(comparison.rows):
         seen = [trial.gpu for trial in trials_of(comparison, row, "train") if trial.gpu and trial.gpu.at_s]
         for place, gpu in enumerate(seen):
-            trace = line(row, number, gpu.at_s, gpu.busy, [units.percent(share) for share in gpu.busy], markers=False)
+            trace = line(
+                row, number, gpu.at_s, gpu.busy, [units.format_percent(share) for share in gpu.busy], markers=False
+            )
             visible = True if place == 0 else "legendonly"
             data.append({**trace, "name": f"{trace['name']}, trial {place + 1}", "visible": visible})
     return Figure(
@@ -130,8 +136,8 @@ def utilisation(comparison: Comparison) -> Figure:
             "yaxis": {"title": {"text": "GPU busy"}, **SHARE, "range": [0, 1.02]},
             "showlegend": True,
         },
-        x_text=units.seconds,
-        y_text=units.percent,
+        x_text=units.format_seconds,
+        y_text=units.format_percent,
     )
 
 
@@ -170,7 +176,7 @@ def _sweep(comparison: Comparison, name: str, axis: str, place: Place) -> Figure
             "yaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
             "showlegend": True,
         },
-        y_text=units.rate,
+        y_text=units.format_rate,
     )
 
 
@@ -179,7 +185,7 @@ def _swept(name: str, loader: str, number: int, points: list[tuple[int, Row]], m
     samples = [row.metrics[metric] for _, row in points]
     trace = line(
         points[0][1], number, [x for x, _ in points], [own.estimate.mean for own in samples],
-        [said(own, units.rate) for own in samples],
+        [said(own, units.format_rate) for own in samples],
     )  # fmt: skip
     return {
         **trace, "name": escape(name), "meta": {"loader": escape(loader), "y_values": [list(own.values) for own in samples]},

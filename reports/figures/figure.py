@@ -15,7 +15,7 @@ from feedrate.reports.names import plain
 # Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00", "#666666")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-MOST_LINES = 40
+MAX_LINES = 40
 """Of the points of a line that its table shows."""
 LOG: dict[str, Any] = {"type": "log", "nticks": 4}
 SHARE = {"tickformat": "~%"}
@@ -57,7 +57,7 @@ class Figure:
     @property
     def thinned(self) -> bool:
         """Whether the table leaves out points of long lines."""
-        return any(len(trace["x"]) > MOST_LINES for trace in self.data if trace.get("hoverinfo") != "skip")
+        return any(len(trace["x"]) > MAX_LINES for trace in self.data if trace.get("hoverinfo") != "skip")
 
     def _lines(self, trace: dict[str, Any]) -> list[list[str]]:
         meta = trace.get("meta", {})
@@ -155,7 +155,7 @@ def _title(layout: dict[str, Any], axis: str) -> str:
 
 def _thinned(points: int) -> list[int]:
     """Places of a line that its table shows, the last among them."""
-    step = -(-points // MOST_LINES)
+    step = -(-points // MAX_LINES)
     return sorted({*range(0, points, step or 1), points - 1}) if points else []
 
 

@@ -15,9 +15,13 @@ from feedrate.reports.figures.figure import COLOURS, LOG, Figure, Text, basis, e
 def frontiers(comparison: Comparison) -> list[Figure]:
     memory = "peak_gpu_bytes" if _has(comparison, "peak_gpu_bytes") else host_memory(comparison)
     made = [
-        frontier(comparison, memory, "Speed against memory", units.size, {"exponentformat": "SI", "ticksuffix": "B"}),
-        frontier(comparison, "shuffle_quality", "Speed against shuffle", units.three_decimals, {"rangemode": "tozero"}),
-        frontier(comparison, "auc", "Speed against AUC", units.auc, {"tickformat": ".4f"}),
+        frontier(
+            comparison, memory, "Speed against memory", units.format_size, {"exponentformat": "SI", "ticksuffix": "B"}
+        ),
+        frontier(
+            comparison, "shuffle_quality", "Speed against shuffle", units.format_three_decimals, {"rangemode": "tozero"}
+        ),
+        frontier(comparison, "auc", "Speed against AUC", units.format_auc, {"tickformat": ".4f"}),
     ]
     return [figure for figure in made if figure.data]
 
@@ -41,7 +45,7 @@ def frontier(comparison: Comparison, price: str, title: str, text: Text, axis: d
             "yaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
         },
         x_text=text,
-        y_text=units.rate,
+        y_text=units.format_rate,
     )
 
 
@@ -72,7 +76,7 @@ def _marks(rows: Sequence[Row], price: str, speed: str, text: Text, *, from_zero
         "meta": {
             "labels": labels, "x_values": [list(samples.values) for samples in across], "y_values": [list(samples.values) for samples in up],
         },
-        "customdata": [f"{said(a, text)}; {said(b, units.rate)}" for a, b in zip(across, up, strict=True)],
+        "customdata": [f"{said(a, text)}; {said(b, units.format_rate)}" for a, b in zip(across, up, strict=True)],
         "marker": {"size": 12, "color": COLOURS[1], "symbol": "diamond"},
         "hovertemplate": "%{text}: %{customdata}<extra></extra>", "showlegend": False,
     }  # fmt: skip

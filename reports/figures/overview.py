@@ -17,7 +17,7 @@ from feedrate.reports.analysis.run_comparison import SampleKey
 from feedrate.reports.analysis.stall_split import CAUSES
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 from feedrate.reports.figures.distributions import (
-    LEAST_S,
+    MIN_WAIT_S,
     auc,
     auc_over_time,
     step_waits,
@@ -66,10 +66,10 @@ def throughput(comparison: Comparison) -> Figure:
         ("train_rows_per_s", "diamond", COLOURS[1]),
     ):
         if found := _of(comparison.rows, metric):
-            data += _points(found, BY_NAME[metric].title, symbol, colour, units.rate)
+            data += _points(found, BY_NAME[metric].title, symbol, colour, units.format_rate)
     ceilings = [(row.label, row.ceiling) for row in comparison.rows if row.ceiling]
     if data and ceilings:
-        data += _points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7], units.rate)
+        data += _points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7], units.format_rate)
     return Figure(
         name="throughput",
         title="Throughput",
@@ -80,13 +80,13 @@ def throughput(comparison: Comparison) -> Figure:
             "xaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
             "yaxis": _labels(comparison, data),
         },
-        x_text=units.rate,
+        x_text=units.format_rate,
     )
 
 
 def ceiling(comparison: Comparison) -> Figure:
     shares = [(row.label, share) for row in comparison.rows if (share := ceiling_share(comparison, row)) is not None]
-    data = _points(shares, "Share", "diamond", COLOURS[1], units.percent, said_at="top center") if shares else []
+    data = _points(shares, "Share", "diamond", COLOURS[1], units.format_percent, said_at="top center") if shares else []
     known = any(share.estimate.low is not None for _, share in shares)
     interval = "95 % bootstrap interval of the ratio" if known else "no interval: one trial of training or of replay"
     line = {"dash": "dash", "color": COLOURS[7]}
@@ -105,7 +105,7 @@ def ceiling(comparison: Comparison) -> Figure:
             "showlegend": False,
             "shapes": [{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
         },
-        x_text=units.percent,
+        x_text=units.format_percent,
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def stalls(comparison: Comparison) -> Figure:
         data.append(
             {
                 "type": "bar", "orientation": "h", "name": title, "x": shares, "y": labels, "marker": {"color": colour},
-                "customdata": [units.percent(share) for share in shares],
+                "customdata": [units.format_percent(share) for share in shares],
                 "hovertemplate": f"%{{y}}, {title}: %{{customdata}}<extra></extra>",
             }
         )  # fmt: skip
@@ -165,7 +165,7 @@ def stalls(comparison: Comparison) -> Figure:
             {
                 "type": "scatter", "mode": "markers", "name": title, "x": totals, "y": labels,
                 "marker": {"symbol": symbol, "size": 12, "color": COLOURS[7], "line": {"width": 2, "color": COLOURS[7]}},
-                "customdata": [units.percent(total) for total in totals],
+                "customdata": [units.format_percent(total) for total in totals],
                 "hovertemplate": f"%{{y}}, {title}: %{{customdata}}<extra></extra>",
             }
         )  # fmt: skip
@@ -187,14 +187,14 @@ def stalls(comparison: Comparison) -> Figure:
             "barmode": "stack",
             "showlegend": True,
         },
-        x_text=units.percent,
+        x_text=units.format_percent,
     )  # fmt: skip
 
 
 def waiting(comparison: Comparison) -> Figure:
     """Where the stall is not known."""
     found = _of([row for row in comparison.rows if row.stall is None], "wait_fraction")
-    data = _points(found, "Waiting", "diamond", COLOURS[1], units.percent, said_at="top center") if found else []
+    data = _points(found, "Waiting", "diamond", COLOURS[1], units.format_percent, said_at="top center") if found else []
     return Figure(
         name="waiting",
         title="Waiting for data",
@@ -206,7 +206,7 @@ def waiting(comparison: Comparison) -> Figure:
             "yaxis": _labels(comparison, data),
             "showlegend": False,
         },
-        x_text=units.percent,
+        x_text=units.format_percent,
     )
 
 
@@ -217,12 +217,12 @@ def wait_times(comparison: Comparison) -> Figure:
     rows = [row for row in comparison.rows if waits[row.label]]
     data = []
     for colour, (name, fraction, symbol) in zip(COLOURS, marks, strict=False):
-        values = [max(percentile(waits[row.label], fraction), LEAST_S) for row in rows]
+        values = [max(percentile(waits[row.label], fraction), MIN_WAIT_S) for row in rows]
         data.append(
             {
                 "type": "scatter", "mode": "markers", "name": name, "x": values, "y": [escape(row.label) for row in rows],
                 "marker": {"symbol": symbol, "size": 10, "color": colour},
-                "customdata": [units.seconds(value) for value in values],
+                "customdata": [units.format_seconds(value) for value in values],
                 "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
             }
         )  # fmt: skip
@@ -238,7 +238,7 @@ def wait_times(comparison: Comparison) -> Figure:
             "xaxis": {**LOG, "title": {"text": "time, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
             "yaxis": _labels(comparison, data),
         },
-        x_text=units.seconds,
+        x_text=units.format_seconds,
     )  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def memory(comparison: Comparison) -> Figure:
         ("peak_gpu_bytes", "Device", "square", COLOURS[3], "bottom center"),
     ):
         if found := _of(comparison.rows, metric):
-            data += _points(found, name, symbol, colour, units.size, said_at=side)
+            data += _points(found, name, symbol, colour, units.format_size, said_at=side)
     return Figure(
         name="memory",
         title="Memory",
@@ -262,7 +262,7 @@ def memory(comparison: Comparison) -> Figure:
             "yaxis": _labels(comparison, data),
             "showlegend": True,
         },
-        x_text=units.size,
+        x_text=units.format_size,
     )
 
 

@@ -13,7 +13,7 @@ from feedrate.reports.figures.figure import COLOURS, Figure
 
 KNOWN = ("next", "forward", "backward", "optimizer", "decode", "copy", "shuffle")
 """Ranges that have a colour of their own, the same in every timeline; all others are grey."""
-MOST_BARS = 2_000
+MAX_BARS = 2_000
 """Of a timeline that a page carries: the longest ones."""
 PARTS = ("next", "forward", "backward", "optimizer")
 """Of a step, one after the other on the consumer's thread."""
@@ -23,11 +23,11 @@ OTHER, REST, WHOLE = "other work", "the rest", "in all"
 def heading(profile: Profile) -> str:
     """What was recorded, in a line."""
     parts = [
-        f"{profile.steps} steps of {units.seconds(profile.window_s / max(profile.steps, 1))}",
+        f"{profile.steps} steps of {units.format_seconds(profile.window_s / max(profile.steps, 1))}",
         settings(profile.spec),
     ]
     if profile.device_busy_fraction is not None:
-        parts.append(f"device busy {units.percent(profile.device_busy_fraction)} (union of kernels and copies)")
+        parts.append(f"device busy {units.format_percent(profile.device_busy_fraction)} (union of kernels and copies)")
     if profile.launches_per_step is not None:
         parts.append(f"{profile.launches_per_step:.0f} launches a step")
     return f"{', '.join(parts)}; recorded by {profile.profiler} {profile.version}. A profile explains; its speed is no result."
@@ -92,14 +92,14 @@ def _bars(
     colours = [*[colour] * len(seconds), COLOURS[7], colour]
     return {
         "type": "bar", "orientation": "h", "name": name, "base": [begin * 1e3 for begin in begins], "x": [own * 1e3 for own in lengths],
-        "y": [*names, OTHER, REST, WHOLE], "customdata": [units.seconds(own) for own in lengths], "marker": {"color": colours},
+        "y": [*names, OTHER, REST, WHOLE], "customdata": [units.format_seconds(own) for own in lengths], "marker": {"color": colours},
         "hovertemplate": f"{name}, %{{y}}: %{{customdata}}<extra></extra>", "meta": {"rows": True},
     }  # fmt: skip
 
 
 def timeline(profile: Profile, number: int = 0) -> Figure:
     """A row for each thread and for the device; a range within another lies upon it."""
-    bars = sorted(profile.timeline, key=lambda bar: bar.start_s - bar.end_s)[:MOST_BARS]
+    bars = sorted(profile.timeline, key=lambda bar: bar.start_s - bar.end_s)[:MAX_BARS]
     names = list(dict.fromkeys(bar.name for bar in bars))
     rows = sorted({bar.row for bar in bars}, key=lambda row: (row != "main", row.startswith("device"), row))
     data = [_trace(name, [bar for bar in bars if bar.name == name]) for name in names]
@@ -131,7 +131,7 @@ def _trace(name: str, bars: Sequence[Bar]) -> dict[str, object]:
     return {
         "type": "bar", "orientation": "h", "name": escape(name), "base": [bar.start_s * 1e3 for bar in bars],
         "x": [(bar.end_s - bar.start_s) * 1e3 for bar in bars], "y": [escape(bar.row) for bar in bars],
-        "customdata": [units.seconds(bar.end_s - bar.start_s) for bar in bars], "width": 0.85 if longest > 1e-3 else 0.6,
+        "customdata": [units.format_seconds(bar.end_s - bar.start_s) for bar in bars], "width": 0.85 if longest > 1e-3 else 0.6,
         "marker": {"color": COLOURS[KNOWN.index(name)] if name in KNOWN else COLOURS[7], "line": {"width": 0.0 if all(bar.row.startswith("device") for bar in bars) else 0.5, "color": "#ffffff"}},
         "hovertemplate": f"{escape(name)}: %{{customdata}}<extra></extra>", "meta": {"rows": True}, "showlegend": name in KNOWN,
     }  # fmt: skip

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from feedrate.reports.analysis.changes import LEAST_POINTS
+from feedrate.reports.analysis.changes import MIN_POINTS
 from feedrate.reports.analysis.history import History, Series
 from feedrate.reports.analysis.trend_words import judgement, latest, sentence, without_change
 from feedrate.reports.names import plain
@@ -58,8 +58,8 @@ def answer(history: History) -> str:
     """The result in a sentence."""
     changes = [(series, change) for series in history.series for change in series.changes]
     read = f"{history.runs:,} run{'s' * (history.runs != 1)}, {history.trials:,} trials"
-    if not any(len(series.points) >= LEAST_POINTS for series in history.series):
-        return f"{read}: no series of {LEAST_POINTS} runs or more, so no change can be judged."
+    if not any(len(series.points) >= MIN_POINTS for series in history.series):
+        return f"{read}: no series of {MIN_POINTS} runs or more, so no change can be judged."
     if not changes:
         return f"{read}: no change beyond what noise explains."
     worse = sum(judgement(series, change) == "worse" for series, change in changes)

@@ -14,7 +14,7 @@ from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import METRICS
-from feedrate.reports.analysis.run_comparison import Line, Side, change_text, versus
+from feedrate.reports.analysis.run_comparison import Line, Side, change_text, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profiles import heading, profile_figures
@@ -72,7 +72,7 @@ def against_first(comparison: Comparison) -> list[tuple[str, list[list[str]], st
     for other, record in others:
         title = f"{other} against {name}"
         try:
-            lines = versus(Side(name, first, None), Side(other, record, None))
+            lines = compare_runs(Side(name, first, None), Side(other, record, None))
         except FeedrateError as error:
             found.append((title, [], str(error)))
         else:
@@ -111,18 +111,18 @@ def card(row: Row) -> dict[str, Any]:
     """A loader at a glance."""
     share = row.ceiling_fraction
     facts = [
-        ("Training", units.rate(row.mean("train_rows_per_s"))),
-        ("Alone", units.rate(row.mean("load_rows_per_s"))),
-        ("Stall", units.percent(row.mean("stall_fraction"))),
-        ("AUC", units.auc(row.mean("auc"))),
-        ("First batch", units.seconds(row.mean("first_batch_s"))),
+        ("Training", units.format_rate(row.mean("train_rows_per_s"))),
+        ("Alone", units.format_rate(row.mean("load_rows_per_s"))),
+        ("Stall", units.format_percent(row.mean("stall_fraction"))),
+        ("AUC", units.format_auc(row.mean("auc"))),
+        ("First batch", units.format_seconds(row.mean("first_batch_s"))),
         ("Against baseline", text.against(row)),
     ]
     return {
         "label": row.label,
         "verdict": text.verdict(row),
         "share": None if share is None else round(min(share, 1.0) * 100, 1),
-        "share_text": units.percent(share),
+        "share_text": units.format_percent(share),
         "facts": [(name, value) for name, value in facts if value != units.NONE],
         "sentences": [s for s in (text.stall_split(row), text.auc_parity(row), *row.flags) if s],
         "deviations": row.deviations,
@@ -144,9 +144,9 @@ def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
     env, data = run.environment, run.dataset
     commit = f"{env.commit[:12]}{', with changes' if env.dirty else ''}" if env.commit else units.NONE
     return [
-        ("GPU", f"{env.gpu}, {units.size(env.gpu_memory_bytes)}, driver {env.driver}" if env.gpu else "none"),
+        ("GPU", f"{env.gpu}, {units.format_size(env.gpu_memory_bytes)}, driver {env.driver}" if env.gpu else "none"),
         ("CPU", f"{env.cores} cores of {env.cpu}"),
-        ("Memory", units.size(env.memory_bytes)),
+        ("Memory", units.format_size(env.memory_bytes)),
         ("System", f"{env.platform}, Python {env.python}"),
         ("Packages", ", ".join(f"{name} {version}" for name, version in env.packages.items())),
         ("feedrate", f"{env.feedrate}, commit {commit}"),
@@ -154,7 +154,7 @@ def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
         ("Command", env.command),
         ("Baseline", run.baseline or units.NONE),
         ("Rounds", run.stopped or "the run did not end by itself"),
-        ("Harness", f"{units.seconds(run.harness.step_s)} a step, calibrated" if run.harness else units.NONE),
+        ("Harness", f"{units.format_seconds(run.harness.step_s)} a step, calibrated" if run.harness else units.NONE),
         ("GPU's condition", gpu_condition(run)),
         (
             "Dataset",

@@ -15,7 +15,7 @@ from feedrate.reports.analysis import archive
 from feedrate.reports.analysis.archive import Moment, Place
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.selection import Chosen, select
-from feedrate.reports.analysis.summarize import Comparison, Row, compare
+from feedrate.reports.analysis.summarize import Comparison, Row, summarize
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.formats import pagekit, text
@@ -100,7 +100,7 @@ def _section(settings: str, chosen: Sequence[Chosen], warn: Callable[[str], None
     fit = [one for one in chosen if _can_be_drawn(one, warn)]
     if not fit:
         return None
-    comparison = compare([(Path(one.name) / "run.json", one.record) for one in fit])
+    comparison = summarize([(Path(one.name) / "run.json", one.record) for one in fit])
     moments = {name: one.moment for (name, _), one in zip(comparison.runs, fit, strict=True)}
     return Section(settings, comparison, moments)
 
@@ -108,7 +108,7 @@ def _section(settings: str, chosen: Sequence[Chosen], warn: Callable[[str], None
 def _can_be_drawn(one: Chosen, warn: Callable[[str], None]) -> bool:
     """Alone, without intervals: numbers that no measurement yields fail here, and cost their own record only."""
     try:
-        alone = compare([(Path(one.name) / "run.json", replace(one.record, baseline=None))])
+        alone = summarize([(Path(one.name) / "run.json", replace(one.record, baseline=None))])
         pagekit.script_json([{"data": figure.data, "layout": figure.layout} for figure in figures(alone)])
         text.cells(alone)
     except (ArithmeticError, ValueError, TypeError, AttributeError, FeedrateError) as error:
@@ -186,8 +186,8 @@ def _entry(where: Place, sections: Sequence[Section]) -> dict[str, Any]:
         "best": {
             "loader": best.loader,
             "speed": _speed_text(best),
-            "share": units.percent(best.ceiling_fraction),
-            "auc": units.auc(best.mean("auc")),
+            "share": units.format_percent(best.ceiling_fraction),
+            "auc": units.format_auc(best.mean("auc")),
             "settings": f"batch {best.batch_size}, {section.settings}",
             "date": when.date,
             "commit": when.commit,
@@ -203,4 +203,4 @@ def _speed_text(row: Row) -> str:
     train, load = row.mean("train_rows_per_s"), row.mean("load_rows_per_s")
     if train is None and load is None:
         return "no result"
-    return units.rate(train) if train is not None else f"{units.rate(load)}, alone"
+    return units.format_rate(train) if train is not None else f"{units.format_rate(load)}, alone"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from feedrate.bench.results.record import RunRecord
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import METRICS, Metric
-from feedrate.reports.analysis.provenance_diff import differences
+from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.stall_split import CAUSES
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 from feedrate.reports.names import in_markdown, plain
@@ -31,7 +31,7 @@ WORDS = {"more": "faster", "less": "slower"}
 
 def answer(comparison: Comparison) -> str:
     """The result in a sentence."""
-    others = [one for one in differences([run for _, run in comparison.runs]) if one.kind == "task"]
+    others = [one for one in provenance_diff([run for _, run in comparison.runs]) if one.kind == "task"]
     if others:
         return f"These runs must not be compared, for they differ in {', '.join(one.what for one in others)}."
     places = dict.fromkeys(_place(run) for _, run in comparison.runs)
@@ -46,9 +46,9 @@ def answer(comparison: Comparison) -> str:
         slow = f"; {worst.label} reaches {_trained(worst)}"
         stalled = worst.mean("stall_fraction")
         if stalled:
-            slow += f" and leaves the device without work {units.percent(stalled)} of the time"
+            slow += f" and leaves the device without work {units.format_percent(stalled)} of the time"
         elif waiting:
-            slow += f" and keeps the model waiting {units.percent(waiting)} of the time"
+            slow += f" and keeps the model waiting {units.format_percent(waiting)} of the time"
         text += slow
     return text + "."
 
@@ -61,7 +61,7 @@ def _speed(row: Row, metric: str) -> str:
     found = row.metrics[metric].estimate
     half = None if found.low is None else (found.mean - found.low) / found.mean
     unsure = half is not None and half >= UNSURE
-    return units.rate(found.mean) + (f" (known to within {units.percent(half)} only)" if unsure else "")
+    return units.format_rate(found.mean) + (f" (known to within {units.format_percent(half)} only)" if unsure else "")
 
 
 def _answer_alone(comparison: Comparison, place: str) -> str:
@@ -69,9 +69,7 @@ def _answer_alone(comparison: Comparison, place: str) -> str:
     if not alone:
         if comparison.ceilings:
             best_ceiling = max(samples.estimate.mean for samples in comparison.ceilings.values())
-            return (
-                f"On {place} the model alone takes {units.rate(best_ceiling)}; no loader was run, or none has finished."
-            )
+            return f"On {place} the model alone takes {units.format_rate(best_ceiling)}; no loader was run, or none has finished."
         return f"On {place} no loader has finished a trial."
     best, worst = alone[0], alone[-1]
     text = f"On {place}, {best.label} alone delivers {_speed(best, 'load_rows_per_s')}"
@@ -91,8 +89,8 @@ def verdict(row: Row) -> str:
         return "Feeds the model: a faster loader would change nothing."
     cause = _main_cause(row)
     if share >= HALF:
-        return f"Costs the model {units.percent(1 - share)} of its speed{cause}."
-    return f"Holds the model back to {units.percent(share)} of its speed{cause}."
+        return f"Costs the model {units.format_percent(1 - share)} of its speed{cause}."
+    return f"Holds the model back to {units.format_percent(share)} of its speed{cause}."
 
 
 def _main_cause(row: Row) -> str:
@@ -215,14 +213,14 @@ def cells(comparison: Comparison) -> list[list[str]]:
         for metric in shown:
             line.append(_cell(row, metric))
             if metric.name == "train_rows_per_s":
-                line += [against(row)] * judged + [units.percent(row.ceiling_fraction)] * bool(ceilings)
+                line += [against(row)] * judged + [units.format_percent(row.ceiling_fraction)] * bool(ceilings)
         lines.append(line)
     for (run, size), ceiling in ceilings.items():
         parts = [run] * (len(comparison.runs) > 1) + [f"batch {size}"] * (len({size for _, size in ceilings}) > 1)
         line = [", ".join(["replay (ceiling)", *parts])] + [units.NONE] * (len(head) - 1)
         if "Training" in head:
-            line[head.index("Training")] = interval_text(ceiling, units.rate)
-            line[head.index(SHARE)] = units.percent(1.0)
+            line[head.index("Training")] = interval_text(ceiling, units.format_rate)
+            line[head.index(SHARE)] = units.format_percent(1.0)
         lines.append(line)
     return lines
 
@@ -248,7 +246,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 def unlike(comparison: Comparison) -> list[str]:
     """A sentence for each thing in which the runs differ, the task first: then their numbers say nothing about each other."""
-    found = differences([run for _, run in comparison.runs])
+    found = provenance_diff([run for _, run in comparison.runs])
     names = [name for name, _ in comparison.runs]
     said = []
     for one in found:
@@ -274,18 +272,18 @@ def against(row: Row) -> str:
     change = verdict.change
     word = WORDS.get(verdict.direction, verdict.direction)
     if change.low is None or change.high is None:
-        return f"{word} {units.change(change.mean - 1)}"
-    return f"{word} {units.change(change.low - 1)} .. {units.change(change.high - 1)}"
+        return f"{word} {units.format_change(change.mean - 1)}"
+    return f"{word} {units.format_change(change.low - 1)} .. {units.format_change(change.high - 1)}"
 
 
 def stall_split(row: Row) -> str:
     """A sentence on where training time is lost; empty where it is not known."""
     if row.stall is None:
         return ""
-    parts = [f"{name} {units.percent(share)}" for name in CAUSES if (share := getattr(row.stall, name)) >= 0.001]
+    parts = [f"{name} {units.format_percent(share)}" for name in CAUSES if (share := getattr(row.stall, name)) >= 0.001]
     return (
-        f"lost to the loader: {units.percent(row.stall.differential)} by speed against replay, {units.percent(row.stall.direct)} by "
-        f"waiting on an idle device, {units.change(row.stall.difference)} apart; {', '.join(parts) or 'nothing'}"
+        f"lost to the loader: {units.format_percent(row.stall.differential)} by speed against replay, {units.format_percent(row.stall.direct)} by "
+        f"waiting on an idle device, {units.format_change(row.stall.difference)} apart; {', '.join(parts) or 'nothing'}"
     )
 
 
@@ -314,7 +312,7 @@ def _of_ceiling(row: Row) -> str:
         return ""
     if row.ceiling_fraction >= 1:  # past it is noise, and no praise
         return ", the model's ceiling"
-    return f", {units.percent(row.ceiling_fraction)} of the model's ceiling"
+    return f", {units.format_percent(row.ceiling_fraction)} of the model's ceiling"
 
 
 def _markdown_line(words: list[str]) -> str:

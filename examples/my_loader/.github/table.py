@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 METRICS = (("rows_per_s", "rows/s", ",.0f"), ("wait_fraction", "waiting", ".1%"), ("auc", "AUC", ".4f"))
-MOST_BYTES, MOST_TESTS, MOST_LETTERS = 20_000_000, 50, 150
+MAX_BYTES, MOST_TESTS, MOST_LETTERS = 20_000_000, 50, 150
 HEADER = "| test | | base | head | change |\n| --- | --- | ---: | ---: | ---: |"
 
 
@@ -23,7 +23,7 @@ def main() -> None:
 def read(path: Path) -> dict[str, dict[str, Any]]:
     """The extra_info of each test; empty for a file that is missing or none of pytest-benchmark."""
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             return {}
         return {str(one["fullname"]): dict(one["extra_info"]) for one in json.loads(path.read_bytes())["benchmarks"]}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

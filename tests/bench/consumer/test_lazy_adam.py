@@ -39,18 +39,18 @@ def test_rows_that_no_batch_touched_are_where_dense_adam_has_them(tmp_path: Path
         if step % 20 == 0:
             torch.testing.assert_close(out, wanted, rtol=1e-5, atol=1e-6)
         (out * slope).sum().backward()
-        tables.end([(ids, None), bags])
+        tables.apply([(ids, None), bags])
         adam.zero_grad()
         (wanted * slope).sum().backward()
         for weight, used in zip(dense, (ids, bags[0]), strict=True):  # a row before its first batch has no moments yet
             assert weight.grad is not None
             assert not weight.grad[torch.isin(torch.arange(len(weight)), used, invert=True)].any()
         adam.step()
-    tables.settle()
+    tables.flush()
     for found, weight in zip(lazy, dense, strict=True):
         torch.testing.assert_close(found, weight.detach(), rtol=1e-5, atol=1e-6)
     before = [weight.clone() for weight in lazy]
-    tables.settle()
+    tables.flush()
     assert all(torch.equal(*pair) for pair in zip(before, lazy, strict=True))
 
 
@@ -81,7 +81,7 @@ def test_the_whole_step_learns_what_the_eager_one_does(loss: str, planted: Split
     for start in range(0, 30 * 64, 64):
         batch = columns.take(order[start : start + 64])
         assert float(lazy(batch)) == pytest.approx(float(eager(batch)), rel=2e-3)
-    lazy.finish()
+    lazy.flush()
     rest = columns.take(order[-500:])
     for model in models:
         model.eval()
@@ -103,7 +103,7 @@ def test_on_a_gpu_it_is_one_graph_and_learns_the_same(small: Dataset) -> None:
         losses = [float(step(batch)) for step in steps]
         assert losses[1] == pytest.approx(losses[0], rel=0.02)
     for step, model in zip(steps, models, strict=True):
-        step.finish()
+        step.flush()
         model.eval()
     with torch.no_grad():
         for size in [128] * 6 + [30]:

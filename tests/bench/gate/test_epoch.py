@@ -33,7 +33,7 @@ def _batches(columns: Columns) -> list[Batch]:
 
 
 def _check(batches: list[Batch] | Iterator[Batch], wanted: SplitInfo) -> Delivered:
-    return check_epoch(batches, wanted, probe=None, batch_size=SIZE, device="cpu")
+    return check_epoch(batches, wanted, order_sample=None, batch_size=SIZE, device="cpu")
 
 
 def test_a_right_epoch_passes_in_any_order(columns: Columns, wanted: SplitInfo) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.checksum import row_hashes
-from feedrate.bench.datasets.order_sample import LEAST_KEPT, Probe, ProbeWriter
+from feedrate.bench.datasets.order_sample import MIN_SAMPLED_ROWS, OrderSample, OrderSampleWriter
 from feedrate.bench.gate.shuffle import ShuffleWatch, quality
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.loaders.parquet.columns import read_columns
@@ -58,9 +58,9 @@ def test_too_few_rows_have_no_quality() -> None:
 
 
 def test_the_watch_finds_the_sampled_rows_of_a_prepared_dataset(small: Dataset) -> None:
-    columns, probe = read_columns(small.split("train")), small.probe("train")
-    assert probe is not None
-    watch = ShuffleWatch(probe, columns.rows, "cpu")
+    columns, order_sample = read_columns(small.split("train")), small.order_sample("train")
+    assert order_sample is not None
+    watch = ShuffleWatch(order_sample, columns.rows, "cpu")
     for start in range(0, columns.rows, 500):
         watch.add(row_hashes(columns.slice(start, start + 500)))
     found = watch.result(500)
@@ -70,16 +70,16 @@ def test_the_watch_finds_the_sampled_rows_of_a_prepared_dataset(small: Dataset) 
 
 
 def test_a_probe_spaces_its_rows_evenly_whatever_the_length_of_the_stream(tmp_path: Path) -> None:
-    rows = 5 * LEAST_KEPT + 123
-    writer = ProbeWriter()
+    rows = 5 * MIN_SAMPLED_ROWS + 123
+    writer = OrderSampleWriter()
     hashes = torch.randint(2**62, (rows,), generator=torch.Generator().manual_seed(1)).numpy()
     for start in range(0, rows, 7_001):
         writer.add(hashes[start : start + 7_001], first_row=start)
     writer.write(tmp_path / "probe.npy")
     positions, kept = np.load(tmp_path / "probe.npy")
-    assert LEAST_KEPT <= len(positions) < 2 * LEAST_KEPT
+    assert MIN_SAMPLED_ROWS <= len(positions) < 2 * MIN_SAMPLED_ROWS
     assert set(np.diff(positions)) == {4}
     assert np.array_equal(kept, hashes[positions])
-    probe = Probe.read(tmp_path / "probe.npy", rows)
-    assert np.all(np.diff(probe.hashes) > 0)
-    assert 0 <= probe.places.min() < probe.places.max() < 1
+    order_sample = OrderSample.read(tmp_path / "probe.npy", rows)
+    assert np.all(np.diff(order_sample.hashes) > 0)
+    assert 0 <= order_sample.places.min() < order_sample.places.max() < 1

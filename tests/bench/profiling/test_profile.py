@@ -18,7 +18,7 @@ from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.testing.slow import delay
 
-ASKED = session.Asked(
+ASKED = session.ProfileRequest(
     steps=12,
     profiler="auto",
     batch_size=256,

@@ -20,15 +20,15 @@ RECORDED = [
 
 def test_recorded_comparisons_of_a_loader_with_itself_are_hardly_ever_called_different() -> None:
     assert len(RECORDED) == 20
-    assert verdicts.different(RECORDED) <= verdicts.MOST_FALSE
+    assert verdicts.share_called_different(RECORDED) <= verdicts.MAX_FALSE_FRACTION
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whole_runs_under_the_default_rule_are_right_about_same_and_slower(seed: int) -> None:
-    same = verdicts.resampled(RECORDED, comparisons=200, seed=seed)
-    assert sum(verdict in ("more", "less") for verdict in same) / 200 <= verdicts.MOST_FALSE
-    slower = verdicts.resampled(RECORDED, comparisons=200, slowdown=0.05, seed=seed)
-    assert slower.count("less") / 200 >= verdicts.LEAST_FOUND
+    same = verdicts.resample_verdicts(RECORDED, comparisons=200, seed=seed)
+    assert sum(verdict in ("more", "less") for verdict in same) / 200 <= verdicts.MAX_FALSE_FRACTION
+    slower = verdicts.resample_verdicts(RECORDED, comparisons=200, slowdown=0.05, seed=seed)
+    assert slower.count("less") / 200 >= verdicts.MIN_FOUND_FRACTION
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_proof_that_does_not_hold_is_said() -> None:
 
 @pytest.mark.slow
 def test_pairs_are_really_run(small: Dataset) -> None:
-    [pair] = verdicts.really(small.folder, pairs=1, rounds=2, device="cpu", batch_size=500, epochs=2)
+    [pair] = verdicts.run_pairs(small.folder, pairs=1, rounds=2, device="cpu", batch_size=500, epochs=2)
     assert len(pair.base) == len(pair.head) == 2
     assert min(*pair.base, *pair.head) > 1000
 
@@ -59,11 +59,11 @@ def test_comparisons_are_run_anew_before_too_many_false_ones_are_believed(
 ) -> None:
     begun: list[int] = []
 
-    def really(_dataset: Path, *, first: int, **_settings: object) -> list[verdicts.Pair]:
+    def run_pairs(_dataset: Path, *, first: int, **_settings: object) -> list[verdicts.Pair]:
         begun.append(first)
         return [verdicts.Pair(pair.base, tuple(speed_up * speed for speed in pair.head)) for pair in RECORDED]
 
-    monkeypatch.setattr(proof.verdicts, "really", really)
+    monkeypatch.setattr(proof.verdicts, "run_pairs", run_pairs)
     monkeypatch.setattr(proof.faults, "run", lambda *_: iter(()))
     monkeypatch.setattr(proof.delays, "run", lambda *_: iter(()))
     monkeypatch.setattr(proof.delays, "agree", lambda *_: Agreement(true=0.8, direct=0.8, differential=0.8))

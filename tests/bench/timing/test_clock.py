@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from feedrate.bench.timing.clock import span
 from feedrate.bench.timing.epoch_clock import EpochClock
+from feedrate.bench.timing.ranges import span
 from feedrate.loaders.base import Batch
 
 

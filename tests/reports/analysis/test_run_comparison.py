@@ -9,8 +9,8 @@ from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.gates import failures, read_gates, undecided
-from feedrate.reports.analysis.provenance_diff import differences
-from feedrate.reports.analysis.run_comparison import Line, Side, read_side, refuse_unlike, versus, within
+from feedrate.reports.analysis.provenance_diff import provenance_diff
+from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs, read_side, refuse_unlike, within
 from sample_record import record, trial
 
 
@@ -25,7 +25,7 @@ def _run(rows_per_s: float, auc: float = 0.8, loader: str = "a") -> RunRecord:
 
 
 def _lines(base: RunRecord, head: RunRecord) -> dict[str, Line]:
-    return {line.metric.name: line for line in versus(Side("base", base, None), Side("head", head, None))}
+    return {line.metric.name: line for line in compare_runs(Side("base", base, None), Side("head", head, None))}
 
 
 @pytest.mark.parametrize(("speed", "word"), [(800, "slower"), (1001, "same"), (1100, "faster")])
@@ -47,7 +47,7 @@ def test_repeats_of_a_seed_are_one_sample_of_auc() -> None:
 
 def test_loaders_of_one_run_are_paired_by_round() -> None:
     both = record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials)
-    [line] = [line for line in versus(Side("x", both, "a"), Side("x", both, "b")) if line.metric.unit == "rows/s"]
+    [line] = [line for line in compare_runs(Side("x", both, "a"), Side("x", both, "b")) if line.metric.unit == "rows/s"]
     assert (line.base, line.head, line.word) == ("a", "b", "slower")
     assert line.verdict.change.low == pytest.approx(0.5)
 
@@ -55,7 +55,7 @@ def test_loaders_of_one_run_are_paired_by_round() -> None:
 def test_a_run_alone_is_compared_with_its_baseline(tmp_path: Path) -> None:
     both = replace(record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials), baseline="a")
     store.write(tmp_path, both)
-    assert {(line.base, line.head) for line in versus(*within(str(tmp_path)))} == {("a", "b")}
+    assert {(line.base, line.head) for line in compare_runs(*within(str(tmp_path)))} == {("a", "b")}
     with pytest.raises(FeedrateError, match="alone has nothing to be compared with"):
         within(f"{tmp_path}@a")
     with pytest.raises(FeedrateError, match="has no loader 'c': it has a, b"):
@@ -74,7 +74,7 @@ def test_runs_of_another_task_are_refused_with_the_list() -> None:
         trials=tuple(replace(t, spec=replace(t.spec, epochs=7)) for t in base.trials),
     )
     with pytest.raises(FeedrateError) as refused:
-        versus(Side("base", base, None), Side("head", other, None))
+        compare_runs(Side("base", base, None), Side("head", other, None))
     assert "dataset (0123456789ab and ffffffffffff)" in str(refused.value)
     assert "epochs (1 and 7)" in str(refused.value)
     refuse_unlike(base, base)
@@ -84,24 +84,24 @@ def test_runs_of_two_machines_and_versions_are_compared_and_what_differs_is_name
     base = _run(1000)
     other = _elsewhere(_run(800))
     assert _lines(base, other)["train_rows_per_s"].word == "slower"
-    assert [str(one) for one in differences([base, other])] == ["GPU (A GPU and B GPU)", "torch (2.13.0 and 9)"]
+    assert [str(one) for one in provenance_diff([base, other])] == ["GPU (A GPU and B GPU)", "torch (2.13.0 and 9)"]
 
 
 def test_no_gate_over_two_machines() -> None:
     base, head = Side("base", _run(1000), None), Side("head", _elsewhere(_run(800)), None)
     with pytest.raises(FeedrateError, match=r"differ in GPU \(A GPU and B GPU\)"):
-        list(failures(base, head, versus(base, head), read_gates("rows_per_s<-5%")))
+        list(failures(base, head, compare_runs(base, head), read_gates("rows_per_s<-5%")))
 
 
 def test_a_gate_says_that_one_trial_a_side_decides_nothing() -> None:
     base = head = Side("x", record(trial("a", "train", 100)), None)
-    [sentence] = undecided(versus(base, head), read_gates("rows_per_s<-5%"))
+    [sentence] = undecided(compare_runs(base, head), read_gates("rows_per_s<-5%"))
     assert "has one trial a side, and no interval" in sentence
 
 
 def test_nothing_in_common_is_said() -> None:
     with pytest.raises(FeedrateError, match="have no loader and measurement in common"):
-        versus(Side("x", _run(1, loader="a"), None), Side("y", _run(1, loader="b"), None))
+        compare_runs(Side("x", _run(1, loader="a"), None), Side("y", _run(1, loader="b"), None))
 
 
 @pytest.mark.parametrize(
@@ -117,27 +117,27 @@ def test_nothing_in_common_is_said() -> None:
 )
 def test_a_gate_fails_on_a_change_beyond_its_limit(gates: str, speed: float, auc: float, failed: int) -> None:
     base, head = Side("base", _run(1000), None), Side("head", _run(speed, auc), None)
-    assert len(list(failures(base, head, versus(base, head), read_gates(gates)))) == failed
+    assert len(list(failures(base, head, compare_runs(base, head), read_gates(gates)))) == failed
 
 
 def test_a_gate_does_not_fail_by_chance() -> None:
     noisy = record(*(trial("a", "train", speed, repeat) for repeat, speed in enumerate((500, 1500, 700, 900))))
     base, head = Side("base", _run(1000), None), Side("head", noisy, None)
-    lines, gates = versus(base, head), read_gates("rows_per_s<-5%")
+    lines, gates = compare_runs(base, head), read_gates("rows_per_s<-5%")
     assert list(failures(base, head, lines, gates)) == []
     assert len(list(undecided(lines, gates))) == 1
 
 
 def test_a_limit_smaller_than_what_a_verdict_needs_is_kept_to() -> None:
     base, head = Side("base", _run(1000), None), Side("head", _run(980), None)
-    assert len(list(failures(base, head, versus(base, head), read_gates("rows_per_s<-1%")))) == 1
+    assert len(list(failures(base, head, compare_runs(base, head), read_gates("rows_per_s<-1%")))) == 1
 
 
 def test_a_loader_that_the_head_has_lost_fails_every_gate() -> None:
     both = record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials)
     void = [replace(t, status="void", detail="a row is missing", epochs=None) for t in _run(500, loader="b").trials]
     base, head = Side("base", both, None), Side("head", record(*_run(1000, loader="a").trials, *void), None)
-    [sentence] = failures(base, head, versus(base, head), read_gates("rows_per_s<-5%"))
+    [sentence] = failures(base, head, compare_runs(base, head), read_gates("rows_per_s<-5%"))
     assert "b, batch 100, has no Training any more (void: a row is missing)" in sentence
 
 
@@ -156,6 +156,6 @@ def test_a_condition_that_is_none_is_refused(text: str, sentence: str) -> None:
 
 def test_a_gate_on_what_was_not_measured_is_refused() -> None:
     base = head = Side("base", _run(1000), None)
-    lines = versus(base, head)
+    lines = compare_runs(base, head)
     with pytest.raises(FeedrateError, match="have no rows_per_joule"):
         list(failures(base, head, lines, read_gates("rows_per_joule<-5%")))

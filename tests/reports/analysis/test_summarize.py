@@ -10,13 +10,13 @@ import pytest
 from feedrate.bench.results.record import TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
-from feedrate.reports.analysis.summarize import compare
+from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import text
 from sample_record import RUN, record, trial
 
 
 def test_rows_are_by_speed_with_their_share_of_the_ceiling() -> None:
-    comparison = compare([(Path("runs/a"), RUN)])
+    comparison = summarize([(Path("runs/a"), RUN)])
     assert [row.label for row in comparison.rows] == ["fast", "slow", "gone"]
     fast, slow, gone = comparison.rows
     assert fast.ceiling_fraction == pytest.approx(0.8, rel=1e-3)
@@ -30,28 +30,28 @@ def test_rows_are_by_speed_with_their_share_of_the_ceiling() -> None:
 
 def test_batch_sizes_and_runs_are_told_apart() -> None:
     other = record(trial("fast", "train", 10, size=200), trial("fast", "train", 20, size=100))
-    labels = [row.label for row in compare([(Path("runs/a"), RUN), (Path("x/b/run.json"), other)]).rows]
+    labels = [row.label for row in summarize([(Path("runs/a"), RUN), (Path("x/b/run.json"), other)]).rows]
     assert {"fast, batch 100, a", "fast, batch 100, b", "fast, batch 200, b"} <= set(labels)
-    same = [row.label for row in compare([(Path("a"), RUN), (Path("a"), RUN)]).rows]
+    same = [row.label for row in summarize([(Path("a"), RUN), (Path("a"), RUN)]).rows]
     assert {"fast, a 1", "fast, a 2"} <= set(same)
 
 
 def test_a_run_without_trials_is_said_in_a_sentence() -> None:
     with pytest.raises(FeedrateError, match="has no trials"):
-        compare([(Path("a"), record())])
+        summarize([(Path("a"), record())])
 
 
 def test_a_loader_whose_training_failed_comes_after_those_that_trained() -> None:
     run = record(trial("a", "load", 9e9), trial("b", "train", 10))
-    assert [row.label for row in compare([(Path("a"), run)]).rows] == ["b", "a"]
+    assert [row.label for row in summarize([(Path("a"), run)]).rows] == ["b", "a"]
 
 
 def test_a_run_of_the_ceiling_alone_and_one_without_any_result_can_be_drawn() -> None:
     from feedrate.reports.formats import html
 
-    ceiling = compare([(Path("a"), record(trial("replay", "replay", 1000)))])
+    ceiling = summarize([(Path("a"), record(trial("replay", "replay", 1000)))])
     assert text.cells(ceiling)[-1][0] == "replay (ceiling)"
-    nothing = compare(
+    nothing = summarize(
         [(Path("a"), record(TrialResult(spec=trial("x", "load", 1).spec, status="failed", detail="why")))]
     )
     assert "the model alone takes 1.00 k rows/s; no loader was run" in html.render(ceiling)
@@ -60,18 +60,18 @@ def test_a_run_of_the_ceiling_alone_and_one_without_any_result_can_be_drawn() ->
 
 def test_the_answer_names_every_machine() -> None:
     other = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
-    assert text.answer(compare([(Path("a"), RUN), (Path("b"), other)])).startswith("On A GPU and B GPU, ")
+    assert text.answer(summarize([(Path("a"), RUN), (Path("b"), other)])).startswith("On A GPU and B GPU, ")
 
 
 def test_the_answer_names_the_best_and_the_worst() -> None:
-    assert text.answer(compare([(Path("a"), RUN)])) == (
+    assert text.answer(summarize([(Path("a"), RUN)])) == (
         "On A GPU, fast trains at 800 rows/s, 80.0 % of the model's ceiling; slow reaches 99.3 rows/s, "
         "9.9 % of the model's ceiling and keeps the model waiting 25.0 % of the time."
     ).replace("99.3", "100").replace("9.9 %", "10.0 %")
 
 
 def test_markdown_is_this() -> None:
-    found = text.markdown(compare([(Path("a"), RUN)]))
+    found = text.markdown(summarize([(Path("a"), RUN)]))
     assert found.splitlines()[2:] == [
         "| Loader | Loader alone | Training | Share of ceiling | Waiting | AUC | First batch | Host memory (RSS) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -87,7 +87,7 @@ def test_markdown_is_this() -> None:
 
 
 def test_csv_has_plain_numbers_and_nothing_for_what_was_not_measured() -> None:
-    head, fast, _slow, gone = (line.split(",") for line in text.csv_text(compare([(Path("a"), RUN)])).splitlines())
+    head, fast, _slow, gone = (line.split(",") for line in text.csv_text(summarize([(Path("a"), RUN)])).splitlines())
     cell = dict(zip(head, fast, strict=True))
     assert float(cell["train_rows_per_s"]) == pytest.approx(800)
     assert (cell["train_rows_per_s_n"], cell["peak_gpu_bytes"]) == ("3", "")
@@ -96,25 +96,25 @@ def test_csv_has_plain_numbers_and_nothing_for_what_was_not_measured() -> None:
 
 def test_deviations_are_never_hidden() -> None:
     deviant = replace(RUN.trials[0], deviations={"some_rule": "because"})
-    comparison = compare([(Path("a"), record(deviant))])
+    comparison = summarize([(Path("a"), record(deviant))])
     assert "slow deviates (some_rule): because" in text.notes(comparison)
 
 
 @pytest.mark.parametrize(
     ("found", "wanted"),
     [
-        (units.rate(1_234_567), "1.23 M rows/s"),
-        (units.rate(151_000_000), "151 M rows/s"),
-        (units.rate(37.6), "37.6 rows/s"),
-        (units.rate(None), "-"),
-        (units.size(2_000_000_000), "2.00 GB"),
-        (units.size(999), "999 B"),
-        (units.seconds(0.00123), "1.23 ms"),
-        (units.seconds(12.345), "12.3 s"),
-        (units.seconds(4e-6), "4.00 us"),
-        (units.percent(0.985), "98.5 %"),
-        (units.auc(0.81234), "0.8123"),
-        (units.count(0), "0"),
+        (units.format_rate(1_234_567), "1.23 M rows/s"),
+        (units.format_rate(151_000_000), "151 M rows/s"),
+        (units.format_rate(37.6), "37.6 rows/s"),
+        (units.format_rate(None), "-"),
+        (units.format_size(2_000_000_000), "2.00 GB"),
+        (units.format_size(999), "999 B"),
+        (units.format_seconds(0.00123), "1.23 ms"),
+        (units.format_seconds(12.345), "12.3 s"),
+        (units.format_seconds(4e-6), "4.00 us"),
+        (units.format_percent(0.985), "98.5 %"),
+        (units.format_auc(0.81234), "0.8123"),
+        (units.format_count(0), "0"),
     ],
 )
 def test_numbers_for_people(found: str, wanted: str) -> None:
@@ -145,7 +145,7 @@ def _seeded(loader: str, aucs: tuple[float, ...]) -> list[TrialResult]:
 )
 def test_an_auc_that_seeds_do_not_explain_is_marked(aucs: tuple[float, ...], marked: bool) -> None:
     run = replace(record(*_seeded("base", (0.800, 0.801, 0.7995)), *_seeded("odd", aucs)), baseline="base")
-    comparison = compare([(Path("a"), run)])
+    comparison = summarize([(Path("a"), run)])
     [odd] = [row for row in comparison.rows if row.loader == "odd"]
     assert (odd.auc_differs is not None) == marked
     assert any("more than seeds explain" in note for note in text.notes(comparison)) == marked
@@ -153,15 +153,15 @@ def test_an_auc_that_seeds_do_not_explain_is_marked(aucs: tuple[float, ...], mar
 
 def test_flags_are_shown_and_not_twice() -> None:
     flagged = [replace(trial("a", "train", 100, repeat), flags=("it is odd",)) for repeat in range(2)]
-    assert text.notes(compare([(Path("a"), record(*flagged))])).count("a: it is odd") == 1
+    assert text.notes(summarize([(Path("a"), record(*flagged))])).count("a: it is odd") == 1
 
 
 def test_a_better_metric_takes_the_place_of_what_it_stands_for() -> None:
     one = trial("a", "train", 100)
     epoch = replace(one.epochs[0], stall_s=0.1) if one.epochs else None
     new = replace(one, epochs=(epoch,), peak_pss_bytes=1) if epoch else one
-    assert "Waiting" in text.cells(compare([(Path("a"), record(one))]))[0]
-    head = text.cells(compare([(Path("a"), record(new))]))[0]
+    assert "Waiting" in text.cells(summarize([(Path("a"), record(one))]))[0]
+    head = text.cells(summarize([(Path("a"), record(new))]))[0]
     assert ("Waiting" in head, "Stall" in head, "Host memory" in head, "Host memory (RSS)" in head) == (
         False,
         True,
@@ -172,10 +172,10 @@ def test_a_better_metric_takes_the_place_of_what_it_stands_for() -> None:
 
 def test_what_was_put_back_into_other_libraries_stands_beside_the_loader_s_own() -> None:
     repaired = replace(trial("nvtabular", "train", 10), repairs=("numpy_names", "merlin_make_series"))
-    [row] = compare([(Path("a"), record(repaired))]).rows
+    [row] = summarize([(Path("a"), record(repaired))]).rows
     assert row.backend == "nvtabular 1.0; put back for it: numpy_names, merlin_make_series"
 
 
 def test_the_answer_says_how_little_is_known() -> None:
     run = record(*(trial("wild", "train", speed, repeat=n) for n, speed in enumerate((100, 200, 300))))
-    assert "wild trains at 200 rows/s (known to within 124.2 % only)" in text.answer(compare([(Path("a"), run)]))
+    assert "wild trains at 200 rows/s (known to within 124.2 % only)" in text.answer(summarize([(Path("a"), run)]))

@@ -13,7 +13,7 @@ import pytest
 
 from feedrate.bench.results import store
 from feedrate.bench.results.record import GpuRecord
-from feedrate.reports.analysis.summarize import compare
+from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import html
 from feedrate.reports.formats.site import build
 from sample_record import RUN, record, trial
@@ -39,7 +39,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(html.render(compare([(PUBLISHED, store.read(PUBLISHED))])))
+    path.write_text(html.render(summarize([(PUBLISHED, store.read(PUBLISHED))])))
     return path
 
 
@@ -152,7 +152,7 @@ def test_a_hidden_trial_stays_hidden_until_it_is_chosen(browser: Any, tmp_path: 
     gpu = GpuRecord(samples=2, period_s=0.1, at_s=(0.0, 0.1), busy=(0.5, 0.7))
     path = tmp_path / "utilisation.html"
     trials = (replace(trial("a", "train", 100, repeat), gpu=gpu) for repeat in range(2))
-    path.write_text(html.render(compare([(Path("a"), record(*trials))])))
+    path.write_text(html.render(summarize([(Path("a"), record(*trials))])))
     page = Reader(browser, path).page
     shown = "document.getElementById('utilisation')._fullData.map(trace => trace.visible)"
     assert page.evaluate(shown) == [True, "legendonly"]
@@ -226,7 +226,7 @@ def test_a_figure_s_numbers_can_be_read(browser: Any, report: Path) -> None:
 def test_a_stranger_s_names_are_text(browser: Any, tmp_path: Path) -> None:
     evil = record(*RUN.trials, trial(HOSTILE, "train", 50), trial(HOSTILE, "load", 50))
     path = tmp_path / "evil.html"
-    path.write_text(html.render(compare([(Path("a"), evil)])))
+    path.write_text(html.render(summarize([(Path("a"), evil)])))
     reader = Reader(browser, path)
     assert reader.page.title().startswith("feedrate")
     assert reader.page.locator(".card h3", has_text="<b>bold</b>").count() == 1

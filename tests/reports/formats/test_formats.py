@@ -23,7 +23,7 @@ from feedrate.bench.cli import app
 from feedrate.bench.results import store, validation
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.analysis.summarize import compare
+from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import pagekit, text
 from feedrate.reports.formats.site import build
 from sample_record import RUN, record, trial
@@ -104,7 +104,7 @@ def test_what_is_no_record_at_all_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_json_has_the_csv_s_numbers() -> None:
-    found = json.loads(text.json_text(compare([(Path("a"), RUN)])))
+    found = json.loads(text.json_text(summarize([(Path("a"), RUN)])))
     fast = next(row for row in found["loaders"] if row["loader"] == "fast")
     train = fast["metrics"]["train_rows_per_s"]
     assert (train["mean"], train["n"], train["unit"]) == (pytest.approx(800, rel=1e-3), 3, "rows/s")
@@ -178,7 +178,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     from feedrate.reports.formats.images import write_images
 
     with pytest.raises(FeedrateError, match="--figure-format is 'gif', but must be one of svg, png"):
-        write_images(compare([(Path("a"), RUN)]), tmp_path, "gif")
+        write_images(summarize([(Path("a"), RUN)]), tmp_path, "gif")
 
 
 @pytest.mark.parametrize("walls", [(1e-320,), (1e-320, 1e-320)])
@@ -194,7 +194,7 @@ def test_a_rate_that_cannot_be_costs_its_own_record_only(walls: tuple[float, ...
     assert build(tmp_path, tmp_path / "site", said.append) == 1
     assert "which cannot be" in " ".join(said)
     with pytest.raises(FeedrateError, match=r"1,000 rows in .* s, which cannot be"):
-        compare([(tmp_path / "hostile", store.read(tmp_path / "hostile"))])
+        summarize([(tmp_path / "hostile", store.read(tmp_path / "hostile"))])
 
 
 def test_a_number_that_json_does_not_have_is_a_sentence() -> None:
@@ -206,7 +206,7 @@ HOSTILE = "a\x1b[2J\n| @someone #1 ![x](http://evil) <img src=x> `b`"
 
 
 def test_names_neither_move_the_cursor_nor_mark_up_a_comment(capsys: pytest.CaptureFixture[str]) -> None:
-    comparison = compare([(Path("a"), record(replace(trial(HOSTILE, "train", 10), flags=(HOSTILE,))))])
+    comparison = summarize([(Path("a"), record(replace(trial(HOSTILE, "train", 10), flags=(HOSTILE,))))])
     text.print_table(comparison, Console())
     assert "\x1b[2J" not in capsys.readouterr().out
     marked = text.markdown(comparison)
@@ -283,6 +283,6 @@ def test_the_text_of_a_report_is_not_written_over_by_its_page(tmp_path: Path) ->
 def test_runs_of_two_tasks_have_no_answer_together() -> None:
     other = replace(RUN, dataset=replace(RUN.dataset, fingerprint="f" * 16))
     assert (
-        text.answer(compare([(Path("a"), RUN), (Path("b"), other)]))
+        text.answer(summarize([(Path("a"), RUN), (Path("b"), other)]))
         == "These runs must not be compared, for they differ in dataset."
     )

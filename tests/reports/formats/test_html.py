@@ -17,7 +17,7 @@ from feedrate.bench.results.profiles.explained import explain
 from feedrate.bench.results.profiles.record import Bar, Profile, RangeRow
 from feedrate.bench.results.record import GpuRecord, RunRecord, TrialResult
 from feedrate.reports.analysis.history import history
-from feedrate.reports.analysis.summarize import compare
+from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.frontiers import on_frontier
 from feedrate.reports.figures.overview import figures
@@ -30,7 +30,7 @@ HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"
 
 
 def _page(*runs: tuple[str, object]) -> str:
-    return html.render(compare([(Path(name), run) for name, run in runs]), made_at=AT)  # type: ignore[misc]
+    return html.render(summarize([(Path(name), run) for name, run in runs]), made_at=AT)  # type: ignore[misc]
 
 
 def _data(page: str) -> list[dict[str, object]]:
@@ -61,12 +61,12 @@ def test_every_figure_has_its_place_its_words_and_its_data() -> None:
 
 
 def test_figures_without_data_are_left_out() -> None:
-    comparison = compare([(Path("a"), record(trial("fast", "load", 100)))])
+    comparison = summarize([(Path("a"), record(trial("fast", "load", 100)))])
     assert [figure.name for figure in figures(comparison)] == ["throughput"]
 
 
 def test_points_carry_interval_and_raw_samples() -> None:
-    [figure] = [figure for figure in figures(compare([(Path("a"), RUN)])) if figure.name == "throughput"]
+    [figure] = [figure for figure in figures(summarize([(Path("a"), RUN)])) if figure.name == "throughput"]
     [mean, raw] = [trace for trace in figure.data if "fast" in trace["y"] and 5_000_000 not in trace["x"]][:2]
     assert mean["x"][0] == pytest.approx(800)
     assert mean["error_x"]["array"][0] == pytest.approx(24.8, abs=0.1)
@@ -75,7 +75,7 @@ def test_points_carry_interval_and_raw_samples() -> None:
 
 
 def _figures(*runs: RunRecord) -> dict[str, Figure]:
-    found = figures(compare([(Path(f"run{number}"), run) for number, run in enumerate(runs)]))
+    found = figures(summarize([(Path(f"run{number}"), run) for number, run in enumerate(runs)]))
     return {figure.name: figure for figure in found}
 
 
@@ -196,7 +196,7 @@ def test_loaders_options_stand_side_by_side() -> None:
         replace(trial(name, "train", 100), options={"workers": "8", "pinned": "True"})
         for name in ("one:workers=8", "other")
     ]
-    assert html.options_table(compare([(Path("a"), record(*own))])) == [
+    assert html.options_table(summarize([(Path("a"), record(*own))])) == [
         ("workers", [("8", True), ("8", False)]),
         ("pinned", [("True", False), ("True", False)]),
     ]
@@ -212,7 +212,7 @@ def test_a_frontier_is_what_nobody_beats() -> None:
 def test_throughput_over_an_axis_is_drawn_where_one_was_swept() -> None:
     swept = [trial("a", "train", 100 * size, size=size) for size in (16, 64)]
     workers = [trial(f"b:workers={count}", "train", 100 + count) for count in (1, 4)]
-    names = {figure.name for figure in figures(compare([(Path("a"), record(*swept, *workers))]))}
+    names = {figure.name for figure in figures(summarize([(Path("a"), record(*swept, *workers))]))}
     assert {"batch-sizes", "workers"} <= names
 
 
@@ -268,7 +268,7 @@ def _profile() -> Profile:
 
 def test_a_profile_s_causes_and_timeline_are_in_the_page() -> None:
     found = _profile()
-    page = html.render(compare([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT)
+    page = html.render(summarize([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT)
     assert "<strong>input-bound: fetch</strong>" in page
     assert 'href="#timeline-0-title"' in page
     assert "<td>3 ms to 4 ms</td>" in page
@@ -284,7 +284,7 @@ def test_a_step_is_drawn_part_after_part_and_its_parts_are_the_whole() -> None:
     )
     others = RangeRow(name="next", thread="valid 7", count=10, seconds=9.0, device_s=None)
     found = replace(_profile(), ranges=(*rows, others), device_busy_fraction=0.95)
-    page = html.render(compare([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT)
+    page = html.render(summarize([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT)
     [figure] = [figure for figure in _data(page) if figure["name"] == "waterfall-0"]
     host, device = figure["data"]  # type: ignore[misc]
     assert host["y"] == ["next", "forward", "backward", "optimizer", "other work", "the rest", "in all"]
@@ -302,7 +302,7 @@ def test_a_step_that_is_one_graph_is_drawn_whole() -> None:
     found = replace(_profile(), ranges=rows, device_busy_fraction=0.95)
     [figure] = [
         figure
-        for figure in _data(html.render(compare([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT))
+        for figure in _data(html.render(summarize([(Path("a"), RUN)]), profiles=[explain(found)], made_at=AT))
         if figure["name"] == "waterfall-0"
     ]
     host, device = figure["data"]  # type: ignore[misc]
@@ -324,7 +324,7 @@ def test_several_runs_are_judged_against_the_first_and_what_differs_is_said() ->
         environment=replace(RUN.environment, gpu="B GPU"),
         trials=tuple(trial("fast", "train", rate, number) for number, rate in enumerate((390, 400, 410))),
     )
-    comparison = compare([(Path("a"), RUN), (Path("b"), slower)])
+    comparison = summarize([(Path("a"), RUN), (Path("b"), slower)])
     [(title, lines, why)] = html.against_first(comparison)
     assert (title, why) == ("b against a", "")
     [line] = [line for line in lines if line[2] == "Training"]
@@ -333,6 +333,6 @@ def test_several_runs_are_judged_against_the_first_and_what_differs_is_said() ->
     assert "Run against run" in page
     assert "the runs differ in GPU (A GPU in a, B GPU in b)" in page
     other = replace(slower, dataset=replace(slower.dataset, fingerprint="f" * 16))
-    [(_, lines, why)] = html.against_first(compare([(Path("a"), RUN), (Path("b"), other)]))
+    [(_, lines, why)] = html.against_first(summarize([(Path("a"), RUN), (Path("b"), other)]))
     assert lines == []
     assert "must not be compared" in why
