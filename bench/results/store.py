@@ -1,4 +1,4 @@
-"""run.json on disk: whole at every moment, one trial longer after each trial."""
+"""run.json on disk: whole at every moment, one trial longer after each trial. A finished record may be gzipped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from feedrate.bench.results import compressed
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
@@ -15,15 +16,28 @@ FILE = "run.json"
 
 
 def path_of(run: Path) -> Path:
-    """`run` itself where it is a file, else the run.json in it."""
-    return run if run.suffix == ".json" else run / FILE
+    """`run` itself if its name is that of a record file, else the run.json in it, or run.json.gz if only that exists."""
+    return run if is_file_name(run) else compressed.either(run, FILE)
+
+
+def path_to_write(run: Path) -> Path:
+    """The run.json that a run writes. Raises FeedrateError if only a gzipped record exists: those are never written to."""
+    path = path_of(run)
+    if path.suffix == compressed.SUFFIX:
+        raise FeedrateError(f"{path} is compressed and cannot be written to: `gunzip {path}`, or choose another -o")
+    return path
+
+
+def is_file_name(run: Path) -> bool:
+    """Whether `run` names a record file, gzipped or not; otherwise it names a folder."""
+    return run.name.endswith((".json", f".json{compressed.SUFFIX}"))
 
 
 def read(run: Path) -> RunRecord:
     """Raises FeedrateError where there is no readable record."""
     path = path_of(run)
     try:
-        content = path.read_bytes()
+        content = compressed.read_bytes(path)
         version = msgspec.json.decode(content, type=_Version).schema_version
         if version <= SCHEMA_VERSION:
             return msgspec.json.decode(content, type=RunRecord)
@@ -40,7 +54,7 @@ def read(run: Path) -> RunRecord:
 
 def write(run: Path, record: RunRecord) -> None:
     """Replace run.json in one step: a reader sees the old or the new one, whatever dies."""
-    path = path_of(run)
+    path = path_to_write(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.new")
     with scratch.open("wb") as file:

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from feedrate.bench.results.compressed import MAX_BYTES, read_bytes
 from feedrate.bench.results.record import MAX_ROWS_PER_S, SCHEMA_VERSION, TOLERANCE, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
-MAX_BYTES = 200_000_000
 MAX_FAULTS = 50
 """That are named."""
 MAX_INTEGER = 2**63 - 1
@@ -48,7 +48,9 @@ def faults(file: Path) -> list[str]:
             return [
                 f"it has {file.stat().st_size / 1e6:,.0f} MB, over the {MAX_BYTES / 1e6:,.0f} MB that a record may have"
             ]
-        content = msgspec.json.decode(file.read_bytes())
+        content = msgspec.json.decode(read_bytes(file))
+    except FeedrateError as error:  # of its compression
+        return [str(error)]
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return [f"it is not readable JSON: {error}"]
     version = content.get("schema_version") if isinstance(content, dict) else None

@@ -79,12 +79,11 @@ def start(
     """Raises FeedrateError where a run is in the way, or --resume would mix two that do not agree."""
     plan_for("cpu")  # refuse what is wrong before anything else is looked at
     dataset = read_dataset(data)
-    require_no_file("-o", store.path_of(output).parent)
-    there = store.path_of(output).exists()
+    target = store.path_to_write(output)
+    require_no_file("-o", target.parent)
+    there = target.exists()
     if there and not (resume or overwrite):
-        raise FeedrateError(
-            f"{store.path_of(output)} exists: pass --resume to go on with it or --overwrite to replace it"
-        )
+        raise FeedrateError(f"{target} exists: pass --resume to go on with it or --overwrite to replace it")
     if resume and overwrite:
         raise FeedrateError("--resume goes on with a run and --overwrite replaces it: pass one of them")
     environment = replace(observe(), command=command)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from feedrate.bench.results import store
+from feedrate.bench.results import compressed, store
 from feedrate.bench.results.record import RunRecord
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.loaders.errors import FeedrateError
@@ -51,7 +51,7 @@ class Moment:
 
 def find(folder: Path) -> list[Path]:
     """Every run.json under a folder, or the file itself. Raises FeedrateError where there is none."""
-    found = [folder] if folder.is_file() else sorted(path for path in folder.rglob(store.FILE) if path.is_file())
+    found = [folder] if folder.is_file() else compressed.find(folder, store.FILE)
     if not found:
         why = f"has no {store.FILE} in it or below" if folder.is_dir() else "does not exist"
         raise FeedrateError(f"{plain(str(folder))} {why}: name a folder of runs, as `feedrate run -o` makes them")

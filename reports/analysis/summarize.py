@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Estimate, Verdict, estimate
@@ -191,7 +192,7 @@ def _loaders(run: RunRecord, size: int) -> list[str]:
 
 def _names(paths: list[Path]) -> list[str]:
     """A short name for each run: its folder's, with a number where two have the same."""
-    names = [path.parent.name if path.suffix == ".json" else path.name for path in (path.absolute() for path in paths)]
+    names = [path.parent.name if store.is_file_name(path) else path.name for path in (path.absolute() for path in paths)]
     told = [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
     return told if len(set(told)) == len(told) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
 

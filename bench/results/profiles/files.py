@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from feedrate.bench.results import store
+from feedrate.bench.results import compressed, store
 from feedrate.bench.results.profiles.explained import Explained, explain
 from feedrate.bench.results.profiles.record import Profile
 from feedrate.bench.results.record import TrialResult
@@ -25,19 +25,19 @@ def write(folder: Path, made: Profile) -> None:
 
 
 def read(path: Path) -> Profile:
-    """path: the file, or its folder. Raises FeedrateError."""
-    file = path / FILE if path.is_dir() else path
+    """path: the file, gzipped or not, or its folder. Raises FeedrateError."""
+    file = compressed.either(path, FILE) if path.is_dir() else path
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Profile)
+        return msgspec.json.decode(compressed.read_bytes(file), type=Profile)
     except FileNotFoundError as error:
         raise FeedrateError(f"there is no {file}: `feedrate profile LOADER DATA -o DIR` makes one") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, FeedrateError) as error:
         raise FeedrateError(f"{file} is not a profile: {error}") from error
 
 
 def find(folder: Path) -> list[Profile]:
     """Every profile of a run's folder, by name."""
-    return [read(path) for path in sorted(folder.rglob(FILE))]
+    return [read(path) for path in compressed.find(folder, FILE)]
 
 
 def explained(run_or_profile: Path) -> Iterator[Explained]:
@@ -51,7 +51,7 @@ def explained(run_or_profile: Path) -> Iterator[Explained]:
 
 def trials_of(folder: Path) -> list[TrialResult]:
     """Training trials that are ok, where the folder holds a run, too."""
-    if not (folder / store.FILE).exists():
+    if not store.path_of(folder).exists():
         return []
     return [trial for trial in store.read(folder).trials if trial.spec.mode == "train" and trial.status == "ok"]
 

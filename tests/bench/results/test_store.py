@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from feedrate.bench.results import store
+from feedrate.bench.results import compressed, store, validation
 from feedrate.bench.results.record import (
     SCHEMA_VERSION,
     DatasetRecord,
@@ -108,3 +110,77 @@ def test_a_writer_that_dies_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="no space"):
         store.append(tmp_path, store.read(tmp_path), TRIAL)
     assert (tmp_path / "run.json").read_bytes() == before
+
+
+def _gzipped(folder: Path, content: bytes | None = None) -> Path:
+    """The folder's run.json, or `content`, as the run.json.gz in it."""
+    plain = folder / "run.json"
+    compressed_file = folder / "run.json.gz"
+    compressed_file.write_bytes(gzip.compress(plain.read_bytes() if content is None else content, mtime=0))
+    plain.unlink(missing_ok=True)
+    return compressed_file
+
+
+def test_a_gzipped_record_is_read_from_its_folder_and_by_its_name(tmp_path: Path) -> None:
+    record = store.append(tmp_path, RECORD, TRIAL)
+    file = _gzipped(tmp_path)
+    assert store.path_of(tmp_path) == store.path_of(file) == file
+    assert store.read(tmp_path) == store.read(file) == record
+    assert validation.faults(file) == validation.faults(store.path_of(tmp_path))
+
+
+def test_run_json_wins_over_its_gzipped_form(tmp_path: Path) -> None:
+    store.write(tmp_path, RECORD)
+    _gzipped(tmp_path)
+    written_later = store.append(tmp_path / "run.json", RECORD, TRIAL)
+    assert store.path_of(tmp_path) == tmp_path / "run.json"
+    assert store.read(tmp_path) == written_later
+    assert compressed.find(tmp_path.parent, "run.json").count(tmp_path / "run.json") == 1
+    assert tmp_path / "run.json.gz" not in compressed.find(tmp_path.parent, "run.json")
+
+
+WHOLE = gzip.compress(b'{"schema_version": 1}' * 1000, mtime=0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"schema_version": 1}', WHOLE[:-12], WHOLE[:20], WHOLE[:-8] + b"\0" * 8, WHOLE[:20] + b"\xff" * 40],
+    ids=["empty", "not gzip", "cut short", "cut to its head", "wrong checksum", "scrambled"],
+)
+def test_a_damaged_gzip_is_one_sentence_with_the_path(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "run.json.gz"
+    file.write_bytes(content)
+    with pytest.raises(FeedrateError) as caught:
+        store.read(tmp_path)
+    message = str(caught.value)
+    assert message.startswith(f"{file} is not a run record: ")
+    assert "\n" not in message
+    assert len(validation.faults(file)) == 1
+
+
+def test_a_gzip_that_decompresses_to_too_much_is_refused_before_memory_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compressed, "MAX_BYTES", 1_000_000)
+    file = _gzipped(tmp_path, b" " * 300_000_000)
+    assert file.stat().st_size < 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(FeedrateError, match=r"run\.json\.gz .*decompresses to more than 1 MB"):
+            store.read(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+    assert validation.faults(file) == ["it decompresses to more than 1 MB, the limit for a record"]
+
+
+def test_a_gzipped_record_is_never_written_to(tmp_path: Path) -> None:
+    store.write(tmp_path, RECORD)
+    file = _gzipped(tmp_path)
+    before = file.read_bytes()
+    for target in (tmp_path, file):
+        with pytest.raises(FeedrateError, match=r"run\.json\.gz is compressed .*gunzip .*run\.json\.gz"):
+            store.append(target, RECORD, TRIAL)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json.gz"]
+    assert file.read_bytes() == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +79,17 @@ def test_a_run_that_is_there_is_not_overwritten_unasked(small: Dataset, tmp_path
     with pytest.raises(FeedrateError, match="pass one of them"):
         _start(small.folder, tmp_path, resume=True, overwrite=True)
     assert _start(small.folder, tmp_path, overwrite=True).record.trials == ()
+
+
+@pytest.mark.parametrize("flags", [{}, {"resume": True}, {"overwrite": True}], ids=["neither", "resume", "overwrite"])
+def test_a_gzipped_run_is_refused_with_the_way_out(flags: dict[str, bool], small: Dataset, tmp_path: Path) -> None:
+    next(_run(_start(small.folder, tmp_path)))
+    plain = tmp_path / "run.json"
+    (tmp_path / "run.json.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+    with pytest.raises(FeedrateError, match=r"run\.json\.gz is compressed .*gunzip"):
+        _start(small.folder, tmp_path, **flags)
+    assert not plain.exists()
 
 
 def test_resume_refuses_to_mix_datasets_and_machines(
