@@ -55,7 +55,7 @@ def harness_step_s(device: str, *, steps: int = STEPS, rounds: int = ROUNDS) -> 
 
 def _through_harness(batch: Batch, device: str, steps: int, marks: DeviceMarks | None) -> float:
     """A trial's loop, ranges of a training step included."""
-    from feedrate.bench.trial.trial import reported
+    from feedrate.bench.trial.context import reported
 
     clock = EpochClock(lambda: null_loader(batch, steps), device, marks)
     with span("epoch"):

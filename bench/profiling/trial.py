@@ -28,7 +28,9 @@ from feedrate.bench.timing import ranges
 from feedrate.bench.timing.clock import synchronise
 from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.timing.ranges import span
-from feedrate.bench.trial.trial import Trial, epoch_record
+from feedrate.bench.trial.context import TrialContext
+from feedrate.bench.trial.timed_epoch import epoch_record
+from feedrate.bench.trial.warm_up import DrawnModel
 from feedrate.loaders.base import Batch, Loader
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
@@ -60,11 +62,11 @@ class ProfileMessage:
 def run(task: ProfileTask) -> ProfileMessage:
     """Raises what the loader raises."""
     spec = task.spec
-    trial = Trial(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None)
-    trial.choice.adapter.backend(spec.device)
-    loader = trial.open("train")
+    context = TrialContext.of(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None)
+    context.choice.adapter.backend(spec.device)
+    loader = context.open_loader("train", shuffle=True)
     try:
-        step = make_step(trial.new_model(), spec.model)
+        step = make_step(DrawnModel(context).on_device(), spec.model)
         batches = _endless(loader)
         for batch in itertools.islice(batches, WARM_STEPS):
             step(batch)
@@ -80,7 +82,7 @@ def run(task: ProfileTask) -> ProfileMessage:
             rows=clock.rows,
             epoch=epoch_record(clock, before, after),
             thread=threading.get_native_id(),
-            options=trial.choice.described(),
+            options=context.choice.described(),
         )
     finally:
         loader.close()

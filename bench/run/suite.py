@@ -61,7 +61,7 @@ def _run_child(
 ) -> TrialResult:
     started_at = utc()
     child = subprocess.Popen(
-        [python, "-m", "feedrate.bench.trial.trial"],
+        [python, "-m", "feedrate.bench.trial.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,

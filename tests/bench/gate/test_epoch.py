@@ -11,7 +11,7 @@ import torch
 from feedrate.bench.datasets.canonical import Dataset, SplitInfo
 from feedrate.bench.gate.epoch import Delivered, GateFailed, WrongRows, check_epoch, wrong_count
 from feedrate.bench.gate.row_diagnosis import explain
-from feedrate.bench.trial.trial import reported
+from feedrate.bench.trial.context import reported
 from feedrate.loaders.base import Batch
 from feedrate.loaders.parquet.columns import Columns, read_columns
 

@@ -1,0 +1,111 @@
+"""Before the clock: libraries, kernels and allocators are warmed up on rows that the loader has no part in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from feedrate.bench.consumer.model import EmbeddingMLP, build_model, throwaway_model
+from feedrate.bench.consumer.step_floor import copy_bytes_per_s
+from feedrate.bench.consumer.steps import make_step
+from feedrate.bench.host import pagecache
+from feedrate.bench.host.process_usage import since_process_start
+from feedrate.bench.timing.clock import synchronise
+from feedrate.bench.trial.context import TrialContext
+from feedrate.loaders.base import Batch
+from feedrate.loaders.parquet.columns import batch_to, read_head
+
+Value = TypeVar("Value")
+
+WARMUP_STEPS = 5
+"""Enough to record and replay a CUDA graph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """The state of the process just before the loader is opened."""
+
+    warmed_up_s: float
+    """Seconds since the process started."""
+    copy_bytes_per_s: float | None
+    """GPU: bytes read and written per second by a copy within its memory; None for a loader alone and on the CPU."""
+    resident_fraction: float | None
+    """Share of the training files' pages in the page cache."""
+
+
+class DrawnModel:
+    """The model with its first weights. On a GPU it is drawn in a thread, beside the warm-up: large tables take a second."""
+
+    def __init__(self, context: TrialContext) -> None:
+        self._context = context
+        trains = context.spec.mode != "load"
+        self._drawn = run_in_thread(self._draw) if context.on_gpu and trains else None
+
+    def wait(self) -> None:
+        """Until the thread has ended: it holds torch's random generator until then."""
+        if self._drawn is not None:
+            self._drawn.result()
+
+    def on_device(self) -> EmbeddingMLP:
+        """The model on the trial's device, with the dropout masks seeded. Call it once."""
+        model = self._draw() if self._drawn is None else self._drawn.result()
+        if self._context.on_gpu:
+            torch.cuda.manual_seed(self._context.spec.seed)  # for dropout's masks
+        return model.to(self._context.spec.device)
+
+    def _draw(self) -> EmbeddingMLP:
+        spec = self._context.spec
+        return build_model(self._context.dataset.info.schema, spec.model, seed=spec.seed, device="cpu")
+
+
+def warm_up(context: TrialContext, model: DrawnModel, read: Callable[[Batch], None]) -> WarmUp:
+    """Warm up, and bring the training files into or out of the page cache.
+
+    read: what consumes a batch when the loader is measured alone.
+    """
+    spec = context.spec
+    batch = batch_to(read_head(context.dataset.split("train"), spec.batch_size), spec.device)
+    copy_speed = None
+    if spec.mode == "load":
+        read(batch)
+    else:
+        copy_speed = copy_bytes_per_s(spec.device)
+        model.wait()
+        _warm_up_steps(context, batch)
+    synchronise(spec.device)
+    if context.on_gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(spec.device)
+    resident = prepare_page_cache(context)
+    return WarmUp(warmed_up_s=since_process_start(), copy_bytes_per_s=copy_speed, resident_fraction=resident)
+
+
+def prepare_page_cache(context: TrialContext) -> float | None:
+    """Bring the training files into or out of the page cache, as the spec says. Returns their resident share."""
+    return pagecache.make(context.dataset.split("train").files, context.spec.cache)
+
+
+def _warm_up_steps(context: TrialContext, batch: Batch) -> None:
+    """Train and evaluate a model that is thrown away."""
+    spec = context.spec
+    model = throwaway_model(context.dataset.info.schema, spec.model, device=spec.device)
+    step = make_step(model, spec.model)
+    for _ in range(WARMUP_STEPS):
+        step(batch)
+    model.eval()
+    step.flush()
+    with torch.no_grad():
+        for _ in range(WARMUP_STEPS):
+            step.predict(batch)
+
+
+def run_in_thread(work: Callable[[], Value]) -> Future[Value]:
+    """Start the work in a thread of its own."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="beside")
+    result = pool.submit(work)
+    pool.shutdown(wait=False)
+    return result
