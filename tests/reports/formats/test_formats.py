@@ -20,7 +20,7 @@ from rich.console import Console
 
 from feedrate import reports
 from feedrate.bench.cli import app
-from feedrate.bench.results import store, validation
+from feedrate.bench.results import compressed, store, validation
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.summarize import summarize
@@ -29,7 +29,7 @@ from feedrate.reports.formats.site import build
 from sample_record import RUN, record, trial
 
 ROOT = Path(__file__).parents[3]
-PUBLISHED = sorted((ROOT / "reports" / "published").rglob("run.json"))
+PUBLISHED = sorted((ROOT / "reports" / "published").rglob("run.json.gz"))
 SCHEMA = ROOT / "docs" / "run.schema.json"
 
 
@@ -45,13 +45,14 @@ def test_the_published_schema_is_that_of_the_types() -> None:
     "path", PUBLISHED, ids=[str(path.parent.relative_to(ROOT / "reports" / "published")) for path in PUBLISHED]
 )
 def test_a_published_record_is_valid(path: Path) -> None:
-    jsonschema.validate(json.loads(path.read_bytes()), json.loads(SCHEMA.read_text()))
+    jsonschema.validate(json.loads(compressed.read_bytes(path)), json.loads(SCHEMA.read_text()))
     assert validation.faults(path) == []
 
 
 def _written(folder: Path, change: object) -> Path:
     """A right record but for one change."""
-    content = json.loads((ROOT / "reports" / "published" / "h200-engine-2026-11-24" / "run.json").read_bytes())
+    path = ROOT / "reports" / "published" / "h200-engine-2026-11-24" / "run.json.gz"
+    content = json.loads(compressed.read_bytes(path))
     change(content)  # type: ignore[operator]
     (folder / "run.json").write_text(json.dumps(content))
     return folder / "run.json"
