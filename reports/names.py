@@ -1,4 +1,4 @@
-"""Text from records made fit to be shown, and names of files that no record can choose."""
+"""Makes text from records safe to show, and builds file names that no record can choose."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from hashlib import sha256
 
 MAX_CHARACTERS = 60
-"""Characters of a name in a table or a figure."""
+"""Maximum length, in characters, of a name in a table or a figure."""
 
 
 def plain(text: str) -> str:
-    """Control characters and marks that turn the direction of text are replaced: a terminal would obey them."""
+    """Replace control characters and bidirectional marks with U+FFFD, because a terminal or browser would obey them."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -22,23 +22,23 @@ MARKDOWN = {
     "://": ":<!-- -->//",
     "www.": "www<!-- -->.",
 }
-"""What each is written as, so that it is only itself: no link, image, mention, markup or end of a cell."""
-_MARKED = re.compile("|".join(map(re.escape, MARKDOWN)))
+"""Maps each special string to its escaped form, which cannot create a link, image, mention, markup or end of a cell."""
+_SPECIAL = re.compile("|".join(map(re.escape, MARKDOWN)))
 
 
 def in_markdown(text: str) -> str:
-    """Text that says the same in GitHub's Markdown, on one line."""
-    return _MARKED.sub(lambda found: MARKDOWN[found[0]], plain(" ".join(text.split())))
+    """Escape text so that GitHub's Markdown shows it unchanged, on one line."""
+    return _SPECIAL.sub(lambda match: MARKDOWN[match[0]], plain(" ".join(text.split())))
 
 
 def short(text: str) -> str:
-    """`plain`, and a long name cut; a hash at its end keeps two long names apart."""
-    shown = plain(text)
-    return shown if len(shown) <= MAX_CHARACTERS else f"{shown[: MAX_CHARACTERS - 8]}… {_hash(text)[:6]}"
+    """Apply `plain` and cut a name to `MAX_CHARACTERS`. A hash at the end keeps two long names apart."""
+    cleaned = plain(text)
+    return cleaned if len(cleaned) <= MAX_CHARACTERS else f"{cleaned[: MAX_CHARACTERS - 8]}… {_hash(text)[:6]}"
 
 
 def file_name(*parts: str) -> str:
-    """A name of a-z, 0-9 and dashes for an HTML file; equal only where all parts are equal."""
+    """Return an HTML file name of a-z, 0-9 and dashes. Two names are equal only if all their parts are equal."""
     words = re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower())[:MAX_CHARACTERS].strip("-")
     return f"{words or 'page'}-{_hash(chr(0).join(parts))[:12]}.html"
 

@@ -1,29 +1,30 @@
-"""The one place where numbers become text for people. None is always a dash."""
+"""Formats numbers as text for people. This is the only module that does. None always becomes a dash."""
 
 from __future__ import annotations
 
 NONE = "-"
+"""Text for a quantity that was not measured."""
 
 
 def format_count(value: float | None) -> str:
-    """1234567 -> "1.23 M"."""
+    """Format a number with an SI prefix: 1234567 -> "1.23 M"."""
     if value is None:
         return NONE
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{format_three_digits(value / size)} {letter}"
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{format_three_digits(value / factor)} {prefix}"
     return format_three_digits(value)
 
 
 def format_rate(rows_per_s: float | None) -> str:
-    """ "1.23 M rows/s"."""
+    """Format a throughput: 1234567 -> "1.23 M rows/s"."""
     if rows_per_s is None:
         return NONE
     return f"{format_count(rows_per_s)} rows/s"
 
 
 def format_size(n_bytes: float | None) -> str:
-    """Decimal units: 2_000_000_000 -> "2.00 GB"."""
+    """Format bytes in decimal units: 2_000_000_000 -> "2.00 GB"."""
     if n_bytes is None:
         return NONE
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -33,7 +34,7 @@ def format_size(n_bytes: float | None) -> str:
 
 
 def format_seconds(value: float | None) -> str:
-    """0.00123 -> "1.23 ms"."""
+    """Format a duration given in seconds: 0.00123 -> "1.23 ms"."""
     if value is None:
         return NONE
     for unit, factor in (("s", 1.0), ("ms", 1e-3)):
@@ -43,25 +44,27 @@ def format_seconds(value: float | None) -> str:
 
 
 def format_percent(fraction: float | None) -> str:
-    """0.985 -> "98.5 %"."""
+    """Format a fraction as a percentage: 0.985 -> "98.5 %"."""
     return NONE if fraction is None else f"{fraction * 100:.1f} %"
 
 
 def format_three_decimals(value: float | None) -> str:
+    """Format a number with three decimals: 0.98765 -> "0.988"."""
     return NONE if value is None else f"{value:.3f}"
 
 
 def format_change(fraction: float) -> str:
-    """0.0123 -> "+1.2 %"."""
+    """Format a relative change with its sign: 0.0123 -> "+1.2 %"."""
     return f"{fraction * 100:+.1f} %"
 
 
 def format_auc(value: float | None) -> str:
+    """Format an AUC with four decimals: 0.78654 -> "0.7865"."""
     return NONE if value is None else f"{value:.4f}"
 
 
 def format_three_digits(value: float) -> str:
-    """Three significant digits, without an exponent."""
+    """Format a number with three significant digits and no exponent: 1.2345 -> "1.23"."""
     if value == 0:
         return "0"
     digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0

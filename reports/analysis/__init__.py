@@ -1,1 +1,1 @@
-"""Records to numbers and verdicts."""
+"""Turns records into numbers and verdicts."""

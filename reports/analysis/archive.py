@@ -1,4 +1,4 @@
-"""Many record files: found under a folder, read one at a time, and put where their numbers are comparable."""
+"""Finds record files under a folder, reads them one at a time, and says which of their numbers are comparable."""
 
 from __future__ import annotations
 
@@ -15,89 +15,104 @@ from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.names import plain, short
 
 NOT_SETTINGS = ("loader", "mode", "repeat", "seed", "batch_size", "model")
-"""Fields of a TrialSpec that tell trials of one setting apart, or are told by themselves."""
+"""Fields of a TrialSpec that may differ between trials of one setting, or that reports show in a place of their own."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A data set on a machine: only within one of these are speeds compared."""
+    """A data set on a machine. Speeds are compared only within one place."""
 
     dataset: str
-    """Its name, for people."""
+    """Name of the data set, for people."""
     fingerprint: str
+    """Fingerprint of the data set, as in the record."""
     machine: str
-    """GPU or else CPU."""
+    """Name of the GPU, or of the CPU if there is no GPU."""
     cores: int
+    """Number of CPU cores."""
 
     @property
     def title(self) -> str:
+        """Data set, machine and cores, as a heading."""
         return f"{short(self.dataset)} on {short(self.machine)}, {self.cores} cores"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Moment:
-    """When and of what a run was made. Orders by time."""
+    """When a run started, and from which commit. Moments sort by time."""
 
     at: datetime
+    """Start of the run, in UTC."""
     path: str
-    """Of the record, as found: keeps runs of the same second apart."""
+    """Path of the record, as it was found. It keeps runs that started in the same second apart."""
     commit: str
-    """Short, with a + where the checkout had changes; a dash where it is not known."""
+    """First seven digits, with a + if the checkout had changes. A dash if the commit is unknown."""
 
     @property
     def date(self) -> str:
+        """Day of the start, in UTC: YYYY-MM-DD."""
         return f"{self.at:%Y-%m-%d}"
 
 
 def find(folder: Path) -> list[Path]:
-    """Every run.json under a folder, or the file itself. Raises FeedrateError where there is none."""
-    found = [folder] if folder.is_file() else compressed.find(folder, store.FILE)
-    if not found:
-        why = f"has no {store.FILE} in it or below" if folder.is_dir() else "does not exist"
-        raise FeedrateError(f"{plain(str(folder))} {why}: name a folder of runs, as `feedrate run -o` makes them")
-    return found
+    """Return every run.json or run.json.gz under a folder, or the file itself.
+
+    Raises FeedrateError if there is none.
+    """
+    paths = [folder] if folder.is_file() else compressed.find(folder, store.FILE)
+    if not paths:
+        problem = f"contains no {store.FILE}" if folder.is_dir() else "does not exist"
+        raise FeedrateError(f"{plain(str(folder))} {problem}: pass a folder of runs written by `feedrate run -o`")
+    return paths
 
 
 def read(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[Path, RunRecord]]:
-    """One record at a time. A file that is broken is named to `warn` in a sentence, and left out."""
+    """Yield the records one at a time. A broken file is skipped, and `warn` gets a sentence that names it."""
     for path in paths:
         try:
             record = store.read(path)
             moment(path, record)
             refuse_implausible(path, record)
         except (FeedrateError, RecursionError, ValueError, ArithmeticError) as error:
-            warn(f"left out: {plain(' '.join(str(error).split()))}")
+            warn(f"skipped: {plain(' '.join(str(error).split()))}")
         else:
             yield path, record
 
 
 def place(record: RunRecord) -> Place:
+    """Return the data set and machine of a record."""
     env, data = record.environment, record.dataset
     return Place(data.name, data.fingerprint, env.gpu or f"{env.cpu}, no GPU", env.cores)
 
 
 def moment(path: Path, record: RunRecord) -> Moment:
-    """Raises FeedrateError where the record's time is none."""
+    """Return when a record's run started, and its commit.
+
+    Raises FeedrateError if `started_at` is not an ISO 8601 time.
+    """
     env = record.environment
     try:
         at = datetime.fromisoformat(env.started_at)
         at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise FeedrateError(f"{path} says it was started at {short(env.started_at)!r}, which is no ISO 8601") from None
+        raise FeedrateError(f"{path}: started_at is {short(env.started_at)!r}, but must be an ISO 8601 time") from None
     commit = f"{plain(env.commit[:7])}{'+' * bool(env.dirty)}" if env.commit else "-"
     return Moment(at, str(path), commit)
 
 
 def settings(spec: TrialSpec) -> str:
-    """What must agree, batch size apart, before two trials are compared: epochs, and what is not a default, in words."""
+    """Describe what must agree, besides the batch size, before two trials are compared.
+
+    These are the epochs, the kind of device, and every other setting that is not the default.
+    """
     parts = [f"{spec.epochs} epoch{'s' * (spec.epochs != 1)}", spec.device.partition(":")[0]]
-    parts += _changed(spec, ("epochs", "device", *NOT_SETTINGS))
-    parts += _changed(spec.model, ())
+    parts += _not_default(spec, ("epochs", "device", *NOT_SETTINGS))
+    parts += _not_default(spec.model, ())
     return short(", ".join(parts))
 
 
-def _changed(values: object, known: Sequence[str]) -> Iterator[str]:
-    for field in fields(values):  # type: ignore[arg-type]  # a dataclass, whichever
+def _not_default(values: object, excluded: Sequence[str]) -> Iterator[str]:
+    for field in fields(values):  # type: ignore[arg-type]  # some dataclass
         value = getattr(values, field.name)
-        if field.name not in known and value != field.default:
+        if field.name not in excluded and value != field.default:
             yield f"{field.name.replace('_', ' ')} {value}"

@@ -1,4 +1,4 @@
-"""Conditions on a comparison for CI: --fail-if."""
+"""Parses and checks the conditions of `--fail-if`, which make a comparison fail in CI."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from feedrate.reports.analysis.run_comparison import (
 )
 
 GATED = ("rows_per_s", *BY_NAME)
+"""Names that a condition may use. `rows_per_s` stands for both throughputs, load and train."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,51 +27,76 @@ class Gate:
     """One condition of --fail-if."""
 
     text: str
+    """The condition as the user wrote it."""
     metric: str
+    """One of `GATED`."""
     sign: str
+    """`<` or `>`."""
     limit: float
+    """Fraction of the base if `relative`, else in the unit of the metric."""
     relative: bool
+    """True if the user wrote a percentage."""
 
 
 def read_gates(text: str, *, option: str = "--fail-if", metrics: Sequence[str] = GATED) -> list[Gate]:
-    """ "rows_per_s<-5%,auc<-0.002": change of the head, relative with %, else absolute. Raises FeedrateError."""
+    """Parse conditions such as "rows_per_s<-5%,auc<-0.002".
+
+    A condition limits the change from base to head. The change is relative if the limit ends in %, else absolute.
+
+    option: name of the option in error messages.
+    metrics: names that a condition may use.
+
+    Raises FeedrateError for a condition that cannot be parsed, or an unknown metric.
+    """
     gates = []
-    for word in (word.strip() for word in text.split(",") if word.strip()):
-        found = re.fullmatch(r"(\w+)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*(%?)", word)
-        if not found:
+    for condition in (part.strip() for part in text.split(",") if part.strip()):
+        match = re.fullmatch(r"(\w+)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*(%?)", condition)
+        if not match:
             raise FeedrateError(
-                f"{option} has {word!r}, but takes conditions as rows_per_s<-5% or auc<-0.002, with commas between"
+                f"{option} has {condition!r}, but takes conditions like rows_per_s<-5% or auc<-0.002, "
+                "separated by commas"
             )
-        name, sign, number, percent = found.groups()
+        name, sign, number, percent = match.groups()
         if name not in metrics:
             raise FeedrateError(f"{option} has {name!r}, but must be one of {', '.join(metrics)}")
-        gates.append(Gate(word, name, sign, float(number) / (100 if percent else 1), bool(percent)))
+        gates.append(Gate(condition, name, sign, float(number) / (100 if percent else 1), bool(percent)))
     return gates
 
 
 def failures(base: Side, head: Side, lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
-    """A sentence for each condition that is met beyond what chance explains (the 99 % interval holds no change), and for each
-    loader that the base has measured and the head has not. Raises FeedrateError for a gate on what neither has measured, which
-    would otherwise pass for ever, and for runs of two machines."""
+    """Yield a sentence for each reason to fail.
+
+    A condition fails if it is met and the 99 % confidence interval excludes "no change". A loader that the base
+    measured and the head did not fails, too.
+
+    Raises FeedrateError if neither side measured a metric, because that gate would pass forever, and if the runs come
+    from two machines.
+    """
     if gates:
         refuse_unlike(base.record, head.record, "machine")
     for gate in gates:
-        of = [line for line in lines if line.metric.name in _names(gate)]
+        gated = [line for line in lines if line.metric.name in _names(gate)]
         lost = list(_lost(base, head, gate))
-        if not of and not lost:
-            raise FeedrateError(f"--fail-if has {gate.text!r}, but both sides together have no {gate.metric}")
+        if not gated and not lost:
+            raise FeedrateError(
+                f"--fail-if has {gate.text!r}, but neither run measured {gate.metric}: remove the condition"
+            )
         yield from lost
-        yield from (_sentence(gate, line) for line in of if _beyond(gate, line) and _certain(line))
+        yield from (_sentence(gate, line) for line in gated if _beyond(gate, line) and _certain(line))
 
 
 def undecided(lines: Sequence[Line], gates: Sequence[Gate]) -> Iterator[str]:
-    """A sentence for each condition that is met, but could be so by chance, and for each that one trial a side cannot meet."""
+    """Yield a sentence for each condition that cannot be decided.
+
+    Either it is met, but possibly by chance, or one trial on each side gives no confidence interval.
+    """
     for gate in gates:
-        of = [line for line in lines if line.metric.name in _names(gate)]
-        yield from (_sentence(gate, line) for line in of if _beyond(gate, line) and not _certain(line))
+        gated = [line for line in lines if line.metric.name in _names(gate)]
+        yield from (_sentence(gate, line) for line in gated if _beyond(gate, line) and not _certain(line))
         yield from (
-            f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} has one trial a side, and no interval"
-            for line in of
+            f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} has no confidence interval: "
+            "it needs two samples or more on each side"
+            for line in gated
             if line.verdict.change.low is None and not _beyond(gate, line)
         )
 
@@ -80,18 +106,20 @@ def _names(gate: Gate) -> tuple[str, ...]:
 
 
 def _lost(base: Side, head: Side, gate: Gate) -> Iterator[str]:
+    """Yield a sentence for each loader that the base measured and the head did not."""
     for metric in (BY_NAME[name] for name in _names(gate)):
-        for one, other in loader_pairs(base, head):
-            for size in sorted(batch_sizes(base.record, one)):
-                had = samples(base.record.trials, one, size, metric)
-                has = samples(head.record.trials, other, size, metric)
-                if had and not has:
-                    why = {
-                        f"{t.status}: {t.detail}"
-                        for t in head.record.trials
-                        if t.spec.loader == other and t.status != "ok"
+        for base_loader, head_loader in loader_pairs(base, head):
+            for size in sorted(batch_sizes(base.record, base_loader)):
+                before = samples(base.record.trials, base_loader, size, metric)
+                after = samples(head.record.trials, head_loader, size, metric)
+                if before and not after:
+                    reasons = {
+                        f"{trial.status}: {trial.detail}"
+                        for trial in head.record.trials
+                        if trial.spec.loader == head_loader and trial.status != "ok"
                     }
-                    yield f"{gate.text}: {other}, batch {size}, has no {metric.title} any more ({'; '.join(sorted(why)) or 'not run'})"
+                    reason = "; ".join(sorted(reasons)) or "not run"
+                    yield f"{gate.text}: {head_loader}, batch {size}, no longer has {metric.title} ({reason})"
 
 
 def _beyond(gate: Gate, line: Line) -> bool:
@@ -100,9 +128,9 @@ def _beyond(gate: Gate, line: Line) -> bool:
 
 
 def _certain(line: Line) -> bool:
-    """A change at all, at 99 %."""
-    sure, same = line.verdict.sure, 1.0 if line.relative else 0.0
-    return sure.low is not None and sure.high is not None and not sure.low <= same <= sure.high
+    """Whether the 99 % confidence interval excludes "no change"."""
+    interval, unchanged = line.verdict.sure, 1.0 if line.relative else 0.0
+    return interval.low is not None and interval.high is not None and not interval.low <= unchanged <= interval.high
 
 
 def _sentence(gate: Gate, line: Line) -> str:
@@ -110,7 +138,8 @@ def _sentence(gate: Gate, line: Line) -> str:
 
 
 def _change(line: Line, gate: Gate) -> float:
+    """The change in the terms of the gate: a fraction of the base, or a difference."""
     if gate.relative == line.relative:
         return line.change
-    absolute = line.head_mean - line.base_mean
-    return absolute / line.base_mean if gate.relative and line.base_mean else absolute
+    difference = line.head_mean - line.base_mean
+    return difference / line.base_mean if gate.relative and line.base_mean else difference

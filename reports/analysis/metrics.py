@@ -1,4 +1,4 @@
-"""What is compared: each quantity with its name, unit, direction and one sentence on what it is."""
+"""Defines every metric that reports compare: its name, unit, better direction, and a sentence that explains it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,26 @@ from feedrate.reports import units
 
 @dataclass(frozen=True, slots=True)
 class Metric:
+    """One quantity that reports compare."""
+
     name: str
+    """Key in CSV and JSON, and name in conditions."""
     title: str
+    """Column heading, for people."""
     unit: str
+    """SI unit. "1" means a share from 0 to 1."""
     better: Literal["higher", "lower", "neither"]
+    """Which direction is an improvement."""
     mode: Mode
-    """Of the trials that it is taken from."""
+    """Mode of the trials that the metric is taken from."""
     about: str
+    """What the metric measures, in sentences for people."""
     of: Callable[[TrialResult], float | None]
+    """Value for one trial, or None if it was not measured."""
     text: Callable[[float | None], str]
+    """Format for people."""
     in_table: bool = True
-    """Else in CSV and verdicts only: a table of all of them could not be read."""
+    """Whether tables show it. The others are only in CSV and verdicts, because one table of all would be unreadable."""
 
 
 def _wait(fraction: float) -> Callable[[TrialResult], float | None]:
@@ -32,9 +41,9 @@ def _wait(fraction: float) -> Callable[[TrialResult], float | None]:
 
 
 def _cpu_s_per_million_rows(trial: TrialResult) -> float | None:
-    spent = [epoch.cpu_s for epoch in trial.steady if epoch.cpu_s is not None]
+    cpu_s = [epoch.cpu_s for epoch in trial.steady if epoch.cpu_s is not None]
     rows = sum(epoch.rows for epoch in trial.steady)
-    return sum(spent) / rows * 1e6 if spent and rows else None
+    return sum(cpu_s) / rows * 1e6 if cpu_s and rows else None
 
 
 def _rows_per_joule(trial: TrialResult) -> float | None:
@@ -56,29 +65,29 @@ def _gpu_busy(trial: TrialResult) -> float | None:
 
 
 def _read_bytes(trial: TrialResult) -> float | None:
-    read = [epoch.read_bytes for epoch in trial.epochs or () if epoch.read_bytes is not None]
-    return sum(read) if read else None
+    n_bytes = [epoch.read_bytes for epoch in trial.epochs or () if epoch.read_bytes is not None]
+    return sum(n_bytes) if n_bytes else None
 
 
 METRICS = (
     Metric(
         "load_rows_per_s", "Loader alone", "rows/s", "higher", "load",
-        "Rows delivered over wall time in the steady epochs, each batch read whole on its device and no model beside it.",
+        "Rows delivered per second of wall time in the steady epochs, without a model. Each batch is read in full on its device.",
         lambda trial: trial.rows_per_s, units.format_rate,
     ),
     Metric(
         "train_rows_per_s", "Training", "rows/s", "higher", "train",
-        "Rows delivered over wall time in the steady epochs, while the batches train the model; validation is outside of the clock.",
+        "Rows delivered per second of wall time in the steady epochs, while the batches train the model. Validation is not timed.",
         lambda trial: trial.rows_per_s, units.format_rate,
     ),
     Metric(
         "stall_fraction", "Stall", "1", "lower", "train",
-        "Share of the training time in which the consumer waited in next() and the device had nothing to do.",
+        "Share of the training time in which the consumer waited in next() while the device was idle.",
         lambda trial: trial.stall_fraction, units.format_percent,
     ),
     Metric(
         "wait_fraction", "Waiting", "1", "lower", "train",
-        "Share of the training time that the host spent in the loader's next(), whatever the device did meanwhile.",
+        "Share of the training time that the host spent in the loader's next(), whether or not the device was busy.",
         lambda trial: trial.wait_fraction, units.format_percent,
     ),
     Metric(
@@ -88,91 +97,93 @@ METRICS = (
     ),
     Metric(
         "shuffle_quality", "Shuffle", "1", "higher", "train",
-        "From 0, the order of the files, to 1, an ideal shuffle: the lesser of displacement and batch diversity.",
+        "How well rows are mixed: 0 is file order, 1 is an ideal shuffle. It is the smaller of displacement and batch diversity.",
         lambda trial: trial.shuffle.quality if trial.shuffle else None, units.format_three_decimals,
     ),
     Metric(
         "first_batch_s", "First batch", "s", "lower", "train",
-        "From before the loader is opened until its first batch is ready on the device.",
+        "Time from just before the loader is opened until its first batch is ready on the device.",
         lambda trial: trial.first_batch_s, units.format_seconds,
     ),
     Metric(
         "first_epoch_rows_per_s", "First epoch", "rows/s", "higher", "train",
-        "Rows over wall time in the first timed epoch, which is not among the steady ones.",
+        "Rows delivered per second of wall time in the first timed epoch, which is not one of the steady epochs.",
         lambda trial: trial.first_epoch_rows_per_s, units.format_rate, in_table=False,
     ),
     Metric(
         "peak_rss_bytes", "Host memory (RSS)", "B", "lower", "train",
-        "Peak resident memory of the trial's process and its workers, torch itself included; pages that they share count for each.",
+        "Peak resident memory of the trial's process and its workers, including torch. Shared pages count once for each process.",
         lambda trial: trial.peak_rss_bytes, units.format_size,
     ),
     Metric(
         "peak_pss_bytes", "Host memory", "B", "lower", "train",
-        "Peak memory of the trial's process and its workers at the ends of epochs, pages that they share counted once (PSS).",
+        "Peak memory of the trial's process and its workers, measured at the end of each epoch. Shared pages count once (PSS).",
         lambda trial: trial.peak_pss_bytes, units.format_size,
     ),
     Metric(
         "peak_gpu_bytes", "Device memory", "B", "lower", "train",
-        "Device memory in use over what was used before, all pools, sampled ten times a second and after each epoch.",
+        "Peak device memory above what was in use before the trial, over all pools. It is sampled ten times a second and after each epoch.",
         lambda trial: trial.peak_gpu_bytes, units.format_size,
     ),
     Metric(
         "peak_torch_gpu_bytes", "Device memory, torch", "B", "lower", "train",
-        "Reserved by torch's allocator: model, gradients, and batches of loaders that use it.",
+        "Peak device memory reserved by torch's allocator: model, gradients, and batches of loaders that use it.",
         lambda trial: trial.peak_torch_gpu_bytes, units.format_size, in_table=False,
     ),
     Metric(
         "peak_loader_gpu_bytes", "Device memory, loader", "B", "lower", "load",
-        "Reserved by torch's allocator and the device's default pool (cudf's) since the loader was opened, the loader being alone.",
+        "Peak device memory reserved by torch's allocator and the device's default pool (cudf's) after the loader opened. No model runs.",
         lambda trial: trial.peak_loader_gpu_bytes, units.format_size, in_table=False,
     ),
     Metric(
         "step_s", "Step", "s", "lower", "train",
-        "Wall time of the steady epochs over their steps.",
+        "Wall time of the steady epochs divided by their number of steps.",
         lambda trial: trial.mean_step_s, units.format_seconds, in_table=False,
     ),
     Metric(
         "step_floor_fraction", "Step, share of floor", "1", "higher", "train",
-        "The least time of a step, which is what its optimizer alone must move at the speed of a copy on that device, over the step's.",
+        "Minimum time of a step divided by its actual time. The minimum is the optimizer's memory traffic at the speed of a device copy.",
         _floor_fraction, units.format_percent, in_table=False,
     ),
     Metric(
         "to_last_auc_s", "Start to last AUC", "s", "lower", "train",
-        "From the start of the trial's process until the last AUC: imports, opening, warm-up, epochs and evaluations.",
+        "Time from the start of the trial's process until the last AUC: imports, opening the loader, warm-up, epochs and evaluations.",
         lambda trial: trial.to_last_auc_s, units.format_seconds, in_table=False,
     ),
     Metric(
         "eval_fraction", "Evaluation", "1", "lower", "train",
-        "Validation pass over the training epoch before it; the first, in which rows are checked as well, is left out where there are more.",
+        "Time of a validation pass divided by that of the training epoch before it. The first pass also checks rows, so it counts only if it is the only one.",
         _eval_fraction, units.format_percent, in_table=False,
     ),
     Metric(
         "gpu_busy_fraction", "GPU busy", "1", "higher", "train",
-        "Mean of NVML's utilization.gpu during the timed epochs: the share of time with any kernel resident.",
+        "Share of time with any kernel on the device: the mean of NVML's utilization.gpu during the timed epochs.",
         _gpu_busy, units.format_percent,
     ),
     Metric(
         "rows_per_joule", "Rows per joule", "rows/J", "higher", "train",
-        "Rows over the energy of the whole device during the timed epochs, from NVML's counter.",
+        "Rows delivered in the timed epochs per joule that the whole device used, from NVML's energy counter.",
         _rows_per_joule, units.format_count, in_table=False,
     ),
     Metric(
         "cpu_s_per_million_rows", "CPU", "s/M rows", "lower", "train",
-        "CPU seconds of the process and all its children for a million rows.",
+        "CPU seconds of the process and all its children per million rows.",
         _cpu_s_per_million_rows, units.format_seconds, in_table=False,
     ),
     Metric(
         "read_bytes", "Read", "B", "lower", "train",
-        "Bytes through read calls in the timed epochs, from the page cache or not; memory-mapped files are not in it.",
+        "Bytes read by read calls in the timed epochs, including those from the page cache. Memory-mapped files are not counted.",
         _read_bytes, units.format_size, in_table=False,
     ),
     *(
         Metric(
             f"wait_{name}_s", f"Wait, {name}", "s", "lower", "train",
-            f"Host time in next() of a training step: {name} over the steps of a process.",
+            f"Host time that a training step spends in next(): {name} over the steps of a process.",
             _wait(fraction), units.format_seconds, in_table=False,
         )
         for name, fraction in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
     ),
 )  # fmt: skip
+"""All metrics, in the order of tables."""
 BY_NAME = {metric.name: metric for metric in METRICS}
+"""All metrics by name."""

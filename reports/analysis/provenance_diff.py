@@ -1,4 +1,7 @@
-"""What runs differ in: in the task itself, so that their numbers say nothing about each other, or in where and with what it was done."""
+"""Lists what differs between runs.
+
+If the task differs, their numbers cannot be compared. Machine, versions and settings may differ.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,17 @@ from feedrate.bench.results.spec import TrialSpec
 from feedrate.reports.names import plain
 
 Kind = Literal["task", "machine", "version", "setting"]
+"""Kind of a difference. Runs with different tasks cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
+    """A fact that is not the same in all runs."""
+
     what: str
+    """Name of the fact, such as "GPU"."""
     values: tuple[str, ...]
-    """One for each run."""
+    """One value for each run."""
     kind: Kind
 
     def __str__(self) -> str:
@@ -25,10 +32,12 @@ class Difference:
 
 
 def provenance_diff(runs: Sequence[RunRecord]) -> list[Difference]:
-    """The task's first."""
+    """Return the facts that differ between runs, those of the task first."""
     facts = [dict(_facts(run)) for run in runs]
-    keys = dict.fromkeys(key for found in facts for key in found)
-    rows = [(kind, what, tuple(plain(found.get((kind, what), "none")) for found in facts)) for kind, what in keys]
+    keys = dict.fromkeys(key for run_facts in facts for key in run_facts)
+    rows = [
+        (kind, what, tuple(plain(run_facts.get((kind, what), "none")) for run_facts in facts)) for kind, what in keys
+    ]
     return [Difference(what, values, kind) for kind, what, values in rows if len(set(values)) > 1]
 
 

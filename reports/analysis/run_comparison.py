@@ -1,4 +1,4 @@
-"""BASE against HEAD: every quantity that both have, with its change, its interval and a verdict; and gates on them for CI."""
+"""Compares two runs, base and head. Each metric that both have gets a change, a confidence interval and a verdict."""
 
 from __future__ import annotations
 
@@ -22,41 +22,51 @@ EFFECTS = {
     "shuffle_quality": 0.01,
     "gpu_busy_fraction": 0.02,
 }
-"""Quantities from 0 to 1 are compared by their difference; this much of it is too little to matter. All others by ratio."""
+"""Metrics from 0 to 1 and the smallest difference that matters. They are compared by difference, others by ratio."""
 SampleKey = tuple[str | None, int, int]
-"""When its `feedrate run` began, repeat, seed."""
+"""Identifies a sample: start time of its `feedrate run`, repeat, seed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A run, or one loader of it."""
+    """One side of a comparison: a run, or one loader of it."""
 
     name: str
+    """RUN or RUN@LOADER, as the user wrote it."""
     record: RunRecord
     loader: str | None
+    """None means all loaders of the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """The comparison of one metric at one batch size."""
+
     base: str
+    """Loader on the base side."""
     head: str
+    """Loader on the head side."""
     batch_size: int
     metric: Metric
     base_mean: float
+    """Mean over the base's trials, in the unit of the metric."""
     head_mean: float
+    """Mean over the head's trials, in the unit of the metric."""
     verdict: Verdict
 
     @property
     def relative(self) -> bool:
+        """Whether the change is a ratio. If not, it is a difference."""
         return self.metric.name not in EFFECTS
 
     @property
     def change(self) -> float:
-        """A fraction of the base, or a difference."""
+        """Change as a fraction of the base, or as a difference."""
         return self.verdict.change.mean - (1.0 if self.relative else 0.0)
 
     @property
     def word(self) -> str:
+        """The verdict in one word: faster, slower, higher, lower, same or inconclusive."""
         direction = self.verdict.direction
         if direction in ("same", "inconclusive"):
             return direction
@@ -66,73 +76,86 @@ class Line:
 
 
 def within(text: str) -> tuple[Side, Side]:
-    """A run's baseline, and all its other loaders. Raises FeedrateError for a record that names none."""
+    """Return a run's baseline as the base and all its loaders as the head.
+
+    Raises FeedrateError if the record has no baseline or `text` names a loader.
+    """
     side = read_side(text)
     baseline = side.record.baseline
     if side.loader or baseline is None:
-        raise FeedrateError(
-            f"{text} alone has nothing to be compared with: name two runs, or two loaders as RUN@LOADER"
-        )
+        raise FeedrateError(f"nothing to compare {text} with: name two runs, or two loaders as RUN@LOADER")
     return Side(text, side.record, baseline), side
 
 
 def read_side(text: str) -> Side:
-    """`RUN`, or `RUN@LOADER` for one loader of it."""
+    """Read `RUN`, or `RUN@LOADER` for one loader of it.
+
+    Raises FeedrateError if the record cannot be read, holds impossible numbers, or lacks the loader.
+    """
     path, _, loader = text.partition("@")
     record = store.read(Path(path))
     refuse_implausible(Path(path), record)
     loaders = sorted({trial.spec.loader for trial in record.trials})
     if loader and loader not in loaders:
-        raise FeedrateError(f"{path} has no loader {loader!r}: it has {', '.join(loaders)}")
+        raise FeedrateError(f"{path} has no loader {loader!r}, only {', '.join(loaders)}")
     return Side(text, record, loader or None)
 
 
 def compare_runs(base: Side, head: Side) -> list[Line]:
-    """Raises FeedrateError where they must not be compared, or have nothing in common."""
+    """Compare every metric that both sides measured, for each pair of loaders and each common batch size.
+
+    Raises FeedrateError if the two must not be compared, or have nothing in common.
+    """
     refuse_unlike(base.record, head.record)
     lines = [
         line
-        for one, other in loader_pairs(base, head)
-        for size in sorted(batch_sizes(base.record, one) & batch_sizes(head.record, other))
+        for base_loader, head_loader in loader_pairs(base, head)
+        for size in sorted(batch_sizes(base.record, base_loader) & batch_sizes(head.record, head_loader))
         for metric in METRICS
-        if (line := _line(base.record, head.record, one, other, size, metric)) is not None
+        if (line := _line(base.record, head.record, base_loader, head_loader, size, metric)) is not None
     ]
     if not lines:
         raise FeedrateError(
-            f"{base.name} and {head.name} have no loader and measurement in common: name one as RUN@LOADER"
+            f"{base.name} and {head.name} have no loader and metric in common: name the loaders as RUN@LOADER"
         )
     return lines
 
 
 def refuse_unlike(base: RunRecord, head: RunRecord, *kinds: Kind) -> None:
-    """Raises FeedrateError where the runs differ in the task, or in one of `kinds`."""
-    differ = [str(one) for one in provenance_diff([base, head]) if one.kind in ("task", *kinds)]
-    if differ:
-        raise FeedrateError(f"these runs must not be compared, for they differ in {'; '.join(differ)}")
+    """Raise FeedrateError if the runs differ in the task, or in one of `kinds`."""
+    reasons = [str(diff) for diff in provenance_diff([base, head]) if diff.kind in ("task", *kinds)]
+    if reasons:
+        raise FeedrateError(f"these runs must not be compared, because they differ in {'; '.join(reasons)}")
 
 
 def judge_samples(
     metric: Metric, base: Mapping[SampleKey, float], head: Mapping[SampleKey, float], *, paired: bool
 ) -> Verdict | None:
-    """None where a side has nothing. AUC is the same for each repeat of a seed, so its samples are seeds."""
+    """Judge the change of a metric from base to head.
+
+    paired: compare samples with the same key pairwise, if at least two keys are on both sides.
+
+    Returns None if a side has no samples, or if a ratio would need a sample that is not above 0. AUC is the same for
+    every repeat of a seed, so each seed is one sample.
+    """
     if metric.name == "auc":
         base, head = _by_seed(base), _by_seed(head)
     keys = [key for key in base if key in head] if paired else []
     paired = len(keys) >= 2
-    one, other = (
+    bases, heads = (
         ([base[k] for k in keys], [head[k] for k in keys]) if paired else (list(base.values()), list(head.values()))
     )
-    if not one or not other:
+    if not bases or not heads:
         return None
     if metric.name in EFFECTS:
-        return judge_difference(other, one, paired=paired, effect=EFFECTS[metric.name])
-    if min(*one, *other) <= 0:
+        return judge_difference(heads, bases, paired=paired, effect=EFFECTS[metric.name])
+    if min(*bases, *heads) <= 0:
         return None
-    return judge_ratio(other, one, paired=paired)
+    return judge_ratio(heads, bases, paired=paired)
 
 
 def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metric) -> dict[SampleKey, float]:
-    """Values of trials that are ok."""
+    """Return the metric's values from the trials of a loader and batch size whose status is ok."""
     return {
         (trial.run_at, trial.spec.repeat, trial.spec.seed): value
         for trial in trials
@@ -143,24 +166,28 @@ def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metri
 
 
 def change_text(line: Line) -> str:
-    """The change and its interval."""
+    """Format the change and its 95 % confidence interval: "+1.2 % (+0.3 % to +2.1 %)"."""
     change = line.verdict.change
-    same = 1.0 if line.relative else 0.0
+    unchanged = 1.0 if line.relative else 0.0
     text = units.format_change if line.relative else (lambda value: f"{value:+.4f}")
     if change.low is None or change.high is None:
-        return text(change.mean - same)
-    return f"{text(change.mean - same)} ({text(change.low - same)} to {text(change.high - same)})"
+        return text(change.mean - unchanged)
+    return f"{text(change.mean - unchanged)} ({text(change.low - unchanged)} to {text(change.high - unchanged)})"
 
 
 def loader_pairs(base: Side, head: Side) -> list[tuple[str, str]]:
-    """Each loader with itself in the other run; where one is named, with every other one, but not with itself in the same run."""
-    ones, others = ([side.loader] if side.loader else _loaders(side.record) for side in (base, head))
+    """Return the pairs of base loader and head loader to compare.
+
+    Usually each loader is compared with itself in the other run. If a side names a loader, it is compared with every
+    loader of the other side, but not with itself in the same run.
+    """
+    base_loaders, head_loaders = ([side.loader] if side.loader else _loaders(side.record) for side in (base, head))
     named = base.loader or head.loader
     return [
-        (one, other)
-        for one in ones
-        for other in others
-        if (one != other or base.record != head.record if named else one == other)
+        (base_loader, head_loader)
+        for base_loader in base_loaders
+        for head_loader in head_loaders
+        if (base_loader != head_loader or base.record != head.record if named else base_loader == head_loader)
     ]
 
 
@@ -169,31 +196,36 @@ def _loaders(record: RunRecord) -> list[str]:
 
 
 def batch_sizes(record: RunRecord, loader: str) -> set[int]:
+    """Return the batch sizes at which a loader was run."""
     return {trial.spec.batch_size for trial in record.trials if trial.spec.loader == loader}
 
 
-def _line(base: RunRecord, head: RunRecord, one: str, other: str, size: int, metric: Metric) -> Line | None:
-    first, second = samples(base.trials, one, size, metric), samples(head.trials, other, size, metric)
-    # rounds of one run belong together; those of two runs only share their numbers
+def _line(
+    base: RunRecord, head: RunRecord, base_loader: str, head_loader: str, size: int, metric: Metric
+) -> Line | None:
+    base_samples = samples(base.trials, base_loader, size, metric)
+    head_samples = samples(head.trials, head_loader, size, metric)
+    # Rounds of one run belong together. Rounds of two runs only share their numbers.
     paired = base == head
-    if not first or not second:
+    if not base_samples or not head_samples:
         return None
-    verdict = judge_samples(metric, first, second, paired=paired)
+    verdict = judge_samples(metric, base_samples, head_samples, paired=paired)
     if verdict is None:
         return None
     return Line(
-        base=one,
-        head=other,
+        base=base_loader,
+        head=head_loader,
         batch_size=size,
         metric=metric,
-        base_mean=sum(first.values()) / len(first),
-        head_mean=sum(second.values()) / len(second),
+        base_mean=sum(base_samples.values()) / len(base_samples),
+        head_mean=sum(head_samples.values()) / len(head_samples),
         verdict=verdict,
     )
 
 
 def _by_seed(values: Mapping[SampleKey, float]) -> dict[SampleKey, float]:
+    """Average the samples of each seed."""
     seeds: dict[int, list[float]] = {}
     for (_, _, seed), value in values.items():
         seeds.setdefault(seed, []).append(value)
-    return {(None, 0, seed): sum(found) / len(found) for seed, found in seeds.items()}
+    return {(None, 0, seed): sum(repeats) / len(repeats) for seed, repeats in seeds.items()}

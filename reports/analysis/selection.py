@@ -1,4 +1,4 @@
-"""Which trials a site shows: of each loader, setting and mode the newest run's, with the replay they are measured against."""
+"""Selects the trials that a site shows: the newest of each loader, setting and mode, and the replay to compare with."""
 
 from __future__ import annotations
 
@@ -17,42 +17,49 @@ Key = tuple[Place, str, int, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A run's part in one section of a page."""
+    """The part of a run that one section of a page shows."""
 
     name: str
-    """Of the run's folder."""
+    """Name of the run's folder."""
     moment: Moment
     record: RunRecord
-    """With the chosen trials only."""
+    """The run's record, with the chosen trials only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
+    """All trials that a site shows."""
+
     runs: int
-    """Readable records found."""
+    """Number of readable records."""
     sections: Mapping[tuple[Place, str], Sequence[Chosen]]
-    """By place and settings; runs newest first."""
+    """Parts of runs by place and settings, newest run first."""
 
 
 def select(paths: Sequence[Path], warn: Callable[[str], None]) -> Selection:
-    """Reads all records one at a time, keeps only which is newest, and reads those again."""
+    """Select the newest results among records.
+
+    Records are read one at a time. Only the paths of the newest ones are kept, and those records are then read again.
+    A broken record is skipped, and `warn` gets a sentence that names it.
+    """
     newest: dict[Key, tuple[bool, Moment]] = {}
-    whole = 0
+    n_records = 0
     for path, record in archive.read(paths, warn):
-        whole += 1
-        when = archive.moment(path, record)
+        n_records += 1
+        moment = archive.moment(path, record)
         for trial in record.trials:
             if trial.spec.mode != "replay":
                 key = _key(record, trial)
-                newest[key] = max(newest.get(key, (False, when)), (trial.status == "ok", when))
+                newest[key] = max(newest.get(key, (False, moment)), (trial.status == "ok", moment))
     sections: dict[tuple[Place, str], list[Chosen]] = {}
-    keep = {key: when.path for key, (_, when) in newest.items()}
+    keep = {key: moment.path for key, (_, moment) in newest.items()}
     for path, record in archive.read(sorted({Path(name) for name in keep.values()}), warn):
         for section, chosen in _parts(path, record, keep):
             sections.setdefault(section, []).append(chosen)
-    return Selection(
-        whole, {key: sorted(sections[key], key=lambda c: c.moment, reverse=True) for key in sorted(sections)}
-    )
+    newest_first = {
+        key: sorted(sections[key], key=lambda chosen: chosen.moment, reverse=True) for key in sorted(sections)
+    }
+    return Selection(n_records, newest_first)
 
 
 def _key(record: RunRecord, trial: TrialResult) -> Key:
@@ -61,17 +68,19 @@ def _key(record: RunRecord, trial: TrialResult) -> Key:
 
 
 def _parts(path: Path, record: RunRecord, keep: Mapping[Key, str]) -> Iterator[tuple[tuple[Place, str], Chosen]]:
-    where, when = archive.place(record), archive.moment(path, record)
+    place, moment = archive.place(record), archive.moment(path, record)
     chosen = [trial for trial in record.trials if keep.get(_key(record, trial)) == str(path)]
-    for words in sorted({archive.settings(trial.spec) for trial in chosen}):
-        own = [trial for trial in chosen if archive.settings(trial.spec) == words]
-        sizes = {trial.spec.batch_size for trial in own}
-        own += [
+    for settings in sorted({archive.settings(trial.spec) for trial in chosen}):
+        trials = [trial for trial in chosen if archive.settings(trial.spec) == settings]
+        sizes = {trial.spec.batch_size for trial in trials}
+        trials += [
             trial
             for trial in record.trials
-            if trial.spec.mode == "replay" and trial.spec.batch_size in sizes and archive.settings(trial.spec) == words
+            if trial.spec.mode == "replay"
+            and trial.spec.batch_size in sizes
+            and archive.settings(trial.spec) == settings
         ]
-        named = tuple(replace(trial, spec=replace(trial.spec, loader=short(trial.spec.loader))) for trial in own)
+        shortened = tuple(replace(trial, spec=replace(trial.spec, loader=short(trial.spec.loader))) for trial in trials)
         baseline = short(record.baseline) if record.baseline else None
-        part = replace(record, trials=named, baseline=baseline)
-        yield (where, words), Chosen(short(path.absolute().parent.name), when, part)
+        part = replace(record, trials=shortened, baseline=baseline)
+        yield (place, settings), Chosen(short(path.absolute().parent.name), moment, part)

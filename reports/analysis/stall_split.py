@@ -1,8 +1,9 @@
-"""Where training loses time to its loader, found in two ways that must agree.
+"""Splits the training time that is lost to the loader by cause. Two methods measure the loss, and they must agree.
 
-direct        in each step: waiting in next() while the device is idle, and device time between steps
+direct        within each step: waiting in next() while the device is idle, plus device time between steps
 differential  between trials: training against the model alone, 1 - rows/s of train / rows/s of replay
-What the second has beyond the first is no waiting: the model's own steps are slower beside the loader.
+
+The differential loss can be larger. The excess is not waiting: the model's own steps are slower beside the loader.
 """
 
 from __future__ import annotations
@@ -16,25 +17,32 @@ from feedrate.bench.results.wait_causes import wait_causes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallSplit:
-    """Shares of the steady training time."""
+    """Loss by cause. Every field is a share of the steady training time."""
 
     fetch: float
-    """Waiting for something that is no computation: storage, network, locks, sleep."""
+    """Waiting for something other than computation: storage, network, locks, sleep."""
     decode: float
-    """Waiting for the loader to compute, wherever."""
+    """Waiting for the loader to compute, in any thread or process."""
     copy: float
-    """Host to device."""
+    """Waiting for copies from host to device."""
     overhead: float
-    """The host: the harness's own cost as calibrated, and on a GPU steps that are slower beside a loader that lives on the host,
-    because kernels are launched late (the interpreter's lock, busy cores, no lead after a wait)."""
+    """Loss on the host: the calibrated cost of the harness and, on a GPU, steps that a loader on the host slows down.
+
+    Those steps are slower because kernels are launched late: the interpreter's lock, busy cores, no lead after a wait.
+    """
     contention: float
-    """The device: the loader's kernels on the consumer's stream, and steps that are slower beside them; on a CPU steps that are
-    slower because the loader uses the same cores. Below 0 is noise."""
+    """Loss on the device: the loader's kernels on the consumer's stream, and the steps that they slow down.
+
+    On a CPU, it is steps that are slower because the loader uses the same cores. A negative value is noise.
+    """
     direct: float
+    """Loss measured within each step."""
     differential: float
+    """Loss measured between trials."""
 
     @property
     def difference(self) -> float:
+        """Differential loss minus direct loss."""
         return self.differential - self.direct
 
 
@@ -45,25 +53,33 @@ CAUSES = {
     "overhead": "host overhead (late launches, the harness)",
     "contention": "device contention (slower steps)",
 }
+"""Causes of the loss, by field of `StallSplit`, with their names for people."""
 
 
 def split(
     train: Sequence[TrialResult], replay: Sequence[TrialResult], harness: HarnessRecord | None
 ) -> StallSplit | None:
-    """None where there is no replay, or the records are of before version 2."""
+    """Split the loss of the train trials by cause.
+
+    train: trials of one loader in mode train. replay: trials of the model alone, at the same batch size.
+    harness: calibrated cost of the harness, or None if it was not measured.
+
+    Returns None if there is no replay, or if the records are older than version 2.
+    """
     epochs = [epoch for trial in train for epoch in trial.steady]
-    alone = [epoch for trial in replay for epoch in trial.steady]
+    replayed = [epoch for trial in replay for epoch in trial.steady]
     causes = wait_causes(epochs)
-    if not epochs or not alone or causes is None or wait_causes(alone) is None:
+    if not epochs or not replayed or causes is None or wait_causes(replayed) is None:
         return None
     wall_s, rows = sum(epoch.wall_s for epoch in epochs), sum(epoch.rows for epoch in epochs)
     waited_s = sum(_between_steps_s(epoch) for epoch in epochs)
-    model_s = (wall_s - waited_s) / rows
-    model_alone_s = sum(epoch.wall_s - _between_steps_s(epoch) for epoch in alone) / sum(epoch.rows for epoch in alone)
-    harness_share = _harness(train, harness, wall_s)
-    slower = (model_s - model_alone_s) * rows / wall_s
+    model_row_s = (wall_s - waited_s) / rows
+    replayed_rows = sum(epoch.rows for epoch in replayed)
+    model_alone_row_s = sum(epoch.wall_s - _between_steps_s(epoch) for epoch in replayed) / replayed_rows
+    harness_share = _harness_share(train, harness, wall_s)
+    slower = (model_row_s - model_alone_row_s) * rows / wall_s
     late = slower if causes.copy_s and train[0].spec.device != "cpu" else 0.0
-    alone_s = sum(epoch.wall_s for epoch in alone) / sum(epoch.rows for epoch in alone)
+    replay_row_s = sum(epoch.wall_s for epoch in replayed) / replayed_rows
     return StallSplit(
         fetch=causes.fetch_s / wall_s,
         decode=max(causes.decode_s / wall_s - harness_share, 0.0),
@@ -71,16 +87,17 @@ def split(
         overhead=min(harness_share, causes.decode_s / wall_s) + late,
         contention=slower - late + causes.device_s / wall_s,
         direct=waited_s / wall_s,
-        differential=1 - alone_s / (wall_s / rows),
+        differential=1 - replay_row_s / (wall_s / rows),
     )
 
 
 def _between_steps_s(epoch: EpochRecord) -> float:
+    """Return the idle wait and the device time between steps, in seconds."""
     return (epoch.stall_s or 0.0) + (epoch.gap_s or 0.0)
 
 
-def _harness(train: Sequence[TrialResult], harness: HarnessRecord | None, wall_s: float) -> float:
-    """The calibrated cost of a step lies between two steps, so it would else be taken for decoding."""
+def _harness_share(train: Sequence[TrialResult], harness: HarnessRecord | None, wall_s: float) -> float:
+    """Return the harness's share of the time. It is spent between two steps and would otherwise count as decoding."""
     if harness is None:
         return 0.0
     steps = sum(-(-epoch.rows // trial.spec.batch_size) for trial in train for epoch in trial.steady)

@@ -1,4 +1,4 @@
-"""A figure of a metric over many runs, with its changes marked."""
+"""Draws a metric over many runs and marks its changes."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from feedrate.reports.figures.figure import COLOURS, DASHES, STUDENT, Figure, er
 from feedrate.reports.names import short
 
 TICKS = 4
-"""Labelled runs on an axis."""
+"""Maximum number of labelled runs on the x axis."""
 
 
-def figure(name: str, found: Sequence[Series]) -> Figure:
-    """A line for each loader over the runs in order; a large open mark at the first run of each new level."""
-    moments = sorted({point.moment for series in found for point in series.points})
-    at = {moment: number + 1 for number, moment in enumerate(moments)}
+def figure(name: str, all_series: Sequence[Series]) -> Figure:
+    """Draw one line for each loader over the runs in order. A large open circle marks the first run of each new level.
+
+    all_series: series of one metric in one setting, at least one.
+    """
+    moments = sorted({point.moment for series in all_series for point in series.points})
+    positions = {moment: number + 1 for number, moment in enumerate(moments)}
     names = [f"{short(moment.commit)}, {moment.date}" for moment in moments]
-    metric = found[0].metric
+    metric = all_series[0].metric
     labelled = moments[:: -(-len(moments) // TICKS)]
     data: list[dict[str, Any]] = []
-    for number, series in enumerate(found):
-        data.append(_line(series, number, at))
+    for number, series in enumerate(all_series):
+        data.append(_line(series, number, positions))
         if series.changes:
             data.append(_changes(series, data[-1]))
     return Figure(
         name=name,
         title=metric.title,
         about=metric.about,
-        basis=_basis(found),
+        basis=_basis(all_series),
         data=data,
         layout={
             "xaxis": {
-                "title": {"text": "run, oldest first: commit and date"}, "tickvals": [at[moment] for moment in labelled],
+                "title": {"text": "run, oldest first: commit and date"}, "tickvals": [positions[moment] for moment in labelled],
                 "tickangle": 0, "ticktext": [f"{escape(short(moment.commit))}<br>{moment.date}" for moment in labelled],
             },
             "yaxis": _axis(metric.unit),
@@ -46,8 +49,8 @@ def figure(name: str, found: Sequence[Series]) -> Figure:
                     "type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
                     "line": {"dash": "dot", "width": 1, "color": COLOURS[7]},
                 }
-                for series in found
-                for x in (at[series.points[change.at].moment] for change in series.changes)
+                for series in all_series
+                for x in (positions[series.points[change.at].moment] for change in series.changes)
             ],
         },
         x_text=lambda number: names[number - 1],
@@ -55,11 +58,11 @@ def figure(name: str, found: Sequence[Series]) -> Figure:
     )  # fmt: skip
 
 
-def _line(series: Series, number: int, at: Mapping[Moment, int]) -> dict[str, Any]:
+def _line(series: Series, number: int, positions: Mapping[Moment, int]) -> dict[str, Any]:
     colour, loader = COLOURS[number % len(COLOURS)], escape(series.loader)
     estimates = [point.estimate for point in series.points]
     return {
-        "type": "scatter", "mode": "lines+markers", "name": loader, "x": [at[point.moment] for point in series.points],
+        "type": "scatter", "mode": "lines+markers", "name": loader, "x": [positions[point.moment] for point in series.points],
         "y": [point.value for point in series.points], "error_y": error_bars(estimates, colour), "meta": {"n": [point.n for point in series.points]},
         "line": {"color": colour, "width": 1.5, "dash": DASHES[number % len(DASHES)]}, "marker": {"size": 5, "symbol": number},
         "customdata": [
@@ -71,7 +74,7 @@ def _line(series: Series, number: int, at: Mapping[Moment, int]) -> dict[str, An
 
 
 def _changes(series: Series, line: dict[str, Any]) -> dict[str, Any]:
-    """Marks upon the series' own line."""
+    """Return the marks of a series' changes, which lie on its line."""
     return {
         "type": "scatter", "mode": "markers", "showlegend": False, "name": f"{line['name']}: a new level from here on",
         "x": [line["x"][change.at] for change in series.changes], "y": [line["y"][change.at] for change in series.changes],
@@ -80,13 +83,13 @@ def _changes(series: Series, line: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _basis(found: Sequence[Series]) -> str:
-    counts = {point.n for series in found for point in series.points}
-    setting, unit = found[0].setting, found[0].metric.unit
+def _basis(all_series: Sequence[Series]) -> str:
+    counts = {point.n for series in all_series for point in series.points}
+    setting, unit = all_series[0].setting, all_series[0].metric.unit
     span = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts)}"
-    bars = f"bars: {STUDENT}" if max(counts) > 1 else "no interval: one trial"
+    bars = f"bars: {STUDENT}" if max(counts) > 1 else "no interval: only one trial"
     return (
-        f"Unit: {'share, 0 to 1' if unit == '1' else unit}; n = {span} trial{'s' * (max(counts) > 1)} a point; {bars}; "
+        f"Unit: {'share, 0 to 1' if unit == '1' else unit}; n = {span} trial{'s' * (max(counts) > 1)} per point; {bars}; "
         f"page cache {setting.cache}; {short(setting.place.machine)}."
     )
 

@@ -1,1 +1,1 @@
-"""Comparisons to HTML, text, Markdown, CSV, Parquet and sites."""
+"""Renders comparisons as HTML, text, Markdown, CSV, Parquet and sites."""

@@ -1,4 +1,4 @@
-"""A history as one HTML file that works offline: a table of trends, and a figure for each metric with its changes marked."""
+"""Renders a history as one HTML file that works offline: a table of trends, and a figure for each metric."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from feedrate.reports.formats import history_text, pagekit
 
 
 def render(history: History, *, made_at: datetime | None = None) -> str:
-    """The page. made_at is printed at its foot."""
+    """Return the HTML page.
+
+    made_at: time printed in the footer. Default: now.
+    """
     plotly, js = pagekit.plotly(), pagekit.page_script("page.js")
     parts = [
-        _part(number, setting.title, [series for series in found if len(series.points) > 1])
-        for number, (setting, found) in enumerate(history.by_setting.items())
+        _part(number, setting.title, [series for series in all_series if len(series.points) > 1])
+        for number, (setting, all_series) in enumerate(history.by_setting.items())
     ]
     parts = [part for part in parts if part["rows"]]
-    drawn = [figure for part in parts for figure in part["figures"]]
+    figures = [figure for part in parts for figure in part["figures"]]
     page: str = pagekit.template("history.html").render(
         policy=pagekit.policy_of_one_file(plotly, js),
         answer=history_text.answer(history),
         parts=parts,
         notes=history_text.notes(history),
-        figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in drawn]),
+        figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in figures]),
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
         css=Markup(pagekit.page_file("page.css")),
         js=Markup(js),
@@ -37,13 +40,13 @@ def render(history: History, *, made_at: datetime | None = None) -> str:
     return page
 
 
-def _part(number: int, title: str, found: Sequence[Series]) -> dict[str, Any]:
-    metrics = {series.metric.name: series.metric for series in found}
+def _part(number: int, title: str, all_series: Sequence[Series]) -> dict[str, Any]:
+    metrics = {series.metric.name: series.metric for series in all_series}
     return {
         "title": title,
-        "rows": [_row(series) for series in found],
+        "rows": [_row(series) for series in all_series],
         "figures": [
-            figure(f"figure-{number}-{name}", [series for series in found if series.metric.name == name])
+            figure(f"figure-{number}-{name}", [series for series in all_series if series.metric.name == name])
             for name in metrics
         ],
     }

@@ -1,4 +1,4 @@
-"""A history as text: one table a setting with a sparkline for each loader and metric, and what changed where."""
+"""Prints a history as text: a table for each setting, with a sparkline and the changes of each loader and metric."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BARS = "▁▂▃▄▅▆▇█"
+"""Characters of a sparkline, lowest first."""
 WIDTH = 32
-"""Characters of a sparkline; a longer series is drawn by means of neighbours."""
+"""Maximum length of a sparkline, in characters. A longer series is averaged over neighbours."""
 STYLES = {"better": "green", "worse": "red", "changed": "yellow"}
+"""Colour of a change by its judgement."""
 
 
 def print_history(history: History, console: Console) -> None:
+    """Print the tables of a history to a console. Series with a single run are only counted in a note."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -33,7 +36,7 @@ def print_history(history: History, console: Console) -> None:
             continue
         console.print()
         console.print(Text(plain(setting.title)), soft_wrap=True)
-        table = Table("Loader", "Quantity", "Runs", "Trend", "Latest", "Change", box=SIMPLE_HEAD, pad_edge=False)
+        table = Table("Loader", "Metric", "Runs", "Trend", "Latest", "Change", box=SIMPLE_HEAD, pad_edge=False)
         for series in shown:
             row = [
                 series.loader,
@@ -42,12 +45,12 @@ def print_history(history: History, console: Console) -> None:
                 sparkline(_values(series)),
                 latest(series),
             ]
-            changed = Text("\n").join(
+            changes = Text("\n").join(
                 Text(sentence(series, change), style=STYLES[judgement(series, change)]) for change in series.changes
             )
             table.add_row(
                 *(Text(plain(cell)) for cell in row),
-                changed if series.changes else Text(without_change(series), style="dim"),
+                changes if series.changes else Text(without_change(series), style="dim"),
             )
         console.print(table)
     for note in notes(history):
@@ -55,24 +58,27 @@ def print_history(history: History, console: Console) -> None:
 
 
 def answer(history: History) -> str:
-    """The result in a sentence."""
+    """Return the result in one sentence."""
     changes = [(series, change) for series in history.series for change in series.changes]
-    read = f"{history.runs:,} run{'s' * (history.runs != 1)}, {history.trials:,} trials"
+    total = f"{history.runs:,} run{'s' * (history.runs != 1)}, {history.trials:,} trials"
     if not any(len(series.points) >= MIN_POINTS for series in history.series):
-        return f"{read}: no series of {MIN_POINTS} runs or more, so no change can be judged."
+        return f"{total}: no change can be judged, because no series has {MIN_POINTS} runs or more."
     if not changes:
-        return f"{read}: no change beyond what noise explains."
+        return f"{total}: no change beyond noise."
     worse = sum(judgement(series, change) == "worse" for series, change in changes)
-    return f"{read}: {len(changes)} change{'s' * (len(changes) != 1)}, {worse} for the worse."
+    return f"{total}: {len(changes)} change{'s' * (len(changes) != 1)}, {worse} for the worse."
 
 
 def notes(history: History) -> list[str]:
+    """Return sentences on what the tables leave out."""
     single = sum(len(series.points) == 1 for series in history.series)
-    return [f"{single} series have a single run so far, so no trend."] if single else []
+    return (
+        [f"{single} series {'has' if single == 1 else 'have'} only one run so far and no trend yet."] if single else []
+    )
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """From the least to the greatest of the values, so it shows shape and no size."""
+    """Draw values as a line of bars. It is scaled from minimum to maximum, so it shows shape but not size."""
     if len(values) > WIDTH:
         edges = [len(values) * i // WIDTH for i in range(WIDTH + 1)]
         values = [fmean(values[a:b]) for a, b in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""What the pages of report, history and site share: templates, Plotly, data that cannot end a script, policies."""
+"""Shared parts of the report, history and site pages: templates, Plotly, safe JSON, and security policies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from feedrate.reports.names import plain
 
 
 def template(name: str) -> Template:
-    """One of reports/pages; everything put into it is escaped."""
+    """Return a template of `formats/pages`. It escapes every value put into it."""
     loader = FileSystemLoader(str(files("feedrate.reports.formats") / "pages"))
     templates = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
     templates.filters["plain"] = plain
@@ -26,37 +26,43 @@ def template(name: str) -> Template:
 
 
 def page_script(name: str) -> str:
-    """One of reports/pages, with what all of them draw figures with."""
+    """Return a script of `formats/pages`, preceded by the code with which all pages draw figures."""
     return page_file("figures.js") + page_file(name)
 
 
 def page_file(name: str) -> str:
+    """Return the text of a file in `formats/pages`."""
     return (files("feedrate.reports.formats") / "pages" / name).read_text("utf-8")
 
 
 def plotly() -> str:
+    """Return the source of the Plotly script, from the installed package."""
     return (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")
 
 
 def script_json(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in. Raises FeedrateError for a number that JSON does not have."""
+    """Encode a value as JSON that cannot end the script element around it.
+
+    Raises FeedrateError for a number that JSON does not have: NaN or infinity.
+    """
     try:
         content = json.dumps(value, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise FeedrateError(
-            "these records give a number that is not finite: `feedrate validate` says which is wrong"
+            "these records yield a number that is not finite: run `feedrate validate` to find the broken record"
         ) from error
     return Markup(content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def policy_of_site() -> str:
-    """For pages whose scripts and styles are files beside them: those, and no other request.
+    """Return the Content-Security-Policy of pages whose scripts and styles are files beside them.
 
-    Style attributes and style elements are forbidden. Plotly adds two style sheets by script: its own, which pages/plotly.css
-    has instead, and that of its maps, which nothing here draws: allowed by its hash, so that nothing is blocked.
+    It allows these files and no other request. Style attributes and style elements are forbidden. Plotly adds two style
+    sheets by script. One is its own, which pages/plotly.css replaces. The other is for maps, which no page draws. It is
+    allowed by its hash, so that the browser has nothing to block.
     """
-    found = re.search(r"textContent='(\.maplibregl-map\{[^'\\\\]*)'", plotly())
-    maps = f" {_hash(found[1])}" if found else ""
+    match = re.search(r"textContent='(\.maplibregl-map\{[^'\\\\]*)'", plotly())
+    maps = f" {_hash(match[1])}" if match else ""
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'{maps}; img-src 'self' data:; "
         "base-uri 'none'; form-action 'none'"
@@ -64,7 +70,10 @@ def policy_of_site() -> str:
 
 
 def policy_of_one_file(*scripts: str, images: str = "data:") -> str:
-    """For a page that holds everything: these scripts and no other, styles within, no request at all."""
+    """Return the Content-Security-Policy of a page that is one file.
+
+    It allows only the given scripts, inline styles, images from the sources in `images`, and no request.
+    """
     hashes = " ".join(map(_hash, scripts))
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src {images}; "
@@ -73,5 +82,5 @@ def policy_of_one_file(*scripts: str, images: str = "data:") -> str:
 
 
 def _hash(source: str) -> str:
-    """Of a script or style sheet, as a Content-Security-Policy names it."""
+    """Return the hash of a script or style sheet, in the form that a Content-Security-Policy uses."""
     return f"'sha256-{b64encode(sha256(source.encode()).digest()).decode()}'"

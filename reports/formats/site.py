@@ -1,4 +1,7 @@
-"""A static site of many records: an index, and a page for each data set and machine. Needs no server and no network."""
+"""Builds a static site from many records: an index, and a page for each data set and machine.
+
+The pages need no server and no network.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,9 @@ from feedrate.reports.formats import pagekit, text
 from feedrate.reports.names import file_name, plain, short
 
 STYLES = ("page.css", "plotly.css")
+"""Style sheets that all pages share."""
 MARK = "assets/plotly.min.js"
-"""What tells a folder that is a site from one that is something else."""
+"""File by which a folder is recognised as a site, so that no other folder is overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +35,36 @@ class Section:
     """The results of one place in one setting."""
 
     settings: str
+    """Settings in words, as `archive.settings` gives them."""
     comparison: Comparison
     moments: dict[str, Moment]
-    """By the run's name in the comparison."""
+    """Start and commit of each run, by its name in the comparison."""
 
 
 def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: datetime | None = None) -> int:
-    """Write the site to `output`, replacing an older one; how many pages beside the index.
+    """Write the site to `output`, replacing an older one. Return the number of pages, without the index.
 
-    Broken records are named to `warn` and on the index. Raises FeedrateError where there is no record file, or `output` holds
-    something that is no site.
+    warn: gets a sentence for each broken record. The index lists these sentences, too.
+    made_at: time printed in the footers. Default: now.
+
+    Raises FeedrateError if there is no record file, or if `output` holds something other than a site.
     """
     require_no_file("-o", output)
     if output.is_dir() and any(output.iterdir()) and not (output / MARK).is_file():
-        raise FeedrateError(f"{output} is not empty and no site of feedrate's: name a new folder")
+        raise FeedrateError(f"{output} is not empty and is not a feedrate site: choose a new folder")
     skipped: list[str] = []
 
-    def leave_out(sentence: str) -> None:
+    def skip(sentence: str) -> None:
         skipped.append(sentence)
         warn(sentence)
 
     paths = archive.find(runs)
-    selection = select(paths, leave_out)
+    selection = select(paths, skip)
     places: dict[Place, list[Section]] = {}
-    for (where, settings), chosen in selection.sections.items():
-        section = _section(settings, chosen, leave_out)
+    for (place, settings), chosen in selection.sections.items():
+        section = _section(settings, chosen, skip)
         if section:
-            places.setdefault(where, []).append(section)
+            places.setdefault(place, []).append(section)
     for sections in places.values():
         sections.sort(key=_weight, reverse=True)
     common = {
@@ -66,26 +73,26 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
         "about": {metric.title: metric.about for metric in METRICS},
     }
     _write_assets(output)
-    for where, sections in places.items():
-        page = _place_page(where, sections, common)
-        (output / "results" / _file(where)).write_text(page, encoding="utf-8", errors="replace")
+    for place, sections in places.items():
+        page = _place_page(place, sections, common)
+        (output / "results" / _file(place)).write_text(page, encoding="utf-8", errors="replace")
     index = pagekit.template("index.html").render(
         **common,
         root="",
         runs=selection.runs,
-        entries=[_entry(where, sections) for where, sections in places.items()],
+        entries=[_entry(place, sections) for place, sections in places.items()],
         skipped=skipped,
     )
     (output / "index.html").write_text(index, encoding="utf-8", errors="replace")
     return len(places)
 
 
-def _file(where: Place) -> str:
-    return file_name(where.dataset, where.machine, str(where.cores), where.fingerprint)
+def _file(place: Place) -> str:
+    return file_name(place.dataset, place.machine, str(place.cores), place.fingerprint)
 
 
 def _write_assets(output: Path) -> None:
-    """The files that all pages share, and an empty folder for the pages: those of records that are gone do not stay."""
+    """Write the files that all pages share, and empty the folder of pages, so that no page outlives its records."""
     shutil.rmtree(output / "results", ignore_errors=True)
     for folder in ("assets", "results"):
         (output / folder).mkdir(parents=True, exist_ok=True)
@@ -96,29 +103,29 @@ def _write_assets(output: Path) -> None:
 
 
 def _section(settings: str, chosen: Sequence[Chosen], warn: Callable[[str], None]) -> Section | None:
-    """None where nothing of it can be drawn."""
-    fit = [one for one in chosen if _can_be_drawn(one, warn)]
-    if not fit:
+    """Return a section, or None if nothing in it can be drawn."""
+    drawable = [run for run in chosen if _can_be_drawn(run, warn)]
+    if not drawable:
         return None
-    comparison = summarize([(Path(one.name) / "run.json", one.record) for one in fit])
-    moments = {name: one.moment for (name, _), one in zip(comparison.runs, fit, strict=True)}
+    comparison = summarize([(Path(run.name) / "run.json", run.record) for run in drawable])
+    moments = {name: run.moment for (name, _), run in zip(comparison.runs, drawable, strict=True)}
     return Section(settings, comparison, moments)
 
 
-def _can_be_drawn(one: Chosen, warn: Callable[[str], None]) -> bool:
-    """Alone, without intervals: numbers that no measurement yields fail here, and cost their own record only."""
+def _can_be_drawn(run: Chosen, warn: Callable[[str], None]) -> bool:
+    """Try to draw a run on its own, without intervals. Impossible numbers fail here and cost only their own record."""
     try:
-        alone = summarize([(Path(one.name) / "run.json", replace(one.record, baseline=None))])
-        pagekit.script_json([{"data": figure.data, "layout": figure.layout} for figure in figures(alone)])
-        text.cells(alone)
+        comparison = summarize([(Path(run.name) / "run.json", replace(run.record, baseline=None))])
+        pagekit.script_json([{"data": figure.data, "layout": figure.layout} for figure in figures(comparison)])
+        text.cells(comparison)
     except (ArithmeticError, ValueError, TypeError, AttributeError, FeedrateError) as error:
-        warn(f"left out: {plain(one.moment.path)} holds numbers that cannot be: {error}")
+        warn(f"skipped: {plain(run.moment.path)} holds impossible numbers: {error}")
         return False
     return True
 
 
 def _weight(section: Section) -> tuple[bool, int, Moment]:
-    """Training results first, then those of more loaders, then newer ones."""
+    """Return a sort key. Sections with training results weigh most, then those with more loaders, then newer ones."""
     rows = section.comparison.rows
     return any(map(_trained, rows)), len({row.loader for row in rows}), max(section.moments.values())
 
@@ -127,21 +134,22 @@ def _trained(row: Row) -> bool:
     return row.mean("train_rows_per_s") is not None
 
 
-def _place_page(where: Place, sections: Sequence[Section], common: dict[str, Any]) -> str:
-    drawn = [_drawn(number, section) for number, section in enumerate(sections)]
+def _place_page(place: Place, sections: Sequence[Section], common: dict[str, Any]) -> str:
+    parts = [_part(number, section) for number, section in enumerate(sections)]
     page: str = pagekit.template("place.html").render(
         **common,
         root="../",
-        place=where,
-        sections=drawn,
+        place=place,
+        sections=parts,
         figures_json=pagekit.script_json(
-            [{"name": f.name, "data": f.data, "layout": f.layout} for section in drawn for f in section["figures"]]
+            [{"name": f.name, "data": f.data, "layout": f.layout} for part in parts for f in part["figures"]]
         ),
     )
     return page
 
 
-def _drawn(number: int, section: Section) -> dict[str, Any]:
+def _part(number: int, section: Section) -> dict[str, Any]:
+    """Return what the template shows of a section."""
     comparison = section.comparison
     head, *body = text.cells(comparison)
     runs = [row.run for row in comparison.rows] + [run for run, _ in comparison.ceilings]
@@ -150,38 +158,38 @@ def _drawn(number: int, section: Section) -> dict[str, Any]:
         "settings": section.settings,
         "answer": text.answer(comparison) if any(map(_trained, comparison.rows)) else "",
         "head": [*head, "Date", "Commit"],
-        "body": [[plain(cell) for cell in [*line, *when]] for line, when in zip(body, dates, strict=True)],
-        "figures": [_named(f"s{number}-{figure.name}", figure) for figure in figures(comparison)],
+        "body": [[plain(cell) for cell in [*line, *date]] for line, date in zip(body, dates, strict=True)],
+        "figures": [_renamed(f"s{number}-{figure.name}", figure) for figure in figures(comparison)],
         "notes": text.notes(comparison),
         "runs": [_run(name, comparison, section.moments[name]) for name, _ in comparison.runs],
     }
 
 
-def _named(name: str, figure: Figure) -> Figure:
+def _renamed(name: str, figure: Figure) -> Figure:
     return replace(figure, name=name)
 
 
-def _run(name: str, comparison: Comparison, when: Moment) -> str:
-    """Where and how a run was made, in a line."""
+def _run(name: str, comparison: Comparison, moment: Moment) -> str:
+    """Describe in one line where and how a run was made."""
     env = dict(comparison.runs)[name].environment
     packages = ", ".join(f"{package} {version}" for package, version in env.packages.items())
     gpu = f"{env.gpu}, driver {env.driver}; " if env.gpu else ""
     return (
-        f"{name}: {env.started_at}, commit {when.commit}; {gpu}{env.cores} cores of {env.cpu}; {env.platform}, "
+        f"{name}: {env.started_at}, commit {moment.commit}; {gpu}{env.cores} cores of {env.cpu}; {env.platform}, "
         f"Python {env.python}, {packages}; {env.command}"
     )
 
 
-def _entry(where: Place, sections: Sequence[Section]) -> dict[str, Any]:
-    """A line of the index."""
+def _entry(place: Place, sections: Sequence[Section]) -> dict[str, Any]:
+    """Return the index line of a place, with its fastest loader."""
     section, best = max(
         ((section, row) for section in sections for row in section.comparison.rows), key=lambda pair: _speed(pair[1])
     )
-    when = section.moments[best.run]
+    moment = section.moments[best.run]
     return {
-        "file": _file(where),
-        "dataset": short(where.dataset).strip() or "no name",
-        "machine": f"{short(where.machine)}, {where.cores} cores",
+        "file": _file(place),
+        "dataset": short(place.dataset).strip() or "no name",
+        "machine": f"{short(place.machine)}, {place.cores} cores",
         "loaders": sorted({row.loader for section in sections for row in section.comparison.rows}),
         "best": {
             "loader": best.loader,
@@ -189,13 +197,14 @@ def _entry(where: Place, sections: Sequence[Section]) -> dict[str, Any]:
             "share": units.format_percent(best.ceiling_fraction),
             "auc": units.format_auc(best.mean("auc")),
             "settings": f"batch {best.batch_size}, {section.settings}",
-            "date": when.date,
-            "commit": when.commit,
+            "date": moment.date,
+            "commit": moment.commit,
         },
     }
 
 
 def _speed(row: Row) -> tuple[float, float]:
+    """Return a sort key: training throughput, then the loader's own, in rows/s."""
     return row.mean("train_rows_per_s") or 0.0, row.mean("load_rows_per_s") or 0.0
 
 
@@ -203,4 +212,4 @@ def _speed_text(row: Row) -> str:
     train, load = row.mean("train_rows_per_s"), row.mean("load_rows_per_s")
     if train is None and load is None:
         return "no result"
-    return units.format_rate(train) if train is not None else f"{units.format_rate(load)}, alone"
+    return units.format_rate(train) if train is not None else f"{units.format_rate(load)}, loader only"

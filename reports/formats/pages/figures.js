@@ -1,5 +1,5 @@
 "use strict";
-// What every page draws figures with, in the colours of the reader's scheme: put before the page's own script.
+// Shared by all pages: draws figures in the colours of the reader's scheme. It is put before the page's own script.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const PAPER_PX = 640;
 let printing = false;
@@ -8,13 +8,13 @@ const narrow = window.matchMedia("(max-width: 40rem)");
 function merged(base, more) {
   const result = { ...base };
   for (const [key, value] of Object.entries(more)) {
-    const both = value && base[key] && typeof value === "object" && !Array.isArray(value);
-    result[key] = both ? merged(base[key], value) : value;
+    const nested = value && base[key] && typeof value === "object" && !Array.isArray(value);
+    result[key] = nested ? merged(base[key], value) : value;
   }
   return result;
 }
 
-// The figure's layout over what all of a page's have in common; axes: what the page adds to each axis.
+// Returns the figure's layout, merged over the layout that all figures of a page share. axes: settings that the page adds to each axis.
 function layoutOf(figure, axes) {
   const style = getComputedStyle(document.documentElement);
   const line = style.getPropertyValue("--line").trim();
@@ -28,7 +28,7 @@ function layoutOf(figure, axes) {
   return merged(base, figure.layout);
 }
 
-// On paper all is unfolded and light, whatever the reader's theme; afterwards the page is as it was.
+// Prints with every section open and in the light theme, whatever the reader's theme. Afterwards the page is as before.
 function printsWith(draw) {
   const root = document.documentElement;
   let folded = [];
@@ -36,17 +36,17 @@ function printsWith(draw) {
   window.addEventListener("beforeprint", () => {
     folded = [...document.querySelectorAll("details:not([open])")];
     theme = root.dataset.theme;
-    folded.forEach((one) => { one.open = true; });
+    folded.forEach((details) => { details.open = true; });
     root.dataset.theme = "light";
     printing = true;
     draw();
   });
   window.addEventListener("afterprint", () => {
-    folded.forEach((one) => { one.open = false; });
+    folded.forEach((details) => { details.open = false; });
     if (theme === undefined) root.removeAttribute("data-theme");
     else root.dataset.theme = theme;
     printing = false;
-    document.querySelectorAll(".js-plotly-plot").forEach(Plotly.purge); // else they keep their width on paper
+    document.querySelectorAll(".js-plotly-plot").forEach(Plotly.purge); // otherwise they keep the width of the paper
     draw();
   });
 }

@@ -1,6 +1,6 @@
-// Draws the figures of the page's JSON when they come to be open, in the colours of the reader's scheme; filters tables by typing.
-const found = document.getElementById("figures-data");
-const figures = new Map((found ? JSON.parse(found.textContent) : []).map((figure) => [figure.name, figure]));
+// Draws figures from the page's JSON once their section is open, in the colours of the reader's scheme. Filters tables as the reader types.
+const data = document.getElementById("figures-data");
+const figures = new Map((data ? JSON.parse(data.textContent) : []).map((figure) => [figure.name, figure]));
 const drawn = new Set();
 
 function draw(name) {
@@ -10,9 +10,9 @@ function draw(name) {
 }
 
 function drawOpen() {
-  for (const place of document.querySelectorAll(".figure")) {
-    const folded = place.closest("details");
-    if (!drawn.has(place.id) && (!folded || folded.open)) draw(place.id);
+  for (const element of document.querySelectorAll(".figure")) {
+    const details = element.closest("details");
+    if (!drawn.has(element.id) && (!details || details.open)) draw(element.id);
   }
 }
 

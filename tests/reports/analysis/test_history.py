@@ -29,33 +29,33 @@ HOSTILE = "</script><script>document.title='owned'</script>\x1b[31m\u202e"
 
 
 def _run(number: int, rates: dict[str, float], *, commit: str = "", torch: str = "2.13.0") -> RunRecord:
-    made = record(*(trial(name, "train", rate * (1 + 0.001 * i), i) for name, rate in rates.items() for i in range(2)))
+    run = record(*(trial(name, "train", rate * (1 + 0.001 * i), i) for name, rate in rates.items() for i in range(2)))
     env = replace(
-        made.environment,
+        run.environment,
         commit=commit or f"{number:07x}feed",
         started_at=(START + timedelta(days=number)).isoformat(),
         packages={"torch": torch},
     )
-    return replace(made, environment=env)
+    return replace(run, environment=env)
 
 
 def _write(folder: Path, runs: Sequence[RunRecord]) -> Path:
-    for i, run in enumerate(reversed(runs)):  # the order of names is not that of time
+    for i, run in enumerate(reversed(runs)):  # names are not in order of time
         store.write(folder / f"r{i:03d}", run)
     return folder
 
 
 def _history(folder: Path) -> History:
-    warned: list[str] = []
-    found = history(folder, warned.append)
-    assert not warned
-    return found
+    warnings: list[str] = []
+    result = history(folder, warnings.append)
+    assert not warnings
+    return result
 
 
-def _changes(found: History) -> list[tuple[str, str, str]]:
+def _changes(result: History) -> list[tuple[str, str, str]]:
     return [
         (series.loader, series.metric.name, series.points[change.at].moment.commit)
-        for series in found.series
+        for series in result.series
         for change in series.changes
     ]
 
@@ -68,15 +68,18 @@ def _noisy(levels: Sequence[float], noise: float = 0.02, seed: int = 0) -> list[
 def test_a_planted_change_is_found_at_its_run_and_only_there(tmp_path: Path) -> None:
     fast = _noisy([800] * 12 + [680] * 8)
     steady = _noisy([100] * 20, seed=1)
-    runs = [_run(i, {"fast": one, "slow": other}) for i, (one, other) in enumerate(zip(fast, steady, strict=True))]
-    found = _history(_write(tmp_path, runs))
-    assert (found.runs, found.trials) == (20, 80)
-    assert _changes(found) == [("fast", "train_rows_per_s", "000000c")]
-    [change] = [change for series in found.series for change in series.changes]
+    runs = [
+        _run(i, {"fast": fast_rate, "slow": slow_rate})
+        for i, (fast_rate, slow_rate) in enumerate(zip(fast, steady, strict=True))
+    ]
+    result = _history(_write(tmp_path, runs))
+    assert (result.runs, result.trials) == (20, 80)
+    assert _changes(result) == [("fast", "train_rows_per_s", "000000c")]
+    [change] = [change for series in result.series for change in series.changes]
     assert change.size == pytest.approx(-0.15, abs=0.02)
 
 
-def test_noise_alone_is_no_change() -> None:
+def test_noise_alone_is_not_marked_as_a_change() -> None:
     source = random.Random(7)
     for length in (5, 8, 20, 60):
         marked = sum(
@@ -100,7 +103,7 @@ def test_a_new_level_of_one_run_is_not_marked_until_a_second_confirms_it() -> No
     assert change_points([*before, log(70), log(70.5)], 0.03) == [12]
 
 
-def test_other_settings_machines_and_data_are_other_series(tmp_path: Path) -> None:
+def test_other_settings_machines_and_data_make_separate_series(tmp_path: Path) -> None:
     base = _run(0, {"fast": 800})
     spec = base.trials[0].spec
     others = [
@@ -111,26 +114,26 @@ def test_other_settings_machines_and_data_are_other_series(tmp_path: Path) -> No
         replace(base, trials=(replace(base.trials[0], spec=replace(spec, batch_size=7)),)),
         replace(base, trials=(replace(base.trials[0], spec=replace(spec, model=replace(spec.model, step="fast"))),)),
     ]
-    found = _history(_write(tmp_path, [base, *others]))
-    speeds = [series for series in found.series if series.metric.name == "train_rows_per_s"]
+    result = _history(_write(tmp_path, [base, *others]))
+    speeds = [series for series in result.series if series.metric.name == "train_rows_per_s"]
     assert len(speeds) == 7
     assert {len(series.points) for series in speeds} == {1}
 
 
-def test_failed_and_void_trials_are_no_points(tmp_path: Path) -> None:
+def test_failed_and_void_trials_add_no_points(tmp_path: Path) -> None:
     run = _run(0, {"fast": 800})
     void = replace(run.trials[0], status="void", spec=replace(run.trials[0].spec, loader="bad"))
-    found = _history(_write(tmp_path, [replace(run, trials=(*run.trials, void))]))
-    assert {series.loader for series in found.series} == {"fast"}
+    result = _history(_write(tmp_path, [replace(run, trials=(*run.trials, void))]))
+    assert {series.loader for series in result.series} == {"fast"}
 
 
-def test_the_table_says_what_changed_where_and_what_else_did(tmp_path: Path) -> None:
+def test_the_table_shows_each_change_its_run_and_the_versions_that_changed(tmp_path: Path) -> None:
     runs = [
         _run(i, {"fast": x}, torch="2.13.0" if i < 6 else "2.14.0") for i, x in enumerate([800.0] * 6 + [400.0] * 6)
     ]
-    found = _history(_write(tmp_path, runs))
+    result = _history(_write(tmp_path, runs))
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    history_text.print_history(found, console)
+    history_text.print_history(result, console)
     shown = console.export_text()
     assert "▼ -50.0 % at 0000006 (before: 0000005), 2026-01-07, run 7 of 12" in shown
     assert "800 rows/s to 400 rows/s" in shown
@@ -139,36 +142,36 @@ def test_the_table_says_what_changed_where_and_what_else_did(tmp_path: Path) -> 
     assert "1 change" in shown
 
 
-def test_a_longer_series_is_drawn_by_means() -> None:
+def test_a_long_series_is_averaged_in_its_sparkline() -> None:
     assert history_text.sparkline([1.0, 2.0, 3.0]) == "▁▅█"
     assert history_text.sparkline([5.0] * 3) == "▄▄▄"
     assert history_text.sparkline([0.0] * 320 + [1.0] * 320) == "▁" * 16 + "█" * 16
 
 
-def test_the_page_is_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_matches_its_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [_run(i, {"fast": x}) for i, x in enumerate([800.0] * 6 + [400.0] * 6)]
     _write(tmp_path / "runs", runs)
     monkeypatch.chdir(tmp_path)
     check_page(history_page.render(_history(Path("runs")), made_at=START), "history.html")
 
 
-def test_few_runs_are_not_said_to_show_no_change(tmp_path: Path) -> None:
-    found = _history(_write(tmp_path, [_run(0, {"fast": 800.0}), _run(1, {"fast": 400.0})]))
-    assert "no change can be judged" in history_text.answer(found)
+def test_too_few_runs_are_not_reported_as_unchanged(tmp_path: Path) -> None:
+    result = _history(_write(tmp_path, [_run(0, {"fast": 800.0}), _run(1, {"fast": 400.0})]))
+    assert "no change can be judged" in history_text.answer(result)
 
 
-def test_the_page_marks_the_change_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+def test_the_page_marks_the_change_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     runs = [_run(i, {HOSTILE: x}, commit=HOSTILE) for i, x in enumerate([800.0] * 6 + [400.0] * 6)]
     page = history_page.render(_history(_write(tmp_path, runs)), made_at=START)
-    own = page[: page.index('<script type="application/json"')]
-    assert not re.findall(r"""\s(?:src|href|on\w+)\s*=|url\(|@import""", own)
+    markup = page[: page.index('<script type="application/json"')]
+    assert not re.findall(r"""\s(?:src|href|on\w+)\s*=|url\(|@import""", markup)
     assert "circle-open" in page
     assert "<script>document" not in page
-    assert "\x1b" not in own
-    assert "\u202e" not in own
+    assert "\x1b" not in markup
+    assert "\u202e" not in markup
 
 
-def test_broken_records_are_named_and_left_out(tmp_path: Path) -> None:
+def test_broken_records_are_named_and_skipped(tmp_path: Path) -> None:
     store.write(tmp_path / "good", _run(0, {"fast": 800}))
     store.write(tmp_path / "huge", _run(1, {"fast": 1e300}))
     bad = _run(2, {"fast": 1})
@@ -176,14 +179,16 @@ def test_broken_records_are_named_and_left_out(tmp_path: Path) -> None:
     for name, content in (("cut", b'{"schema_version": 2, "envi'), ("deep", b"[" * 100_000), ("bytes", b"\xff\xfe")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_bytes(content)
-    warned: list[str] = []
-    assert history(tmp_path, warned.append).runs == 1
-    assert len(warned) == 5
-    assert all(any(f"{name}/run.json" in line for line in warned) for name in ("huge", "when", "cut", "deep", "bytes"))
+    warnings: list[str] = []
+    assert history(tmp_path, warnings.append).runs == 1
+    assert len(warnings) == 5
+    assert all(
+        any(f"{name}/run.json" in line for line in warnings) for name in ("huge", "when", "cut", "deep", "bytes")
+    )
 
 
-def test_a_folder_without_records_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FeedrateError, match=r"has no run\.json in it"):
+def test_a_folder_without_records_gives_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FeedrateError, match=r"contains no run\.json: pass a folder of runs"):
         history(tmp_path, print)
     with pytest.raises(FeedrateError, match="does not exist"):
         history(tmp_path / "none", print)
@@ -198,7 +203,7 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package `chromium`)")
-def test_a_browser_draws_the_page_without_a_word_on_its_console(tmp_path: Path) -> None:
+def test_a_browser_draws_the_page_with_an_empty_console(tmp_path: Path) -> None:
     runs = [_run(i, {HOSTILE: x, "slow": 100}) for i, x in enumerate([800.0] * 6 + [400.0] * 6)]
     path = tmp_path / "history.html"
     path.write_text(history_page.render(_history(_write(tmp_path / "runs", runs))), errors="replace")

@@ -29,7 +29,7 @@ def _lines(base: RunRecord, head: RunRecord) -> dict[str, Line]:
 
 
 @pytest.mark.parametrize(("speed", "word"), [(800, "slower"), (1001, "same"), (1100, "faster")])
-def test_a_head_is_faster_slower_or_the_same(speed: float, word: str) -> None:
+def test_the_head_is_faster_slower_or_the_same(speed: float, word: str) -> None:
     line = _lines(_run(1000), _run(speed))["train_rows_per_s"]
     assert line.word == word
     assert line.change == pytest.approx(speed / 1000 - 1, abs=1e-3)
@@ -52,13 +52,13 @@ def test_loaders_of_one_run_are_paired_by_round() -> None:
     assert line.verdict.change.low == pytest.approx(0.5)
 
 
-def test_a_run_alone_is_compared_with_its_baseline(tmp_path: Path) -> None:
+def test_a_single_run_is_compared_with_its_baseline(tmp_path: Path) -> None:
     both = replace(record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials), baseline="a")
     store.write(tmp_path, both)
     assert {(line.base, line.head) for line in compare_runs(*within(str(tmp_path)))} == {("a", "b")}
-    with pytest.raises(FeedrateError, match="alone has nothing to be compared with"):
+    with pytest.raises(FeedrateError, match="nothing to compare .* with: name two runs"):
         within(f"{tmp_path}@a")
-    with pytest.raises(FeedrateError, match="has no loader 'c': it has a, b"):
+    with pytest.raises(FeedrateError, match="has no loader 'c', only a, b"):
         read_side(f"{tmp_path}@c")
 
 
@@ -80,27 +80,27 @@ def test_runs_of_another_task_are_refused_with_the_list() -> None:
     refuse_unlike(base, base)
 
 
-def test_runs_of_two_machines_and_versions_are_compared_and_what_differs_is_named() -> None:
+def test_runs_of_two_machines_and_versions_are_compared_and_their_differences_named() -> None:
     base = _run(1000)
     other = _elsewhere(_run(800))
     assert _lines(base, other)["train_rows_per_s"].word == "slower"
-    assert [str(one) for one in provenance_diff([base, other])] == ["GPU (A GPU and B GPU)", "torch (2.13.0 and 9)"]
+    assert [str(diff) for diff in provenance_diff([base, other])] == ["GPU (A GPU and B GPU)", "torch (2.13.0 and 9)"]
 
 
-def test_no_gate_over_two_machines() -> None:
+def test_a_gate_refuses_runs_of_two_machines() -> None:
     base, head = Side("base", _run(1000), None), Side("head", _elsewhere(_run(800)), None)
     with pytest.raises(FeedrateError, match=r"differ in GPU \(A GPU and B GPU\)"):
         list(failures(base, head, compare_runs(base, head), read_gates("rows_per_s<-5%")))
 
 
-def test_a_gate_says_that_one_trial_a_side_decides_nothing() -> None:
+def test_a_gate_says_that_one_trial_on_each_side_decides_nothing() -> None:
     base = head = Side("x", record(trial("a", "train", 100)), None)
     [sentence] = undecided(compare_runs(base, head), read_gates("rows_per_s<-5%"))
-    assert "has one trial a side, and no interval" in sentence
+    assert "has no confidence interval: it needs two samples or more on each side" in sentence
 
 
-def test_nothing_in_common_is_said() -> None:
-    with pytest.raises(FeedrateError, match="have no loader and measurement in common"):
+def test_runs_with_nothing_in_common_are_refused() -> None:
+    with pytest.raises(FeedrateError, match="have no loader and metric in common"):
         compare_runs(Side("x", _run(1, loader="a"), None), Side("y", _run(1, loader="b"), None))
 
 
@@ -108,7 +108,7 @@ def test_nothing_in_common_is_said() -> None:
     ("gates", "speed", "auc", "failed"),
     [
         ("rows_per_s<-5%", 900, 0.8, 1),
-        ("rows_per_s<-5%", 960, 0.8, 0),  # slower, but not by so much
+        ("rows_per_s<-5%", 960, 0.8, 0),  # slower, but by less than the limit
         ("rows_per_s<-5%", 1100, 0.8, 0),
         ("train_rows_per_s>+5%", 1100, 0.8, 1),
         ("rows_per_s<-100", 850, 0.8, 1),
@@ -128,34 +128,34 @@ def test_a_gate_does_not_fail_by_chance() -> None:
     assert len(list(undecided(lines, gates))) == 1
 
 
-def test_a_limit_smaller_than_what_a_verdict_needs_is_kept_to() -> None:
+def test_a_limit_below_the_smallest_effect_of_a_verdict_still_applies() -> None:
     base, head = Side("base", _run(1000), None), Side("head", _run(980), None)
     assert len(list(failures(base, head, compare_runs(base, head), read_gates("rows_per_s<-1%")))) == 1
 
 
-def test_a_loader_that_the_head_has_lost_fails_every_gate() -> None:
+def test_a_loader_missing_from_the_head_fails_every_gate() -> None:
     both = record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials)
     void = [replace(t, status="void", detail="a row is missing", epochs=None) for t in _run(500, loader="b").trials]
     base, head = Side("base", both, None), Side("head", record(*_run(1000, loader="a").trials, *void), None)
     [sentence] = failures(base, head, compare_runs(base, head), read_gates("rows_per_s<-5%"))
-    assert "b, batch 100, has no Training any more (void: a row is missing)" in sentence
+    assert "b, batch 100, no longer has Training (void: a row is missing)" in sentence
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("rows_per_s", "takes conditions as rows_per_s<-5%"),
+        ("rows_per_s", "takes conditions like rows_per_s<-5%"),
         ("speed<-5%", "--fail-if has 'speed', but must be one of rows_per_s"),
         ("rows_per_s<=5%", "takes conditions"),
     ],
 )
-def test_a_condition_that_is_none_is_refused(text: str, sentence: str) -> None:
+def test_an_invalid_condition_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
         read_gates(text)
 
 
-def test_a_gate_on_what_was_not_measured_is_refused() -> None:
+def test_a_gate_on_a_metric_that_was_not_measured_is_refused() -> None:
     base = head = Side("base", _run(1000), None)
     lines = compare_runs(base, head)
-    with pytest.raises(FeedrateError, match="have no rows_per_joule"):
+    with pytest.raises(FeedrateError, match="neither run measured rows_per_joule"):
         list(failures(base, head, lines, read_gates("rows_per_joule<-5%")))

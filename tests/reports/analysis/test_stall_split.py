@@ -19,30 +19,30 @@ def _trial(mode: str, wall_s: float, wait_s: float, cpu_s: float = 0.0) -> Trial
 
 
 def _split(train: TrialResult, replay: TrialResult, harness: HarnessRecord | None = None) -> StallSplit:
-    found = split([train], [replay], harness)
-    assert found is not None
-    return found
+    result = split([train], [replay], harness)
+    assert result is not None
+    return result
 
 
-def test_two_ways_agree_where_nothing_else_happens() -> None:
-    found = _split(_trial("train", 10, 4), _trial("replay", 6, 0))
-    assert (found.direct, found.differential) == (pytest.approx(0.4), pytest.approx(0.4))
-    assert (found.fetch, found.decode, found.contention) == (pytest.approx(0.4), 0, pytest.approx(0))
+def test_both_methods_agree_if_nothing_else_happens() -> None:
+    result = _split(_trial("train", 10, 4), _trial("replay", 6, 0))
+    assert (result.direct, result.differential) == (pytest.approx(0.4), pytest.approx(0.4))
+    assert (result.fetch, result.decode, result.contention) == (pytest.approx(0.4), 0, pytest.approx(0))
 
 
-def test_steps_that_are_slower_beside_the_loader_are_contention_and_the_difference() -> None:
-    found = _split(_trial("train", 10, 4), _trial("replay", 5, 0))
-    assert found.contention == pytest.approx(0.1)
-    assert found.difference == pytest.approx(0.1)
+def test_steps_that_are_slower_beside_the_loader_count_as_contention_and_as_the_difference() -> None:
+    result = _split(_trial("train", 10, 4), _trial("replay", 5, 0))
+    assert result.contention == pytest.approx(0.1)
+    assert result.difference == pytest.approx(0.1)
 
 
-def test_the_parts_are_the_whole() -> None:
-    found = _split(_trial("train", 10, 4, cpu_s=3), _trial("replay", 5, 0), HARNESS)
-    assert found.overhead == pytest.approx(0.001)  # ten steps of a millisecond in ten seconds
-    parts = found.fetch + found.decode + found.copy + found.overhead + found.contention
-    assert parts == pytest.approx(found.differential)
+def test_the_parts_sum_to_the_differential_loss() -> None:
+    result = _split(_trial("train", 10, 4, cpu_s=3), _trial("replay", 5, 0), HARNESS)
+    assert result.overhead == pytest.approx(0.001)  # ten steps of a millisecond in ten seconds
+    parts = result.fetch + result.decode + result.copy + result.overhead + result.contention
+    assert parts == pytest.approx(result.differential)
 
 
-def test_without_a_ceiling_or_the_measurements_there_is_none() -> None:
+def test_there_is_no_split_without_a_ceiling_or_its_measurements() -> None:
     assert split([_trial("train", 10, 4)], [], HARNESS) is None
     assert split([trial("a", "train", 1)], [trial("replay", "replay", 1)], HARNESS) is None

@@ -218,7 +218,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, report: Path)
 
 def test_a_figure_s_numbers_can_be_read(browser: Any, report: Path) -> None:
     page = Reader(browser, report).page
-    page.click("text=The numbers of Throughput >> nth=0")
+    page.click("text=Data table: Throughput >> nth=0")
     lines = page.locator("section[aria-labelledby=throughput-title] tbody tr").all_inner_texts()
     assert any(line.split("\t")[:2] == ["Training", "cupy"] and "rows/s" in line for line in lines)
 

@@ -330,7 +330,7 @@ def test_several_runs_are_judged_against_the_first_and_what_differs_is_said() ->
     [line] = [line for line in lines if line[2] == "Training"]
     assert (line[0], line[3], line[4], line[6]) == ("fast", "800 rows/s", "400 rows/s", "slower")
     page = html.render(comparison, made_at=AT)
-    assert "Run against run" in page
+    assert "Comparison of runs" in page
     assert "the runs differ in GPU (A GPU in a, B GPU in b)" in page
     other = replace(slower, dataset=replace(slower.dataset, fingerprint="f" * 16))
     [(_, lines, why)] = html.against_first(summarize([(Path("a"), RUN), (Path("b"), other)]))

@@ -47,15 +47,15 @@ class _Elements(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
 
 
 def _named(name: str) -> RunRecord:
-    """A record that says `name` wherever it may say anything."""
+    """A record with `name` in every field that takes free text."""
     env = replace(RUN.environment, gpu=name, cpu=name, commit=name, command=name, packages={name: name})
     trials = (
         *RUN.trials,
@@ -69,9 +69,9 @@ def _named(name: str) -> RunRecord:
 def _site(tmp_path: Path, *runs: RunRecord) -> tuple[Path, list[str]]:
     for i, run in enumerate(runs):
         store.write(tmp_path / "runs" / f"r{i}", run)
-    warned: list[str] = []
-    build(tmp_path / "runs", tmp_path / "site", warned.append)
-    return tmp_path / "site", warned
+    warnings: list[str] = []
+    build(tmp_path / "runs", tmp_path / "site", warnings.append)
+    return tmp_path / "site", warnings
 
 
 def _pages(site: Path) -> dict[str, str]:
@@ -80,12 +80,12 @@ def _pages(site: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    site, warned = _site(tmp_path_factory.mktemp("hostile"), *map(_named, NAMES))
-    assert not warned
+    site, warnings = _site(tmp_path_factory.mktemp("hostile"), *map(_named, NAMES))
+    assert not warnings
     return site
 
 
-def test_hostile_names_write_nowhere_else(hostile: Path) -> None:
+def test_hostile_names_write_no_file_elsewhere(hostile: Path) -> None:
     assert sorted(path.name for path in hostile.parent.iterdir()) == ["runs", "site"]
     assert sorted(path.name for path in hostile.iterdir()) == ["assets", "index.html", "results"]
     names = [path.name for path in (hostile / "results").iterdir()]
@@ -95,7 +95,7 @@ def test_hostile_names_write_nowhere_else(hostile: Path) -> None:
 
 def test_hostile_names_stay_text(hostile: Path) -> None:
     for name, page in _pages(hostile).items():
-        for tag, attributes in _Elements(page).found:
+        for tag, attributes in _Elements(page).elements:
             assert tag not in ("img", "svg", "b", "iframe", "style", "base", "form", "object"), name
             assert not [key for key in attributes if key.startswith("on") or key == "style"], name
         assert "\x1b" not in page
@@ -104,11 +104,13 @@ def test_hostile_names_stay_text(hostile: Path) -> None:
     assert ">no name</a>" in _pages(hostile)["index.html"]
 
 
-def test_no_page_asks_for_anything_but_the_sites_own_files(hostile: Path) -> None:
+def test_pages_load_only_the_files_of_the_site(hostile: Path) -> None:
     for name, page in _pages(hostile).items():
-        wanted = [a.get("src") or a.get("href") or "" for _, a in _Elements(page).found if "src" in a or "href" in a]
-        assert wanted
-        for address in wanted:
+        addresses = [
+            a.get("src") or a.get("href") or "" for _, a in _Elements(page).elements if "src" in a or "href" in a
+        ]
+        assert addresses
+        for address in addresses:
             assert ":" not in address
             assert not address.startswith("/")
             assert ((hostile / name).parent / address).resolve().is_relative_to(hostile.resolve())
@@ -119,7 +121,7 @@ def test_no_page_asks_for_anything_but_the_sites_own_files(hostile: Path) -> Non
 
 def test_every_page_has_the_strict_policy_and_no_inline_script(hostile: Path) -> None:
     for page in _pages(hostile).values():
-        elements = _Elements(page).found
+        elements = _Elements(page).elements
         [policy] = [a["content"] or "" for tag, a in elements if a.get("http-equiv") == "Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
         assert "unsafe" not in policy
@@ -136,7 +138,7 @@ def test_plotly_is_written_once(hostile: Path) -> None:
     assert sum(path.stat().st_size > 1_000_000 for path in hostile.rglob("*")) == 1
 
 
-def test_names_of_files_differ_where_the_names_do() -> None:
+def test_file_names_differ_if_the_names_differ() -> None:
     assert file_name("a", "b") != file_name("a b")
     assert file_name("a/b") != file_name("a-b")
     assert file_name("x" * 1000) != file_name("x" * 1001)
@@ -150,16 +152,16 @@ def test_the_index_names_the_fastest_loader_of_each_data_set_and_machine(tmp_pat
     site, _ = _site(tmp_path, RUN, other)
     rows = re.findall(r"<tr data-row.*?</tr>", _pages(site)["index.html"], re.DOTALL)
     assert len(rows) == 2
-    [one] = [row for row in rows if "A GPU" in row]
-    assert ">fast<" in one
-    assert "800 rows/s" in one
-    assert "2026-01-01" in one
-    assert "abcdef0" in one
-    [two] = [row for row in rows if "Another GPU" in row]
-    assert ">slow<" in two
+    [row] = [row for row in rows if "A GPU" in row]
+    assert ">fast<" in row
+    assert "800 rows/s" in row
+    assert "2026-01-01" in row
+    assert "abcdef0" in row
+    [other_row] = [row for row in rows if "Another GPU" in row]
+    assert ">slow<" in other_row
 
 
-def test_of_each_loader_the_newest_run_is_shown(tmp_path: Path) -> None:
+def test_the_newest_run_of_each_loader_is_shown(tmp_path: Path) -> None:
     newer = replace(
         RUN,
         environment=replace(RUN.environment, started_at="2026-02-01T00:00:00+00:00", commit="fedcba9876543210"),
@@ -175,7 +177,7 @@ def test_of_each_loader_the_newest_run_is_shown(tmp_path: Path) -> None:
     assert any(">slow, r0<" in row for row in rows)
 
 
-def test_results_of_other_settings_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
+def test_results_of_other_settings_have_their_own_table(tmp_path: Path) -> None:
     spec = RUN.trials[0].spec
     longer = replace(RUN, trials=(replace(RUN.trials[0], spec=replace(spec, epochs=9)),))
     site, _ = _site(tmp_path, RUN, longer)
@@ -194,7 +196,7 @@ def test_broken_records_are_named_on_the_index_and_skipped(tmp_path: Path) -> No
     assert done.exit_code == 0, done.output
     index = _pages(tmp_path / "site")["index.html"]
     assert "bad/run.json is not a run record" in index
-    assert re.search(r"huge/run.json: trials\[\d\] has .* as \w+, which cannot be", index)
+    assert re.search(r"huge/run.json: \w+ of trials\[\d\] is .*, which is impossible", index)
     assert index.count("<tr data-row") == 1
 
 
@@ -210,16 +212,16 @@ def test_a_site_is_replaced_and_another_folder_is_not(tmp_path: Path) -> None:
 
 
 def test_the_committed_records_make_a_site(tmp_path: Path) -> None:
-    warned: list[str] = []
-    pages = build(PUBLISHED, tmp_path / "site", warned.append)
+    warnings: list[str] = []
+    pages = build(PUBLISHED, tmp_path / "site", warnings.append)
     assert pages == len(list((tmp_path / "site" / "results").glob("*.html"))) > 4
-    assert not warned
+    assert not warnings
     assert "NVIDIA H100" in _pages(tmp_path / "site")["index.html"]
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package `chromium`)")
-def test_a_browser_draws_it_without_a_word_on_its_console(hostile: Path, tmp_path: Path) -> None:
-    """Real Chromium under the site's own policy, from disk: what it blocked or a script threw would be on the console."""
+def test_a_browser_draws_the_site_with_an_empty_console(hostile: Path, tmp_path: Path) -> None:
+    """Runs Chromium under the site's own policy, from disk. Blocked requests and script errors would appear on the console."""
     page = hostile / "results" / file_name(SCRIPT, SCRIPT, "2", SCRIPT)
     for path, figures in ((hostile / "index.html", 0), (page, 10)):
         done = subprocess.run(
@@ -237,7 +239,7 @@ def test_a_browser_draws_it_without_a_word_on_its_console(hostile: Path, tmp_pat
         assert done.stdout.count('class="plot-container plotly"') == figures
 
 
-def test_the_site_s_pages_are_what_they_were(tmp_path: Path) -> None:
+def test_the_pages_match_their_snapshots(tmp_path: Path) -> None:
     store.write(tmp_path / "runs" / "a", RUN)
     build(tmp_path / "runs", tmp_path / "site", pytest.fail, made_at=datetime(2026, 1, 2, tzinfo=UTC))
     check_page((tmp_path / "site" / "index.html").read_text(), "site-index.html")
