@@ -1,1 +1,1 @@
-"""Blocks and pools of memory."""
+"""Blocks of memory that are lent and reused, and the memory pool of cudf."""

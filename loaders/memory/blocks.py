@@ -1,7 +1,7 @@
-"""Equal blocks of one allocation, each lent until nothing refers to it any longer, and a block cut into tensors.
+"""Lends equal blocks of one allocation, each until nothing refers to it any longer, and cuts a block into tensors.
 
-torch's own allocator gives memory back in the same way, but not to a budget: what is freed while the device still works on it
-cannot be had again at once, and something else is allocated meanwhile.
+torch's own allocator also reuses memory, but does not keep to a budget. Memory that is freed while the device still
+uses it cannot be reused at once, so torch allocates more in the meantime.
 """
 
 from __future__ import annotations
@@ -13,42 +13,48 @@ from dataclasses import dataclass, field
 import torch
 
 ALIGNED = 128
-"""Bytes that tensors in a block begin at multiples of: a line of a GPU's cache."""
+"""Alignment in bytes of the tensors in a block: a cache line of a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """A block while somebody has it."""
+    """A block on loan."""
 
     tensor: torch.Tensor
-    """uint8 [bytes]: the block is free once it and all views of it are gone."""
+    """uint8 [bytes]. The block is free again once this tensor and all views of it are gone."""
     readers: list[torch.cuda.Stream] = field(default_factory=list)
-    """Where it is read: what is enqueued there before the last view is gone comes before the block is used again."""
+    """Streams that read the block.
+
+    Work enqueued there before the last view is gone completes before the block is used again.
+    """
 
 
 class Blocks:
-    """Given back in any thread."""
+    """Equal blocks of memory that are lent one at a time. A block may be returned in any thread."""
 
     def __init__(self, blocks: torch.Tensor) -> None:
-        """blocks: uint8 [number, bytes]."""
+        """blocks: uint8 [number of blocks, bytes of a block]."""
         self._nbytes, self._device = blocks.shape[1], blocks.device
         self._free: queue.SimpleQueue[tuple[torch.Tensor, list[torch.cuda.Event]]] = queue.SimpleQueue()
         for block in blocks:
             self._free.put((block, []))
 
     def lend(self, stream: torch.cuda.Stream | None, *, needed: bool) -> Loan | None:
-        """A free one, whose use on `stream` waits for what last read it. Where all are lent: None, or, if it is needed, a new one
-        for once, so that whoever keeps batches stops nobody."""
+        """Lend a free block. Its use on `stream` waits for the streams that last read it.
+
+        If all blocks are on loan, return None, or with needed=True, a new block that is used only once. A consumer that
+        keeps its batches therefore blocks nobody.
+        """
         try:
-            block, read = self._free.get_nowait()
+            block, events = self._free.get_nowait()
         except queue.Empty:
             return Loan(torch.empty(self._nbytes, dtype=torch.uint8, device=self._device)) if needed else None
         if stream is not None:
-            for event in read:
+            for event in events:
                 stream.wait_event(event)
-        return self._lent(block)
+        return self._loan(block)
 
-    def _lent(self, block: torch.Tensor) -> Loan:
+    def _loan(self, block: torch.Tensor) -> Loan:
         owner = _Owner(block) if block.is_cuda else block.numpy()
         loan = Loan(torch.as_tensor(owner, device=block.device))
         weakref.finalize(owner, _give_back, self._free, block, loan.readers).atexit = False
@@ -64,7 +70,10 @@ def _give_back(
 
 
 class _Owner:
-    """Memory on a device as others than torch have it: what torch makes of it refers to this for as long as it lives."""
+    """Device memory in the form that torch accepts from other libraries.
+
+    The tensors that torch makes of it keep this object alive. It is freed with the last of them.
+    """
 
     def __init__(self, block: torch.Tensor) -> None:
         self._block = block
@@ -77,25 +86,26 @@ class _Owner:
 
 
 class Cutter:
-    """Cuts a block into tensors, one after the other. Their memory is there for as long as the cutter is, at least."""
+    """Cuts a block into tensors, one after the other. Their memory lives at least as long as the cutter."""
 
     def __init__(self, block: torch.Tensor) -> None:
         self._block, self._at = block, 0
         self._nbytes, self._address = len(block), block.data_ptr()
-        self._beside: list[torch.Tensor] = []
+        self._extra: list[torch.Tensor] = []
+        """Tensors that did not fit into the block."""
 
-    def cut(self, count: int, kind: torch.dtype) -> torch.Tensor:
-        """The next `count` values; beside the block where they do not fit."""
+    def cut(self, count: int, dtype: torch.dtype) -> torch.Tensor:
+        """Return a tensor for the next `count` values. It is allocated outside the block if it does not fit."""
         begin = self._at
-        end = begin + count * kind.itemsize
+        end = begin + count * dtype.itemsize
         if end > self._nbytes:
-            self._beside.append(torch.empty(count, dtype=kind, device=self._block.device))
-            return self._beside[-1]
+            self._extra.append(torch.empty(count, dtype=dtype, device=self._block.device))
+            return self._extra[-1]
         self._at = aligned(end)
-        return self._block[begin:end].view(kind)
+        return self._block[begin:end].view(dtype)
 
     def address(self, count: int, itemsize: int) -> int:
-        """Of the next `count` values of so many bytes: what a kernel alone needs."""
+        """Return the address for the next `count` values of `itemsize` bytes each, for memory that only kernels use."""
         begin = self._at
         if begin + count * itemsize > self._nbytes:
             return self.cut(count * itemsize, torch.uint8).data_ptr()
@@ -104,4 +114,5 @@ class Cutter:
 
 
 def aligned(nbytes: int) -> int:
+    """Round bytes up to a multiple of ALIGNED."""
     return -(-nbytes // ALIGNED) * ALIGNED

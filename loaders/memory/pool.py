@@ -1,4 +1,4 @@
-"""How cudf and pylibcudf allocate on a device, for the loaders that use them, and how much that came to."""
+"""Sets up the memory pool that cudf and pylibcudf allocate from, and reports how much it took."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import torch
 
 
 def use_memory_pool(device: str) -> None:
-    """The device's default pool, in this process from now on, where nobody has chosen another way: without one each allocation may
-    wait for the whole device."""
+    """Make cudf and pylibcudf allocate from the device's default pool, for the rest of this process.
+
+    Without a pool, each allocation may wait for the whole device. Does nothing if another allocator was chosen already.
+    """
     import rmm
     from cuda.bindings import driver, runtime
 
@@ -17,14 +19,16 @@ def use_memory_pool(device: str) -> None:
         if type(rmm.mr.get_current_device_resource()) is not rmm.mr.CudaMemoryResource:
             return
         pool, attribute = _default_pool(runtime, device), runtime.cudaMemPoolAttr
-        everything = driver.cuuint64_t(2**64 - 1)  # nothing is given back to the device before the process ends
+        everything = driver.cuuint64_t(2**64 - 1)  # the pool returns no memory to the device until the process ends
         runtime.cudaMemPoolSetAttribute(pool, attribute.cudaMemPoolAttrReleaseThreshold, everything)
         rmm.mr.set_current_device_resource(rmm.mr.CudaAsyncViewMemoryResource(pool))
 
 
 def most_pool_bytes(device: str) -> int:
-    """The most that the device's default pool had in this process: other pools than torch's allocator use it. 0 without
-    cuda-bindings, which cudf brings."""
+    """Return the peak size in bytes of the device's default pool in this process.
+
+    torch's allocator does not use this pool. Returns 0 if cuda-bindings, a dependency of cudf, is not installed.
+    """
     try:
         from cuda.bindings import runtime
     except ImportError:

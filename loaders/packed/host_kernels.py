@@ -1,4 +1,7 @@
-"""Loops over rows in host memory that NumPy has no fast call for, compiled by Numba: when first called, and kept on disk."""
+"""Loops over rows in host memory for which NumPy has no fast call.
+
+Numba compiles each one on its first call and caches it on disk.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +15,33 @@ import numpy as np
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        found: Callable[..., None] = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # there is no folder that it could be kept in: then each process compiles anew
-        found = numba.njit(**options)(function)
-    return found
+        compiled: Callable[..., None] = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # Numba found no folder to cache in, so each process compiles anew
+        compiled = numba.njit(**options)(function)
+    return compiled
 
 
 @_compiled
 def gather(rows: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
-    """out[i] = rows[order[i]]; order: positions within the rows, which nobody checks."""
+    """Set out[i] = rows[order[i]]. Positions in `order` must lie within `rows`: nothing checks them."""
     for place in range(len(order)):
         out[place] = rows[order[place]]
 
 
 @_compiled
 def unpack_bags(codes: np.ndarray, lengths: np.ndarray, offsets: np.ndarray, values: np.ndarray) -> None:
-    """Bags as codes (id + 1) [B, most], of which the first lengths [B] count, one after the other.
+    """Unpack bags of codes (id + 1) into contiguous ids and their offsets.
 
-    offsets: int32 [B + 1]. values: int32, with room for `most` behind the last bag, for each row is written whole, and the
-    next one over what was too much.
+    codes: [B, max_length], of which the first lengths[i] of row i are used.
+    offsets: int32 [B + 1], written.
+    values: int32, written. It needs room for max_length values behind the last bag: each row is written in full, and
+    the next row overwrites the surplus.
     """
-    at = np.int64(0)
+    end = np.int64(0)
     offsets[0] = 0
-    most = codes.shape[1]
+    max_length = codes.shape[1]
     for row in range(len(codes)):
-        for place in range(most):
-            values[at + place] = np.int32(codes[row, place]) - 1
-        at += lengths[row]
-        offsets[row + 1] = at
+        for place in range(max_length):
+            values[end + place] = np.int32(codes[row, place]) - 1
+        end += lengths[row]
+        offsets[row + 1] = end

@@ -1,4 +1,4 @@
-"""A shard that stays in host memory: its rows packed, and gathered a batch at a time."""
+"""A shard that stays in host memory: packed rows, gathered a batch at a time."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from feedrate.loaders.packed.packing import Inline, Layout, Ordered, Pointed, ch
 from feedrate.loaders.parquet.columns import Columns, draw_order, order_generator, take_positions
 
 BLOCK_ROWS = 32_768
-"""That are gathered at once, at least: what is written fits the caches."""
+"""Minimum number of rows gathered at once. Their output fits into the CPU's caches."""
 
 
 class HostRows:
-    """Packed rows in host memory. The next epoch's order is drawn in a thread while this one is delivered."""
+    """Packed rows in host memory. A thread draws the next epoch's order while the current one is delivered."""
 
     def __init__(self, columns: Columns, config: LoaderConfig) -> None:
         self._packed, self._config = pack(columns), config
-        for kind in (np.int32, np.int64):  # what an order may be: what is compiled for it is compiled now
-            self._packed.take(np.zeros(0, kind), config.batch_size)
+        for dtype in (np.int32, np.int64):  # the types that an order may have: compile the loops for both now
+            self._packed.take(np.zeros(0, dtype), config.batch_size)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="order")
         self._next: tuple[int, Future[torch.Tensor]] | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The epoch's batches from number `first` on."""
+        """Yield the epoch's batches, starting with batch number `first`."""
         size = self._config.batch_size
         order = self._order(epoch)
         block = max(size, BLOCK_ROWS // size * size)  # small batches are cut from a larger gather
@@ -38,10 +38,11 @@ class HostRows:
             yield from self._packed.take(rows, size).cut(self._packed.layout, size, 0, -(-len(rows) // size))
 
     def close(self) -> None:
+        """Stop the thread that draws orders. Safe to call twice."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _order(self, epoch: int) -> np.ndarray:
-        """Positions of our rows."""
+        """Return the positions of this rank's rows in the epoch's order."""
         config, rows = self._config, len(self._packed.rows)
         if not config.shuffle:
             return np.arange(config.rank, rows, config.world_size)
@@ -51,7 +52,8 @@ class HostRows:
         return np.ascontiguousarray(order[config.rank :: config.world_size])
 
     def _draw(self, epoch: int) -> Future[torch.Tensor]:
-        # one call in the thread, without the interpreter's lock: each time it wanted that back it would wait 5 ms for it
+        # The thread makes a single call, which runs without the interpreter's lock.
+        # Each time it asked for the lock again, it would wait 5 ms.
         rows, config = len(self._packed.rows), self._config
         return self._thread.submit(draw_order, rows, order_generator(config.seed, epoch))
 
@@ -62,18 +64,18 @@ class Packed:
 
     layout: Layout
     rows: np.ndarray
-    """layout.dtype [rows]."""
+    """Structured array of dtype layout.dtype: [rows]."""
     values: dict[str, torch.Tensor]
-    """Of pointed bags: int32 [N]."""
+    """Values of the pointed bags by column name: int32 [N]."""
 
     def take(self, order: np.ndarray, batch_size: int) -> Ordered:
-        """The rows at these positions (int32 or int64 [N]), in that order, in fresh memory."""
+        """Copy the rows at these positions (int32 or int64 [N]) into new memory, in that order."""
         layout = self.layout
         taken = _gathered(self.rows, order)
         flat = [torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat]
-        found = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
-        found |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
-        bags = [found[name] for name in layout.bags]
+        unpacked = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
+        unpacked |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
+        bags = [unpacked[name] for name in layout.bags]
         sums = [offsets.numpy() for _, offsets in bags]
         bounds = [np.append(offsets[:-1:batch_size], offsets[-1]) for offsets in sums]
         return Ordered(
@@ -85,7 +87,7 @@ class Packed:
 
 
 def pack(columns: Columns) -> Packed:
-    """Choose the layout for these columns, and write their rows in it."""
+    """Choose the layout for these columns and write their rows in it."""
     layout = choose_layout(columns)
     rows = torch.from_numpy(np.zeros((columns.rows, layout.row_bytes), np.uint8))  # NumPy asks for huge pages
     write_rows(columns, layout, rows)
@@ -93,7 +95,7 @@ def pack(columns: Columns) -> Packed:
 
 
 def _from_zero(offsets: np.ndarray, size: int) -> np.ndarray:
-    """Offsets [rows + 1] to [rows + batches]: B + 1 for each batch of B rows, each batch's from 0."""
+    """Convert offsets [rows + 1] to [rows + batches]: each batch of B rows gets B + 1 offsets that begin at 0."""
     rows, step = len(offsets) - 1, offsets.strides[0]
     if rows <= size:
         return offsets
@@ -120,10 +122,10 @@ def _fetch_pointed(taken: np.ndarray, bag: Pointed, values: torch.Tensor) -> tup
 
 
 def _gathered(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The rows at these positions, each moved as one item."""
+    """Copy the rows at these positions, moving each row as one item."""
     if rows.dtype.itemsize == 16:
         taken = np.empty(len(order), np.complex128)
         gather(rows.view(np.complex128), order, taken)
-    else:  # "clip" looks at no position: NumPy's own check costs a fifth of the gather, and ours are all within the rows
+    else:  # "clip" skips NumPy's own check, which costs a fifth of the gather. All our positions lie within the rows.
         taken = rows.view(f"V{rows.dtype.itemsize}").take(order, mode="clip")
     return taken.view(rows.dtype)

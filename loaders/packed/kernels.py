@@ -1,7 +1,7 @@
-"""CUDA C of the CuPy batcher's epoch: a permutation that is computed, not stored, and gathers of whole packed rows.
+"""CUDA C source of the CuPy batcher: a permutation that is computed, not stored, and gathers of whole packed rows.
 
-The source is made for one layout and compiled once. It uses nothing that a C++ compiler with a few macros does not know, so
-the tests run it on the CPU.
+The source is generated for one layout and compiled once. A C++ compiler with a few macros understands all of it, so the
+tests run it on the CPU.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from feedrate.loaders.packed.packing import Inline, Layout, Pointed
 
 ROUNDS = 8
-"""Of the permutation's network; tests compare its orders with an ideal shuffle's."""
+"""Rounds of the permutation's Feistel network. Tests compare its orders with an ideal shuffle."""
 THREADS = 256
-"""A block."""
+"""Threads per block."""
 _TYPES = {"|u1": "unsigned char", "<u2": "unsigned short", "<i4": "int", "<f4": "float"}
 
 PERMUTE = r"""
@@ -31,8 +31,8 @@ static __device__ __forceinline__ u32 mix(u32 x, u32 key) {
     x ^= key; x *= 0x85ebca6bu; x ^= x >> 15; x *= 0xc2b2ae35u; x ^= x >> 13; x *= 0x9e3779b1u; return x ^ (x >> 16);
 }
 
-// A generalised Feistel network on a x b >= rows (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"); the few
-// places past the last row are walked through again until they are left.
+// A generalised Feistel network on a x b >= rows (Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
+// A result past the last row is permuted again until it lies within the rows.
 static __device__ __forceinline__ u32 permuted(u32 x, const Order& order) {
     if (order.a == 0) return x;
     do {
@@ -51,7 +51,10 @@ static __device__ __forceinline__ u32 permuted(u32 x, const Order& order) {
 
 
 def order_words(rows: int, *, shuffle: bool, seed: int, epoch: int) -> np.ndarray:
-    """The members of struct Order: uint32 [3 + ROUNDS]; a of 0 is file order. rows: under 2^31."""
+    """Return the members of struct Order as uint32 [3 + ROUNDS]: rows, a, b and the keys of the rounds.
+
+    a is 0 if the order is file order. rows must be less than 2^31.
+    """
     a = math.isqrt(max(rows - 1, 0)) + 1 if shuffle else 0
     b = -(-rows // a) if a else 1
     keys = np.random.SeedSequence((seed, epoch)).generate_state(ROUNDS)
@@ -59,21 +62,24 @@ def order_words(rows: int, *, shuffle: bool, seed: int, epoch: int) -> np.ndarra
 
 
 def positions(words: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """What `permuted` gives for each place in `index`, in NumPy: int64, the same shape."""
+    """Compute in NumPy what the kernels' `permuted` returns for each place in `index`.
+
+    words: from order_words(). The result is int64 and has the shape of `index`.
+    """
     rows, a, b, *keys = (np.uint64(word) for word in words)
     if not a:
         return index.astype(np.int64)
-    found = index.astype(np.uint64)
-    open_ = np.ones(found.shape, bool)
-    while open_.any():
-        x = found[open_]
+    result = index.astype(np.uint64)
+    pending = np.ones(result.shape, bool)
+    while pending.any():
+        x = result[pending]
         left, right = x // b, x % b
         for first, second in zip(keys[::2], keys[1::2], strict=True):
             left = (left + (_mix(right, first) * a >> np.uint64(32))) % a
             right = (right + (_mix(left, second) * b >> np.uint64(32))) % b
-        found[open_] = left * b + right
-        open_ = found >= rows
-    return found.astype(np.int64)
+        result[pending] = left * b + right
+        pending = result >= rows
+    return result.astype(np.int64)
 
 
 def _mix(x: np.ndarray, key: np.uint64) -> np.ndarray:
@@ -86,29 +92,32 @@ def _mix(x: np.ndarray, key: np.uint64) -> np.ndarray:
 
 
 def source(layout: Layout) -> str:
-    """Kernels `lengths`, `rows` and `pointed` for this layout."""
+    """Return the source of the kernels `lengths`, `rows` and `pointed` for this layout."""
     return "\n".join([PERMUTE.replace("ROUNDS", str(ROUNDS)), _lengths(layout), _rows(layout), _POINTED])
 
 
 def window_source(flat: int, bags: int) -> str:
-    """Kernels `window_lengths`, `window_rows` and `pointed` for rows as they were decoded, in parts, of so many columns of 4 bytes
-    and so many of bags: rows that are used once are not worth packing.
+    """Return the source of the kernels `window_lengths`, `window_rows` and `pointed`.
 
-    Parts are a table of int64, a line for each: its first row, counted over all parts, then where its columns lie, and at last
-    for each bag column where its offsets and its values lie.
+    They read rows as decoded, in parts: rows that are used only once are not worth packing.
+
+    flat: number of columns with one value of 4 bytes per row. bags: number of bag columns.
+
+    The kernels take the parts as a table of int64 with one line per part. A line holds the part's first row (counted
+    over all parts), the addresses of its flat columns, and for each bag column the addresses of its offsets and values.
     """
-    words = PERMUTE.replace("ROUNDS", str(ROUNDS))
+    permute = PERMUTE.replace("ROUNDS", str(ROUNDS))
     part = _PART.replace("WIDTH", str(part_words(flat, bags)))
-    return "\n".join([words, part, _window_lengths(flat, bags), _window_rows(flat, bags), _POINTED])
+    return "\n".join([permute, part, _window_lengths(flat, bags), _window_rows(flat, bags), _POINTED])
 
 
 def part_words(flat: int, bags: int) -> int:
-    """Of a line of the table of parts."""
+    """Return the int64 words in one line of the table of parts. See window_source()."""
     return 1 + flat + 2 * bags
 
 
 _PART = r"""
-// The part that holds this row; own: the row's number in it.
+// Returns the part that holds this row. Sets own to the row's number within that part.
 static __device__ __forceinline__ const i64* part_of(const i64* parts, u32 count, u32 row, u32& own) {
     u32 low = 0, high = count;
     while (high - low > 1) {
@@ -137,7 +146,7 @@ def _window_rows(flat: int, bags: int) -> str:
     body = [f"flat_{place}[i] = ((const u32*)part[{1 + place}])[own];" for place in range(flat)]
     for bag in range(bags):
         parameters.append(f", const int* taken_{bag}, int* own_{bag}, i64* starts_{bag}, int* bounds_{bag}")
-        at = 1 + flat + 2 * bag  # where a bag begins: in values, counted from address 0
+        at = 1 + flat + 2 * bag  # a start counts int32 values from address 0
         body.append(f"starts_{bag}[i] = part[{at + 1}] / 4 + ((const int*)part[{at}])[own];")
         body.append(_batch_offsets(f"taken_{bag}", f"own_{bag}"))
         body.append(f"if (i == begin) bounds_{bag}[number] = taken_{bag}[i];")
@@ -154,7 +163,7 @@ extern "C" __global__ void window_rows(const u32* order, u32 count, u32 batch, c
 
 
 def _batch_offsets(taken: str, out: str) -> str:
-    """Each batch's offsets, from 0."""
+    """Write each batch's offsets, which begin at 0."""
     return f"""
         int base_{taken} = {taken}[begin];
         {out}[i + number] = {taken}[i] - base_{taken};
@@ -163,7 +172,7 @@ def _batch_offsets(taken: str, out: str) -> str:
 
 
 def _lengths(layout: Layout) -> str:
-    """order[i]: the row that comes i-th; for each bag column its length at i + 1, to be summed up."""
+    """Write the i-th row's number to out[i], and the lengths of its bags at i + 1, ready for a cumulative sum."""
     bags = range(len(layout.bags))
     parameters = "".join(f", const {_length_type(layout, bag)}* lengths_{bag}, int* taken_{bag}" for bag in bags)
     body = "\n    ".join(f"taken_{bag}[i + 1] = lengths_{bag}[row];" for bag in bags)
@@ -171,7 +180,7 @@ def _lengths(layout: Layout) -> str:
 
 
 def _order_kernel(name: str, parameters: str, body: str) -> str:
-    """out[i]: the row that comes i-th; and what is found of it."""
+    """Write the i-th row's number to out[i], then run `body`, which may use `i` and `row`."""
     names = ", ".join(f"key_{place}" for place in range(ROUNDS))
     keys = ", ".join(f"u32 key_{place}" for place in range(ROUNDS))
     return f"""
@@ -190,7 +199,10 @@ def _length_type(layout: Layout, bag: int) -> str:
 
 
 def _rows(layout: Layout) -> str:
-    """Every column of the rows in order, and each batch's offsets from 0, from one read of each packed row."""
+    """Write all columns in the epoch's order, and each batch's offsets from 0.
+
+    Each packed row is read once.
+    """
     return f"""
 extern "C" __global__ void rows(const uint4* __restrict__ packed, const u32* __restrict__ order, u32 count, u32 batch
     {"".join(_row_parameters(layout))}) {{
@@ -221,10 +233,10 @@ def _row_body(layout: Layout) -> Iterator[str]:
     for place, flat in enumerate(layout.flat):
         member, size = members[flat.stored.str]
         yield f"flat_{place}[i] = row.{member}[{flat.at // size}];\n    "
-    found: dict[str, Inline | Pointed] = {column.name: column for column in layout.inline}
-    found |= {column.name: column for column in layout.pointed}
+    bags: dict[str, Inline | Pointed] = {column.name: column for column in layout.inline}
+    bags |= {column.name: column for column in layout.pointed}
     for place, name in enumerate(layout.bags):
-        column = found[name]
+        column = bags[name]
         yield "{" + _batch_offsets(f"taken_{place}", f"offsets_{place}")
         if isinstance(column, Inline):
             member, size = members[column.stored.str]

@@ -1,4 +1,7 @@
-"""All columns of a row side by side in their narrowest exact types, so that one random read of memory brings the whole row."""
+"""Packs all columns of a row side by side, each in its narrowest exact type.
+
+One random read of memory then brings the whole row.
+"""
 
 from __future__ import annotations
 
@@ -14,73 +17,79 @@ from feedrate.loaders.base import Batch, Schema
 from feedrate.loaders.parquet.columns import Columns
 
 LINE_BYTES = 16
-"""Rows are padded to a multiple of it: what a GPU's thread loads at once, and a quarter of a CPU's cache line."""
+"""Rows are padded to a multiple of this: it is one load of a GPU thread, and a quarter of a CPU's cache line."""
 SLICE_ROWS = 1 << 20
-"""Rows that are written at once: what is in between stays small."""
+"""Rows packed at a time. It keeps the temporary tensors small."""
 INLINE_BYTES = 16
-"""A bag column whose longest bag fits into so many bytes lies within the row."""
-
+"""A bag column is stored within the row if its longest bag fits into this many bytes."""
 
 _TORCH = {"u1": torch.uint8, "u2": torch.int16, "i4": torch.int32, "i8": torch.int64, "f4": torch.float32}
 
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """An id, a continuous value or the label."""
+    """A column with one value per row: an id, a continuous value or the label."""
 
     name: str
     at: int
-    """Byte in the row."""
+    """Byte offset in the row."""
     stored: np.dtype[Any]
+    """Type in the packed row."""
     out: np.dtype[Any]
+    """Type in a batch: int32 or float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """A bag within the row: id + 1 for each value, then zeros."""
+    """A bag column stored within the row, as codes: id + 1 for each value, then zeros."""
 
     name: str
     at: int
-    """Byte in the row; a multiple of 8."""
+    """Byte offset in the row, a multiple of 8."""
     stored: np.dtype[Any]
-    """Of a code: uint8 or uint16."""
+    """Type of a code: uint8 or uint16."""
     words: int
-    """Of 8 bytes."""
+    """Words of 8 bytes that the codes take."""
     length_at: int
-    """Byte in the row of the number of values: uint8."""
+    """Byte offset in the row of the number of values, a uint8."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pointed:
-    """A bag whose values lie elsewhere."""
+    """A bag column whose values are stored outside the rows."""
 
     name: str
     at: int
-    """Byte in the row of its place in the values: int64."""
+    """Byte offset in the row of the bag's first position in the values, an int64."""
     length_at: int
-    """Byte in the row of the number of values: int32."""
+    """Byte offset in the row of the number of values, an int32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
+    """Where each column lies in a packed row."""
+
     flat: tuple[Flat, ...]
-    """Ids, then continuous columns, then the label, as in the schema."""
+    """Ids, then continuous columns, then the label, each in the schema's order."""
     inline: tuple[Inline, ...]
+    """Bag columns stored within the row."""
     pointed: tuple[Pointed, ...]
+    """Bag columns stored outside the rows."""
     ids: int
-    """How many of `flat` are ids."""
+    """Number of ids at the beginning of `flat`."""
     bags: tuple[str, ...]
-    """Names in the schema's order."""
+    """Names of all bag columns in the schema's order."""
     row_bytes: int
+    """Bytes of a packed row, a multiple of LINE_BYTES."""
 
     @property
     def inline_names(self) -> frozenset[str]:
-        """The other bags are pointed."""
+        """Names of the bag columns stored within the row. All other bag columns are pointed."""
         return frozenset(bag.name for bag in self.inline)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of a packed row, fields by name; a bag's length has the name "#" + the bag's."""
+        """Type of a packed row, with one field per column and the field "#" + name for the length of each bag."""
         fields: dict[str, tuple[Any, int]] = {}
         for flat in self.flat:
             fields[flat.name] = flat.stored, flat.at
@@ -97,29 +106,32 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Rows in their order, to be cut into batches."""
+    """Rows in the order of delivery, ready to be cut into batches."""
 
     flat: list[torch.Tensor]
-    """As in Layout.flat, [rows]."""
+    """Columns in the order of Layout.flat: [rows] each."""
     offsets: list[torch.Tensor]
-    """Of each bag column: int32 [rows + batches], B + 1 a batch, each batch's from 0."""
+    """Offsets of each bag column: int32 [rows + batches]. Each batch of B rows has B + 1 of them, which begin at 0."""
     values: list[torch.Tensor]
-    """Of each bag column: int32 [N]."""
+    """Values of each bag column: int32 [N]."""
     bounds: list[list[int]]
-    """Of each bag column: where each batch's values begin, and the end."""
+    """For each bag column, the positions in `values` where each batch begins, and the end of the last one."""
 
     def cut(self, layout: Layout, size: int, begin: int, end: int) -> Iterator[Batch]:
-        """Batches begin..end, all of `size` rows but for the last of all. They share memory: a split makes many tensors in one
-        call, and an unsafe one spares autograd's notes on views, which matter only to who changes a batch in place."""
-        if begin >= end:  # torch splits nothing into one part
+        """Iterate over batches begin..end (exclusive) of `size` rows. Only the last batch of all may be shorter.
+
+        Batches are views of shared memory. A split makes many tensors in one call. An unsafe split also skips
+        autograd's bookkeeping for views, which matters only to code that changes a batch in place.
+        """
+        if begin >= end:  # torch splits an empty tensor into one part
             return iter(())
         flat = [torch.unsafe_split(column[begin * size : end * size], size) for column in self.flat]
         bags: list[Iterable[tuple[torch.Tensor, torch.Tensor]]] = []
         for values, offsets, bounds in zip(self.values, self.offsets, self.bounds, strict=True):
             sizes = [after - before for before, after in itertools.pairwise(bounds[begin : end + 1])]
             parts = torch.unsafe_split_with_sizes(values[bounds[begin] : bounds[end]], sizes)
-            own = torch.unsafe_split(offsets[begin * (size + 1) : end * (size + 1)], size + 1)
-            bags.append(zip(parts, own, strict=True))
+            batch_offsets = torch.unsafe_split(offsets[begin * (size + 1) : end * (size + 1)], size + 1)
+            bags.append(zip(parts, batch_offsets, strict=True))
         names, ids = [column.name for column in layout.flat], layout.ids
         return map(
             Batch,
@@ -131,17 +143,21 @@ class Ordered:
 
 
 def _named(names: Sequence[str], columns: Sequence[Iterable[Any]]) -> Iterator[dict[str, Any]]:
-    """For each batch its part of each column by name. It is all maps because a small batch costs the host more than the device."""
+    """Yield one dict per batch, from column name to the batch's part of that column.
+
+    Everything is a map because a small batch costs the host more time than the device.
+    """
     rows: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else itertools.repeat(())
     return map(dict, map(zip, itertools.repeat(names), rows))
 
 
 def pointed_values(columns: Columns, layout: Layout) -> dict[str, torch.Tensor]:
+    """Return the values of the pointed bag columns by name: int32 [N] each."""
     return {bag.name: columns.bags[bag.name][0] for bag in layout.pointed}
 
 
 def write_rows(columns: Columns, layout: Layout, rows: torch.Tensor) -> None:
-    """Write the columns into `rows`: uint8 [rows, layout.row_bytes], on the columns' device."""
+    """Pack the columns into `rows`: uint8 [rows, layout.row_bytes], on the columns' device."""
     for start in range(0, columns.rows, SLICE_ROWS):
         _write_slice(columns, layout, rows[start : start + SLICE_ROWS], start)
 
@@ -162,27 +178,27 @@ def _write_slice(columns: Columns, layout: Layout, rows: torch.Tensor, start: in
 
 
 def _write(rows: torch.Tensor, at: int, stored: np.dtype[Any], column: torch.Tensor) -> None:
-    """One field of every row; torch has no uint16, and an int16 of the same bits does as well."""
-    kind = _TORCH[stored.str.lstrip("<|")]
-    whole = column if column.dtype == kind else column.to(torch.int32).to(kind)
-    rows.view(kind)[:, at // stored.itemsize] = whole
+    """Write one field of every row. torch has few operations for uint16, so an int16 of the same bits is written."""
+    dtype = _TORCH[stored.str.lstrip("<|")]
+    converted = column if column.dtype == dtype else column.to(torch.int32).to(dtype)
+    rows.view(dtype)[:, at // stored.itemsize] = converted
 
 
 def _codes(values: torch.Tensor, offsets: torch.Tensor, bag: Inline) -> tuple[torch.Tensor, torch.Tensor]:
-    """(codes [B, 8 * words / size], lengths [B]) of the bags between these offsets (int64 [B + 1])."""
-    kind = _TORCH[bag.stored.str.lstrip("<|")]
+    """Return (codes [B, 8 * words / size], lengths [B]) of the bags between these offsets (int64 [B + 1])."""
+    dtype = _TORCH[bag.stored.str.lstrip("<|")]
     lengths = offsets.diff()
-    own = values[int(offsets[0]) : int(offsets[-1])]
+    ids = values[int(offsets[0]) : int(offsets[-1])]
     row = torch.repeat_interleave(torch.arange(len(lengths), device=values.device), lengths)
-    place = torch.arange(len(own), device=values.device) - torch.repeat_interleave(offsets[:-1] - offsets[0], lengths)
-    codes = torch.zeros(len(lengths), 8 * bag.words // bag.stored.itemsize, dtype=kind, device=values.device)
-    codes[row, place] = (own.to(torch.int32) + 1).to(kind)
+    place = torch.arange(len(ids), device=values.device) - torch.repeat_interleave(offsets[:-1] - offsets[0], lengths)
+    codes = torch.zeros(len(lengths), 8 * bag.words // bag.stored.itemsize, dtype=dtype, device=values.device)
+    codes[row, place] = (ids.to(torch.int32) + 1).to(dtype)
     return codes, lengths
 
 
 def choose_layout(columns: Columns) -> Layout:
-    """Narrowest types; widest fields first, so that each lies at a multiple of its size."""
-    inline = {name: found for name, bag in columns.bags.items() if (found := _inline_type(*bag)) is not None}
+    """Choose the narrowest exact type for every column. Bags that are short enough are stored within the row."""
+    inline = {name: code for name, bag in columns.bags.items() if (code := _inline_type(*bag)) is not None}
     return _laid_out(
         list(columns.ids),
         list(columns.dense),
@@ -193,7 +209,7 @@ def choose_layout(columns: Columns) -> Layout:
 
 
 def layout_of(schema: Schema) -> Layout:
-    """For rows that are not all known yet: types that hold anything, bags of any length."""
+    """Return a layout for rows that are not all known yet: its types hold any value, and its bags any length."""
     ids = [column.name for column in schema.single_hot]
     stored = [np.dtype("<i4")] * len(ids) + [np.dtype("<f4")] * (len(schema.continuous) + 1)
     return _laid_out(ids, list(schema.continuous), [column.name for column in schema.multi_hot], stored, {})
@@ -206,7 +222,11 @@ def _laid_out(
     stored: list[np.dtype[Any]],
     inline: Mapping[str, tuple[np.dtype[Any], int]],
 ) -> Layout:
-    """stored: of ids, dense and the label; inline: (type of a code, words) of the bags that lie within the row."""
+    """Place the columns in a row, widest fields first, so that each lies at a multiple of its size.
+
+    stored: types of the ids, the continuous columns and the label, in that order.
+    inline: (type of a code, words of 8 bytes) of each bag column that is stored within the row.
+    """
     names = [*ids, *dense, "label"]
     pointed = [name for name in bags if name not in inline]
     sizes: dict[tuple[str, str | int], int] = {}
@@ -214,8 +234,8 @@ def _laid_out(
         sizes["bag", name], sizes["length", name] = 8 * words, 1
     for name in pointed:
         sizes["bag", name], sizes["length", name] = 8, 4
-    for i, kind in enumerate(stored):
-        sizes["flat", i] = kind.itemsize
+    for i, dtype in enumerate(stored):
+        sizes["flat", i] = dtype.itemsize
     at, end = {}, 0
     for key in sorted(sizes, key=lambda key: -min(sizes[key], 8)):
         at[key], end = end, end + sizes[key]
@@ -223,7 +243,7 @@ def _laid_out(
     return Layout(
         flat=tuple(Flat(name, at["flat", i], stored[i], out[i]) for i, name in enumerate(names)),
         inline=tuple(
-            Inline(name, at["bag", name], kind, words, at["length", name]) for name, (kind, words) in inline.items()
+            Inline(name, at["bag", name], dtype, words, at["length", name]) for name, (dtype, words) in inline.items()
         ),
         pointed=tuple(Pointed(name, at["bag", name], at["length", name]) for name in pointed),
         ids=len(ids),
@@ -233,23 +253,23 @@ def _laid_out(
 
 
 def _narrowest(column: torch.Tensor) -> np.dtype[Any]:
-    """The smallest type that holds every value exactly: to the bit, so that -0.0 and NaN stay what they are."""
-    own = np.dtype("<f4" if column.is_floating_point() else "<i4")
+    """Return the smallest type that holds every value to the bit, so that -0.0 and NaN are preserved."""
+    unchanged = np.dtype("<f4" if column.is_floating_point() else "<i4")
     if not len(column):
         return np.dtype("u1")
     if column.is_floating_point() and not bool(((column == column.floor()) & (column.view(torch.int32) >= 0)).all()):
-        return own
+        return unchanged
     least, greatest = (float(bound) for bound in torch.aminmax(column))
-    fits = (kind for kind in ("u1", "<u2") if least >= 0 and greatest <= np.iinfo(kind).max)
-    return np.dtype(next(fits, own))
+    fits = (candidate for candidate in ("u1", "<u2") if least >= 0 and greatest <= np.iinfo(candidate).max)
+    return np.dtype(next(fits, unchanged))
 
 
 def _inline_type(values: torch.Tensor, offsets: torch.Tensor) -> tuple[np.dtype[Any], int] | None:
-    """(type of a code, words of 8 bytes), or None for bags that are too long or ids that are too large."""
+    """Return (type of a code, words of 8 bytes), or None if a bag is too long or an id is too large."""
     longest = int(offsets.diff().max()) if len(offsets) > 1 else 0
     least, greatest = (int(bound) for bound in torch.aminmax(values)) if len(values) else (0, 0)
-    for kind in ("u1", "<u2"):
-        size = longest * np.dtype(kind).itemsize
-        if least >= 0 and greatest < np.iinfo(kind).max and size <= INLINE_BYTES:
-            return np.dtype(kind), max(1, -(-size // 8))
+    for candidate in ("u1", "<u2"):
+        size = longest * np.dtype(candidate).itemsize
+        if least >= 0 and greatest < np.iinfo(candidate).max and size <= INLINE_BYTES:
+            return np.dtype(candidate), max(1, -(-size // 8))
     return None

@@ -1,4 +1,4 @@
-"""A window of rows in memory, mixed: on the CPU a batch at a time, on a GPU whole."""
+"""Mixes the rows of a window in memory: on the CPU a batch at a time, on a GPU all at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from feedrate.loaders.packed.resident import (
     new_stream,
     on_stream,
     pointers,
-    record,
+    record_event,
     to_host,
 )
 from feedrate.loaders.parquet.columns import Columns, draw_order, join
@@ -32,52 +32,61 @@ from feedrate.loaders.parquet.decode import Part
 from feedrate.loaders.phases import phase
 
 Mixed = TypeVar("Mixed")
+"""A mixer's own type for a window that is being mixed."""
 Shuffled = tuple[Columns, torch.Tensor]
+"""A window's columns and the order of their rows."""
 
 
 class Mixer(Protocol, Generic[Mixed]):
+    """Mixes windows of rows and cuts them into batches."""
+
     def begin(self, parts: Sequence[Part], seed: int, *, wait: bool) -> Mixed | None:
-        """Begin to put parts, one after the other, into an order fixed by the seed. None where there is no memory for them yet,
-        unless they are waited for."""
+        """Begin to mix the rows of these parts in an order fixed by the seed.
+
+        Returns None if there is no memory for the window yet. With wait=True, memory is allocated if necessary.
+        """
         ...
 
     def advance(self) -> None:
-        """Go on with what was begun as far as it goes without waiting."""
+        """Continue with the windows that were begun, as far as possible without waiting."""
         ...
 
     def batches(self, mixed: Mixed, first: int) -> Iterator[Batch]:
-        """The window's batches from number `first` on."""
+        """Return the window's batches, starting with batch number `first`."""
         ...
 
     def close(self) -> None:
-        """Give memory back, once nothing is under way. Nothing is begun afterwards."""
+        """Wait for the work in progress and free the memory. No window may be begun afterwards."""
         ...
 
 
 class HostMixer:
-    """In a thread of its own: torch works beside the consumer."""
+    """Mixes on the CPU, in a thread of its own, so that torch works beside the consumer."""
 
     def __init__(self, config: LoaderConfig) -> None:
         self._config, self._pool = config, ThreadPoolExecutor(1, thread_name_prefix="mix")
 
     def begin(self, parts: Sequence[Part], seed: int, *, wait: bool) -> Future[Shuffled]:  # noqa: ARG002
+        """Begin to mix a window. It never has to wait for memory."""
         return self._pool.submit(_shuffled, parts, seed if self._config.shuffle else None)
 
     def advance(self) -> None:
-        """Its thread does not need the consumer."""
+        """Do nothing: the thread makes progress by itself."""
 
     def batches(self, mixed: Future[Shuffled], first: int) -> Iterator[Batch]:
+        """Yield the window's batches, starting with batch number `first`."""
         with phase("wait"):
             columns, order = mixed.result()
         for start in range(first * self._config.batch_size, columns.rows, self._config.batch_size):
             yield columns.take(order[start : start + self._config.batch_size])
 
     def close(self) -> None:
+        """Wait for the window being mixed, and stop the thread."""
         self._pool.shutdown(cancel_futures=True)
 
 
 def _shuffled(parts: Sequence[Part], seed: int | None) -> Shuffled:
-    """(columns, order of their rows); None: as they are."""
+    """Join the parts and draw an order of their rows. A seed of None keeps them as they are."""
     with phase("shuffle", sum(part.end - part.begin for part in parts)):
         columns = join([part.columns.part(part.begin, part.end) for part in parts])
         if seed is None:
@@ -86,32 +95,42 @@ def _shuffled(parts: Sequence[Part], seed: int | None) -> Shuffled:
 
 
 class Window:
-    """Rows on their way into a block. Each step but the first waits for what the one before has enqueued."""
+    """A window whose rows are on their way into a block.
+
+    It is made in steps. Each step but the first waits for the work that the step before it has enqueued.
+    """
 
     def __init__(self, loan: Loan, steps: Iterator[tuple[torch.cuda.Event | None, Epoch | None]]) -> None:
-        """steps: (what the next one waits for, the rows once they are enqueued); in the end they let the parts go."""
+        """steps: yields (the event that the next step waits for, the rows or None while they are not enqueued yet).
+
+        The steps hold the parts until they are exhausted.
+        """
         self.loan, self._steps = loan, steps
         self.rows: Epoch | None = None
+        """The window's rows, once all work on them is enqueued."""
         self._enqueued: torch.cuda.Event | None = None
-        self.over = False
-        """Whether the parts have been read."""
+        self.finished = False
+        """Whether the device has read the parts."""
 
     def advance(self, *, wait: bool = False) -> None:
-        """As many steps as can be taken; wait: until `rows` are there."""
-        while not self.over and not (wait and self.rows is not None):
+        """Take as many steps as possible. With wait=True, stop as soon as `rows` is set, and wait until then."""
+        while not self.finished and not (wait and self.rows is not None):
             if self._enqueued is not None and not self._enqueued.query():  # type: ignore[no-untyped-call]
                 if not wait:
                     return
                 self._enqueued.synchronize()
             if (step := next(self._steps, None)) is None:
-                self.over = True
+                self.finished = True
             else:
                 self._enqueued, self.rows = step
 
 
 class DeviceMixer:
-    """All of its work is on one stream, beside the consumer's, and in memory that it has from the beginning. Parts that lie on
-    the host it copies: on that stream, too, for a stream of their own would need a second window's memory to gain a tenth."""
+    """Mixes on a GPU, on one stream beside the consumer's, in memory that is allocated once.
+
+    Parts in host memory are copied on the same stream. A separate stream for the copies would need the memory of a
+    second window and gain only a tenth.
+    """
 
     def __init__(
         self,
@@ -123,38 +142,44 @@ class DeviceMixer:
         *,
         uploads: bool,
     ) -> None:
-        """layout: for the names of the columns; kernels: kernels.window_source() for as many of them; memory: for the largest
-        window, and what does not fit is allocated beside it; uploads: whether parts lie in pinned host memory."""
+        """layout: gives the names and the order of the columns.
+        kernels: compiled from kernels.window_source() for as many columns.
+        memory: for the largest window. Whatever does not fit is allocated beside it.
+        uploads: whether parts lie in pinned host memory and have to be copied to the device.
+        """
         self._layout, self._config, self._kernels, self._uploads = layout, config, kernels, uploads
         self._device = torch.device(device)
         self._stream = new_stream(self._device)
-        self._under_way: deque[Window] = deque()
-        """Until their parts have been read, whoever has forgotten them."""
-        whole = torch.empty(memory.nbytes, dtype=torch.uint8, device=self._device)
-        if self._stream is not None:  # torch gives memory to the current stream, and takes it back from there
+        self._in_progress: deque[Window] = deque()
+        """Windows whose parts the device may still be reading, even if nobody else refers to them."""
+        reserved = torch.empty(memory.nbytes, dtype=torch.uint8, device=self._device)
+        if self._stream is not None:  # torch allocates memory for the current stream, and frees it there
             self._stream.wait_stream(torch.cuda.current_stream(self._device))
-            whole.record_stream(self._stream)
-        self._blocks = Blocks(whole[: memory.nbytes - memory.scratch_bytes].view(BLOCKS, memory.block_bytes))
-        self._scratch = whole[memory.nbytes - memory.scratch_bytes :]
+            reserved.record_stream(self._stream)
+        self._blocks = Blocks(reserved[: memory.nbytes - memory.scratch_bytes].view(BLOCKS, memory.block_bytes))
+        self._scratch = reserved[memory.nbytes - memory.scratch_bytes :]
 
     def begin(self, parts: Sequence[Part], seed: int, *, wait: bool) -> Window | None:
+        """Begin to mix a window. Returns None if all blocks are in use and wait is False."""
         self._drop_abandoned()
         with on_stream(self._stream):
             loan = self._blocks.lend(self._stream, needed=wait)
         if loan is None:
             return None
         window = Window(loan, self._steps(parts, seed, loan.tensor))
-        self._under_way.append(window)
+        self._in_progress.append(window)
         window.advance()
         return window
 
     def advance(self) -> None:
-        for window in self._under_way:
+        """Take the next steps of all windows in progress, as far as possible without waiting."""
+        for window in self._in_progress:
             window.advance()
-        while self._under_way and self._under_way[0].over:
-            self._under_way.popleft()
+        while self._in_progress and self._in_progress[0].finished:
+            self._in_progress.popleft()
 
     def batches(self, mixed: Window, first: int) -> Iterator[Batch]:
+        """Return the window's batches, starting with batch number `first`, ready on the current stream."""
         with phase("wait"):
             mixed.advance(wait=True)
         assert mixed.rows is not None
@@ -162,26 +187,28 @@ class DeviceMixer:
         if self._device.type == "cuda":
             reader = torch.cuda.current_stream(self._device)
             mixed.loan.readers.append(reader)
-            self._scratch.record_stream(reader)  # all of the memory, for it is one
+            self._scratch.record_stream(reader)  # marks all of the memory: blocks and scratch are one allocation
         return hand_over(mixed.rows, self._device).cut(self._layout, size, first, -(-count // size))
 
     def _drop_abandoned(self) -> None:
-        """Windows that were begun and that nobody has taken: what they go on with is in the memory that the next one begins in."""
-        if any(window.rows is None for window in self._under_way):
-            self._let_go()
+        """Drop all windows if one was begun but never taken: its next steps use scratch memory that a new one needs."""
+        if any(window.rows is None for window in self._in_progress):
+            self._drop_all()
 
-    def _let_go(self) -> None:
+    def _drop_all(self) -> None:
         if self._stream is not None:
             self._stream.synchronize()
-        self._under_way.clear()
+        self._in_progress.clear()
 
     def close(self) -> None:
-        self._let_go()
+        """Wait for the work in progress and free the memory. Safe to call twice."""
+        self._drop_all()
         self._blocks, self._scratch = Blocks(self._scratch[:0].view(0, 1)), torch.empty(0, dtype=torch.uint8)
 
     def _steps(
         self, parts: Sequence[Part], seed: int, block: torch.Tensor
     ) -> Iterator[tuple[torch.cuda.Event | None, Epoch | None]]:
+        """Enqueue the work on a window in two steps: the second needs the number of values, which the first counts."""
         config, rows, bags = self._config, sum(part.end - part.begin for part in parts), self._layout.bags
         size, batches = config.batch_size, -(-rows // config.batch_size)
         out, scratch = Cutter(block), Cutter(self._scratch)
@@ -199,58 +226,59 @@ class DeviceMixer:
             offsets = [out.cut(rows + batches, torch.int32) for _ in bags]
             starts = [scratch.address(rows, 8) for _ in bags]
             bounds = scratch.cut(len(bags) * (batches + 1), torch.int32)
-            own = [
-                (sums.data_ptr(), found.data_ptr(), begin, bounds.data_ptr() + 4 * bag * (batches + 1))
-                for bag, (sums, found, begin) in enumerate(zip(taken, offsets, starts, strict=True))
+            bag_arguments = [
+                (sums.data_ptr(), batch_offsets.data_ptr(), begin, bounds.data_ptr() + 4 * bag * (batches + 1))
+                for bag, (sums, batch_offsets, begin) in enumerate(zip(taken, offsets, starts, strict=True))
             ]
-            arguments = (order, np.uint32(rows), np.uint32(size), *table, *pointers(*flat), *itertools.chain(*own))
+            numbers = np.uint32(rows), np.uint32(size)
+            arguments = (order, *numbers, *table, *pointers(*flat), *itertools.chain(*bag_arguments))
             self._kernels.launch("window_rows", rows, arguments)
-            known = to_host(bounds).view(len(bags), batches + 1)
-            counted = record(self._stream)
-        yield counted, None
+            host_bounds = to_host(bounds).view(len(bags), batches + 1)
+            bounds_ready = record_event(self._stream)
+        yield bounds_ready, None
         with on_stream(self._stream):
-            values = [out.cut(total, torch.int32) for total in known[:, -1].tolist()]
-            for begin, sums, found in zip(starts, taken, values, strict=True):
-                launch_pointed(self._kernels, 0, begin, sums, found)
-            made = record(self._stream)
-        yield made, Epoch(flat, offsets, values, known, counted, made)
+            values = [out.cut(total, torch.int32) for total in host_bounds[:, -1].tolist()]
+            for begin, sums, bag_values in zip(starts, taken, values, strict=True):
+                launch_pointed(self._kernels, 0, begin, sums, bag_values)
+            ready = record_event(self._stream)
+        yield ready, Epoch(flat, offsets, values, host_bounds, bounds_ready, ready)
 
     def _table(self, parts: Sequence[Part], scratch: Cutter) -> int:
-        """Where it lies, as kernels.window_source() wants it: int64, a line for each part."""
+        """Write the table of parts to the device and return its address. kernels.window_source() defines its lines."""
         firsts = itertools.accumulate((part.end - part.begin for part in parts), initial=0)
         if self._uploads:
             with phase("copy", sum(part.nbytes for part in parts)):
-                places = [_copied(part, scratch) for part in parts]
+                addresses = [_copied(part, scratch) for part in parts]
         else:
-            places = [_places(part) for part in parts]
-        lines = [[first, *own] for first, own in zip(firsts, places, strict=False)]
+            addresses = [_addresses(part) for part in parts]
+        lines = [[first, *columns] for first, columns in zip(firsts, addresses, strict=False)]
         table = torch.tensor(lines, dtype=torch.int64, pin_memory=self._device.type == "cuda")
         return scratch.cut(table.numel(), torch.int64).copy_(table.view(-1), non_blocking=True).data_ptr()
 
 
-def _places(part: Part) -> list[int]:
-    """Addresses of its rows' columns, all of 4 bytes, and of each bag column's offsets and values."""
+def _addresses(part: Part) -> list[int]:
+    """Return the addresses of the part's flat columns, all of 4 bytes, and of each bag column's offsets and values."""
     columns = part.columns
-    found = [column.data_ptr() + 4 * part.begin for column in columns.flat]
+    addresses = [column.data_ptr() + 4 * part.begin for column in columns.flat]
     for values, offsets in columns.bags.values():
         assert offsets.element_size() == values.element_size() == 4
-        found += [offsets.data_ptr() + 4 * part.begin, values.data_ptr()]
-    return found
+        addresses += [offsets.data_ptr() + 4 * part.begin, values.data_ptr()]
+    return addresses
 
 
 def _copied(part: Part, scratch: Cutter) -> list[int]:
-    """The same of copies on the device, being made."""
+    """Enqueue copies of the part's columns to the device. Return their addresses in the order of _addresses()."""
     columns, begin, end = part.columns, part.begin, part.end
     if part.block is not None and end - begin == columns.rows:
         block = _copy(part.block, scratch)
-        return [place + block - part.block.data_ptr() for place in _places(part)]
-    found = [_copy(column[begin:end], scratch) for column in columns.flat]
+        return [address + block - part.block.data_ptr() for address in _addresses(part)]
+    addresses = [_copy(column[begin:end], scratch) for column in columns.flat]
     for values, offsets in columns.bags.values():
         first, last = int(offsets[begin]), int(offsets[end])
-        found += [_copy(offsets[begin : end + 1], scratch), _copy(values[first:last], scratch) - 4 * first]
-    return found
+        addresses += [_copy(offsets[begin : end + 1], scratch), _copy(values[first:last], scratch) - 4 * first]
+    return addresses
 
 
 def _copy(column: torch.Tensor, scratch: Cutter) -> int:
-    """Where it will be."""
+    """Enqueue a copy of the column to the device and return its address."""
     return scratch.cut(len(column), column.dtype).copy_(column, non_blocking=True).data_ptr()

@@ -1,1 +1,1 @@
-"""Parquet row groups to tensors."""
+"""Reads Parquet row groups into tensors."""

@@ -1,4 +1,7 @@
-"""A split's Parquet as tensors in host memory: what the native loaders, replay and the tests start from."""
+"""Reads the Parquet files of a split into tensors in host memory.
+
+The native loaders, replay and the tests start from these columns.
+"""
 
 from __future__ import annotations
 
@@ -25,36 +28,44 @@ _WIDE = (pa.int64(), pa.uint64(), pa.uint32())
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All rows of a split, row-aligned, in file order. Tensors as in Batch (ids, values and offsets int32)."""
+    """All rows of a split as row-aligned columns in file order.
+
+    Tensors are as in Batch, with ids and values in int32. Offsets are int32 as well, or int64 from 2^31 values on.
+    """
 
     ids: Mapping[str, Tensor]
+    """Single-hot: int32 [rows]."""
     bags: Mapping[str, tuple[Tensor, Tensor]]
+    """Multi-hot: (values [N], offsets [rows + 1])."""
     dense: Mapping[str, Tensor]
+    """Continuous: float32 [rows]."""
     label: Tensor
+    """float32 [rows]."""
 
     @property
     def rows(self) -> int:
+        """Number of rows."""
         return self.label.shape[0]
 
     @property
     def flat(self) -> list[Tensor]:
-        """Ids, continuous columns and the label: all but the bags, in the order of packing.Layout.flat."""
+        """All columns but the bags, in the order of packing.Layout.flat: ids, continuous columns, label."""
         return [*self.ids.values(), *self.dense.values(), self.label]
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Columns:
-        """The same columns with every tensor changed."""
+        """Return the same columns with `change` applied to every tensor."""
         return _as_columns(Batch(self.ids, self.bags, self.dense, self.label).map(change))
 
     def to(self, device: str) -> Columns:
-        """A copy in a device's memory."""
+        """Return the columns on this device. Copies nothing if they are already there."""
         return self.map(lambda tensor: tensor.to(device))
 
     def part(self, start: int, stop: int) -> Columns:
-        """Rows start..stop as views, but for the offsets."""
+        """Return rows start..stop (exclusive) as columns. They are views, except for the offsets."""
         return _as_columns(self.slice(start, stop))
 
     def take(self, rows: Tensor) -> Batch:
-        """The rows at these positions (int64 [B]), in that order."""
+        """Copy the rows at these positions (int64 [B]), in that order."""
         return Batch(
             {name: column.index_select(0, rows) for name, column in self.ids.items()},
             {name: take_bags(values, offsets, rows) for name, (values, offsets) in self.bags.items()},
@@ -63,7 +74,7 @@ class Columns:
         )
 
     def slice(self, start: int, stop: int) -> Batch:
-        """Rows start..stop as views; only the offsets are new."""
+        """Return rows start..stop (exclusive) as a batch. The tensors are views, except for the offsets."""
         return Batch(
             {name: column[start:stop] for name, column in self.ids.items()},
             {name: _slice_bags(values, offsets, start, stop) for name, (values, offsets) in self.bags.items()},
@@ -73,7 +84,7 @@ class Columns:
 
 
 def join(parts: Sequence[Columns]) -> Columns:
-    """One after the other, in memory of their own; at least one."""
+    """Concatenate columns in new memory. `parts` must not be empty."""
     first = parts[0]
     if len(parts) == 1:
         return first.map(lambda tensor: tensor.clone())
@@ -92,14 +103,14 @@ def read_columns(split: Split) -> Columns:
 
 
 def read_head(split: Split, rows: int) -> Batch:
-    """The first rows of the first row group, at most so many."""
+    """Read the first rows of the first row group, at most this many."""
     group = pq.ParquetFile(split.files[0]).read_row_group(0, columns=list(split.schema.columns))
     columns = columns_of_table(group, split.schema)
     return columns.slice(0, min(rows, columns.rows))
 
 
 def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
-    """The same for an Arrow table that holds at least the schema's columns. Raises FeedrateError as refuse_unfit() does."""
+    """Convert an Arrow table that holds at least the schema's columns. Raises FeedrateError as refuse_unfit() does."""
     refuse_unfit(table, schema)
     return Columns(
         {column.name: _flat(table[column.name], np.int32) for column in schema.single_hot},
@@ -110,7 +121,7 @@ def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
 
 
 def refuse_unfit(table: pa.Table, schema: Schema) -> None:
-    """Raises FeedrateError for nulls, and for ids that int32 does not hold: they would become other ids without a word."""
+    """Raise FeedrateError for nulls and for ids that do not fit in int32: they would silently become other ids."""
     for name in schema.columns:
         column = table[name]
         refuse_nulls(name, column.null_count)
@@ -122,27 +133,35 @@ def refuse_unfit(table: pa.Table, schema: Schema) -> None:
 
 
 def refuse_nulls(name: str, nulls: int) -> None:
+    """Raise FeedrateError if the column contains nulls."""
     if nulls:
-        raise FeedrateError(f"column {name!r} has {nulls} null(s): fill them, or let `feedrate prepare parquet` do it")
+        raise FeedrateError(
+            f"column {name!r} contains {nulls} null(s): fill them, or run `feedrate prepare parquet`, which fills them"
+        )
 
 
 def refuse_wide(name: str, least: int, greatest: int) -> None:
+    """Raise FeedrateError if the least or the greatest id of the column does not fit in int32."""
     if not -(2**31) <= least <= greatest < 2**31:
         wide = greatest if greatest >= 2**31 else least
         raise FeedrateError(
-            f"column {name!r} has the id {wide}, which 32 bits do not hold: `feedrate prepare parquet --categorify {name}` "
-            "numbers them anew"
+            f"column {name!r} contains the id {wide}, which does not fit in 32 bits: renumber its ids with "
+            f"`feedrate prepare parquet --categorify {name}`"
         )
 
 
 def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The bags of these rows: (values int32 [N], offsets int32 [B + 1])."""
+    """Copy the bags of these rows (int64 [B]). Returns (values int32 [N], offsets int32 [B + 1])."""
     starts = offsets.index_select(0, rows)
     return take_positions(values, starts, offsets.index_select(0, rows + 1) - starts)
 
 
 def take_positions(values: Tensor, starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """The bags that begin at `starts` (int32 or int64 [B]) and are so long: (values int32 [N], offsets int32 [B + 1])."""
+    """Copy the bags that begin at `starts` in `values` and have these lengths.
+
+    starts: int32 or int64 [B]. lengths: integers [B].
+    Returns (values int32 [N], offsets int32 [B + 1]).
+    """
     taken = torch.zeros(starts.shape[0] + 1, dtype=torch.int32, device=starts.device)
     torch.cumsum(lengths, 0, dtype=torch.int32, out=taken[1:])
     # value j of the result comes from position j + (where its bag starts - where its bag lands)
@@ -152,7 +171,7 @@ def take_positions(values: Tensor, starts: Tensor, lengths: Tensor) -> tuple[Ten
 
 
 def batch_to(batch: Batch, device: str) -> Batch:
-    """Copy a batch to a device; asynchronous where the host memory is pinned."""
+    """Copy a batch to a device. The copy is asynchronous if the host memory is pinned."""
     if device == "cpu":
         return batch
     with phase("copy", sum(tensor.nbytes for tensor in batch.tensors())):
@@ -160,19 +179,25 @@ def batch_to(batch: Batch, device: str) -> Batch:
 
 
 def epoch_order(rows: int, *, shuffle: bool, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> np.ndarray:
-    """Row positions of one rank's epoch, int64: every world_size-th of the whole order, so shards differ by at most a row."""
+    """Return the row positions of one rank's epoch as int64 [rows of the shard].
+
+    A rank takes every world_size-th position of the order, so the sizes of shards differ by at most one row.
+    """
     if not shuffle:
         return np.arange(rank, rows, world_size)
     return draw_order(rows, order_generator(seed, epoch)).numpy()[rank::world_size].astype(np.int64)
 
 
 def order_generator(seed: int, epoch: int) -> torch.Generator:
-    """The source of the epoch's order."""
+    """Return the random generator that the epoch's order is drawn from."""
     return torch.Generator().manual_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0]))
 
 
 def draw_order(rows: int, generator: torch.Generator) -> Tensor:
-    """A random order of all rows: int32 where that reaches, which torch draws twice as fast as int64, and as NumPy."""
+    """Draw a random order of all rows, as int32 for up to 2^31 - 1 rows, otherwise as int64.
+
+    torch draws int32 twice as fast as int64, and twice as fast as NumPy does.
+    """
     return torch.randperm(rows, generator=generator, dtype=torch.int32 if rows < 2**31 else torch.int64)
 
 
@@ -186,9 +211,9 @@ def _bags(column: pa.ChunkedArray) -> tuple[Tensor, Tensor]:
     lengths = np.concatenate([np.zeros(1, np.int64), *(chunk.value_lengths().to_numpy() for chunk in chunks)])
     values = np.concatenate([np.zeros(0, np.int32), *(chunk.flatten().to_numpy() for chunk in chunks)])
     offsets = np.cumsum(lengths)
-    # int32 as long as it reaches: half the bytes to gather
-    wide = np.int32 if offsets[-1] < 2**31 else np.int64
-    return torch.from_numpy(values.astype(np.int32)), torch.from_numpy(offsets.astype(wide))
+    # int32 if the offsets fit: half the bytes to gather
+    dtype = np.int32 if offsets[-1] < 2**31 else np.int64
+    return torch.from_numpy(values.astype(np.int32)), torch.from_numpy(offsets.astype(dtype))
 
 
 def _as_columns(batch: Batch) -> Columns:
@@ -196,15 +221,15 @@ def _as_columns(batch: Batch) -> Columns:
 
 
 def _join_bags(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Offsets of each part begin at 0."""
-    values = torch.cat([own for own, _ in parts])
-    before = itertools.accumulate((len(own) for own, _ in parts), initial=0)
-    wide = torch.int32 if len(values) < 2**31 else torch.int64
-    moved = [offsets[1:].to(wide) + base for (_, offsets), base in zip(parts, before, strict=False)]
-    return values, torch.cat([moved[0].new_zeros(1), *moved])
+    """Concatenate bags, where the offsets of each part begin at 0."""
+    values = torch.cat([part_values for part_values, _ in parts])
+    bases = itertools.accumulate((len(part_values) for part_values, _ in parts), initial=0)
+    dtype = torch.int32 if len(values) < 2**31 else torch.int64
+    shifted = [offsets[1:].to(dtype) + base for (_, offsets), base in zip(parts, bases, strict=False)]
+    return values, torch.cat([shifted[0].new_zeros(1), *shifted])
 
 
 def _slice_bags(values: Tensor, offsets: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
-    own = offsets[start : stop + 1]
-    first, last = int(own[0]), int(own[-1])
-    return values[first:last], (own - first).to(torch.int32)
+    bounds = offsets[start : stop + 1]
+    first, last = int(bounds[0]), int(bounds[-1])
+    return values[first:last], (bounds - first).to(torch.int32)

@@ -1,4 +1,4 @@
-"""Parquet row groups and how they become tensors: through PyArrow anywhere, through pylibcudf on a GPU that has it."""
+"""Decodes Parquet row groups into tensors: with PyArrow in host memory, or with pylibcudf on a GPU."""
 
 from __future__ import annotations
 
@@ -22,42 +22,46 @@ from feedrate.loaders.memory.pool import use_memory_pool
 from feedrate.loaders.parquet.columns import Columns, columns_of_table, refuse_nulls, refuse_unfit, refuse_wide
 from feedrate.loaders.phases import phase
 
-LEVELS = 1.25
-"""Times what is decoded that pylibcudf has for it, with levels and places of pages: 1.2 was seen."""
+DECODE_OVERHEAD = 1.25
+"""Device memory that pylibcudf takes for decoded values, relative to their size.
+
+It includes levels and page positions. The factor measured was 1.2.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A row group."""
+    """A row group of a Parquet file."""
 
     file: Path
     number: int
+    """Number of the row group in its file."""
     rows: int
     nbytes: int
-    """Of its columns as tensors."""
-    reading: int = 0
-    """Bytes of a device's memory while pylibcudf reads it."""
+    """Size of its columns as tensors, in bytes."""
+    read_bytes: int = 0
+    """Device memory that pylibcudf takes to read it, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows begin..end of some columns."""
+    """Rows begin..end (exclusive) of some columns."""
 
     columns: Columns
     begin: int
     end: int
     block: torch.Tensor | None = None
-    """uint8: the host memory that all of the columns lie in, if they do."""
+    """The one block of host memory (uint8 [bytes]) that all columns lie in. None: they lie in several places."""
 
     @property
     def nbytes(self) -> int:
-        """Of its rows, if bags are as long throughout."""
+        """Size of the rows in bytes, assuming bags of the same length throughout."""
         bags = itertools.chain(*self.columns.bags.values())
-        whole = sum(column.nbytes for column in (*self.columns.flat, *bags))
-        return whole * (self.end - self.begin) // max(self.columns.rows, 1)
+        total = sum(column.nbytes for column in (*self.columns.flat, *bags))
+        return total * (self.end - self.begin) // max(self.columns.rows, 1)
 
     def cut(self, begin: int, end: int) -> Part:
-        """Of its own rows begin..end."""
+        """Return rows begin..end (exclusive) of this part, counted from its own first row."""
         return replace(self, begin=self.begin + begin, end=self.begin + end)
 
 
@@ -66,51 +70,60 @@ class Reads:
     """How row groups are read ahead."""
 
     threads: int = 1
+    """Threads that read."""
     ahead: int = 1
-    """Reads under way or waiting to be used."""
+    """Maximum number of reads in progress or waiting to be used."""
     groups: int = 1
-    """Row groups a read."""
+    """Row groups per read."""
 
 
 def read_groups(split: Split) -> tuple[Group, ...]:
-    """Every row group in file order, from the files' metadata alone."""
-    found = []
+    """Return every row group of the split in file order. Reads only the files' metadata."""
+    groups = []
     for file in split.files:
         metadata = pq.read_metadata(file)
         for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            columns = [group.column(i) for i in range(group.num_columns)]
-            offsets = len(split.schema.multi_hot) * (group.num_rows + 1)
+            info = metadata.row_group(number)
+            columns = [info.column(i) for i in range(info.num_columns)]
+            offsets = len(split.schema.multi_hot) * (info.num_rows + 1)
             nbytes = 4 * (sum(column.num_values for column in columns) + offsets)
-            found.append(Group(file, number, group.num_rows, nbytes, _reading_bytes(columns, offsets, nbytes)))
-    return tuple(found)
+            groups.append(Group(file, number, info.num_rows, nbytes, _read_bytes(columns, offsets, nbytes)))
+    return tuple(groups)
 
 
-def _reading_bytes(columns: Sequence[pq.ColumnChunkMetaData], offsets: int, nbytes: int) -> int:
-    """Pages as they are stored and decompressed, what is decoded, and that again as tensors where its types are wider."""
+def _read_bytes(columns: Sequence[pq.ColumnChunkMetaData], offsets: int, nbytes: int) -> int:
+    """Return the device memory that pylibcudf takes to read a row group.
+
+    It is the sum of the compressed pages, the decompressed pages and the decoded values. If some values are wider than
+    4 bytes, the tensors that they are converted to come on top.
+    """
     wide = ("INT64", "DOUBLE")
     decoded = 4 * offsets + sum((8 if column.physical_type in wide else 4) * column.num_values for column in columns)
     pages = sum(column.total_compressed_size + column.total_uncompressed_size for column in columns)
-    return int(pages + LEVELS * decoded + (nbytes if decoded > nbytes else 0))
+    return int(pages + DECODE_OVERHEAD * decoded + (nbytes if decoded > nbytes else 0))
 
 
 class Decoder(Protocol):
-    """Called by several threads at once."""
+    """Decodes row groups. Several threads call it at once."""
 
     def read(self, groups: Sequence[Group]) -> list[Part]:
-        """Each group's rows, there when this returns. For a device all tensors are of 4 bytes, offsets too."""
+        """Decode the row groups, one part each, in the same order. The tensors are complete when this returns.
+
+        If they are meant for a device, all elements have 4 bytes, including offsets.
+        """
         ...
 
 
 class ArrowDecoder:
-    """Into host memory."""
+    """Decodes into host memory with PyArrow."""
 
     def __init__(self, schema: Schema, *, pinned: bool) -> None:
-        """pinned: each row group in one block of pinned memory, from where it is copied to a device without waiting."""
+        """pinned: put each row group into one block of pinned memory, so that copies to a device are asynchronous."""
         self._schema, self._pinned = schema, pinned
-        self._own = threading.local()
+        self._local = threading.local()
 
     def read(self, groups: Sequence[Group]) -> list[Part]:
+        """Decode the row groups one after the other."""
         return [self._read(group) for group in groups]
 
     def _read(self, group: Group) -> Part:
@@ -123,97 +136,100 @@ class ArrowDecoder:
             return Part(columns_of_table(table, self._schema), 0, group.rows)
 
     def _file(self, file: Path) -> pq.ParquetFile:
-        """Opened once a thread."""
-        if not hasattr(self._own, "file") or self._own.name != file:
-            self._own.name, self._own.file = file, pq.ParquetFile(file)
-        return self._own.file
+        """Return the open file. Each thread opens a file once and keeps it until it reads another."""
+        if not hasattr(self._local, "file") or self._local.name != file:
+            self._local.name, self._local.file = file, pq.ParquetFile(file)
+        return self._local.file
 
 
 def staged(table: pa.Table, schema: Schema, *, pin: bool = True) -> Part:
-    """A row group's columns side by side in one block of host memory. Few calls, for in each of them the thread may have to wait
-    for the interpreter's lock."""
+    """Copy a row group's columns into one block of host memory. Raises FeedrateError as refuse_unfit() does.
+
+    It makes few calls, because the thread may have to wait for the interpreter's lock in each of them.
+    """
     refuse_unfit(table, schema)
     arrays = list(row_group_arrays(table, schema))
     block = torch.empty(sum(aligned(4 * len(array)) for array, _ in arrays), dtype=torch.uint8, pin_memory=pin)
-    cutter, found = Cutter(block), []
-    for array, kind in arrays:
-        found.append(cutter.cut(len(array), torch.float32 if kind is np.float32 else torch.int32))
-        np.copyto(found[-1].numpy(), array, casting="unsafe")
-    own = iter(found)
+    cutter, tensors = Cutter(block), []
+    for array, dtype in arrays:
+        tensors.append(cutter.cut(len(array), torch.float32 if dtype is np.float32 else torch.int32))
+        np.copyto(tensors[-1].numpy(), array, casting="unsafe")
+    remaining = iter(tensors)
     columns = Columns(
-        {column.name: next(own) for column in schema.single_hot},
-        {column.name: (next(own), next(own)) for column in schema.multi_hot},
-        {name: next(own) for name in schema.continuous},
-        next(own),
+        {column.name: next(remaining) for column in schema.single_hot},
+        {column.name: (next(remaining), next(remaining)) for column in schema.multi_hot},
+        {name: next(remaining) for name in schema.continuous},
+        next(remaining),
     )
     return Part(columns, 0, columns.rows, block)
 
 
 def row_group_arrays(table: pa.Table, schema: Schema) -> Iterator[tuple[np.ndarray, type]]:
-    """Of a row group, as they lie there: (array, wanted type) of each tensor of a batch, in its order."""
+    """Yield (array, required type) for each tensor of a batch, in the batch's order. Arrays keep their stored type."""
     for column in schema.single_hot:
-        yield _whole(table[column.name]).to_numpy(zero_copy_only=False), np.int32
+        yield _one_chunk(table[column.name]).to_numpy(zero_copy_only=False), np.int32
     for column in schema.multi_hot:
-        lists = _whole(table[column.name])
+        lists = _one_chunk(table[column.name])
         offsets = lists.offsets.to_numpy()
         yield lists.flatten().to_numpy(zero_copy_only=False), np.int32
         yield (offsets - offsets[0] if offsets[0] else offsets), np.int32
     for name in (*schema.continuous, schema.label):
-        yield _whole(table[name]).to_numpy(zero_copy_only=False), np.float32
+        yield _one_chunk(table[name]).to_numpy(zero_copy_only=False), np.float32
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """A row group's column is one chunk but for a very large one's."""
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """Return the column as one array. Only the columns of a very large row group have several chunks."""
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 class CudfDecoder:
-    """Decoded on the device. Several row groups a read: each read has some milliseconds of its own."""
+    """Decodes on the device with pylibcudf, several row groups per read: each read costs some milliseconds."""
 
     def __init__(self, schema: Schema, device: str) -> None:
+        """Raises LoaderUnavailable if pylibcudf is not installed."""
         try:
             import pylibcudf
         except ImportError as error:
             raise LoaderUnavailable(
-                "pylibcudf is not installed: `pip install 'feedrate[rapids]'` brings it; decode=pyarrow does without"
+                "pylibcudf is not installed: run `pip install 'feedrate[rapids]'`, or use decode=pyarrow"
             ) from error
         self._plc, self._schema, self._device = pylibcudf, schema, device
-        self._own = threading.local()
+        self._local = threading.local()
         use_memory_pool(device)
 
     def read(self, groups: Sequence[Group]) -> list[Part]:
-        """Groups of one file lie side by side in the same columns."""
-        stream = own_stream(self._own, self._device)
+        """Decode the row groups in one read. All parts share the same columns, with a file's groups side by side."""
+        stream = thread_stream(self._local, self._device)
         files: dict[Path, list[Group]] = {}
         for group in groups:
             files.setdefault(group.file, []).append(group)
         with phase("decode", sum(group.rows for group in groups)), torch.cuda.stream(stream):
-            whole = self._columns(self._table(files, stream), stream)
+            columns = self._columns(self._table(files, stream), stream)
             stream.synchronize()
-        found, begin = {}, 0
-        for group in (group for own in files.values() for group in own):
-            found[group] = Part(whole, begin, begin + group.rows)
+        parts, begin = {}, 0
+        for group in itertools.chain(*files.values()):
+            parts[group] = Part(columns, begin, begin + group.rows)
             begin += group.rows
-        return [found[group] for group in groups]
+        return [parts[group] for group in groups]
 
     def _table(self, files: Mapping[Path, Sequence[Group]], stream: torch.cuda.Stream) -> Any:
         parquet = self._plc.io.parquet
         source = self._plc.io.SourceInfo([str(file) for file in files])
         options = parquet.ParquetReaderOptions.builder(source).build()
         options.set_column_names(list(self._schema.columns))
-        options.set_row_groups([[group.number for group in own] for own in files.values()])
+        options.set_row_groups([[group.number for group in file_groups] for file_groups in files.values()])
         return parquet.read_parquet(options, stream).tbl
 
     def _columns(self, table: Any, stream: torch.cuda.Stream) -> Columns:
         schema = self._schema
-        found = dict(zip(schema.columns, table.columns(), strict=True))
+        columns = dict(zip(schema.columns, table.columns(), strict=True))
 
-        def flat(name: str, wanted: str) -> torch.Tensor:
-            return self._tensor(name, found[name], wanted, stream)
+        def flat(name: str, required: str) -> torch.Tensor:
+            return self._tensor(name, columns[name], required, stream)
 
         def bag(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-            refuse_nulls(name, found[name].null_count())
-            lists = found[name].list_view()
+            refuse_nulls(name, columns[name].null_count())
+            lists = columns[name].list_view()
             return (
                 self._tensor(name, lists.child(), "INT32", stream),
                 self._tensor(name, lists.offsets(), "INT32", stream),
@@ -226,23 +242,23 @@ class CudfDecoder:
             flat(schema.label, "FLOAT32"),
         )
 
-    def _tensor(self, name: str, column: Any, wanted: str, stream: torch.cuda.Stream) -> torch.Tensor:
-        """A view of the column's memory, which lives as long as the tensor does."""
+    def _tensor(self, name: str, column: Any, required: str, stream: torch.cuda.Stream) -> torch.Tensor:
+        """Return a view of the column's memory in the required type. The memory lives as long as the tensor does."""
         if not column.size():
-            return torch.empty(0, dtype=_TORCH_TYPES[wanted], device=self._device)
+            return torch.empty(0, dtype=_TORCH_TYPES[required], device=self._device)
         refuse_nulls(name, column.null_count())
-        kind = column.type().id().name
-        if kind != wanted:  # in cudf's pool
-            if wanted == "INT32" and kind in ("INT64", "UINT64", "UINT32"):
-                least, greatest = (int(bound) for bound in self._view(column, kind).aminmax())
-                refuse_wide(name, *((2**31, 2**31) if kind[0] == "U" and least < 0 else (least, greatest)))
+        stored = column.type().id().name
+        if stored != required:  # the cast takes memory from cudf's pool
+            if required == "INT32" and stored in ("INT64", "UINT64", "UINT32"):
+                least, greatest = (int(bound) for bound in self._view(column, stored).aminmax())
+                refuse_wide(name, *((2**31, 2**31) if stored[0] == "U" and least < 0 else (least, greatest)))
             types = self._plc.types
-            column = self._plc.unary.cast(column, types.DataType(types.TypeId[wanted]), stream)
-        return self._view(column, wanted)
+            column = self._plc.unary.cast(column, types.DataType(types.TypeId[required]), stream)
+        return self._view(column, required)
 
-    def _view(self, column: Any, kind: str) -> torch.Tensor:
-        """Unsigned numbers as signed ones: what is too large is negative."""
-        data = torch.as_tensor(column.data(), device=self._device).view(torch.uint8).view(_TORCH_TYPES[kind])
+    def _view(self, column: Any, stored: str) -> torch.Tensor:
+        """View a column as a tensor. Unsigned numbers become signed, so those that are too large are negative."""
+        data = torch.as_tensor(column.data(), device=self._device).view(torch.uint8).view(_TORCH_TYPES[stored])
         return data[column.offset() : column.offset() + column.size()]
 
 
@@ -256,12 +272,13 @@ _TORCH_TYPES = {
 
 
 def has_pylibcudf() -> bool:
+    """Return whether pylibcudf is installed."""
     return find_spec("pylibcudf") is not None
 
 
-def own_stream(own: threading.local, device: str) -> torch.cuda.Stream:
-    """Of the thread that asks."""
-    if not hasattr(own, "stream"):
-        own.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    stream: torch.cuda.Stream = own.stream
+def thread_stream(local: threading.local, device: str) -> torch.cuda.Stream:
+    """Return the calling thread's own stream. It is created on the first call and kept in `local`."""
+    if not hasattr(local, "stream"):
+        local.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream: torch.cuda.Stream = local.stream
     return stream

@@ -1,4 +1,7 @@
-"""A Split from what a user has: a folder that `feedrate prepare` made, or any Parquet whose columns' types say their kinds."""
+"""Makes a Split from a folder written by `feedrate prepare`, or from any Parquet files.
+
+In the latter case, the type of a column tells its kind.
+"""
 
 from __future__ import annotations
 
@@ -22,49 +25,54 @@ class _SplitInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Info:
-    """What is needed here of dataset.json."""
+    """The part of dataset.json that is needed here."""
 
     schema: Schema
     splits: Mapping[str, _SplitInfo]
 
 
 def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
-    """Raises FeedrateError where nothing is there or a file is not whole, or the columns' kinds cannot be told."""
+    """Describe the Parquet files at `path`, from their metadata alone.
+
+    path: a folder written by `feedrate prepare`, any folder of Parquet files, or one Parquet file.
+    split: which split of a prepared folder to use. label: name of the label column of other Parquet files.
+    Raises FeedrateError if there is nothing to read, a file is incomplete, or the kind of a column is unclear.
+    """
     description = path / "dataset.json"
     if not description.is_file():
         return _of_parquet(path, label)
     try:
         info = msgspec.json.decode(description.read_bytes(), type=_Info)
     except (msgspec.DecodeError, OSError) as error:
-        raise FeedrateError(f"{description} cannot be read ({error}): make it anew with `feedrate prepare`") from error
+        raise FeedrateError(f"{description} cannot be read ({error}): run `feedrate prepare` again") from error
     if split not in info.splits:
         raise FeedrateError(f"{path} has no split {split!r}: choose from {', '.join(info.splits)}")
-    found = info.splits[split]
-    files = tuple(path / split / file for file in found.files)
+    split_info = info.splits[split]
+    files = tuple(path / split / file for file in split_info.files)
     for file in files:
         footer(file)
-    return Split(files=files, rows=found.rows, schema=info.schema)
+    return Split(files=files, rows=split_info.rows, schema=info.schema)
 
 
 def _of_parquet(path: Path, label: str) -> Split:
     files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
     if not files or not files[0].is_file():
-        raise FeedrateError(f"{path} has no Parquet files and no dataset.json: `feedrate prepare` makes such a folder")
+        raise FeedrateError(f"{path} has no Parquet files and no dataset.json: create a folder with `feedrate prepare`")
     footers = [footer(file) for file in files]
     columns = footers[0].schema.to_arrow_schema()
     if label not in columns.names:
-        raise FeedrateError(f"{files[0]} has no column {label!r}: label= names one of {', '.join(columns.names)}")
-    rows = sum(found.num_rows for found in footers)
+        raise FeedrateError(f"{files[0]} has no column {label!r}: set label= to one of {', '.join(columns.names)}")
+    rows = sum(metadata.num_rows for metadata in footers)
     return Split(files=files, rows=rows, schema=_schema(files[0], columns, label))
 
 
 def footer(file: Path) -> pq.FileMetaData:
-    """A Parquet file's metadata. Raises FeedrateError where it is missing, cut short or of another kind."""
+    """Read a Parquet file's metadata. Raises FeedrateError if the file is missing, truncated or not Parquet."""
     try:
         return pq.read_metadata(file)
     except (OSError, pa.ArrowException) as error:
         raise FeedrateError(
-            f"{file} cannot be read as Parquet ({error}): write or copy it again, or prepare the folder anew"
+            f"{file} cannot be read as Parquet ({error}): write or copy it again, or prepare the folder again"
         ) from error
 
 
@@ -73,7 +81,7 @@ def _schema(file: Path, columns: pa.Schema, label: str) -> Schema:
     for field in columns:
         if field.name != label:
             kinds[_kind(file, field)].append(field.name)
-    # what a model's tables need; nothing that is read depends on it
+    # only a model's tables need cardinalities; reading does not, so they are 0
     single, multi = (
         tuple(Categorical(name=name, cardinality=0) for name in kinds[kind]) for kind in ("single-hot", "multi-hot")
     )
@@ -89,6 +97,6 @@ def _kind(file: Path, field: pa.Field) -> str:
     if pa.types.is_list(kind) and pa.types.is_integer(kind.value_type):
         return "multi-hot"
     raise FeedrateError(
-        f"{file}: column {field.name!r} is {kind}, and neither integers, lists of integers nor floats: "
-        "`feedrate prepare parquet --categorify` makes ids of anything"
+        f"{file}: column {field.name!r} has type {kind}, but must hold integers, lists of integers or floats. "
+        f"Turn its values into ids with `feedrate prepare parquet --categorify {field.name}`"
     )

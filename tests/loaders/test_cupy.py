@@ -166,8 +166,8 @@ def test_drop_last_gives_every_rank_the_same_number_of_whole_batches(small: Data
     ("name", "label", "sentence"),
     [
         ("nowhere", "y", "has no Parquet files and no dataset.json"),
-        ("files", "z", r"has no column 'z': label= names one of user, text, y"),
-        ("files", "y", "column 'text' is string, and neither integers"),
+        ("files", "z", r"has no column 'z': set label= to one of user, text, y"),
+        ("files", "y", "column 'text' has type string, but must hold integers"),
     ],
 )
 def test_what_cannot_be_read_is_said(name: str, label: str, sentence: str, tmp_path: Path) -> None:
@@ -198,15 +198,15 @@ def test_files_that_are_missing_cut_short_or_of_another_kind_are_named(small: Da
     [
         (
             pa.array([1, 2**40 + 7]),
-            r"column 'user' has the id 1099511627783, which 32 bits do not hold: .*--categorify user",
+            r"column 'user' contains the id 1099511627783, which does not fit in 32 bits: .*--categorify user",
         ),
-        (pa.array([1, -(2**31) - 1]), "has the id -2147483649"),
-        (pa.array([1, 2**31], pa.uint32()), "has the id 2147483648"),
-        (pa.array([[1], [4, 2**33]]), "has the id 8589934592"),
-        (pa.array([1, None], pa.int32()), r"column 'user' has 1 null\(s\): fill them"),
-        (pa.array([[1], None], pa.list_(pa.int32())), r"has 1 null"),
-        (pa.array([[1], [2, None]], pa.list_(pa.int32())), r"has 1 null"),
-        (pa.array([0.5, None], pa.float32()), r"has 1 null"),
+        (pa.array([1, -(2**31) - 1]), "contains the id -2147483649"),
+        (pa.array([1, 2**31], pa.uint32()), "contains the id 2147483648"),
+        (pa.array([[1], [4, 2**33]]), "contains the id 8589934592"),
+        (pa.array([1, None], pa.int32()), r"column 'user' contains 1 null\(s\): fill them"),
+        (pa.array([[1], None], pa.list_(pa.int32())), r"contains 1 null"),
+        (pa.array([[1], [2, None]], pa.list_(pa.int32())), r"contains 1 null"),
+        (pa.array([0.5, None], pa.float32()), r"contains 1 null"),
     ],
 )
 def test_what_would_become_other_ids_is_refused(

@@ -1,4 +1,4 @@
-"""Columns of any schema for hypothesis, and whether batches hold them as they are."""
+"""A hypothesis strategy for columns of any schema, and checks that batches hold their values unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ODD_FLOATS = [0.0, -0.0, 1.0, 255.0, 256.0, 65_535.0, 0.5, float("nan"), float("
 
 @st.composite
 def any_columns(draw: st.DrawFn) -> Columns:
-    """Any schema: up to three columns of each kind, bags of 0 to 10,000 values."""
+    """Draw columns of any schema: up to three columns of each kind, and bags of 0 to 10,000 values."""
     rows = draw(st.integers(1, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     greatest = st.sampled_from([1, 254, 255, 256, 65_534, 65_535, 65_536, 2**31 - 1])
@@ -43,23 +43,26 @@ def any_columns(draw: st.DrawFn) -> Columns:
     )
 
 
-def assert_equal(one: Batch, other: Batch) -> None:
-    """To the bit, NaN and the sign of zero included."""
-    assert list(one.ids) == list(other.ids)
-    assert list(one.bags) == list(other.bags)
-    for a, b in zip(one.tensors(), other.tensors(), strict=True):
+def assert_equal(first: Batch, second: Batch) -> None:
+    """Assert that two batches are equal to the bit, including NaN and the sign of zero."""
+    assert list(first.ids) == list(second.ids)
+    assert list(first.bags) == list(second.bags)
+    for a, b in zip(first.tensors(), second.tensors(), strict=True):
         assert a.dtype == b.dtype
         assert torch.equal(a.contiguous().view(torch.int32), b.contiguous().view(torch.int32))
 
 
 def checked(batches: Iterator[Batch], numbered: Columns, batch_size: int) -> list[int]:
-    """The rows that came, each as it is in the columns, and only the last batch short."""
-    found: list[int] = []
+    """Return the numbers of the delivered rows.
+
+    Asserts that every row equals the row of `numbered` with its number, and that only the last batch is short.
+    """
+    delivered: list[int] = []
     sizes = []
     for batch in batches:
         rows = batch.ids["row"]
         assert_equal(batch, numbered.take(rows.long()))
-        found += rows.tolist()
+        delivered += rows.tolist()
         sizes.append(batch.rows)
     assert all(size == batch_size for size in sizes[:-1])
-    return found
+    return delivered

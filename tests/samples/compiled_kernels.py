@@ -1,4 +1,4 @@
-"""The CUDA kernels run on the CPU: the same source, compiled by a C++ compiler, a thread after the other."""
+"""Runs the CUDA kernels on the CPU: a C++ compiler compiles the same source, and threads run one after the other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ extern "C" void run_NAME(unsigned threads PARAMETERS) {
 
 
 class CompiledKernels:
-    """Kernels of resident.py, for tests."""
+    """Compiled CUDA kernels for tests, with the interface of resident.Kernels."""
 
     def __init__(self, source: str, folder: Path, names: tuple[str, ...] = ("lengths", "rows", "pointed")) -> None:
         assert COMPILER is not None
@@ -59,7 +59,7 @@ class CompiledKernels:
 def _as_c(argument: Any) -> Any:
     if isinstance(argument, np.uint32):
         return ctypes.c_uint(int(argument))
-    if isinstance(argument, np.void):  # a struct, by value
+    if isinstance(argument, np.void):  # a struct, which is passed by value
 
         class Struct(ctypes.Structure):
             _fields_ = [("words", ctypes.c_uint64 * (argument.nbytes // 8))]
@@ -69,7 +69,7 @@ def _as_c(argument: Any) -> Any:
 
 
 def _runner(source: str, kernel: str) -> str:
-    """A loop over all threads around a kernel, with its parameters."""
+    """Return a C function with the kernel's parameters that calls the kernel for each thread in turn."""
     begin = source.index(f"void {kernel}(") + len(f"void {kernel}(")
     parameters = source[begin : source.index(")", begin)]
     names = [part.split()[-1].lstrip("*") for part in parameters.split(",")]

@@ -1,3 +1,5 @@
+"""Bags of values and offsets, and the shares of ranks."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -16,11 +18,13 @@ def _packed(bags: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(bags_strategy, st.data())
-def test_take_bags_takes_the_bags_in_the_order_asked_for(bags: list[list[int]], data: st.DataObject) -> None:
+def test_take_bags_copies_the_bags_in_the_given_order(bags: list[list[int]], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.integers(0, len(bags) - 1), max_size=60))
     values, offsets = (torch.from_numpy(array) for array in _packed(bags))
     taken, bounds = take_bags(values, offsets, torch.tensor(rows, dtype=torch.int64))
-    assert [taken[a:b].tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)] == [bags[row] for row in rows]
+    assert [taken[begin:end].tolist() for begin, end in zip(bounds[:-1], bounds[1:], strict=True)] == [
+        bags[row] for row in rows
+    ]
 
 
 @given(st.integers(1, 500), st.integers(1, 7), st.booleans())
