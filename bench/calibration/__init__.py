@@ -1,1 +1,1 @@
-"""What the harness itself costs, and what looking at a trial costs it."""
+"""Measures the cost of the harness itself, and the cost of sampling a trial."""

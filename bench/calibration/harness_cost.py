@@ -1,4 +1,7 @@
-"""What the harness itself costs a step: its own loop, with a loader and a model that do nothing. Run as a module it prints that."""
+"""Measures what the harness itself costs per step, with a loader and a model that do nothing.
+
+Run as a module, it prints the result as JSON.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +24,31 @@ if TYPE_CHECKING:
     from feedrate.loaders.base import Batch
 
 STEPS = 2_000
+"""Steps per round."""
 ROUNDS = 5
 BATCH_SIZE = 32_768
+"""Batch size that the cost is converted to rows per second with."""
 
 
 def measure(device: str = "cpu") -> HarnessRecord:
-    """In a process of its own, as a trial is."""
-    done = subprocess.run([sys.executable, "-m", __name__, device], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise FeedrateError(f"the harness cannot be calibrated: {last_words(done.stderr)}")
-    return msgspec.json.decode(done.stdout, type=HarnessRecord)
+    """Measure the cost in a fresh process, like a trial. Raises FeedrateError if that process fails."""
+    completed = subprocess.run([sys.executable, "-m", __name__, device], capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise FeedrateError(f"the harness cannot be calibrated on {device}: {last_words(completed.stderr)}")
+    return msgspec.json.decode(completed.stdout, type=HarnessRecord)
 
 
 def null_loader(batch: Batch, steps: int) -> Iterator[Batch]:
-    """The same batch again and again: no work at all."""
+    """Yield the same batch `steps` times, without any work."""
     for _ in range(steps):
         yield batch
 
 
 def harness_step_s(device: str, *, steps: int = STEPS, rounds: int = ROUNDS) -> float:
-    """Host seconds a step of a trial's loop beyond an empty loop over the same iterator: the least of some rounds, for what
-    adds to it comes from elsewhere."""
+    """Return the host seconds that a trial's loop adds per step, compared with an empty loop over the same iterator.
+
+    The minimum of several rounds counts, because disturbances only add time.
+    """
     import torch
 
     from feedrate.loaders.base import Batch
@@ -49,12 +56,12 @@ def harness_step_s(device: str, *, steps: int = STEPS, rounds: int = ROUNDS) -> 
     batch = Batch({}, {}, {}, torch.zeros(1, device=device))
     marks = None if device == "cpu" else DeviceMarks(device)
     _through_harness(batch, device, steps, marks)
-    costs = [_through_harness(batch, device, steps, marks) - _bare(batch, steps) for _ in range(rounds)]
+    costs = [_through_harness(batch, device, steps, marks) - _empty_loop(batch, steps) for _ in range(rounds)]
     return max(min(costs), 0.0) / steps
 
 
 def _through_harness(batch: Batch, device: str, steps: int, marks: DeviceMarks | None) -> float:
-    """A trial's loop, ranges of a training step included."""
+    """Run a trial's loop, including the ranges of a training step, and return its seconds."""
     from feedrate.bench.trial.context import reported
 
     clock = EpochClock(lambda: null_loader(batch, steps), device, marks)
@@ -69,7 +76,8 @@ def _through_harness(batch: Batch, device: str, steps: int, marks: DeviceMarks |
     return clock.wall_s
 
 
-def _bare(batch: Batch, steps: int) -> float:
+def _empty_loop(batch: Batch, steps: int) -> float:
+    """Return the seconds of an empty loop over the same iterator."""
     begin = now()
     for _ in null_loader(batch, steps):
         pass
@@ -78,5 +86,5 @@ def _bare(batch: Batch, steps: int) -> float:
 
 if __name__ == "__main__":
     step_s = harness_step_s(sys.argv[1])
-    found = HarnessRecord(step_s=step_s, steps=STEPS, null_rows_per_s=BATCH_SIZE / step_s)
-    sys.stdout.buffer.write(msgspec.json.encode(found))
+    record = HarnessRecord(step_s=step_s, steps=STEPS, null_rows_per_s=BATCH_SIZE / step_s)
+    sys.stdout.buffer.write(msgspec.json.encode(record))

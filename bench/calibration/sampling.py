@@ -1,5 +1,7 @@
-"""What it costs a trial that the suite looks at its memory and its device meanwhile: blocks of the same work, looked at and not,
-in turns. Run as a module it is the process that works, and prints each block's seconds.
+"""Measures how much a trial slows down while the suite samples its memory and its device.
+
+It compares blocks of the same work with and without sampling. Run as a module, it is the process that works, and prints
+the seconds of each block.
 """
 
 from __future__ import annotations
@@ -21,47 +23,58 @@ if TYPE_CHECKING:
     from feedrate.loaders.base import Batch
 
 Work = Literal["training", "launches"]
-"""training: the reference model's eager step at batch 32768, for which the device is the limit; launches: of kernels that do next
-to nothing, for which the host is."""
+"""training: the reference model's eager step at batch size 32768, which the device limits.
+
+launches: kernels that do almost nothing, which the host limits.
+"""
 WORKS: tuple[Work, ...] = get_args(Work)
 PAIRS = 30
+"""Number of sampled blocks, and of unsampled ones."""
 BLOCK_S = 0.5
-LOOKED_AT = (True, False, False, True)
-"""Of four blocks; again and again: what drifts evenly falls on both kinds alike."""
+"""Seconds that one block takes, approximately."""
+SAMPLED = (True, False, False, True)
+"""Which of four consecutive blocks are sampled. The order makes a steady drift affect both kinds alike."""
 ROWS = 32_768
 CARDINALITIES = {"userId": 162_542, "movieId": 59_048}
-"""MovieLens 25M's."""
+"""Cardinalities of MovieLens 25M."""
 
 
 def cost(work: Work, device: str, *, pairs: int = PAIRS, block_s: float = BLOCK_S) -> Estimate:
-    """Speed of blocks that are looked at, by that of the others: under 1 where looking costs something. Raises FeedrateError."""
-    words = [sys.executable, "-m", __name__, work, device, str(2 * pairs + 1), str(block_s)]
+    """Return the speed of sampled blocks divided by that of unsampled ones: below 1 if sampling costs time.
+
+    device: "cpu" or a CUDA device. Raises FeedrateError if the working process fails.
+    """
+    command = [sys.executable, "-m", __name__, work, device, str(2 * pairs + 1), str(block_s)]
     speeds: dict[bool, list[float]] = {True: [], False: []}
-    with TemporaryFile() as said, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, text=True) as child:
+    with (
+        TemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as child,
+    ):
         assert child.stdout is not None
         watch = Watch(child.pid)
         watch.paused = True
         try:
-            child.stdout.readline()  # the first block: it has warmed up
+            child.stdout.readline()  # the first block is the warm-up
             watch.start(device)
             for number in range(2 * pairs):
-                looked_at = LOOKED_AT[number % len(LOOKED_AT)]
-                watch.paused = not looked_at
+                sampled = SAMPLED[number % len(SAMPLED)]
+                watch.paused = not sampled
                 if not (line := child.stdout.readline()):
-                    raise FeedrateError(f"the cost of sampling cannot be measured: {_said(said)}")
-                speeds[looked_at].append(1 / float(line))
+                    raise FeedrateError(f"the cost of sampling cannot be measured: {_last_error(errors)}")
+                speeds[sampled].append(1 / float(line))
         finally:
             watch.stop()
             child.kill()
     return ratio(speeds[True], speeds[False], paired=True)
 
 
-def _said(errors: IO[bytes]) -> str:
+def _last_error(errors: IO[bytes]) -> str:
     errors.seek(0)
     return last_words(errors.read().decode(errors="replace"))
 
 
 def _training(device: str) -> Callable[[], object]:
+    """Return a function that runs one training step of the reference model."""
     import torch
 
     from feedrate.bench.consumer.model import throwaway_model
@@ -74,7 +87,7 @@ def _training(device: str) -> Callable[[], object]:
         single_hot=single, multi_hot=(Categorical(name="genres", cardinality=21),), continuous=(), label="rating"
     )
     batch: Batch = Batch(
-        {name: torch.randint(high, (ROWS,), dtype=torch.int32, device=device) for name, high in CARDINALITIES.items()},
+        {name: torch.randint(size, (ROWS,), dtype=torch.int32, device=device) for name, size in CARDINALITIES.items()},
         {"genres": (
             torch.randint(21, (2 * ROWS,), dtype=torch.int32, device=device),
             torch.arange(0, 2 * ROWS + 1, 2, dtype=torch.int32, device=device),
@@ -87,6 +100,7 @@ def _training(device: str) -> Callable[[], object]:
 
 
 def _launches(device: str) -> Callable[[], object]:
+    """Return a function that launches 1,000 tiny kernels."""
     import torch
 
     number = torch.zeros(1, device=device)
@@ -94,19 +108,19 @@ def _launches(device: str) -> Callable[[], object]:
 
 
 def _work(work: Work, device: str, blocks: int, block_s: float) -> None:
-    """Print the seconds of each block; all do the same, which takes about block_s."""
-    once = {"training": _training, "launches": _launches}[work](device)
+    """Print the seconds of each block. All blocks do the same work, which takes about block_s seconds."""
+    run_once = {"training": _training, "launches": _launches}[work](device)
 
-    def times(count: int) -> float:
+    def time_runs(count: int) -> float:
         begin = now()
         for _ in range(count):
-            once()
+            run_once()
         synchronise(device)
         return now() - begin
 
-    times(3)
-    count = max(1, round(3 * block_s / times(3)))
-    for seconds in islice(iter(lambda: times(count), None), blocks):
+    time_runs(3)  # warm-up
+    count = max(1, round(3 * block_s / time_runs(3)))
+    for seconds in islice(iter(lambda: time_runs(count), None), blocks):
         print(seconds, flush=True)
 
 

@@ -1,1 +1,1 @@
-"""This machine: environment, virtual environments, GPU, page cache, processes."""
+"""Observes this machine: environment, virtual environments, GPU, page cache, processes."""

@@ -1,4 +1,7 @@
-"""What machine, which versions, which commit. Run as a module it prints them as JSON: so the suite never touches the GPU."""
+"""Records the machine, the package versions and the commit that a run was made with.
+
+Run as a module, it prints them as JSON. The suite calls it that way so that its own process never touches the GPU.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,21 @@ PACKAGES = (
 
 
 def observe() -> Environment:
-    """The environment of this interpreter, found out in a process of its own."""
-    done = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise FeedrateError(f"torch cannot be used here: {last_words(done.stderr)}")
-    return msgspec.json.decode(done.stdout, type=Environment)
+    """Return this interpreter's environment, collected in a separate process.
+
+    Raises FeedrateError if that process fails, for example because torch cannot be imported.
+    """
+    completed = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise FeedrateError(f"torch does not work in {sys.executable}: {last_words(completed.stderr)}")
+    return msgspec.json.decode(completed.stdout, type=Environment)
 
 
 def collect() -> Environment:
-    """Of this very process, the command left empty; imports torch and looks at its first CUDA device."""
+    """Return the environment of the current process, with an empty command.
+
+    Imports torch and queries the first CUDA device, if there is one.
+    """
     import psutil
     import torch
 
@@ -57,11 +66,12 @@ def collect() -> Environment:
 
 
 def packages() -> dict[str, str]:
-    """Of PACKAGES, those that this interpreter has, with their versions."""
+    """Return the versions of those PACKAGES that this interpreter has installed, by name."""
     return {name: version for name in PACKAGES if (version := metadata_version(name))}
 
 
 def metadata_version(package: str) -> str | None:
+    """Return the installed version of a package, or None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -69,16 +79,21 @@ def metadata_version(package: str) -> str | None:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    """Of the checkout this file lies in. FEEDRATE_COMMIT says it for one that was copied without its .git."""
-    if named := os.environ.get("FEEDRATE_COMMIT"):
-        return named.removesuffix("-dirty"), named.endswith("-dirty")
+    """Return the commit of the checkout that holds this file, and whether the checkout has uncommitted changes.
+
+    Set FEEDRATE_COMMIT for a copy without .git. A trailing "-dirty" marks uncommitted changes.
+    """
+    if described := os.environ.get("FEEDRATE_COMMIT"):
+        return described.removesuffix("-dirty"), described.endswith("-dirty")
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None, None
     try:
         commit, changes = (
-            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+            subprocess.run(
+                ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain"))
         )
     except (OSError, subprocess.CalledProcessError):
         return None, None
@@ -102,7 +117,7 @@ def _driver() -> str | None:
     try:
         pynvml.nvmlInit()
         return str(pynvml.nvmlSystemGetDriverVersion())
-    except pynvml.NVMLError:  # a container may hide it
+    except pynvml.NVMLError:  # a container may hide the driver
         return None
 
 

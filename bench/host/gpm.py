@@ -1,7 +1,7 @@
-"""NVML's GPU performance monitoring (Hopper and later): what the SMs, the memory and the PCIe link did between two samples.
+"""Reads NVML's GPU performance monitoring (GPM): activity of SMs, memory and PCIe between two samples.
 
-Unlike utilization.gpu, which says whether any kernel was resident, its SM activity says how many of the SMs had a warp. See
-https://docs.nvidia.com/deploy/nvml-api/group__nvmlGpmEnums.html.
+GPM needs Hopper or later. utilization.gpu only tells whether any kernel was resident. GPM's SM activity tells how many
+of the SMs had a warp. See https://docs.nvidia.com/deploy/nvml-api/group__nvmlGpmEnums.html.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ MIB = 1 << 20
 
 
 class Gpm:
-    """Two of NVML's sample buffers, used in turns."""
+    """Computes GPM metrics between consecutive reads, alternating between two NVML sample buffers."""
 
     def __init__(self, nvml: Any, handle: Any) -> None:
-        """Raises NVMLError where they cannot be had."""
+        """Take the first sample. Raises NVMLError if NVML cannot provide the buffers or the sample."""
         self._nvml, self._handle = nvml, handle
         self._last, self._next = nvml.nvmlGpmSampleAlloc(), nvml.nvmlGpmSampleAlloc()
         nvml.nvmlGpmSampleGet(handle, self._last)
-        self._metrics = {  # name -> (number, what one of its units is)
+        self._metrics = {  # name -> (NVML metric id, size of one unit)
             "sm_active": (nvml.NVML_GPM_METRIC_SM_UTIL, 0.01),
             "sm_occupancy": (nvml.NVML_GPM_METRIC_SM_OCCUPANCY, 0.01),
             "dram_active": (nvml.NVML_GPM_METRIC_DRAM_BW_UTIL, 0.01),
@@ -31,30 +31,31 @@ class Gpm:
 
     @classmethod
     def of(cls, nvml: Any, handle: Any) -> Gpm | None:
-        """None where the device, its driver or the user's rights do not have it."""
+        """Open GPM for a device. Returns None if the device, its driver or the user's permissions do not allow it."""
         try:
             return cls(nvml, handle) if nvml.nvmlGpmQueryDeviceSupport(handle).isSupportedDevice else None
-        except (nvml.NVMLError, AttributeError):  # a driver, or an nvidia-ml-py, older than GPM
+        except (nvml.NVMLError, AttributeError):  # the driver or nvidia-ml-py is older than GPM
             return None
 
     def read(self) -> GpmValues:
-        """Since it was last called. Raises NVMLError."""
+        """Return means since the previous read. Metrics that the device does not report are None. Raises NVMLError."""
         nvml = self._nvml
         nvml.nvmlGpmSampleGet(self._handle, self._next)
-        asked = nvml.c_nvmlGpmMetricsGet_t()
-        asked.version, asked.numMetrics = nvml.NVML_GPM_METRICS_GET_VERSION, len(self._metrics)
-        asked.sample1, asked.sample2 = self._last, self._next
-        for place, (number, _) in enumerate(self._metrics.values()):
-            asked.metrics[place].metricId = number
-        nvml.nvmlGpmMetricsGet(asked)
+        request = nvml.c_nvmlGpmMetricsGet_t()
+        request.version, request.numMetrics = nvml.NVML_GPM_METRICS_GET_VERSION, len(self._metrics)
+        request.sample1, request.sample2 = self._last, self._next
+        for index, (metric_id, _) in enumerate(self._metrics.values()):
+            request.metrics[index].metricId = metric_id
+        nvml.nvmlGpmMetricsGet(request)
         self._last, self._next = self._next, self._last
-        found = {
-            name: asked.metrics[place].value * scale
-            for place, (name, (_, scale)) in enumerate(self._metrics.items())
-            if asked.metrics[place].nvmlReturn == nvml.NVML_SUCCESS
+        values = {
+            name: request.metrics[index].value * scale
+            for index, (name, (_, scale)) in enumerate(self._metrics.items())
+            if request.metrics[index].nvmlReturn == nvml.NVML_SUCCESS
         }
-        return GpmValues(**found)
+        return GpmValues(**values)
 
     def close(self) -> None:
+        """Free both sample buffers. Call it once: a second call would free them twice."""
         for buffer in (self._last, self._next):
             self._nvml.nvmlGpmSampleFree(buffer)

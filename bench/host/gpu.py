@@ -1,4 +1,4 @@
-"""NVML's view of one device, sampled from outside the trial's process."""
+"""Samples one device through NVML, from outside the trial's process, and summarizes the samples over timed windows."""
 
 from __future__ import annotations
 
@@ -13,45 +13,52 @@ from feedrate.bench.results.record import GpmValues, GpuRecord
 
 Value = TypeVar("Value")
 
-HELD_DOWN = {
+THROTTLE_REASONS = {
     0x0000000000000004: "software power cap",
     0x0000000000000008: "hardware slowdown",
     0x0000000000000020: "software thermal slowdown",
     0x0000000000000040: "hardware thermal slowdown",
     0x0000000000000080: "hardware power brake",
 }
-"""nvmlClocksEventReasons that mean less speed than the device could have; idle and asked-for clocks are not among them."""
+"""The nvmlClocksEventReasons that slow the device down. Idling and clocks that the user has set do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
+    """One reading of a device. Values that the device does not report are None."""
+
     at: float
-    """Seconds of timing.now()."""
+    """Time of the sample, in seconds of timing.now()."""
     busy_fraction: float | None
+    """NVML's utilization.gpu, 0 to 1."""
     sm_clock_hz: float | None
     power_w: float | None
     temperature_c: float | None
     energy_j: float | None
-    """Of a counter that started some time before."""
+    """Reading of an energy counter that started at an arbitrary time. Only differences mean anything."""
     used_bytes: int | None
     reasons: int
+    """NVML's bit mask of throttle reasons. 0 if the device does not report it."""
     since: float | None = None
-    """When the stretch began over which `gpm` is the mean."""
+    """Start of the interval over which `gpm` is a mean, in seconds of timing.now()."""
     gpm: GpmValues | None = None
 
 
 @dataclass(slots=True)
 class NvmlDevice:
-    """The CUDA device with this number, as NVML knows it."""
+    """NVML's handle of one CUDA device."""
 
     nvml: Any
     handle: Any
     gpm: Gpm | None = None
-    _before: float | None = None
+    _last_gpm_at: float | None = None
 
     @classmethod
     def open(cls, device: str) -> NvmlDevice | None:
-        """None on the CPU, without nvidia-ml-py, and where the device cannot be told apart (MIG)."""
+        """Open the device of a torch device string such as "cuda:1", following CUDA_VISIBLE_DEVICES.
+
+        Returns None for the CPU, without nvidia-ml-py, or if NVML cannot identify the device (MIG).
+        """
         if device == "cpu":
             return None
         try:
@@ -59,7 +66,7 @@ class NvmlDevice:
         except ImportError:
             return None
         number = int(device.partition(":")[2] or 0)
-        visible = [word for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if word]
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         name = visible[number] if number < len(visible) else str(number)
         try:
             pynvml.nvmlInit()
@@ -72,36 +79,38 @@ class NvmlDevice:
         return cls(pynvml, handle, Gpm.of(pynvml, handle))
 
     def close(self) -> None:
+        """Free the GPM buffers. Safe to call twice."""
         if self.gpm is not None:
             self.gpm.close()
             self.gpm = None
 
     def sample(self, at: float) -> GpuSample:
-        """What of it the device does not tell is None."""
+        """Read every value that the device reports. at: the current timing.now(), in seconds."""
         nvml, handle = self.nvml, self.handle
-        gpm = self._asked(self.gpm.read) if self.gpm is not None else None
-        since = self._before
-        if gpm is not None:  # else the next one is of this stretch, too
-            self._before = at
+        gpm = self._query(self.gpm.read) if self.gpm is not None else None
+        since = self._last_gpm_at
+        if gpm is not None:  # otherwise the next GPM reading covers this interval, too
+            self._last_gpm_at = at
         return GpuSample(
             at=at,
-            busy_fraction=self._asked(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
-            sm_clock_hz=self._asked(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * 1e6),
-            power_w=self._asked(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
-            temperature_c=self._asked(lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
-            energy_j=self._asked(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
-            used_bytes=self._asked(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
-            reasons=self._asked(lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))) or 0,
+            busy_fraction=self._query(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
+            sm_clock_hz=self._query(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * 1e6),
+            power_w=self._query(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
+            temperature_c=self._query(lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
+            energy_j=self._query(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
+            used_bytes=self._query(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
+            reasons=self._query(lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))) or 0,
             since=since,
             gpm=gpm,
         )
 
-    def greatest_sm_clock_hz(self) -> float | None:
-        return self._asked(lambda: self.nvml.nvmlDeviceGetMaxClockInfo(self.handle, self.nvml.NVML_CLOCK_SM) * 1e6)
+    def max_sm_clock_hz(self) -> float | None:
+        """Return the highest SM clock of the device in Hz, or None if NVML does not report it."""
+        return self._query(lambda: self.nvml.nvmlDeviceGetMaxClockInfo(self.handle, self.nvml.NVML_CLOCK_SM) * 1e6)
 
-    def _asked(self, question: Callable[[], Value]) -> Value | None:
+    def _query(self, read: Callable[[], Value]) -> Value | None:
         try:
-            return question()
+            return read()
         except self.nvml.NVMLError:
             return None
 
@@ -113,11 +122,14 @@ def summary(
     period_s: float,
     sm_clock_max_hz: float | None,
 ) -> GpuRecord | None:
-    """Over the timed windows; None for fewer than three samples in them."""
+    """Summarize the samples that lie within the timed windows. Returns None if there are fewer than three.
+
+    windows: (start, end) pairs in seconds of timing.now(). period_s: time between two samples.
+    """
     within = [sample for sample in samples if any(start <= sample.at <= end for start, end in windows)]
     if len(within) < 3:
         return None
-    reasons = [name for bit, name in HELD_DOWN.items() if any(sample.reasons & bit for sample in within)]
+    reasons = [name for bit, name in THROTTLE_REASONS.items() if any(sample.reasons & bit for sample in within)]
     temperatures = [sample.temperature_c for sample in within if sample.temperature_c is not None]
     return GpuRecord(
         samples=len(within),
@@ -137,41 +149,44 @@ def summary(
 
 
 def _gpm_within(samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]]) -> GpmValues | None:
-    """Means over the stretches that lie within a window, by their length; None without one."""
-    found = [
+    """Return means over the GPM intervals that lie within a window, weighted by length. None without any."""
+    intervals = [
         (sample.at - sample.since, sample.gpm)
         for sample in samples
         if sample.gpm is not None
         and sample.since is not None
         and any(start <= sample.since and sample.at <= end for start, end in windows)
     ]
-    if not found:
+    if not intervals:
         return None
 
     def mean(name: str) -> float | None:
-        known = [(length, getattr(gpm, name)) for length, gpm in found if getattr(gpm, name) is not None]
-        whole = sum(length for length, _ in known)
-        return sum(length * value for length, value in known) / whole if whole else None
+        known = [(length, getattr(gpm, name)) for length, gpm in intervals if getattr(gpm, name) is not None]
+        total = sum(length for length, _ in known)
+        return sum(length * value for length, value in known) / total if total else None
 
     return GpmValues(**{field.name: mean(field.name) for field in fields(GpmValues)})
 
 
 def energy_j(samples: Sequence[GpuSample], windows: Sequence[tuple[float, float]]) -> float | None:
-    """The counter's growth over the windows, interpolated between samples; None where a window is not covered by them."""
+    """Return the energy used during the windows in joules: the growth of the counter, interpolated between samples.
+
+    Returns None if there is no window or if the samples do not cover one of them.
+    """
     series = [(sample.at, sample.energy_j) for sample in samples if sample.energy_j is not None]
     total = 0.0
     for window in windows:
-        start, end = (_at(series, moment) for moment in window)
+        start, end = (_interpolated(series, moment) for moment in window)
         if start is None or end is None:
             return None
         total += end - start
     return total if windows else None
 
 
-def _at(series: Sequence[tuple[float, float]], moment: float) -> float | None:
-    for (one, low), (two, high) in pairwise(series):
-        if one <= moment <= two:
-            return low + (high - low) * (moment - one) / (two - one) if two > one else low
+def _interpolated(series: Sequence[tuple[float, float]], moment: float) -> float | None:
+    for (start, low), (end, high) in pairwise(series):
+        if start <= moment <= end:
+            return low + (high - low) * (moment - start) / (end - start) if end > start else low
     return None
 
 

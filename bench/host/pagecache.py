@@ -1,4 +1,4 @@
-"""The page cache's share of some files: made warm or cold without root, and looked at page by page."""
+"""Warms or empties the page cache for some files, without root, and measures which fraction of them it holds."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ CHUNK_BYTES = 16 << 20
 
 
 def make(files: Sequence[Path], state: Cache) -> float | None:
-    """Bring the files into or out of the cache; the fraction that is then resident, None where that cannot be seen.
+    """Bring the files into the page cache ("warm") or drop them from it ("cold").
 
-    cold is posix_fadvise(POSIX_FADV_DONTNEED), which is advice: pages that are dirty or mapped elsewhere stay.
+    Returns the fraction that is resident afterwards, or None if that cannot be measured. Cold uses
+    posix_fadvise(POSIX_FADV_DONTNEED), which is only advice: pages that are dirty or mapped elsewhere stay.
     """
     for file in files:
         with file.open("rb", buffering=0) as stream:
@@ -30,7 +31,10 @@ def make(files: Sequence[Path], state: Cache) -> float | None:
 
 
 def resident_fraction(files: Sequence[Path]) -> float | None:
-    """Pages of the files in the page cache over all their pages, by mincore(2)."""
+    """Return the fraction of the files' pages that the page cache holds, as reported by mincore(2).
+
+    Returns None if mincore is missing or fails, or if all the files are empty.
+    """
     mincore = getattr(ctypes.CDLL(None, use_errno=True), "mincore", None)
     if mincore is None:
         return None
@@ -41,17 +45,17 @@ def resident_fraction(files: Sequence[Path]) -> float | None:
         if not size:
             continue
         count = -(-size // mmap.PAGESIZE)
-        found = ctypes.create_string_buffer(count)
+        residency = ctypes.create_string_buffer(count)
         with (
             file.open("rb") as stream,
             mmap.mmap(stream.fileno(), size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE) as view,
         ):
-            # a private writable mapping is what ctypes can take the address of; nothing is written
+            # ctypes can only take the address of a writable mapping: it is private, and nothing is written
             anchor = ctypes.c_char.from_buffer(view)
-            failed = mincore(ctypes.addressof(anchor), size, found)
+            failed = mincore(ctypes.addressof(anchor), size, residency)
             del anchor
         if failed:
             return None
         pages += count
-        resident += sum(byte & 1 for byte in found.raw)
+        resident += sum(byte & 1 for byte in residency.raw)
     return resident / pages if pages else None

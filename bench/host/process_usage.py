@@ -1,4 +1,7 @@
-"""What a process tree has used so far: CPU time, memory, bytes read. Looked at between timed windows, never in one."""
+"""Measures what a process tree has used so far: CPU time, memory, bytes read.
+
+Readings are taken between timed windows, never within one.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,36 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """Resources used by this process and its descendants. Values that the platform does not report are None."""
+
     cpu_s: float
-    """The process and all its children, those that ended included."""
+    """CPU time of the process and all its children, including those that have ended."""
     child_cpu_s: dict[int, float] = field(default_factory=dict)
-    """Of each child that lives."""
+    """CPU time of each living child, by process id."""
     ended_cpu_s: float = 0.0
-    """Of children that have ended."""
+    """Total CPU time of children that have ended."""
     storage_bytes: int | None = None
+    """Bytes fetched from storage."""
     read_bytes: int | None = None
+    """Bytes returned by read calls, including those that the page cache served."""
     rss_bytes: int = 0
+    """Sum of the resident set sizes. 0 if memory was not read."""
     pss_bytes: int | None = None
+    """Sum of the proportional set sizes. None if memory was not read or the platform does not report it."""
 
     @classmethod
     def now(cls, *, memory: bool) -> Usage:
-        """memory: look at it, too, which takes a millisecond for each gigabyte mapped."""
-        own = psutil.Process()
-        times = own.cpu_times()
-        children = own.children(recursive=True)
-        cpu = {child.pid: spent for child in children if (spent := _asked(_cpu_s, child)) is not None}
-        processes = [own, *children]
-        io = [found for process in processes if (found := _asked(_io_bytes, process)) is not None]
-        used = [found for process in processes if memory and (found := _asked(_memory_bytes, process)) is not None]
+        """Read the usage of this process and its descendants.
+
+        memory: whether to read memory, too, which takes a millisecond per mapped gigabyte.
+        """
+        process = psutil.Process()
+        times = process.cpu_times()
+        children = process.children(recursive=True)
+        cpu = {child.pid: spent for child in children if (spent := _query(_cpu_s, child)) is not None}
+        tree = [process, *children]
+        io = [counts for member in tree if (counts := _query(_io_bytes, member)) is not None]
+        used = [sizes for member in tree if memory and (sizes := _query(_memory_bytes, member)) is not None]
         return cls(
             cpu_s=times.user + times.system + times.children_user + times.children_system + sum(cpu.values()),
             child_cpu_s=cpu,
@@ -46,20 +58,21 @@ class Usage:
         )
 
     def busiest_child_s(self, before: Usage) -> float:
-        """CPU time of the child that worked the most since `before`; 0 without children.
+        """Return the CPU time in seconds of the child that worked most since `before`. 0 without children.
 
-        Children that have ended since count together: the system does not say how much each of them worked.
+        Children that have ended since then count as one, because the system reports only their sum.
         """
         living = (spent - before.child_cpu_s.get(pid, 0.0) for pid, spent in self.child_cpu_s.items())
         return max(self.ended_cpu_s - before.ended_cpu_s, max(living, default=0.0))
 
 
 def since_process_start() -> float:
-    """Seconds."""
+    """Return the seconds since this process started."""
     return float(time.time() - psutil.Process().create_time())
 
 
 def since(now: int | None, before: int | None) -> int | None:
+    """Return the growth of a counter, at least 0. None if either reading is None."""
     return None if now is None or before is None else max(now - before, 0)
 
 
@@ -69,20 +82,20 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def _io_bytes(process: psutil.Process) -> tuple[int, int]:
-    """From storage, and through read calls."""
+    """Return the bytes fetched from storage and the bytes returned by read calls."""
     io = process.io_counters()
     return io.read_bytes, io.read_chars
 
 
 def _memory_bytes(process: psutil.Process) -> tuple[int, int]:
-    """RSS and PSS."""
+    """Return RSS and PSS."""
     memory = process.memory_full_info()
     return memory.rss, memory.pss
 
 
-def _asked(question: Callable[[psutil.Process], Value], process: psutil.Process) -> Value | None:
-    """None where the process ended as it was looked at, or may not be looked at, or the platform has no answer."""
+def _query(read: Callable[[psutil.Process], Value], process: psutil.Process) -> Value | None:
+    """Return None if the process has just ended, access is denied, or the platform does not report the value."""
     try:
-        return question(process)
+        return read(process)
     except (psutil.Error, AttributeError, OSError):
         return None

@@ -1,7 +1,8 @@
-"""Environments of loaders whose library cannot live beside the others: made by `feedrate install`, and trials run in them.
+"""Manages the separate environments of loaders whose libraries conflict with the others.
 
-One is laid over the current environment (what it does not bring comes from there), or isolated (it brings everything,
-torch too). Run as a module, it says what a loader is in this interpreter.
+`feedrate install` creates an environment, and the loader's trials run in it. A layered environment takes the packages
+it lacks from the current one. An isolated environment brings every package itself, including torch. Run as a module,
+it prints a loader's backend in this interpreter.
 """
 
 from __future__ import annotations
@@ -26,27 +27,27 @@ from feedrate.loaders.base import OwnEnvironment
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 MARK = "feedrate.json"
-"""In the environment's folder, written last: without it, it is not whole."""
+"""Marker file in an environment's folder. It is written last, so an environment without it is incomplete."""
 IMPORT_S = 180
-"""In which a library is imported, or never; cudf from a cold disk takes tens of seconds."""
+"""Seconds after which importing a library counts as hung. Importing cudf from a cold disk takes tens of seconds."""
 Kind = Literal["layered", "isolated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """MARK."""
+class Marker:
+    """Content of the marker file."""
 
     name: str
     kind: Kind
 
 
 def of(loader: str) -> OwnEnvironment | None:
-    """The environment that a loader (as in LoaderChoice's text) declares."""
+    """Return the environment that a loader declares, or None. loader: a name with options, as on the command line."""
     return registry.choose(loader).adapter.environment
 
 
 def folder(environment: OwnEnvironment) -> Path:
-    """In the current virtual environment, or in the user's data folder where there is none."""
+    """Return the environment's folder: in the current virtual environment, or in the user's data folder without one."""
     if sys.prefix != sys.base_prefix:
         return Path(sys.prefix) / "environments" / environment.name
     import platformdirs
@@ -55,37 +56,35 @@ def folder(environment: OwnEnvironment) -> Path:
     return Path(platformdirs.user_data_dir("feedrate")) / "environments" / f"{environment.name}-{version}"
 
 
-def made(path: Path) -> Made | None:
-    """What is in an environment's folder; None where nothing is, or not all."""
+def made(path: Path) -> Marker | None:
+    """Read the marker of the environment in a folder. Returns None if it is missing or incomplete."""
     try:
-        return msgspec.json.decode((path / MARK).read_bytes(), type=Made)
+        return msgspec.json.decode((path / MARK).read_bytes(), type=Marker)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 
 def interpreter(loader: str) -> str:
-    """The Python that runs the loader's trials. Raises LoaderUnavailable where its environment is still to be made."""
+    """Return the Python that runs the loader's trials. Raises LoaderUnavailable if its environment is not installed."""
     try:
         environment = of(loader)
-    except FeedrateError:  # its trial will say what is wrong with it
+    except FeedrateError:  # its trial will report the reason
         return sys.executable
-    here = made(Path(sys.prefix))
-    if environment is None or (here is not None and here.name == environment.name):
+    current = made(Path(sys.prefix))
+    if environment is None or (current is not None and current.name == environment.name):
         return sys.executable
     path = folder(environment)
     if made(path) is not None:
         return str(_python(path))
-    if util.find_spec(environment.module) is not None:  # the user has put it beside the others after all
+    if util.find_spec(environment.module) is not None:  # the user has installed it in this environment
         return sys.executable
-    raise LoaderUnavailable(
-        f"{environment.name} is not installed here: `feedrate install {environment.name}` brings it"
-    )
+    raise LoaderUnavailable(f"{environment.name} is not installed: run `feedrate install {environment.name}`")
 
 
 def enter(loader: str, command: Sequence[str]) -> None:
-    """Start again in the loader's environment, unless this is it: for what must import the library itself.
+    """Restart this process in the loader's environment, unless it already runs there.
 
-    command: what follows the interpreter's name.
+    For commands that must import the loader's library themselves. command: the arguments after the interpreter.
     """
     python = interpreter(loader)
     if python != sys.executable:
@@ -94,92 +93,95 @@ def enter(loader: str, command: Sequence[str]) -> None:
 
 
 def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> Path:
-    """Make a loader's environment anew, and return its folder.
+    """Create or replace a loader's environment, and return its folder.
 
-    find_links: a folder of wheels to take everything from, without a network. Raises FeedrateError.
+    isolated: bring every package instead of reusing those of the current environment. find_links: a folder of wheels to
+    install from without a network. Raises FeedrateError. The previous environment is kept if the installation fails.
     """
     environment = of(loader)
     if environment is None:
-        raise FeedrateError(f"{loader} needs no environment of its own: `feedrate doctor` says what it lacks")
+        raise FeedrateError(f"{loader} needs no separate environment: run `feedrate doctor` to see what it is missing")
     if util.find_spec("pip") is None:
-        raise FeedrateError(
-            f"{sys.executable} has no pip: `{sys.executable} -m ensurepip`, or `uv pip install pip`, brings it"
-        )
+        raise FeedrateError(f"{sys.executable} has no pip: run `{sys.executable} -m ensurepip` or `uv pip install pip`")
     path = folder(environment)
     with _replacing(path):
-        _make(path, environment, isolated, find_links)
+        _create(path, environment, isolated, find_links)
     return path
 
 
-def _make(path: Path, environment: OwnEnvironment, isolated: bool, find_links: Path | None) -> None:
-    _run([sys.executable, "-m", "venv", "--without-pip", str(path)], f"{path} cannot be made")
-    requirements = _isolated(environment) if isolated else _layered(environment)
+def _create(path: Path, environment: OwnEnvironment, isolated: bool, find_links: Path | None) -> None:
+    _run([sys.executable, "-m", "venv", "--without-pip", str(path)], f"cannot create {path}")
+    requirements = _isolated_requirements(environment) if isolated else _layered_requirements(environment)
     source = ["--no-index", "--find-links", str(find_links)] if find_links else []
-    into = [sys.executable, "-m", "pip", "--python", str(_python(path))]
-    pip = [*into, "install", "--quiet", "--disable-pip-version-check", *source]
+    target = ["--python", str(_python(path))]
+    pip = [sys.executable, "-m", "pip", *target, "install", "--quiet", "--disable-pip-version-check", *source]
     if requirements:
-        _run([*pip, *([] if isolated else ["--no-deps"]), *requirements], f"{environment.name} cannot be installed")
+        _run([*pip, *([] if isolated else ["--no-deps"]), *requirements], f"cannot install {environment.name}")
     if isolated:
-        _link_feedrate(_site(path))
+        _link_feedrate(_site_packages(path))
     else:
-        _lay_over(_site(path))
+        _inherit_packages(_site_packages(path))
     kind: Kind = "isolated" if isolated else "layered"
-    (path / MARK).write_bytes(msgspec.json.encode(Made(name=environment.name, kind=kind)) + b"\n")
+    (path / MARK).write_bytes(msgspec.json.encode(Marker(name=environment.name, kind=kind)) + b"\n")
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[None]:
-    """Put what is at `path` aside, and back where the new one does not come about."""
-    aside = path.with_name(f"{path.name}.old")
-    if made(path) is None and made(aside) is not None:  # the last try was killed
+    """Move what is at `path` aside, and restore it if the block fails."""
+    backup = path.with_name(f"{path.name}.old")
+    if made(path) is None and made(backup) is not None:  # the previous attempt was killed
         shutil.rmtree(path, ignore_errors=True)
     elif path.exists():
-        shutil.rmtree(aside, ignore_errors=True)
-        path.rename(aside)
+        shutil.rmtree(backup, ignore_errors=True)
+        path.rename(backup)
     try:
         yield
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
-        if aside.exists():
-            aside.rename(path)
+        if backup.exists():
+            backup.rename(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(backup, ignore_errors=True)
 
 
 def packages(path: Path) -> dict[str, str]:
-    """Name and version of what an environment brings itself."""
-    found = metadata.distributions(path=[str(_site(path))])
+    """Return names and versions of the packages that an environment brings itself, sorted by name."""
+    distributions = metadata.distributions(path=[str(_site_packages(path))])
     return {
-        dist.metadata["Name"]: dist.version for dist in sorted(found, key=lambda dist: dist.metadata["Name"].lower())
+        dist.metadata["Name"]: dist.version
+        for dist in sorted(distributions, key=lambda dist: dist.metadata["Name"].lower())
     }
 
 
 def backend(loader: str, device: str) -> str:
-    """What the loader's library is and where it works, said by the interpreter that runs its trials.
+    """Describe the loader's library and where it runs, as reported by the interpreter of its trials.
 
-    Raises LoaderUnavailable with the reason where that cannot import it.
+    Raises LoaderUnavailable with the reason if that interpreter cannot import the library.
     """
     python = interpreter(loader)
     if python == sys.executable:
         return registry.choose(loader).adapter.backend(device)
     command = [python, "-m", __name__, loader, device]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=IMPORT_S)
+        completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=IMPORT_S)
     except subprocess.TimeoutExpired as error:
-        raise LoaderUnavailable(f"{loader}'s library was not imported in {IMPORT_S} s by {python}") from error
-    if done.returncode:
-        raise LoaderUnavailable(last_words(done.stderr))
-    return last_words(done.stdout)
+        raise LoaderUnavailable(
+            f"importing the library of {loader} took more than {IMPORT_S} s: try again, or import it in {python}"
+        ) from error
+    if completed.returncode:
+        raise LoaderUnavailable(last_words(completed.stderr))
+    return last_words(completed.stdout)
 
 
-def _layered(environment: OwnEnvironment) -> list[str]:
-    """The pinned requirements that the current environment does not have, and those that replace its own."""
+def _layered_requirements(environment: OwnEnvironment) -> list[str]:
+    """Return the pinned requirements that the current environment lacks, and those that replace its own versions."""
     lines = _read(environment.requirements)
     names = {line: re.split(r"[=<>!~ ;]", line)[0] for line in lines}
     return [line for line in lines if names[line] in environment.replaced or not _has(names[line])]
 
 
-def _isolated(environment: OwnEnvironment) -> list[str]:
+def _isolated_requirements(environment: OwnEnvironment) -> list[str]:
+    """Return the requirements of an isolated environment. torch keeps the version of the current one."""
     torch = metadata.version("torch").partition("+")[0]
     return [f"torch=={torch}", *_read(environment.isolated_requirements)]
 
@@ -199,8 +201,8 @@ def _has(package: str) -> bool:
     return True
 
 
-def _lay_over(target: Path) -> None:
-    """What the environment does not have comes from the current one, editable installs in it included."""
+def _inherit_packages(target: Path) -> None:
+    """Let an environment fall back to the packages of the current one, including editable installs."""
     folders = [
         path for path in sys.path if Path(path).name in ("site-packages", "dist-packages") and Path(path).is_dir()
     ]
@@ -209,7 +211,7 @@ def _lay_over(target: Path) -> None:
 
 
 def _link_feedrate(target: Path) -> None:
-    """feedrate itself, and nothing else, from where it lies."""
+    """Link feedrate, and nothing else, from where it is installed."""
     spec = util.find_spec("feedrate")
     assert spec is not None
     assert spec.origin is not None
@@ -220,23 +222,25 @@ def _python(path: Path) -> Path:
     return path / "bin" / "python"
 
 
-def _site(path: Path) -> Path:
+def _site_packages(path: Path) -> Path:
     return path / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 
-def _run(command: list[str], otherwise: str) -> None:
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise FeedrateError(f"{otherwise}: {_reason(done.stderr)}")
+def _run(command: list[str], failure: str) -> None:
+    """Run a command. If it fails, raise FeedrateError with `failure` and the reason it printed."""
+    completed = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if completed.returncode:
+        raise FeedrateError(f"{failure}: {_reason(completed.stderr)}")
 
 
 def _reason(text: str) -> str:
-    """pip's last error, or what a program said last."""
+    """Return pip's last error, or the last line of any other program's output."""
     errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR: ")]
     return errors[-1] if errors else last_words(text)
 
 
 def main() -> None:
+    """Print the backend of the loader and the device given as arguments. Exits with the reason if it is unavailable."""
     loader, device = sys.argv[1:]
     try:
         print(registry.choose(loader).adapter.backend(device))

@@ -1,1 +1,1 @@
-"""Recording some steps with nsys or torch.profiler."""
+"""Records training steps with nsys or torch.profiler."""

@@ -1,4 +1,7 @@
-"""What a profiler recorded, whichever it was: device work, ranges of threads and calls to CUDA, in seconds of one clock."""
+"""Recorded events, independent of the profiler: device work, ranges on threads, and CUDA calls.
+
+All times are seconds of one clock, whose zero is arbitrary.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Something that took time."""
+    """An interval with a name."""
 
     name: str
     start_s: float
@@ -16,67 +19,79 @@ class Span:
 
     @property
     def seconds(self) -> float:
+        """Duration of the span."""
         return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel(Span):
-    """On the device; `correlation` is its launch's, 0 where that is not known."""
+    """A kernel, or a whole CUDA graph, on the device."""
 
     correlation: int = 0
+    """Matches the Call that launched it. 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy(Span):
+    """A memory copy or fill on the device."""
+
     kind: str
-    """host to device, device to host, device to device, or fill."""
+    """"host to device", "device to host", "device to device", "fill" or "other"."""
     nbytes: int
     pageable: bool = False
-    """Whether the host's side was not pinned."""
+    """Whether the memory on the host's side was not pinned."""
     correlation: int = 0
+    """Matches the Call that launched it. 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range(Span):
-    """Of NVTX or record_function, on a thread."""
+    """A range that NVTX or record_function opened on a thread."""
 
     thread: str
     payload: int | None = None
-    """What ranges.UNITS says; record_function has none."""
+    """Amount in the unit that range_names.UNITS gives. None without a payload: record_function never has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Span):
-    """To CUDA's runtime or driver, on a thread."""
+    """A call to CUDA's runtime or driver, on a thread."""
 
     thread: str
     correlation: int = 0
+    """Matches the device work that the call launched. 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
+    """Everything that a profiler recorded."""
+
     kernels: tuple[Kernel, ...] = ()
     copies: tuple[Copy, ...] = ()
     ranges: tuple[Range, ...] = ()
     calls: tuple[Call, ...] = ()
     main_thread: str = ""
-    """The consumer's."""
+    """Name of the consumer's thread."""
     window: tuple[float, float] = field(default=(0.0, 0.0))
-    """What is looked at: see window_of."""
+    """Part of the recording that the tables cover: see window_of."""
 
 
 def window_of(
-    ranges: Iterable[Range], work: Sequence[Kernel | Copy], calls: Iterable[Call], main: str
+    ranges: Iterable[Range], work: Sequence[Kernel | Copy], calls: Iterable[Call], main_thread: str
 ) -> tuple[float, float]:
-    """From the end of the first step on the host, in which a profiler starts up (70 ms of nsys), until the work that was launched
-    within the last one is done. The device is still at the first step's work when it begins: with few steps of a busy device that
-    makes a step look longer, by up to its own length over their number.
+    """Return the (start, end) of the window to analyse, in seconds.
+
+    It starts when the first step ends on the host, because a profiler starts up in that step (nsys takes 70 ms). It
+    ends when the device has finished the work that was launched before the last step ended.
+
+    At the start of the window, the device is still busy with the first step. If the device is the limit, a step
+    therefore looks longer, by up to its own length divided by the number of steps.
     """
-    own = [span for span in ranges if span.thread == main and span.name in ("next", "step")]
-    steps = [span for span in own if span.name == "step"]
-    if not own:
+    loop = [span for span in ranges if span.thread == main_thread and span.name in ("next", "step")]
+    steps = [span for span in loop if span.name == "step"]
+    if not loop:
         return 0.0, 0.0
-    begin, last = min(span.start_s for span in own), max(span.end_s for span in own)
+    begin, last = min(span.start_s for span in loop), max(span.end_s for span in loop)
     launched = {call.correlation: call.start_s for call in calls if call.correlation}
     done = (span.end_s for span in work if launched.get(span.correlation, span.start_s) <= last)
     return steps[0].end_s if len(steps) > 1 else begin, max([last, *done])

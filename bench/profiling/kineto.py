@@ -1,4 +1,4 @@
-"""torch.profiler's Chrome trace, which Perfetto opens, too, as events."""
+"""Reads events from torch.profiler's Chrome trace, which Perfetto can open, too."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ COPIES = {"HtoD": "host to device", "DtoH": "device to host", "DtoD": "device to
 
 
 def read_trace(path: Path, *, thread: int) -> Events:
-    """thread: the consumer's, as the system numbers it. Seconds are the trace's own. Of ranges only feedrate's: torch has its own
-    within them, as `Optimizer.step#Adam.step`, which would hide what the time belongs to."""
-    found = msgspec.json.decode(path.read_bytes())["traceEvents"]
-    whole = [event for event in found if event.get("ph") == "X"]
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for event in whole:
-        kinds.setdefault(str(event.get("cat")), []).append(event)
-    names = _thread_names(found, thread)
+    """Read a trace. Seconds count from the trace's own zero.
+
+    thread: the operating system's id of the consumer's thread. Only feedrate's ranges are kept. torch opens its own
+    within them, such as `Optimizer.step#Adam.step`, which would hide the range that the time belongs to.
+    """
+    trace_events = msgspec.json.decode(path.read_bytes())["traceEvents"]
+    complete = [event for event in trace_events if event.get("ph") == "X"]
+    events_by_category: dict[str, list[dict[str, Any]]] = {}
+    for event in complete:
+        events_by_category.setdefault(str(event.get("cat")), []).append(event)
+    thread_name = _thread_names(trace_events, thread)
     ranges = tuple(
-        Range(**_times(event), name=event["name"], thread=names(event["tid"]), payload=None)
-        for event in kinds.get("user_annotation", [])
+        Range(**_times(event), name=event["name"], thread=thread_name(event["tid"]), payload=None)
+        for event in events_by_category.get("user_annotation", [])
         if event["name"] in COLOURS
     )
     kernels = tuple(
         Kernel(**_times(event), name=event["name"], correlation=_correlation(event))
-        for event in kinds.get("kernel", [])
+        for event in events_by_category.get("kernel", [])
     )
-    copies = tuple(_copy(event) for kind in ("gpu_memcpy", "gpu_memset") for event in kinds.get(kind, []))
+    copies = tuple(
+        _copy(event) for category in ("gpu_memcpy", "gpu_memset") for event in events_by_category.get(category, [])
+    )
     calls = tuple(
-        Call(**_times(event), name=event["name"], thread=names(event["tid"]), correlation=_correlation(event))
-        for kind in ("cuda_runtime", "cuda_driver")
-        for event in kinds.get(kind, [])
+        Call(**_times(event), name=event["name"], thread=thread_name(event["tid"]), correlation=_correlation(event))
+        for category in ("cuda_runtime", "cuda_driver")
+        for event in events_by_category.get(category, [])
     )
     return Events(
         kernels=kernels,
@@ -48,7 +53,7 @@ def read_trace(path: Path, *, thread: int) -> Events:
 
 
 def _times(event: dict[str, Any]) -> dict[str, float]:
-    """A trace is in microseconds."""
+    """Convert the trace's microseconds to seconds."""
     start_s = float(event["ts"]) / 1e6
     return {"start_s": start_s, "end_s": start_s + float(event.get("dur", 0)) / 1e6}
 
@@ -59,7 +64,7 @@ def _correlation(event: dict[str, Any]) -> int:
 
 def _copy(event: dict[str, Any]) -> Copy:
     name = str(event["name"])
-    kind = next((long for short, long in COPIES.items() if short in name), "other")
+    kind = next((kind for abbreviation, kind in COPIES.items() if abbreviation in name), "other")
     return Copy(
         **_times(event),
         name=name,
@@ -71,14 +76,14 @@ def _copy(event: dict[str, Any]) -> Copy:
 
 
 def _thread_names(events: list[dict[str, Any]], main: int) -> Any:
-    """thread number -> what people call it; the consumer's is "main"."""
-    known = {
+    """Return a function from thread ids to thread names. The consumer's thread is called "main"."""
+    names = {
         event["tid"]: str(event["args"]["name"])
         for event in events
         if event.get("ph") == "M" and event.get("name") == "thread_name"
     }
 
-    def named(tid: Any) -> str:
-        return "main" if tid == main else known.get(tid, f"thread {tid}")
+    def thread_name(tid: Any) -> str:
+        return "main" if tid == main else names.get(tid, f"thread {tid}")
 
-    return named
+    return thread_name

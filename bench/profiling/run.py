@@ -1,4 +1,4 @@
-"""One loader profiled: a child that records, its trace read, a Profile written beside the run it explains."""
+"""Profiles one loader: a child process records, and its trace becomes a Profile beside the run that it explains."""
 
 from __future__ import annotations
 
@@ -21,54 +21,58 @@ from feedrate.bench.results.spec import TrialSpec
 from feedrate.loaders.errors import FeedrateError
 
 TRACE = "trace.json"
-"""Chrome's format: https://ui.perfetto.dev opens it."""
+"""Name of the trace in Chrome's format, which https://ui.perfetto.dev opens."""
 
 
-def profile(
+def profile_loader(
     spec: TrialSpec, dataset: Path, folder: Path, *, steps: int, profiler: Profiler, timeout_s: float
 ) -> Profile:
-    """Record `steps` steps into `folder`. Raises FeedrateError where the loader or the profiler fails."""
+    """Record `steps` steps, and write the trace and the profile to `folder`.
+
+    Raises FeedrateError if the loader or the profiler fails, or after timeout_s seconds.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tool = nsys.find_nsys() if profiler == "nsys" else ""
-    message = _child(spec, dataset, folder, steps, profiler, tool, timeout_s)
+    message = _run_child(spec, dataset, folder, steps, profiler, tool, timeout_s)
     if tool:
         events = nsys.read_sqlite(nsys.export(tool, folder / "profile"), domain=DOMAIN, thread=message.thread)
     else:
         events = kineto.read_trace(folder / TRACE, thread=message.thread)
-    made = _made(spec, profiler, nsys.version(tool) if tool else _torch_version(), message, events)
-    files.write(folder, made)
-    return made
+    version = nsys.version(tool) if tool else _torch_version()
+    profile = _profile(spec, profiler, version, message, events)
+    files.write(folder, profile)
+    return profile
 
 
-def _child(
+def _run_child(
     spec: TrialSpec, dataset: Path, folder: Path, steps: int, profiler: Profiler, tool: str, timeout_s: float
 ) -> ProfileMessage:
     task = ProfileTask(
         spec=spec, dataset=str(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute())
     )
-    words = [venvs.interpreter(spec.loader), "-m", "feedrate.bench.profiling.trial"]
+    command = [venvs.interpreter(spec.loader), "-m", "feedrate.bench.profiling.trial"]
     if tool:
-        words = nsys.command(tool, folder / "profile", words)
+        command = nsys.command(tool, folder / "profile", command)
     try:
-        done = subprocess.run(
-            words, input=msgspec.json.encode(task), capture_output=True, check=False, timeout=timeout_s
+        completed = subprocess.run(
+            command, input=msgspec.json.encode(task), capture_output=True, check=False, timeout=timeout_s
         )
     except subprocess.TimeoutExpired as error:
         raise FeedrateError(
-            f"profiling {spec.loader} was stopped after {timeout_s:g} s: fewer --steps, or a longer --timeout"
+            f"profiling {spec.loader} took longer than {timeout_s:g} s: pass fewer --steps or a longer --timeout"
         ) from error
-    lines = [line for line in done.stdout.splitlines() if line.startswith(b"{")]
+    lines = [line for line in completed.stdout.splitlines() if line.startswith(b"{")]
     if not lines:
-        print(done.stderr.decode(errors="replace"), file=sys.stderr)
-        reason = last_words(done.stderr.decode(errors="replace"))
-        raise FeedrateError(f"profiling {spec.loader} ended with {done.returncode}: {reason}")
+        print(completed.stderr.decode(errors="replace"), file=sys.stderr)
+        reason = last_words(completed.stderr.decode(errors="replace"))
+        raise FeedrateError(f"profiling {spec.loader} failed with exit code {completed.returncode}: {reason}")
     message = msgspec.json.decode(lines[-1], type=ProfileMessage)
     if message.error:
-        raise FeedrateError(f"profiling {spec.loader}: {message.error}")
+        raise FeedrateError(f"profiling {spec.loader} failed: {message.error}")
     return message
 
 
-def _made(spec: TrialSpec, profiler: Profiler, version: str, message: ProfileMessage, events: Events) -> Profile:
+def _profile(spec: TrialSpec, profiler: Profiler, version: str, message: ProfileMessage, events: Events) -> Profile:
     kernels, device = tables.device_busy(events)
     steps = tables.steps(events)
     return Profile(

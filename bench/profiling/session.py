@@ -1,4 +1,4 @@
-"""Several loaders profiled, one after the other, and what profiles in a folder say."""
+"""Profiles several loaders, one after the other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from feedrate.bench.profiling import nsys
-from feedrate.bench.profiling import run as one
+from feedrate.bench.profiling.run import profile_loader
 from feedrate.bench.results.profiles import files
 from feedrate.bench.results.profiles.explained import Explained, explain
 from feedrate.bench.results.profiles.record import Profiler
@@ -27,10 +27,11 @@ from feedrate.loaders.errors import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileRequest:
-    """What the command line says, as it says it."""
+    """The options of `feedrate profile`, unchecked."""
 
     steps: int
     profiler: str
+    """"auto", "nsys" or "torch"."""
     batch_size: int
     device: str
     model: ModelSpec
@@ -39,7 +40,10 @@ class ProfileRequest:
 
 
 def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileRequest) -> Iterator[Explained]:
-    """Each loader's profile, in a folder of its own below `output`, as it is done. Raises FeedrateError."""
+    """Profile each loader into its own folder below `output`, and yield each result as soon as it is ready.
+
+    Raises FeedrateError if an option is invalid or a profile fails.
+    """
     require_whole("--steps", request.steps, 1)
     require_over_zero("--timeout", request.timeout_s)
     require_no_file("-o", output)
@@ -55,18 +59,21 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
             memory_budget_bytes=request.memory_budget_bytes, model=request.model,
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
-        made = one.profile(spec, data, folder, steps=request.steps, profiler=profiler, timeout_s=request.timeout_s)
-        yield explain(made, files.trial_for(made, trials))
+        profile = profile_loader(
+            spec, data, folder, steps=request.steps, profiler=profiler, timeout_s=request.timeout_s
+        )
+        yield explain(profile, files.trial_for(profile, trials))
 
 
-def _profiler(request: str, device: str) -> Profiler:
-    if request not in ("auto", *get_args(Profiler)):
-        raise FeedrateError(f"--profiler is {request!r}, but must be one of auto, {', '.join(get_args(Profiler))}")
-    if request == "nsys" and device == "cpu":
-        raise FeedrateError("nsys is request for on the CPU, where it has no device to record: use --profiler torch")
-    if request == "auto":
+def _profiler(name: str, device: str) -> Profiler:
+    """Choose the profiler. "auto" is nsys if it is installed and there is a GPU, otherwise torch."""
+    if name not in ("auto", *get_args(Profiler)):
+        raise FeedrateError(f"--profiler is {name!r}, but must be one of auto, {', '.join(get_args(Profiler))}")
+    if name == "nsys" and device == "cpu":
+        raise FeedrateError("--profiler is nsys, but on the CPU there is no device to record: pass --profiler torch")
+    if name == "auto":
         return "nsys" if device != "cpu" and _has_nsys() else "torch"
-    return "nsys" if request == "nsys" else "torch"
+    return "nsys" if name == "nsys" else "torch"
 
 
 def _has_nsys() -> bool:

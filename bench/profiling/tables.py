@@ -1,4 +1,4 @@
-"""Events to a profile's tables: pure functions."""
+"""Pure functions that turn recorded events into a profile's tables."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from feedrate.bench.profiling.events import Copy, Events, Kernel, Range, Span
-from feedrate.bench.profiling.intervals import Interval, clipped, common, gaps, length, union
+from feedrate.bench.profiling.intervals import Interval, clipped, gaps, length, overlap_length, union
 from feedrate.bench.results.profiles.record import Bar, CallRow, CopyRow, GapRow, RangeRow
 from feedrate.bench.results.range_names import UNITS
 
 AnySpan = TypeVar("AnySpan", bound=Span)
 
 LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch", "cuGraphLaunch", "cudaLaunchCooperativeKernel")
+"""Prefixes of calls that launch work on the device."""
 WAITS = ("cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize", "cuCtxSynchronize", "cuStreamSynchronize",
          "cuEventSynchronize", "cudaMemcpy", "cudaFree", "cudaMalloc")  # fmt: skip
-"""Calls that wait for the device, by how they begin; their asynchronous kin end in Async."""
+"""Prefixes of calls that wait for the device. Their asynchronous variants contain "Async"."""
 MAX_ROWS = 20
+"""Limit for the rows of a table."""
 TIMELINE_STEPS = 5
 TIMELINE_BARS = 4_000
+"""Limit for the bars of a timeline."""
 
 
 def device_busy(events: Events) -> tuple[float | None, float | None]:
-    """Shares of the window: (kernels, kernels and copies). None without device work: there was no device."""
+    """Return the fractions of the window with kernels, and with kernels or copies. None without a device."""
     if not events.kernels:
         return None, None
-    whole = events.window[1] - events.window[0]
-    kernels, both = _union(events.kernels, events.window), _union((*events.kernels, *events.copies), events.window)
-    return length(kernels) / whole, length(both) / whole
+    window_s = events.window[1] - events.window[0]
+    kernels = _union(events.kernels, events.window)
+    device = _union((*events.kernels, *events.copies), events.window)
+    return length(kernels) / window_s, length(device) / window_s
 
 
 def range_rows(events: Events) -> tuple[RangeRow, ...]:
-    """Of ranges that begin in the window, by name and thread; their device time is that of what was launched in them. What a
-    thread without ranges launches (autograd's, in backward) is the consumer's."""
+    """Return a row for each name and thread of the ranges that begin in the window.
+
+    A range's device time is that of the work launched within it. Launches from threads without ranges, such as
+    autograd's in backward, count for the consumer's thread.
+    """
     device = _device_by_launch(events)
     threads = {span.thread for span in events.ranges}
     launches: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -52,13 +59,13 @@ def range_rows(events: Events) -> tuple[RangeRow, ...]:
         busy = None
         if events.kernels:
             calls = launches.get(thread, [])
-            begun = [begin for begin, _ in calls]
-            own = (
-                device[number]
+            starts = [start for start, _ in calls]
+            launched = (
+                device[correlation]
                 for span in spans
-                for _, number in calls[bisect_right(begun, span.start_s) : bisect_right(begun, span.end_s)]
+                for _, correlation in calls[bisect_right(starts, span.start_s) : bisect_right(starts, span.end_s)]
             )
-            busy = length(union(own))
+            busy = length(union(launched))
         seconds = sum(span.seconds for span in spans)
         amounts = [span.payload for span in spans if span.payload is not None]
         amount = sum(amounts) if amounts and UNITS.get(name) in ("rows", "bytes") else None
@@ -67,6 +74,7 @@ def range_rows(events: Events) -> tuple[RangeRow, ...]:
 
 
 def copy_rows(events: Events) -> tuple[CopyRow, ...]:
+    """Return a row for each kind of copy that begins in the window, split by pageable and pinned memory."""
     kernels = _union(events.kernels, events.window)
     groups: dict[tuple[str, bool], list[Copy]] = defaultdict(list)
     for copy in _begun_in(events.copies, events.window):
@@ -78,57 +86,68 @@ def copy_rows(events: Events) -> tuple[CopyRow, ...]:
             count=len(copies),
             nbytes=sum(copy.nbytes for copy in copies),
             seconds=sum(copy.seconds for copy in copies),
-            overlapped_s=common(union((copy.start_s, copy.end_s) for copy in copies), kernels),
+            overlapped_s=overlap_length(union((copy.start_s, copy.end_s) for copy in copies), kernels),
         )
         for (kind, pageable), copies in sorted(groups.items())
     )
 
 
 def gap_rows(events: Events) -> tuple[GapRow, ...]:
-    """Idle time of the device by what was open on the consumer's thread in the middle of each gap."""
+    """Return the device's idle time, grouped by the range and CUDA call open on the consumer's thread.
+
+    Each gap counts for what was open in its middle. Only the MAX_ROWS longest groups are kept.
+    """
     if not events.kernels:
         return ()
     idle = gaps(_union((*events.kernels, *events.copies), events.window), events.window)
     ranges = _Innermost([span for span in events.ranges if span.thread == events.main_thread])
     calls = _Innermost([span for span in events.calls if span.thread == events.main_thread])
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
     for start, end in idle:
         middle = (start + end) / 2
-        found[ranges.at(middle), calls.at(middle)].append(end - start)
-    rows = [GapRow(within=within, call=call, count=len(own), seconds=sum(own)) for (within, call), own in found.items()]
+        groups[ranges.at(middle), calls.at(middle)].append(end - start)
+    rows = [
+        GapRow(within=within, call=call, count=len(durations), seconds=sum(durations))
+        for (within, call), durations in groups.items()
+    ]
     return tuple(sorted(rows, key=lambda row: -row.seconds)[:MAX_ROWS])
 
 
 def steps(events: Events) -> int:
-    """Whole ones in the window."""
+    """Return the number of steps that begin in the window on the consumer's thread."""
     return sum(
         span.name == "step" and span.thread == events.main_thread for span in _begun_in(events.ranges, events.window)
     )
 
 
 def launches(events: Events) -> int:
+    """Return the number of launches in the window, from all threads."""
     return sum(call.name.startswith(LAUNCHES) for call in _begun_in(events.calls, events.window))
 
 
 def synchronisations(events: Events) -> tuple[CallRow, ...]:
-    """On the consumer's thread, until its last step has ended: the harness waits then."""
+    """Return the calls of the consumer's thread that wait for the device, by name.
+
+    The last step's end is the limit, because the harness itself waits after it.
+    """
     last = max((span.end_s for span in events.ranges if span.thread == events.main_thread), default=0.0)
-    own = [
+    waiting = [
         call
         for call in _begun_in(events.calls, (events.window[0], last))
         if call.thread == events.main_thread and call.name.startswith(WAITS) and "Async" not in call.name
     ]
-    return _by_name(own)
+    return _by_name(waiting)
 
 
 def kernel_rows(events: Events) -> tuple[CallRow, ...]:
+    """Return the kernels in the window that took the most time, by name."""
     return _by_name(_begun_in(events.kernels, events.window))
 
 
 def timeline(events: Events) -> tuple[Bar, ...]:
-    """The middle steps: every thread's ranges, then the device's rows."""
-    steps = [span for span in events.ranges if span.name == "step" and span.thread == events.main_thread]
-    chosen = steps[max(len(steps) // 2 - TIMELINE_STEPS // 2, 0) :][:TIMELINE_STEPS]
+    """Return bars of TIMELINE_STEPS steps from the middle: ranges of every thread, kernels and copies."""
+    loop = [span for span in events.ranges if span.name == "step" and span.thread == events.main_thread]
+    chosen = loop[max(len(loop) // 2 - TIMELINE_STEPS // 2, 0) :][:TIMELINE_STEPS]
     window = (chosen[0].start_s, chosen[-1].end_s) if chosen else events.window
     rows: list[tuple[str, Span]] = [(span.thread, span) for span in events.ranges]
     rows += [("device: kernels", span) for span in events.kernels]
@@ -147,29 +166,29 @@ def timeline(events: Events) -> tuple[Bar, ...]:
 
 
 class _Innermost:
-    """Which of a thread's spans is open at a moment: of several the one that began last."""
+    """Finds the span of a thread that is open at a moment. Of nested spans, the one that began last counts."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self._spans = sorted(spans, key=lambda span: span.start_s)
         self._starts = [span.start_s for span in self._spans]
 
     def at(self, moment: float) -> str:
-        place = bisect_right(self._starts, moment) - 1
-        for span in self._spans[max(place - 64, 0) : place + 1][::-1]:
+        last = bisect_right(self._starts, moment) - 1
+        for span in self._spans[max(last - 64, 0) : last + 1][::-1]:
             if span.end_s >= moment:
                 return span.name
         return ""
 
 
 def _device_by_launch(events: Events) -> dict[int, Interval]:
-    """What a launch made the device do; of a graph, from its first kernel to its last."""
-    found: dict[int, Interval] = {}
+    """Return the device interval of each launch, by correlation. A graph spans its first to its last kernel."""
+    intervals: dict[int, Interval] = {}
     work: tuple[Kernel | Copy, ...] = (*events.kernels, *events.copies)
     for span in work:
         if span.correlation:
-            start, end = found.get(span.correlation, (span.start_s, span.end_s))
-            found[span.correlation] = min(start, span.start_s), max(end, span.end_s)
-    return found
+            start, end = intervals.get(span.correlation, (span.start_s, span.end_s))
+            intervals[span.correlation] = min(start, span.start_s), max(end, span.end_s)
+    return intervals
 
 
 def _union(spans: Iterable[Span], window: Interval) -> list[Interval]:
@@ -184,5 +203,5 @@ def _by_name(spans: Iterable[Span]) -> tuple[CallRow, ...]:
     groups: dict[str, list[float]] = defaultdict(list)
     for span in spans:
         groups[span.name].append(span.seconds)
-    rows = [CallRow(name=name, count=len(own), seconds=sum(own)) for name, own in groups.items()]
+    rows = [CallRow(name=name, count=len(durations), seconds=sum(durations)) for name, durations in groups.items()]
     return tuple(sorted(rows, key=lambda row: -row.seconds)[:MAX_ROWS])

@@ -1,5 +1,7 @@
-"""A profiled trial: some steps of a warm training, recorded. Run as a module it is the child's process: a ProfileTask on standard
-input, a ProfileMessage on what was standard output. What it measures explains; it never gives the headline number.
+"""Records some steps of a warm training with a profiler.
+
+Run as a module, it is the child process. It reads a ProfileTask from standard input and writes a ProfileMessage to the
+original standard output. Its measurements explain a result. They are never the headline number.
 """
 
 from __future__ import annotations
@@ -35,32 +37,39 @@ from feedrate.loaders.base import Batch, Loader
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 WARM_STEPS = 20
-"""Before those that are recorded, as far as an epoch has them."""
+"""Unrecorded steps before the recording, to warm up. They continue into further epochs if one is too short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileTask:
+    """What the child process should record."""
+
     spec: TrialSpec
     dataset: str
+    """Folder of the prepared dataset."""
     steps: int
+    """Steps to record. One more runs before them, which the tables leave out."""
     profiler: Profiler
     trace: str
-    """torch: where the Chrome trace is written."""
+    """Path for the Chrome trace. Only the torch profiler writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileMessage:
+    """What the child process reports."""
+
     error: str = ""
+    """Reason of a failure. Empty if the recording succeeded."""
     steps: int = 0
     rows: int = 0
     epoch: EpochRecord | None = None
     thread: int = 0
-    """The consumer's, as the system numbers it."""
+    """The operating system's id of the consumer's thread."""
     options: dict[str, str] | None = None
 
 
 def run(task: ProfileTask) -> ProfileMessage:
-    """Raises what the loader raises."""
+    """Warm up, record the steps, and return the harness's clocks for them. Raises what the loader raises."""
     spec = task.spec
     context = TrialContext.of(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None)
     context.choice.adapter.backend(spec.device)
@@ -70,8 +79,10 @@ def run(task: ProfileTask) -> ProfileMessage:
         batches = _endless(loader)
         for batch in itertools.islice(batches, WARM_STEPS):
             step(batch)
-        clock = EpochClock(lambda: itertools.islice(batches, task.steps + 1), spec.device)  # the first is left out
-        with _recorded(task):  # what it takes to begin and end a recording is no part of the steps
+        clock = EpochClock(
+            lambda: itertools.islice(batches, task.steps + 1), spec.device
+        )  # the tables leave out the first
+        with _recording(task):  # starting and ending a recording must not count as usage of the steps
             before = Usage.now(memory=False)
             for number, batch in enumerate(clock):
                 with span("step", number):
@@ -89,19 +100,21 @@ def run(task: ProfileTask) -> ProfileMessage:
 
 
 def _endless(loader: Loader) -> Iterator[Batch]:
-    """Epoch after epoch: a profile's steps may be more than an epoch has."""
+    """Yield batches of epoch after epoch, because an epoch may be shorter than the profile."""
     for index in itertools.count():
         empty = True
         for batch in loader.epoch(index):
             empty = False
             yield batch
         if empty:
-            raise FeedrateError(f"epoch {index} had no batch")
+            raise FeedrateError(
+                f"epoch {index} of the loader has no batches: profile a loader that yields at least one"
+            )
 
 
 @contextmanager
-def _recorded(task: ProfileTask) -> Iterator[None]:
-    """nsys: its capture range; torch: its profiler, whose ranges are ours."""
+def _recording(task: ProfileTask) -> Iterator[None]:
+    """Record the block with nsys (its capture range) or torch.profiler (with feedrate's ranges)."""
     with ExitStack() as stack:
         if task.profiler == "nsys":
             synchronise(task.spec.device)
@@ -122,8 +135,9 @@ def _recorded(task: ProfileTask) -> Iterator[None]:
 
 
 def main() -> None:
+    """Run the task from standard input in this child process and report the result."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=ProfileTask)
-    pipe = os.fdopen(os.dup(1), "wb", buffering=0)  # what libraries print goes to standard error
+    pipe = os.fdopen(os.dup(1), "wb", buffering=0)  # output of libraries goes to standard error
     os.dup2(2, 1)
     try:
         message = run(task)
@@ -135,7 +149,7 @@ def main() -> None:
     pipe.write(msgspec.json.encode(message) + b"\n")
     pipe.close()
     sys.stderr.flush()
-    os._exit(0)  # a library's thread that does not end must not keep the profile waiting
+    os._exit(0)  # a library's thread that never ends must not delay the profile
 
 
 if __name__ == "__main__":

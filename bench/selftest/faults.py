@@ -56,7 +56,7 @@ FAULTS = (
     ),
     PlantedFault("never_ends", "void", "an epoch does not end"),
     PlantedFault("leaks", "flagged", "host memory grew by .* MB or more in every epoch: a leak"),
-    PlantedFault("crashes", "failed", "its process was ended by SIGABRT"),
+    PlantedFault("crashes", "failed", "its process was killed by SIGABRT"),
     PlantedFault("hangs", "failed", f"it said nothing for {HANG_TIMEOUT_S:g} s and was stopped"),
 )
 

@@ -1,1 +1,1 @@
-"""Profiles as plain data, and what they show."""
+"""Profiles as plain data, and the causes that they show."""

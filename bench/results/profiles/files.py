@@ -1,4 +1,4 @@
-"""Profiles on disk, beside the run that they explain."""
+"""Stores profiles on disk, beside the run that they explain."""
 
 from __future__ import annotations
 
@@ -17,50 +17,53 @@ from feedrate.loaders.errors import FeedrateError
 FILE = "profile.json"
 
 
-def write(folder: Path, made: Profile) -> None:
-    """At once or not at all."""
+def write(folder: Path, profile: Profile) -> None:
+    """Write a profile to its folder. The file appears complete or not at all."""
     part = folder / f"{FILE}.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1))
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(profile), indent=1))
     part.replace(folder / FILE)
 
 
 def read(path: Path) -> Profile:
-    """path: the file, gzipped or not, or its folder. Raises FeedrateError."""
+    """Read a profile. path: its file, gzipped or not, or its folder. Raises FeedrateError."""
     file = compressed.either(path, FILE) if path.is_dir() else path
     try:
         return msgspec.json.decode(compressed.read_bytes(file), type=Profile)
     except FileNotFoundError as error:
-        raise FeedrateError(f"there is no {file}: `feedrate profile LOADER DATA -o DIR` makes one") from error
+        raise FeedrateError(f"{file} does not exist: create it with `feedrate profile LOADER DATA -o DIR`") from error
     except (msgspec.DecodeError, UnicodeDecodeError, FeedrateError) as error:
         raise FeedrateError(f"{file} is not a profile: {error}") from error
 
 
 def find(folder: Path) -> list[Profile]:
-    """Every profile of a run's folder, by name."""
+    """Read every profile in a run's folder, sorted by path."""
     return [read(path) for path in compressed.find(folder, FILE)]
 
 
 def explained(run_or_profile: Path) -> Iterator[Explained]:
-    """Raises FeedrateError where there is no profile."""
+    """Explain every profile of a folder, or one profile, with trials of the run beside it.
+
+    run_or_profile: a folder, or the file of a profile. A folder without profiles yields nothing. Raises FeedrateError
+    if a file cannot be read.
+    """
     folder = run_or_profile if run_or_profile.is_dir() else run_or_profile.parent
-    found = find(folder) if run_or_profile.is_dir() else [read(run_or_profile)]
-    trials = trials_of(folder) if found else []
-    for made in found:
-        yield explain(made, trial_for(made, trials))
+    profiles = find(folder) if run_or_profile.is_dir() else [read(run_or_profile)]
+    trials = trials_of(folder) if profiles else []
+    for profile in profiles:
+        yield explain(profile, trial_for(profile, trials))
 
 
 def trials_of(folder: Path) -> list[TrialResult]:
-    """Training trials that are ok, where the folder holds a run, too."""
+    """Return the successful training trials of the run in a folder. Empty if the folder holds no run."""
     if not store.path_of(folder).exists():
         return []
     return [trial for trial in store.read(folder).trials if trial.spec.mode == "train" and trial.status == "ok"]
 
 
-def trial_for(made: Profile, trials: Iterable[TrialResult]) -> TrialResult | None:
-    """The first of the same loader, batch size and model."""
+def trial_for(profile: Profile, trials: Iterable[TrialResult]) -> TrialResult | None:
+    """Return the first trial with the profile's loader, batch size and model, or None."""
 
-    def same(spec: TrialSpec) -> bool:
-        own = made.spec
-        return (spec.loader, spec.batch_size, spec.model) == (own.loader, own.batch_size, own.model)
+    def key(spec: TrialSpec) -> tuple[object, ...]:
+        return spec.loader, spec.batch_size, spec.model
 
-    return next((trial for trial in trials if same(trial.spec)), None)
+    return next((trial for trial in trials if key(trial.spec) == key(profile.spec)), None)

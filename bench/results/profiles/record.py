@@ -1,4 +1,7 @@
-"""A profile as it is written down: profile.json, beside the run it explains. Explains, and never gives the headline number."""
+"""The data of profile.json, which lies beside the run that it explains.
+
+A profile explains a result. It never gives the headline number, because recording costs time.
+"""
 
 from __future__ import annotations
 
@@ -13,51 +16,57 @@ Profiler = Literal["nsys", "torch"]
 
 
 def settings(spec: TrialSpec) -> str:
-    """What a step depends on, beside the loader."""
+    """Describe what the duration of a step depends on besides the loader, for people."""
     model = spec.model
     return f"batch {spec.batch_size:,}, {model.step} step, layers of {'-'.join(map(str, model.hidden))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeRow:
-    """A range by name and thread, over the window."""
+    """All ranges of one name on one thread, within the window."""
 
     name: str
     thread: str
     count: int
     seconds: float
-    """Host time; ranges within ranges count in both."""
+    """Host time. Nested ranges count in both rows."""
     device_s: float | None
-    """Union of the device work that was launched in it; None without a device."""
+    """Union of the device work that was launched within the ranges. None without a device."""
     amount: int | None = None
-    """Sum of their payloads: rows of decode and shuffle, bytes of copies; None where they have none."""
+    """Sum of the payloads: rows for decode and shuffle, bytes for copies. None without payloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRow:
+    """All copies of one kind within the window."""
+
     kind: str
+    """"host to device", "device to host", "device to device", "fill" or "other"."""
     pageable: bool
+    """Whether the memory on the host's side was not pinned."""
     count: int
     nbytes: int
     seconds: float
     overlapped_s: float
-    """Of these seconds, while a kernel ran."""
+    """The part of `seconds` during which a kernel ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapRow:
-    """Time in which the device did nothing, by what the consumer's thread was in."""
+    """Idle time of the device while the consumer's thread was in one range and CUDA call."""
 
     within: str
-    """Innermost range; empty: none."""
+    """Innermost open range. Empty if none was open."""
     call: str
-    """To CUDA, that was open; empty: none."""
+    """CUDA call in progress. Empty if there was none."""
     count: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRow:
+    """All CUDA calls, or all kernels, of one name."""
+
     name: str
     count: int
     seconds: float
@@ -65,42 +74,47 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A piece of the timeline."""
+    """One bar of the timeline."""
 
     row: str
-    """A thread's name, or "device: kernels", "device: copies"."""
+    """A thread's name, "device: kernels" or "device: copies"."""
     name: str
     start_s: float
-    """Since the timeline began."""
+    """Seconds since the timeline began."""
     end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
+    """A recording of some training steps of one loader, reduced to tables."""
+
     spec: TrialSpec
     profiler: Profiler
     version: str
-    """Of the profiler."""
+    """Version of the profiler."""
     steps: int
-    """In the window: all that were recorded but the first."""
+    """Steps in the window, which leaves out the first recorded step."""
     rows: int
+    """Rows in these steps."""
     window_s: float
     epoch: EpochRecord | None
-    """The harness's own clocks over these steps and the one before them: waits and CPU times."""
+    """Waits and CPU times by the harness's own clocks, over these steps and the one before them."""
     cores: int
+    """CPU cores that the process may use."""
     kernel_busy_fraction: float | None
-    """Union of kernels over the window; None without a device."""
+    """Union of kernel times over the window. None without a device."""
     device_busy_fraction: float | None
-    """The same of kernels and copies."""
+    """Union of kernel and copy times over the window. None without a device."""
     ranges: tuple[RangeRow, ...]
     copies: tuple[CopyRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()
     launches_per_step: float | None = None
     synchronisations: tuple[CallRow, ...] = ()
-    """Calls in the window that wait for the device, on the consumer's thread, but for those of the harness at its ends."""
+    """Calls of the consumer's thread that wait for the device. The harness's own at the ends do not count."""
     kernels: tuple[CallRow, ...] = ()
-    """Those that took the most time."""
+    """The kernels that took the most time."""
     timeline: tuple[Bar, ...] = ()
-    """Some steps of it."""
+    """A few steps from the middle."""
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] | None = None
+    """The loader's options with their values, as text."""

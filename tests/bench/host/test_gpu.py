@@ -22,46 +22,46 @@ def test_only_samples_within_the_timed_windows_count() -> None:
     samples = [
         _sample(float(at), busy=1.0 if 10 <= at <= 12 else 0.0, reasons=0x40 if at == 20 else 0) for at in range(30)
     ]
-    found = summary(samples, [(9.5, 12.5)], period_s=0.1, sm_clock_max_hz=2e9)
-    assert found is not None
-    assert (found.samples, found.busy_fraction, found.temperature_c, found.throttled) == (3, 1.0, 52, ())
-    assert found.sm_clock_hz == pytest.approx(1e9 + 11)
+    record = summary(samples, [(9.5, 12.5)], period_s=0.1, sm_clock_max_hz=2e9)
+    assert record is not None
+    assert (record.samples, record.busy_fraction, record.temperature_c, record.throttled) == (3, 1.0, 52, ())
+    assert record.sm_clock_hz == pytest.approx(1e9 + 11)
 
 
-def test_what_held_the_clocks_down_is_named_and_idling_is_not_among_it() -> None:
+def test_throttle_reasons_are_named_and_idling_is_not_one() -> None:
     samples = [_sample(float(at), reasons=reasons) for at, reasons in enumerate((0x1, 0x4 | 0x1, 0x40, 0x2))]
-    found = summary(samples, [(0, 3)], period_s=0.1, sm_clock_max_hz=None)
-    assert found is not None
-    assert found.throttled == ("software power cap", "hardware thermal slowdown")
+    record = summary(samples, [(0, 3)], period_s=0.1, sm_clock_max_hz=None)
+    assert record is not None
+    assert record.throttled == ("software power cap", "hardware thermal slowdown")
 
 
-def test_too_few_samples_say_nothing() -> None:
+def test_too_few_samples_give_no_summary() -> None:
     assert summary([_sample(0), _sample(1)], [(0, 1)], period_s=0.1, sm_clock_max_hz=None) is None
 
 
 def test_energy_is_the_counter_s_growth_over_the_windows() -> None:
     samples = [_sample(float(at), energy=1000 + 300.0 * at) for at in range(10)]
     assert energy_j(samples, [(1.5, 2.0), (4.0, 6.5)]) == pytest.approx(300 * 3)
-    assert energy_j(samples, [(8.5, 9.5)]) is None  # the end was not seen
+    assert energy_j(samples, [(8.5, 9.5)]) is None  # no sample after the end
     assert energy_j([_sample(0), _sample(9)], [(1, 2)]) is None
 
 
-def test_gpm_counts_only_stretches_that_lie_within_a_timed_window_by_their_length() -> None:
+def test_gpm_counts_only_intervals_within_a_timed_window_weighted_by_length() -> None:
     def sampled(since: float, at: float, active: float | None) -> GpuSample:
         return replace(_sample(at), since=since, gpm=GpmValues(sm_active=active, dram_active=0.25))
 
     samples = [sampled(0, 1, 1.0), sampled(1, 2, 0.5), sampled(2, 5, 0.1), sampled(5, 6, None), sampled(6, 8, 1.0)]
-    found = summary(samples, [(0.5, 7.0)], period_s=1, sm_clock_max_hz=None)
-    assert found is not None
-    assert found.gpm is not None
-    assert found.gpm.sm_active == pytest.approx((0.5 * 1 + 0.1 * 3) / 4)
-    assert found.gpm.dram_active == pytest.approx(0.25)
-    assert found.gpm.sm_occupancy is None
-    assert found.sm_active == (1.0, 0.5, 0.1, None)
+    record = summary(samples, [(0.5, 7.0)], period_s=1, sm_clock_max_hz=None)
+    assert record is not None
+    assert record.gpm is not None
+    assert record.gpm.sm_active == pytest.approx((0.5 * 1 + 0.1 * 3) / 4)
+    assert record.gpm.dram_active == pytest.approx(0.25)
+    assert record.gpm.sm_occupancy is None
+    assert record.sm_active == (1.0, 0.5, 0.1, None)
 
 
 class Nvml:
-    """As much of nvidia-ml-py as GPM needs: each sample holds how often it was asked."""
+    """The part of nvidia-ml-py that GPM needs. Each sample holds the number of samples taken so far."""
 
     NVMLError = type("NVMLError", (Exception,), {})
     NVML_SUCCESS, NVML_GPM_METRICS_GET_VERSION = 0, 1
@@ -69,7 +69,7 @@ class Nvml:
     NVML_GPM_METRIC_PCIE_TX_PER_SEC, NVML_GPM_METRIC_PCIE_RX_PER_SEC = 20, 21
 
     def __init__(self, *, supported: int = 1) -> None:
-        self.supported, self.asked = supported, 0
+        self.supported, self.samples_taken = supported, 0
 
     def nvmlGpmQueryDeviceSupport(self, _handle: object) -> Any:
         return types.SimpleNamespace(isSupportedDevice=self.supported)
@@ -78,24 +78,24 @@ class Nvml:
         return types.SimpleNamespace(at=0)
 
     def nvmlGpmSampleGet(self, _handle: object, sample: Any) -> None:
-        self.asked += 1
-        sample.at = self.asked
+        self.samples_taken += 1
+        sample.at = self.samples_taken
 
     def c_nvmlGpmMetricsGet_t(self) -> Any:
         return types.SimpleNamespace(metrics=[types.SimpleNamespace() for _ in range(5)])
 
-    def nvmlGpmMetricsGet(self, asked: Any) -> None:
-        for metric in asked.metrics:
-            metric.value = metric.metricId * (asked.sample2.at - asked.sample1.at)
+    def nvmlGpmMetricsGet(self, request: Any) -> None:
+        for metric in request.metrics:
+            metric.value = metric.metricId * (request.sample2.at - request.sample1.at)
             metric.nvmlReturn = 0 if metric.metricId != 3 else 12
 
 
-def test_gpm_is_between_the_last_two_samples_and_leaves_out_what_the_device_does_not_tell() -> None:
+def test_gpm_compares_the_last_two_samples_and_omits_what_the_device_does_not_report() -> None:
     gpm = Gpm.of(Nvml(), None)
     assert gpm is not None
     for _ in range(2):
-        found = gpm.read()
-        assert found.sm_active == pytest.approx(0.02)
-        assert found.sm_occupancy is None
-        assert found.pcie_received_bytes_per_s == 21 * 2**20
+        values = gpm.read()
+        assert values.sm_active == pytest.approx(0.02)
+        assert values.sm_occupancy is None
+        assert values.pcie_received_bytes_per_s == 21 * 2**20
     assert Gpm.of(Nvml(supported=0), None) is None

@@ -5,8 +5,10 @@ from pathlib import Path
 from feedrate.bench.host import pagecache
 
 
-def test_warm_and_cold_are_made_and_seen(tmp_path: Path) -> None:
-    file = Path(__file__).parent / "scratch-of-the-page-cache-test"  # tmp_path may lie in memory, which has no cache
+def test_files_are_warmed_and_dropped_and_the_fraction_is_measured(tmp_path: Path) -> None:
+    file = (
+        Path(__file__).parent / "scratch-of-the-page-cache-test"
+    )  # tmp_path may be in memory, which has no page cache
     file.write_bytes(bytes(3_000_000))
     try:
         assert pagecache.make([file], "warm") == 1.0
@@ -22,6 +24,6 @@ def test_warm_and_cold_are_made_and_seen(tmp_path: Path) -> None:
         file.unlink()
 
 
-def test_files_without_a_byte_have_no_fraction(tmp_path: Path) -> None:
+def test_empty_files_have_no_fraction(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert pagecache.resident_fraction([tmp_path / "empty"]) is None

@@ -11,7 +11,7 @@ BURN = (
 )
 
 
-def test_a_child_s_work_counts_and_the_busiest_child_is_known() -> None:
+def test_a_childs_cpu_time_counts_and_the_busiest_child_is_found() -> None:
     before = Usage.now(memory=True)
     children = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for code in (BURN, "input()")]
     try:
@@ -29,7 +29,7 @@ def test_a_child_s_work_counts_and_the_busiest_child_is_known() -> None:
     assert after.pss_bytes <= after.rss_bytes
 
 
-def test_sleep_is_no_work() -> None:
+def test_sleep_uses_no_cpu_time() -> None:
     before = Usage.now(memory=False)
     time.sleep(0.2)
     after = Usage.now(memory=False)
@@ -37,11 +37,11 @@ def test_sleep_is_no_work() -> None:
     assert after.busiest_child_s(before) == 0
 
 
-def test_what_one_of_two_looks_did_not_see_is_unknown() -> None:
+def test_the_growth_is_unknown_if_one_of_two_readings_is_missing() -> None:
     assert (since(5, 3), since(None, 3), since(5, None)) == (2, None, None)
 
 
-def test_children_that_ended_meanwhile_count() -> None:
+def test_children_that_ended_between_readings_count() -> None:
     before = Usage.now(memory=False)
     subprocess.run([sys.executable, "-c", BURN.replace("time.sleep(60)", "")], check=True, stdout=subprocess.DEVNULL)
     assert Usage.now(memory=False).busiest_child_s(before) >= 0.3

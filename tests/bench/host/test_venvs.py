@@ -1,4 +1,4 @@
-"""Environments of loaders: made, found, and missing."""
+"""Environments of loaders: created, found, and missing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def nothing_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No environment is there."""
+def no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an environment that is not installed."""
     if find_spec("nvtabular") is not None:
-        pytest.skip("nvtabular is beside the others here")
+        pytest.skip("nvtabular is installed in this environment")
     monkeypatch.setattr(venvs, "folder", lambda _environment: tmp_path / "nvtabular")
     return tmp_path / "nvtabular"
 
@@ -34,21 +34,23 @@ def test_a_loader_without_an_environment_runs_in_this_one() -> None:
     assert venvs.interpreter("cupy") == sys.executable
 
 
-def test_a_missing_environment_is_named_with_the_command_that_makes_it(nothing_made: Path) -> None:
-    with pytest.raises(LoaderUnavailable, match="`feedrate install nvtabular` brings it"):
+def test_the_error_for_a_missing_environment_names_the_command_that_installs_it(no_environment: Path) -> None:
+    with pytest.raises(LoaderUnavailable, match="nvtabular is not installed: run `feedrate install nvtabular`"):
         venvs.interpreter("nvtabular:defaults")
 
 
-def test_one_that_was_not_finished_counts_as_missing(nothing_made: Path) -> None:
-    (nothing_made / "bin").mkdir(parents=True)
-    (nothing_made / "bin" / "python").symlink_to(sys.executable)
+def test_an_unfinished_environment_counts_as_missing(no_environment: Path) -> None:
+    (no_environment / "bin").mkdir(parents=True)
+    (no_environment / "bin" / "python").symlink_to(sys.executable)
     with pytest.raises(LoaderUnavailable):
         venvs.interpreter("nvtabular")
-    (nothing_made / venvs.MARK).write_text('{"name": "nvtabular", "kind": "layered"}')
-    assert venvs.interpreter("nvtabular") == str(nothing_made / "bin" / "python")
+    (no_environment / venvs.MARK).write_text('{"name": "nvtabular", "kind": "layered"}')
+    assert venvs.interpreter("nvtabular") == str(no_environment / "bin" / "python")
 
 
-def test_its_trials_are_unavailable_and_the_others_go_on(nothing_made: Path, small: Dataset) -> None:
+def test_without_its_environment_a_trial_is_unavailable_and_the_others_go_on(
+    no_environment: Path, small: Dataset
+) -> None:
     specs = [
         TrialSpec(loader=loader, mode="load", repeat=0, seed=0, batch_size=512, epochs=1, device="cpu")
         for loader in ("nvtabular", "fake")
@@ -59,11 +61,11 @@ def test_its_trials_are_unavailable_and_the_others_go_on(nothing_made: Path, sma
     assert fine.status == "ok"
 
 
-def test_one_over_this_environment_brings_what_is_lacking_and_what_must_be_older(
+def test_a_layered_environment_installs_missing_packages_and_those_that_must_be_older(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(venvs, "_has", lambda package: package != "partd")
-    names = {line.partition("==")[0] for line in venvs._layered(ENVIRONMENT)}
+    names = {line.partition("==")[0] for line in venvs._layered_requirements(ENVIRONMENT)}
     assert names == {*ENVIRONMENT.replaced, "partd"}
 
 
@@ -73,30 +75,32 @@ def test_every_requirement_is_pinned() -> None:
     assert {line.partition("==")[0] for line in lines} >= set(ENVIRONMENT.replaced)
 
 
-def test_a_loader_that_needs_none_cannot_be_installed() -> None:
-    with pytest.raises(FeedrateError, match="cupy needs no environment of its own"):
+def test_a_loader_without_an_environment_cannot_be_installed() -> None:
+    with pytest.raises(FeedrateError, match="cupy needs no separate environment: run `feedrate doctor`"):
         venvs.install("cupy", isolated=False)
 
 
-def test_a_failed_installation_leaves_the_old_one(nothing_made: Path, tmp_path: Path) -> None:
-    (nothing_made / "bin").mkdir(parents=True)
-    (nothing_made / "bin" / "python").symlink_to(sys.executable)
-    (nothing_made / venvs.MARK).write_text('{"name": "nvtabular", "kind": "layered"}')
-    with pytest.raises(FeedrateError, match="nvtabular cannot be installed"):
-        venvs.install("nvtabular", isolated=False, find_links=tmp_path)  # no wheels in there
-    assert venvs.interpreter("nvtabular") == str(nothing_made / "bin" / "python")
+def test_a_failed_installation_keeps_the_old_environment(no_environment: Path, tmp_path: Path) -> None:
+    (no_environment / "bin").mkdir(parents=True)
+    (no_environment / "bin" / "python").symlink_to(sys.executable)
+    (no_environment / venvs.MARK).write_text('{"name": "nvtabular", "kind": "layered"}')
+    with pytest.raises(FeedrateError, match="cannot install nvtabular: "):
+        venvs.install("nvtabular", isolated=False, find_links=tmp_path)  # a folder without wheels
+    assert venvs.interpreter("nvtabular") == str(no_environment / "bin" / "python")
     assert [path.name for path in tmp_path.iterdir()] == ["nvtabular"]
 
 
-def test_a_python_without_pip_is_told_how_to_get_it(nothing_made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_python_without_pip_says_how_to_get_it(
+    no_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(venvs.util, "find_spec", lambda _name: None)
-    with pytest.raises(FeedrateError, match=r"has no pip: .*-m ensurepip"):
+    with pytest.raises(FeedrateError, match=r"has no pip: run .*-m ensurepip"):
         venvs.install("nvtabular", isolated=False)
 
 
 @pytest.mark.slow
-def test_a_fresh_virtual_environment_gets_nvtabular_by_one_command(tmp_path: Path, small: Dataset) -> None:
-    """From the wheel, as a user installs it: what is not in the package would be missing here."""
+def test_one_command_installs_nvtabular_in_a_fresh_virtual_environment(tmp_path: Path, small: Dataset) -> None:
+    """Installs the package as a user does, so a file that the package omits would be missing."""
     source = tmp_path / "source"
     source.mkdir()
     for name in ("bench", "loaders", "reports", "pyproject.toml", "README.md", "LICENSE"):
@@ -122,5 +126,5 @@ def test_a_fresh_virtual_environment_gets_nvtabular_by_one_command(tmp_path: Pat
 
 def _run(*command: str | Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, env=environment)
-    return done.stdout
+    arguments = [str(argument) for argument in command]
+    return subprocess.run(arguments, check=True, capture_output=True, text=True, env=environment).stdout

@@ -1,4 +1,4 @@
-"""Real profiles on the CPU: a loader that is slow in a known way is diagnosed as that."""
+"""Real profiles on the CPU: a loader that is slow in a known way gets the matching diagnosis."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.testing.slow import delay
 
-ASKED = session.ProfileRequest(
+REQUEST = session.ProfileRequest(
     steps=12,
     profiler="auto",
     batch_size=256,
@@ -39,52 +39,52 @@ ASKED = session.ProfileRequest(
     ],
 )
 def test_a_planted_cause_is_found(loader: str, cause: str, small: Dataset, tmp_path: Path) -> None:
-    [found] = session.run([loader], small.folder, tmp_path, ASKED)
-    made = found.profile
-    assert found.findings[0].cause.startswith(cause), found.findings
-    assert made.steps == 12
-    names = {row.name for row in made.ranges if row.thread == "main"}
+    [result] = session.run([loader], small.folder, tmp_path, REQUEST)
+    profile = result.profile
+    assert result.findings[0].cause.startswith(cause), result.findings
+    assert profile.steps == 12
+    names = {row.name for row in profile.ranges if row.thread == "main"}
     assert {"step", "next", "forward", "backward", "optimizer"} <= names
-    waited = sum(row.seconds for row in made.ranges if row.name == "next" and row.thread == "main")
-    assert made.epoch is not None
-    # the clocks have the step before the window, too, in which the profiler starts up
-    assert 0.5 * made.epoch.wait_s < waited < made.epoch.wait_s + 0.005
+    waited = sum(row.seconds for row in profile.ranges if row.name == "next" and row.thread == "main")
+    assert profile.epoch is not None
+    # the clocks also cover the step before the window, in which the profiler starts up
+    assert 0.5 * profile.epoch.wait_s < waited < profile.epoch.wait_s + 0.005
     [trace] = tmp_path.rglob("trace.json")
     assert json.loads(trace.read_text())["traceEvents"]
-    assert list(files.explained(tmp_path)) == [found]
+    assert list(files.explained(tmp_path)) == [result]
 
 
-def test_what_a_recorder_computes_is_not_put_down_to_the_steps(
+def test_cpu_time_of_the_recorder_does_not_count_for_the_steps(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A loader that sleeps was "CPU starved" once the recorder had taken long enough to begin and end."""
+    """A sleeping loader was diagnosed as "CPU starved" when the recorder took long to start and end."""
     within: list[float] = []
 
     @contextmanager
-    def recorded(_task: trial.ProfileTask) -> Iterator[None]:
+    def recording(_task: trial.ProfileTask) -> Iterator[None]:
         delay("burn", 0.5)
         within.append(time.process_time())
         yield
         within.append(time.process_time())
         delay("burn", 0.5)
 
-    monkeypatch.setattr(trial, "_recorded", recorded)
+    monkeypatch.setattr(trial, "_recording", recording)
     spec = TrialSpec(
         loader="slow:delay_s=0.05", mode="train", repeat=0, seed=0, batch_size=256, epochs=1, device="cpu",
         model=ModelSpec(hidden=(8,), embedding_width=4),
     )  # fmt: skip
-    made = trial.run(
+    message = trial.run(
         trial.ProfileTask(spec=spec, dataset=str(small.folder), steps=5, profiler="torch", trace=str(tmp_path / "t"))
     )
-    assert made.epoch is not None
-    assert made.epoch.cpu_s is not None
-    assert made.epoch.cpu_s < within[1] - within[0] + 0.1
+    assert message.epoch is not None
+    assert message.epoch.cpu_s is not None
+    assert message.epoch.cpu_s < within[1] - within[0] + 0.1
 
 
 def test_the_command_prints_cause_evidence_and_remedy(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [
+    arguments = [
         "profile",
         "slow:delay_s=0.05",
         str(small.folder),
@@ -95,23 +95,23 @@ def test_the_command_prints_cause_evidence_and_remedy(
         "--batch-size",
         "256",
     ]
-    app.app([*words, "--device", "cpu"], standalone_mode=False)
-    said = capsys.readouterr().out
-    assert "input-bound: fetch" in said
-    assert "seen:" in said
-    assert "try:" in said
+    app.app([*arguments, "--device", "cpu"], standalone_mode=False)
+    output = capsys.readouterr().out
+    assert "input-bound: fetch" in output
+    assert "seen:" in output
+    assert "try:" in output
 
 
-def test_bad_input_is_one_sentence(small: Dataset, tmp_path: Path) -> None:
+def test_invalid_requests_give_one_line_errors(small: Dataset, tmp_path: Path) -> None:
     from dataclasses import replace
 
     (tmp_path / "file").touch()
-    with pytest.raises(FeedrateError, match="file, which is a file: name a folder"):
-        list(session.run(["fake"], small.folder, tmp_path / "file", ASKED))
+    with pytest.raises(FeedrateError, match="file, which is a file: specify a folder"):
+        list(session.run(["fake"], small.folder, tmp_path / "file", REQUEST))
     with pytest.raises(FeedrateError, match="--profiler is 'perf', but must be one of auto, nsys, torch"):
-        list(session.run(["fake"], small.folder, tmp_path, replace(ASKED, profiler="perf")))
-    with pytest.raises(FeedrateError, match="nsys is asked for on the CPU"):
-        list(session.run(["fake"], small.folder, tmp_path, replace(ASKED, profiler="nsys")))
+        list(session.run(["fake"], small.folder, tmp_path, replace(REQUEST, profiler="perf")))
+    with pytest.raises(FeedrateError, match="--profiler is nsys, but on the CPU there is no device to record"):
+        list(session.run(["fake"], small.folder, tmp_path, replace(REQUEST, profiler="nsys")))
     with pytest.raises(FeedrateError, match="has no profile: `feedrate profile"):
         app.app(["explain", str(tmp_path)], standalone_mode=False)
     (tmp_path / files.FILE).write_text("{")

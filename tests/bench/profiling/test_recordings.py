@@ -1,4 +1,4 @@
-"""Real recordings of nsys on an H100, and what `nsys stats` says of them: tests/bench/profiling/recordings."""
+"""Compares real nsys recordings from an H100 with the output of `nsys stats`, both in the folder recordings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ROWS = 20 * 32768
 
 def _events(name: str, folder: Path) -> Events:
     path = folder / f"{name}.sqlite"
-    with gzip.open(RECORDINGS / f"{name}.sqlite.gz") as packed, path.open("wb") as whole:
-        shutil.copyfileobj(packed, whole)
+    with gzip.open(RECORDINGS / f"{name}.sqlite.gz") as packed, path.open("wb") as unpacked:
+        shutil.copyfileobj(packed, unpacked)
     return nsys.read_sqlite(path, domain="feedrate", thread=_consumer(path))
 
 
 def _consumer(path: Path) -> int:
-    """The thread that `step` ranges are on."""
+    """Return the id of the thread with the `step` ranges."""
     with sqlite3.connect(path) as base:
         query = "select globalTid from NVTX_EVENTS join StringIds on id = textId where value = 'step' limit 1"
         [number] = base.execute(query).fetchone()
@@ -49,19 +49,19 @@ def _profile(name: str, folder: Path, *, step: str = "eager", epoch: EpochRecord
     spec = TrialSpec(
         loader=name, mode="train", repeat=0, seed=0, batch_size=32768, epochs=1, device="cuda", model=ModelSpec(step=step)  # type: ignore[arg-type]
     )  # fmt: skip
-    message = ProfileMessage(steps=20, rows=ROWS, epoch=epoch)  # as many rows a step as there were
-    return run._made(spec, "nsys", "2025.3.1", message, _events(name, folder))
+    message = ProfileMessage(steps=20, rows=ROWS, epoch=epoch)  # the rows per step of the recordings
+    return run._profile(spec, "nsys", "2025.3.1", message, _events(name, folder))
 
 
 @pytest.mark.parametrize("name", LOADERS)
 def test_sums_of_ranges_kernels_and_copies_are_those_of_nsys_stats(name: str, tmp_path: Path) -> None:
     events = _events(name, tmp_path)
     for row in _stats(name, "nvtx_sum"):
-        domain, _, found = row["Range"].partition(":")
+        domain, _, name_in_domain = row["Range"].partition(":")
         if domain == "feedrate":
-            own = [span for span in events.ranges if span.name == found]
-            assert len(own) == int(row["Instances"])
-            assert sum(span.seconds for span in own) == pytest.approx(int(row["Total Time (ns)"]) / 1e9, abs=1e-9)
+            spans = [span for span in events.ranges if span.name == name_in_domain]
+            assert len(spans) == int(row["Instances"])
+            assert sum(span.seconds for span in spans) == pytest.approx(int(row["Total Time (ns)"]) / 1e9, abs=1e-9)
     assert sum(row["Range"].startswith("feedrate:") for row in _stats(name, "nvtx_sum")) >= 5
     kernels = _stats(name, "cuda_gpu_kern_sum")
     assert sum(kernel.seconds for kernel in events.kernels) == pytest.approx(
@@ -80,13 +80,13 @@ def test_sums_of_ranges_kernels_and_copies_are_those_of_nsys_stats(name: str, tm
 
 @pytest.mark.parametrize("name", LOADERS)
 def test_busy_is_within_half_a_point_of_nsys_stats(name: str, tmp_path: Path) -> None:
-    """All kernels are on one stream here, so that their sum, which is what nsys has, is their union; over the whole recording."""
-    found = _events(name, tmp_path)
-    end = max(kernel.end_s for kernel in found.kernels)
-    whole = replace(found, window=(min(span.start_s for span in found.ranges), end))
-    kernels, _ = tables.device_busy(whole)
+    """All kernels run on one stream, so their sum, which nsys reports, equals their union over the recording."""
+    events = _events(name, tmp_path)
+    end = max(kernel.end_s for kernel in events.kernels)
+    events = replace(events, window=(min(span.start_s for span in events.ranges), end))
+    kernels, _ = tables.device_busy(events)
     seconds = sum(int(row["Total Time (ns)"]) for row in _stats(name, "cuda_gpu_kern_sum")) / 1e9
-    assert kernels == pytest.approx(seconds / (whole.window[1] - whole.window[0]), rel=0.002)
+    assert kernels == pytest.approx(seconds / (events.window[1] - events.window[0]), rel=0.002)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_busy_is_within_half_a_point_of_nsys_stats(name: str, tmp_path: Path) ->
 def test_the_window_leaves_out_the_step_in_which_nsys_starts_up(
     name: str, busy: float, step_ms: float, steps: int, launches: int, tmp_path: Path
 ) -> None:
-    made = _profile(name, tmp_path)
-    assert (made.steps, made.rows) == (steps, steps * 32768)
-    assert made.kernel_busy_fraction == pytest.approx(busy, abs=0.001)
-    assert made.window_s / made.steps * 1e3 == pytest.approx(step_ms, abs=0.05)
-    assert made.launches_per_step == launches
+    profile = _profile(name, tmp_path)
+    assert (profile.steps, profile.rows) == (steps, steps * 32768)
+    assert profile.kernel_busy_fraction == pytest.approx(busy, abs=0.001)
+    assert profile.window_s / profile.steps * 1e3 == pytest.approx(step_ms, abs=0.05)
+    assert profile.launches_per_step == launches
 
 
 def test_what_autograd_s_thread_launches_is_backward_s(tmp_path: Path) -> None:
@@ -118,10 +118,10 @@ def test_what_autograd_s_thread_launches_is_backward_s(tmp_path: Path) -> None:
 
 
 def test_a_cuda_graph_is_device_work_of_its_step(tmp_path: Path) -> None:
-    made = _profile("cupy-fast", tmp_path, step="fast")
-    assert made.kernel_busy_fraction == pytest.approx(0.985, abs=0.001)
-    assert made.launches_per_step == 1
-    assert made.kernels[0].name.startswith("graph ")
+    profile = _profile("cupy-fast", tmp_path, step="fast")
+    assert profile.kernel_busy_fraction == pytest.approx(0.985, abs=0.001)
+    assert profile.launches_per_step == 1
+    assert profile.kernels[0].name.startswith("graph ")
 
 
 WAITED = EpochRecord(
@@ -133,14 +133,14 @@ COPIED = EpochRecord(
     rows=688_128, wall_s=0.845, wait_s=0.3267, wait_cpu_s=0.2135, wait_others_cpu_s=4.202, stall_s=0.2795, gap_s=0.0,
     copy_s=0.2541, cpu_s=7.59,
 )  # fmt: skip
-"""As the clocks had it when `copies` was recorded."""
+"""The harness's clocks when `copies` was recorded."""
 
 
-def test_pageable_copies_are_named_as_what_the_model_waits_for(tmp_path: Path) -> None:
-    made = _profile("copies", tmp_path, epoch=COPIED)
-    [copies] = [row for row in made.copies if row.kind == "host to device"]
+def test_pageable_copies_are_diagnosed_as_the_bottleneck(tmp_path: Path) -> None:
+    profile = _profile("copies", tmp_path, epoch=COPIED)
+    [copies] = [row for row in profile.copies if row.kind == "host to device"]
     assert (copies.count, copies.pageable, copies.overlapped_s) == (20 * 40 * 5, True, 0.0)
-    causes = [finding.cause for finding in diagnose(made)]
+    causes = [finding.cause for finding in diagnose(profile)]
     assert causes[0] == "input-bound: copy"
     assert "pageable copies" in causes
 
@@ -155,6 +155,6 @@ def test_pageable_copies_are_named_as_what_the_model_waits_for(tmp_path: Path) -
         ("cupy", "memory-bound"),
     ],
 )
-def test_each_is_diagnosed(name: str, cause: str, tmp_path: Path) -> None:
+def test_each_recording_is_diagnosed(name: str, cause: str, tmp_path: Path) -> None:
     findings = diagnose(_profile(name, tmp_path, epoch=WAITED))
     assert findings[0].cause == cause, findings

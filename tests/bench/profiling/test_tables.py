@@ -1,4 +1,4 @@
-"""A small recording whose numbers are known, through the tables and, written as nsys and torch write it, through both readers."""
+"""A small recording with known numbers: tables built from it directly, from an nsys export and from a torch trace."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from feedrate.bench.profiling import kineto, nsys, tables
 from feedrate.bench.profiling.events import Call, Copy, Events, Kernel, Range
 
 MAIN, HELPER = 77, 78
-# Milliseconds: two steps of 10, each a wait of 3, a launch of a kernel, one of 4 ms that begins 1 ms later; a copy meets the first.
+# In milliseconds: two steps of 10, each with a wait of 3 and a launch. The kernel takes 4 and
+# starts 0.5 after its launch. A copy overlaps the first kernel.
 RANGES = [
-    ("step", MAIN, -2, 0),  # in which the profiler starts up
+    ("step", MAIN, -2, 0),  # the profiler starts up in this step
     ("next", MAIN, 0, 3), ("step", MAIN, 3, 10), ("forward", MAIN, 3, 6), ("next", MAIN, 10, 13), ("step", MAIN, 13, 20),
     ("forward", MAIN, 13, 16), ("decode", HELPER, 1, 9),
 ]  # fmt: skip
@@ -41,7 +42,7 @@ def _events() -> Events:
 
 
 def _from_sqlite(folder: Path) -> Events:
-    """The columns of an nsys export that are read, as its documentation of the SQLite schema has them."""
+    """Writes the columns of an nsys export that the reader needs, as in its documentation of the SQLite schema."""
     path, strings = folder / "profile.sqlite", {}
     base = sqlite3.connect(path)
 
@@ -137,16 +138,16 @@ def test_ranges_have_host_and_device_time(events: Events) -> None:
     assert ("not ours", "main") not in rows
 
 
-def test_copies_know_what_overlaps_them_and_where_they_come_from(events: Events) -> None:
+def test_copies_have_their_overlap_and_kind_of_memory(events: Events) -> None:
     pinned, pageable = tables.copy_rows(events)
     assert (pinned.pageable, pinned.nbytes, pinned.overlapped_s) == (False, 500, 0)
     assert (pageable.pageable, pageable.count, pageable.nbytes) == (True, 1, 1000)
     assert (pageable.seconds, pageable.overlapped_s) == pytest.approx((0.002, 0.001))
 
 
-def test_gaps_are_named_by_what_the_consumer_was_in(events: Events) -> None:
+def test_gaps_are_named_by_the_consumers_range_and_call(events: Events) -> None:
     gaps = {(row.within, row.call): row.seconds for row in tables.gap_rows(events)}
-    # 0-4 ms, in whose middle it waited; 9-14, as well; 18-19, when it copied
+    # gaps: 0-4 ms and 9-14 ms, both with next() in the middle, and 18-19 ms, with a copy
     assert gaps == pytest.approx({("next", ""): 0.009, ("step", "cudaMemcpyAsync"): 0.001})
 
 
