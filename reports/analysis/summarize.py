@@ -192,7 +192,9 @@ def _loaders(run: RunRecord, size: int) -> list[str]:
 
 def _names(paths: list[Path]) -> list[str]:
     """A short name for each run: its folder's, with a number where two have the same."""
-    names = [path.parent.name if store.is_file_name(path) else path.name for path in (path.absolute() for path in paths)]
+    names = [
+        path.parent.name if store.is_file_name(path) else path.name for path in (path.absolute() for path in paths)
+    ]
     told = [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
     return told if len(set(told)) == len(told) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
 
