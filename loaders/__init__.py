@@ -1,4 +1,4 @@
-"""Loaders of tabular data for training with PyTorch. CupyLoader is for use in anybody's training script."""
+"""Data loaders for training recommenders with PyTorch. CupyLoader can be used directly in any training script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["CupyLoader"]
 
 
 def __getattr__(name: str) -> Any:
-    """Late: the command line imports this package, and must not wait for torch."""
+    """Import CupyLoader on first use: the command line imports this package and must not wait for torch."""
     if name in __all__:
         from feedrate.loaders import cupy
 

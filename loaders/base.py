@@ -1,4 +1,8 @@
-"""The whole contract of a loader: what it is given (Split, LoaderConfig), what it yields (Batch), what it is (Adapter)."""
+"""The contract between feedrate and a loader. An author of a loader needs to know nothing else.
+
+A loader is opened with a Split (the files to read) and a LoaderConfig (how to read them). Its `epoch` yields Batches.
+An Adapter tells the registry how to open the loader, which options it takes and which rules its library breaks.
+"""
 
 from __future__ import annotations
 
@@ -16,59 +20,73 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Categorical:
-    """A column of ids: 0 <= id < cardinality, where 0 is null or unseen."""
+    """A column of integer ids with 0 <= id < cardinality. Id 0 stands for null or unseen values."""
 
     name: str
     cardinality: int
+    """Number of possible ids, including 0. The column's embedding table has this many rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """The columns of a dataset by kind. Every loader yields all of them, in this order."""
+    """The columns of a dataset, by kind. Every loader yields all of them, in this order."""
 
     single_hot: tuple[Categorical, ...] = ()
+    """Columns with one id per row."""
     multi_hot: tuple[Categorical, ...] = ()
+    """Columns with a list of ids (a bag) per row. A bag may be empty."""
     continuous: tuple[str, ...] = ()
+    """Names of the columns with one float per row."""
     label: str
+    """Name of the label column, with one float per row."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of all columns: single-hot, multi-hot, continuous, label."""
+        """The names of all columns, in the order single-hot, multi-hot, continuous, label."""
         categorical = (column.name for column in (*self.single_hot, *self.multi_hot))
         return (*categorical, *self.continuous, self.label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """The Parquet files a loader reads: ids int32, lists of int32, continuous and label float32, no nulls."""
+    """The Parquet files that a loader reads, in order.
+
+    Single-hot columns are int32 and multi-hot columns are lists of int32. Continuous columns and the label are float32.
+    No column has nulls.
+    """
 
     files: tuple[Path, ...]
     rows: int
+    """Number of rows in all files together."""
     schema: Schema
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B rows on the trial's device, ready on the consumer's current stream.
+    """B rows on the trial's device, ready to use on the consumer's current CUDA stream.
 
-    A batch stays as it is after the next one has been taken: the consumer may keep it.
+    The consumer may keep a batch: a loader must not overwrite it when it makes later ones.
     """
 
     ids: Mapping[str, Tensor]
-    """Single-hot: int32 or int64 [B]."""
+    """Single-hot columns, by name: int32 or int64 [B]."""
     bags: Mapping[str, tuple[Tensor, Tensor]]
-    """Multi-hot: (values [N], offsets [B + 1]), both int32 or both int64; row i owns values[offsets[i]:offsets[i+1]]."""
+    """Multi-hot columns, by name: (values [N], offsets [B + 1]), both int32 or both int64.
+
+    The bag of row i is values[offsets[i]:offsets[i + 1]].
+    """
     dense: Mapping[str, Tensor]
-    """Continuous: float32 [B]."""
+    """Continuous columns, by name: float32 [B]."""
     label: Tensor
-    """float32 [B]."""
+    """The label: float32 [B]."""
 
     @property
     def rows(self) -> int:
+        """The number of rows, B."""
         return self.label.shape[0]
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """The same batch with every tensor changed."""
+        """Return a new batch with `change` applied to every tensor, offsets included."""
         return Batch(
             {name: change(column) for name, column in self.ids.items()},
             {name: (change(values), change(offsets)) for name, (values, offsets) in self.bags.items()},
@@ -77,88 +95,111 @@ class Batch:
         )
 
     def tensors(self) -> list[Tensor]:
-        """Every tensor of the batch, in the schema's order."""
+        """Return every tensor of the batch in the order of the schema. A bag gives its values, then its offsets."""
         bags = (tensor for pair in self.bags.values() for tensor in pair)
         return [*self.ids.values(), *bags, *self.dense.values(), self.label]
 
 
 def is_device(name: str) -> bool:
-    """cpu, cuda or cuda:N, whether or not it is there."""
+    """Return whether `name` is "cpu", "cuda" or "cuda:N". It does not check that the device exists."""
     return re.fullmatch(r"cpu|cuda(:(0|[1-9]\d*))?", name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoaderConfig:
-    """What the harness asks of every loader alike."""
+class LoaderSettings:
+    """The settings of a loader that all trials of a run share. Raises FeedrateError for an invalid value.
 
-    batch_size: int = 32768
-    """Rows."""
-    device: str = "cpu"
-    """Where batches are handed over: "cpu", "cuda" or "cuda:N"."""
+    A plan, a trial's spec and a LoaderConfig inherit them, so a new setting is declared only here.
+    """
+
     shuffle: bool = True
-    """False: file order."""
-    seed: int = 0
-    rank: int = 0
-    world_size: int = 1
+    """True: a new row order every epoch, fixed by (seed, epoch). False: the order of the files."""
     workers: int = 0
-    """Processes beside the consumer's; loaders without worker processes ignore it."""
+    """Number of worker processes. 0: the consumer's process does the work. Loaders without workers ignore it."""
     prefetch: int = 2
-    """Batches each worker prepares ahead."""
+    """Batches that each worker prepares ahead."""
     memory_budget_bytes: int | None = None
-    """Memory the loader may hold where its batches are handed over; None: as much as it likes."""
+    """Memory in bytes that the loader may hold on the device of its batches. None: no limit."""
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("batch_size", 1),
-            ("seed", 0),
-            ("workers", 0),
-            ("prefetch", 1),
-            ("world_size", 1),
-            ("rank", 0),
-        ):
-            require_whole(name, getattr(self, name), least)
+        require_bool("shuffle", self.shuffle)
+        require_whole("workers", self.workers, 0)
+        require_whole("prefetch", self.prefetch, 1)
         if self.memory_budget_bytes is not None:
             require_whole("memory_budget_bytes", self.memory_budget_bytes, 1)
-        require_bool("shuffle", self.shuffle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderConfig(LoaderSettings):
+    """The settings that the harness passes to every loader. Raises FeedrateError for an invalid value."""
+
+    batch_size: int = 32768
+    """Rows per batch. Only the last batch of an epoch may have fewer."""
+    device: str = "cpu"
+    """Device on which batches are delivered: "cpu", "cuda" or "cuda:N"."""
+    seed: int = 0
+    """Seed of the row order, at least 0."""
+    rank: int = 0
+    """This process's shard, 0 <= rank < world_size."""
+    world_size: int = 1
+    """Number of shards that the rows are divided into, one per rank."""
+
+    def __post_init__(self) -> None:
+        LoaderSettings.__post_init__(self)  # super() does not know the class that slots=True makes
+        for name, minimum in (("batch_size", 1), ("seed", 0), ("world_size", 1), ("rank", 0)):
+            require_whole(name, getattr(self, name), minimum)
         if self.rank >= self.world_size:
-            raise FeedrateError(f"rank is {self.rank}, but must be under world_size, which is {self.world_size}")
+            raise FeedrateError(f"rank is {self.rank}, but must be less than world_size ({self.world_size})")
 
     def rows_of(self, total: int) -> int:
-        """Of places rank, rank + world_size, ...: ranks differ by a row at most, the first ones having it."""
+        """Return how many of `total` rows belong to this rank's shard: those at positions rank, rank + world_size, ...
+
+        The first total % world_size ranks get one extra row.
+        """
         return len(range(self.rank, total, self.world_size))
 
 
 class Loader(Protocol):
-    """The thing under test."""
+    """A loader, opened on a Split with a LoaderConfig. These two methods are all that feedrate calls."""
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        """Every row of the shard exactly once; order fixed by (seed, index); only the last batch may be short."""
+        """Yield every row of the shard exactly once.
+
+        (seed, index) fixes the order of the rows. Every batch has batch_size rows, but the last one may be shorter.
+        The consumer may abandon an epoch and start another one.
+        """
         ...
 
     def close(self) -> None:
-        """Stop workers and free memory; safe to call twice."""
+        """Stop all workers and free all memory. It may be called twice, and in the middle of an epoch."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoOptions:
-    """For loaders that have no options of their own."""
+    """The options of a loader that has none of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnEnvironment:
-    """Where a loader's library lives that cannot be beside the others; `feedrate install` makes it."""
+    """A virtual environment for a library that cannot be installed beside the others. `feedrate install` creates it."""
 
     name: str
-    """Of its folder."""
+    """Name of the environment's folder."""
     requirements: str
-    """A file beside the adapter: pinned packages for an environment over the current one, installed without their dependencies."""
+    """File beside the adapter with pinned packages for an environment that is layered over the current one.
+
+    They are installed without their dependencies.
+    """
     replaced: tuple[str, ...]
-    """Those of them that are brought even where the current environment has the package; of the others its own is used."""
+    """Packages of `requirements` that are installed even if the current environment has them.
+
+    For the other packages, the version of the current environment is used if there is one.
+    """
     isolated_requirements: str
-    """A file beside the adapter: what a whole environment of its own is resolved from, beside torch."""
+    """File beside the adapter with the requirements, in addition to torch, of a complete environment of its own."""
     module: str
-    """Found by Python where the library is installed."""
+    """Module that Python finds if the library is installed."""
 
 
 Options = TypeVar("Options")
@@ -166,20 +207,24 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter(Generic[Options]):
-    """A loader as the registry knows it."""
+    """A loader's entry in the registry: how to open it, and what reports say about it."""
 
     open: Callable[[Split, LoaderConfig, Options], Loader]
+    """Opens the loader. Raises LoaderUnavailable if its library or device is missing."""
     options: type[Options]
-    """A frozen dataclass: the loader's own options, each with its default."""
+    """Frozen dataclass of the loader's own options, each with a default."""
     backend: Callable[[str], str]
-    """device -> the library, its version and where it works, in a few words; raises LoaderUnavailable."""
+    """Takes a device and returns the library, its version and where it works, in a few words.
+
+    Raises LoaderUnavailable if the library or the device is missing.
+    """
     deviations: Mapping[str, str] = field(default_factory=dict)
-    """Conformance rules the library is known to break -> why. Shown in every report."""
+    """Conformance rules that the library is known to break, each with the reason. Every report lists them."""
     environment: OwnEnvironment | None = None
-    """None: the library lives beside the others."""
+    """The loader's own environment. None: its library is installed beside the others."""
     repairs: Callable[[], tuple[str, ...]] = tuple
-    """What was put back into other libraries, in this process, so that the loader's runs; a few words each."""
+    """Returns what this process restored in other libraries so that the loader's library runs: a few words each."""
     cautions: Callable[[], tuple[str, ...]] = tuple
-    """What a reader of its numbers should know of this process's libraries, each a sentence: a flag of its trials."""
+    """Returns warnings about this process's libraries, one sentence each. Reports show them as flags of the trial."""
     replays: bool = False
-    """True: the same few batches again and again, not the dataset's rows: no correctness gate and no AUC."""
+    """True: the loader repeats a few batches instead of reading the dataset. Its trials have no gate and no AUC."""

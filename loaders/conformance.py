@@ -1,7 +1,7 @@
-"""What every loader must satisfy: one function a rule, used by the tests and by `feedrate check`.
+"""The rules that every loader must satisfy, one function per rule, for the tests and `feedrate check`.
 
-The rules run on a planted split: real Parquet with several row groups, empty and very long bags, and a single-hot column
-that numbers the rows; or on a copy of a user's own files with such a column.
+The rules need a single-hot column that numbers the rows. `planted_split` writes Parquet files with such a column,
+several row groups, and empty and very long bags. `numbered_split` copies a user's own files and adds the column.
 """
 
 from __future__ import annotations
@@ -25,21 +25,24 @@ ROW = "row"
 Outcome = Literal["passed", "failed", "deviates"]
 
 
-class Broken(Exception):
-    """A rule does not hold; the sentence says what was seen."""
+class RuleBroken(Exception):
+    """A rule does not hold. The message says what was observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
+    """The result of checking one rule."""
+
     rule: str
     outcome: Outcome
-    """"deviates": broken, and the adapter says so."""
+    """"deviates" means that the rule is broken and that the adapter declares it."""
     detail: str
+    """What was observed. Empty if the rule holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A loader and the split it is checked on."""
+    """A loader, and the split and the configuration it is checked with."""
 
     choice: LoaderChoice
     split: Split
@@ -47,6 +50,7 @@ class Case:
 
     @contextmanager
     def opened(self, **changes: object) -> Iterator[Loader]:
+        """Open the loader with these changes to the configuration, and close it at the end of the context."""
         settings = {name: getattr(self.config, name) for name in LoaderConfig.__dataclass_fields__}
         loader = self.choice.open(self.split, LoaderConfig(**{**settings, **changes}))
         try:
@@ -56,7 +60,7 @@ class Case:
 
 
 def planted_split(folder: Path, *, rows: int = 10_007, seed: int = 0) -> Split:
-    """Write the split that the rules are checked on, and describe it."""
+    """Write a split with a row-number column to `folder`, as two files of several row groups, and describe it."""
     rng = np.random.default_rng(seed)
     lengths = rng.poisson(2.7, rows)
     lengths[: rows // 10] = 0
@@ -89,7 +93,7 @@ def planted_split(folder: Path, *, rows: int = 10_007, seed: int = 0) -> Split:
 
 
 def numbered_split(split: Split, folder: Path) -> Split:
-    """A copy of real files, row groups as they are, with a first column that numbers the rows."""
+    """Copy the files of `split` to `folder`, with the same row groups and a new first column that numbers the rows."""
     files, begin = [], 0
     for number, source in enumerate(split.files):
         files.append(folder / f"part-{number}.parquet")
@@ -108,89 +112,92 @@ def numbered_split(split: Split, folder: Path) -> Split:
 
 
 def check(case: Case) -> Iterator[RuleResult]:
-    """Run every rule, one after the other."""
+    """Check every rule, one after the other."""
     for name in RULES:
         yield check_rule(case, name)
 
 
 def check_rule(case: Case, name: str) -> RuleResult:
-    """Run one rule; whatever the loader raises is a rule broken."""
+    """Check one rule. An exception from the loader counts as breaking the rule."""
     declared = case.choice.adapter.deviations.get(name)
     try:
         RULES[name](case)
-    except Broken as error:
-        return _broken(name, str(error), declared)
-    except Exception as error:  # a loader may fail in any way; the check goes on and says how
-        return _broken(name, f"{type(error).__name__}: {error}", declared)
-    return RuleResult(name, "passed", "declared as a deviation, not seen here" if declared else "")
+    except RuleBroken as error:
+        return _broken_result(name, str(error), declared)
+    except Exception as error:  # a loader may fail in any way: report it and go on
+        return _broken_result(name, f"{type(error).__name__}: {error}", declared)
+    return RuleResult(name, "passed", "declared as a deviation, but not seen here" if declared else "")
 
 
 def every_row_once(case: Case) -> None:
     """An epoch delivers each row exactly once."""
     for shuffle in (True, False):
         with case.opened(shuffle=shuffle) as loader:
-            _same_rows(_order(loader, 0), case.split.rows, f"shuffle={shuffle}")
+            _require_each_once(_order(loader, 0), case.split.rows, f"with shuffle={shuffle}")
 
 
 def contents_intact(case: Case) -> None:
-    """Every column of every row holds what the file holds, empty and 1000-long bags included."""
-    truth = read_columns(case.split)
+    """Every column of every row equals the file's, including empty bags and bags of 1000 values."""
+    expected = read_columns(case.split)
     with case.opened() as loader:
         for batch in loader.epoch(0):
-            _same_contents(batch.map(torch.Tensor.cpu), truth.take(batch.ids[ROW].cpu().long()))
+            _require_same_contents(batch.map(torch.Tensor.cpu), expected.take(batch.ids[ROW].cpu().long()))
 
 
 def dtypes(case: Case) -> None:
-    """Integer columns int32 or int64, a bag's values and offsets alike; float32 for continuous columns and label."""
+    """Ids are int32 or int64, and so are values and offsets of a bag, both alike. Floats and the label are float32."""
     integers = (torch.int32, torch.int64)
     with case.opened() as loader:
         batch = next(iter(loader.epoch(0)))
     for name, column in batch.ids.items():
-        _require(column.dtype in integers and column.dim() == 1, f"{name} is {column.dtype} {list(column.shape)}")
+        _require(
+            column.dtype in integers and column.dim() == 1,
+            f"{name} is {column.dtype} {list(column.shape)}, but must be int32 or int64 [{batch.rows}]",
+        )
     for name, (values, offsets) in batch.bags.items():
         _require(
             values.dtype in integers and values.dtype == offsets.dtype,
-            f"{name} is {values.dtype} with {offsets.dtype}",
+            f"{name} has {values.dtype} values and {offsets.dtype} offsets, but both must be int32 or both int64",
         )
         _require(
             offsets.shape == (batch.rows + 1,),
-            f"offsets of {name} are {list(offsets.shape)}, not [{batch.rows + 1}]",
+            f"the offsets of {name} have shape {list(offsets.shape)}, but must have [{batch.rows + 1}]",
         )
     for name, column in (*batch.dense.items(), ("the label", batch.label)):
         _require(
             column.dtype == torch.float32 and column.dim() == 1,
-            f"{name} is {column.dtype} {list(column.shape)}",
+            f"{name} is {column.dtype} {list(column.shape)}, but must be float32 [{batch.rows}]",
         )
 
 
 def columns_by_kind(case: Case) -> None:
-    """All columns of the schema, each under its kind, and no other."""
+    """A batch has all columns of the schema, each under its kind and in order, and no others."""
     schema = case.split.schema
     with case.opened() as loader:
         batch = next(iter(loader.epoch(0)))
-    for kind, found, wanted in (
+    for kind, columns, expected in (
         ("single-hot", batch.ids, [column.name for column in schema.single_hot]),
         ("multi-hot", batch.bags, [column.name for column in schema.multi_hot]),
         ("continuous", batch.dense, list(schema.continuous)),
     ):
-        _require(list(found) == wanted, f"{kind} columns are {list(found)}, not {wanted}")
+        _require(list(columns) == expected, f"the {kind} columns are {list(columns)}, but must be {expected}")
 
 
 def device(case: Case) -> None:
     """Every tensor is on the trial's device."""
-    wanted = torch.device(case.config.device).type
+    expected = torch.device(case.config.device).type
     with case.opened() as loader:
         for batch in loader.epoch(0):
-            found = {tensor.device.type for tensor in batch.tensors()}
-            _require(found == {wanted}, f"tensors are on {', '.join(sorted(found))}, not on {wanted}")
+            devices = {tensor.device.type for tensor in batch.tensors()}
+            _require(devices == {expected}, f"tensors are on {', '.join(sorted(devices))}, but must be on {expected}")
 
 
 def only_last_batch_short(case: Case) -> None:
-    """All batches have batch_size rows, but for the last."""
+    """All batches have batch_size rows, except that the last one may have fewer."""
     with case.opened() as loader:
         sizes = [batch.rows for batch in loader.epoch(0)]
     full, rest = divmod(case.split.rows, case.config.batch_size)
-    _require(sizes == [case.config.batch_size] * full + [rest] * (rest > 0), f"sizes are {sizes}")
+    _require(sizes == [case.config.batch_size] * full + [rest] * (rest > 0), f"the batches have {sizes} rows")
 
 
 def same_order_for_same_seed(case: Case) -> None:
@@ -201,12 +208,12 @@ def same_order_for_same_seed(case: Case) -> None:
         second = _order(loader, 3)
     _require(
         np.array_equal(first, second),
-        f"{np.mean(first != second):.0%} of the rows are elsewhere the second time",
+        f"{np.mean(first != second):.0%} of the rows are at another position the second time",
     )
 
 
 def other_order_in_other_epoch(case: Case) -> None:
-    """Another epoch, or another seed, has another order."""
+    """Another epoch or another seed gives another order."""
     with case.opened() as loader:
         first, second = _order(loader, 0), _order(loader, 1)
     with case.opened(seed=case.config.seed + 1) as loader:
@@ -216,29 +223,29 @@ def other_order_in_other_epoch(case: Case) -> None:
 
 
 def tail_changes(case: Case) -> None:
-    """Rows of the last batch come from everywhere over the epochs, not always from the end of the last file."""
+    """Over the epochs, the rows of the last batch come from everywhere and not always from the end of the last file."""
     with case.opened() as loader:
         middles = [int(np.median(list(loader.epoch(epoch))[-1].ids[ROW].cpu().numpy())) for epoch in range(4)]
     _require(
         min(middles) < case.split.rows * 0.85,
-        f"in each of four epochs half of the last batch are rows from {min(middles)} on",
+        f"in each of four epochs, at least half of the last batch are rows from number {min(middles)} onwards",
     )
 
 
 def file_order_without_shuffle(case: Case) -> None:
-    """shuffle=False keeps the order of the files."""
+    """With shuffle=False, rows come in the order of the files."""
     with case.opened(shuffle=False) as loader:
         order = _order(loader, 0)
-    _require(np.array_equal(order, np.arange(case.split.rows)), f"the first rows are {order[:5].tolist()}")
+    _require(np.array_equal(order, np.arange(case.split.rows)), f"the epoch starts with rows {order[:5].tolist()}")
 
 
 def abandoned_epoch(case: Case) -> None:
-    """An epoch left after two batches does not disturb the next."""
+    """An epoch that is abandoned after two batches does not disturb the next one."""
     with case.opened() as loader:
-        left = iter(loader.epoch(0))
-        next(left), next(left)
-        del left
-        _same_rows(_order(loader, 1), case.split.rows, "after an abandoned epoch")
+        batches = iter(loader.epoch(0))
+        next(batches), next(batches)
+        del batches
+        _require_each_once(_order(loader, 1), case.split.rows, "after an abandoned epoch")
 
 
 def close_twice(case: Case) -> None:
@@ -250,23 +257,23 @@ def close_twice(case: Case) -> None:
 
 
 def earlier_batches_unchanged(case: Case) -> None:
-    """A batch the consumer keeps is not written to when later ones are made, nor in the next epoch."""
+    """A batch that the consumer keeps does not change when later batches are made, in this epoch or the next."""
     with case.opened() as loader:
         kept = [(batch, [tensor.clone() for tensor in batch.tensors()]) for batch in loader.epoch(0)]
         for _ in loader.epoch(1):
             pass
         for number, (batch, copies) in enumerate(kept):
-            same = all(torch.equal(now, then) for now, then in zip(batch.tensors(), copies, strict=True))
-            _require(same, f"batch {number} changed after it was delivered")
+            unchanged = all(torch.equal(now, then) for now, then in zip(batch.tensors(), copies, strict=True))
+            _require(unchanged, f"batch {number} changed after it was delivered")
 
 
 def ranks_disjoint_and_complete(case: Case) -> None:
-    """Three ranks share the rows among them: each row once."""
-    _same_rows(np.concatenate(_orders_of_ranks(case)), case.split.rows, "over three ranks")
+    """Three ranks together deliver each row exactly once."""
+    _require_each_once(np.concatenate(_orders_of_ranks(case)), case.split.rows, "over three ranks")
 
 
 def ranks_even(case: Case) -> None:
-    """No rank of three has more than a row over another's."""
+    """The row counts of three ranks differ by at most one."""
     sizes = [len(order) for order in _orders_of_ranks(case)]
     _require(max(sizes) - min(sizes) <= 1, f"ranks have {sizes} rows")
 
@@ -293,10 +300,10 @@ RULES: dict[str, Callable[[Case], None]] = {
 }
 
 
-def _broken(rule: str, seen: str, declared: str | None) -> RuleResult:
-    return (
-        RuleResult(rule, "deviates", f"{seen} (declared: {declared})") if declared else RuleResult(rule, "failed", seen)
-    )
+def _broken_result(rule: str, detail: str, declared: str | None) -> RuleResult:
+    if declared:
+        return RuleResult(rule, "deviates", f"{detail} (declared: {declared})")
+    return RuleResult(rule, "failed", detail)
 
 
 def _order(loader: Loader, epoch: int) -> np.ndarray:
@@ -312,28 +319,29 @@ def _orders_of_ranks(case: Case) -> list[np.ndarray]:
     return orders
 
 
-def _same_rows(order: np.ndarray, rows: int, when: str) -> None:
+def _require_each_once(order: np.ndarray, rows: int, when: str) -> None:
     counts = np.bincount(order, minlength=rows)
-    missing, twice = int(np.sum(counts == 0)), int(np.sum(counts > 1))
+    missing, repeated = int(np.sum(counts == 0)), int(np.sum(counts > 1))
     _require(
-        not missing and not twice,
-        f"{when}: {missing} of {rows} rows are missing and {twice} come more than once",
+        not missing and not repeated,
+        f"{when}, {missing} of {rows} rows are missing and {repeated} are delivered more than once",
     )
 
 
-def _same_contents(found: Batch, wanted: Batch) -> None:
+def _require_same_contents(batch: Batch, expected: Batch) -> None:
     pairs: list[tuple[str, torch.Tensor, torch.Tensor]] = []
-    pairs += [(name, found.ids[name], column) for name, column in wanted.ids.items()]
-    for name, bag in wanted.bags.items():
+    pairs += [(name, batch.ids[name], column) for name, column in expected.ids.items()]
+    for name, bag in expected.bags.items():
         pairs += [
-            (f"{name} ({part})", a, b) for part, a, b in zip(("values", "offsets"), found.bags[name], bag, strict=True)
+            (f"{name} ({part})", delivered, wanted)
+            for part, delivered, wanted in zip(("values", "offsets"), batch.bags[name], bag, strict=True)
         ]
-    pairs += [(name, found.dense[name], column) for name, column in wanted.dense.items()]
-    pairs += [("label", found.label, wanted.label)]
-    for name, a, b in pairs:
-        _require(torch.equal(a.to(b.dtype), b), f"{name} differs from the file's")
+    pairs += [(name, batch.dense[name], column) for name, column in expected.dense.items()]
+    pairs += [("label", batch.label, expected.label)]
+    for name, delivered, wanted in pairs:
+        _require(torch.equal(delivered.to(wanted.dtype), wanted), f"{name} differs from the file")
 
 
-def _require(holds: bool, otherwise: str) -> None:
+def _require(holds: bool, detail: str) -> None:
     if not holds:
-        raise Broken(otherwise)
+        raise RuleBroken(detail)

@@ -1,4 +1,7 @@
-"""The errors a user can cause or meet: one sentence each, no traceback, exit code 2."""
+"""Errors that a user can cause or meet, and the checks that raise them.
+
+The command line prints the message without a traceback and exits with 2.
+"""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -7,45 +10,52 @@ from pathlib import Path
 
 
 class FeedrateError(Exception):
-    """What is wrong, the offending value and the way out, in one sentence."""
+    """An error for the user. The message says what is wrong, with the offending value, and what to do about it."""
 
 
 class LoaderUnavailable(FeedrateError):
-    """A loader's library or device is missing here; the sentence says how to get it."""
+    """A loader's library or device is missing on this machine. The message says how to get it."""
 
 
 def whole_number(value: object) -> bool:
-    """NumPy's are; True is none."""
+    """True for Python's and NumPy's integers, False for anything else, including True and False."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """Raises FeedrateError for what is no whole number, or under `least`."""
+def require_whole(name: str, value: object, minimum: int) -> None:
+    """Raise FeedrateError unless `value` is a whole number of at least `minimum`."""
     if not whole_number(value):
         raise FeedrateError(f"{name} is {value!r}, but must be a whole number")
-    if value < least:  # type: ignore[operator]
-        raise FeedrateError(f"{name} is {value}, but must be at least {least}")
+    if value < minimum:  # type: ignore[operator]
+        raise FeedrateError(f"{name} is {value}, but must be at least {minimum}")
 
 
 def require_bool(name: str, value: object) -> None:
-    """Raises FeedrateError for what is neither True nor False."""
+    """Raise FeedrateError unless `value` is True or False."""
     if not isinstance(value, bool):
         raise FeedrateError(f"{name} is {value!r}, but must be True or False")
 
 
 def require_distinct(name: str, values: Sequence[object]) -> None:
-    """Raises FeedrateError where one of them comes twice."""
-    if len(set(values)) < len(values):
-        raise FeedrateError(f"{name} names one twice: {', '.join(map(str, values))}: name each once")
+    """Raise FeedrateError if a value occurs more than once."""
+    duplicates = [value for value in values if values.count(value) > 1]
+    if duplicates:
+        raise FeedrateError(f"{name} contains duplicates: {', '.join(map(str, duplicates))}")
 
 
 def require_no_file(name: str, folder: Path) -> None:
-    """Raises FeedrateError where a file lies where a folder is to be made."""
+    """Raise FeedrateError if `folder` is an existing file, where a folder is to be created."""
     if folder.is_file():
-        raise FeedrateError(f"{name} is {folder}, which is a file: name a folder")
+        raise FeedrateError(f"{name} is {folder}, which is a file: specify a folder")
 
 
 def require_over_zero(name: str, value: float, hint: str = "") -> None:
-    """Raises FeedrateError for what is no finite number over 0."""
+    """Raise FeedrateError unless `value` is finite and greater than 0. `hint` is appended to the message."""
     if not (isfinite(value) and value > 0):
-        raise FeedrateError(f"{name} is {value:g}, but must be over 0 and finite{hint}")
+        raise FeedrateError(f"{name} is {value:g}, but must be finite and greater than 0{hint}")
+
+
+def require_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    """Raise FeedrateError unless `value` is one of the choices."""
+    if value not in choices:
+        raise FeedrateError(f"{name} is {value!r}, but must be one of {', '.join(map(str, choices))}")

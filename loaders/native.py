@@ -1,4 +1,4 @@
-"""What PyTorch's tutorials teach: a map-style Dataset, one row per `__getitem__`, and a DataLoader that collates."""
+"""The way of PyTorch's tutorials: a Dataset with one row per `__getitem__`, and a DataLoader that collates them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = tuple[list[int], list[np.ndarray], list[float], float]
 
 
 class NativeLoader:
-    """Rows in host memory, fetched one by one, by `workers` processes where there are any."""
+    """Fetches rows one by one from host memory, in `workers` worker processes or, with 0, in the consumer's."""
 
     def __init__(self, split: Split, config: LoaderConfig) -> None:
         self._config = config
@@ -32,17 +32,19 @@ class NativeLoader:
         )
 
     def epoch(self, index: int) -> Iterator[Batch]:
+        """Yield every row of the shard once, in the order of (seed, index)."""
         assert self._loader is not None, "epoch() after close()"
         self._sampler.epoch = index
         for ids, bags, dense, label in self._loader:
             yield batch_to(Batch(ids, bags, dense, label), self._config.device)
 
     def close(self) -> None:
-        self._loader = None  # the iterator's workers end with it
+        """Drop the DataLoader, which ends its workers."""
+        self._loader = None
 
 
 class Rows(Dataset[Row]):
-    """One row per item: ids, one array a bag, continuous values, label."""
+    """Returns one row per item: ids, one array per bag, continuous values, and the label."""
 
     def __init__(self, columns: Columns) -> None:
         self._ids = [column.numpy() for column in columns.ids.values()]
@@ -63,7 +65,7 @@ class Rows(Dataset[Row]):
 
 
 class Collate:
-    """Rows -> the four parts of a Batch, as a plain tuple, which the DataLoader knows how to pin."""
+    """Turns rows into the four parts of a Batch, as a plain tuple because the DataLoader knows how to pin one."""
 
     def __init__(self, split: Split) -> None:
         self._single = [column.name for column in split.schema.single_hot]
@@ -71,6 +73,7 @@ class Collate:
         self._dense = split.schema.continuous
 
     def __call__(self, rows: Sequence[Row]) -> tuple[Any, Any, Any, torch.Tensor]:
+        """Return (ids, bags, dense, label) of the rows, as in Batch and on the host."""
         ids, bags, dense, label = zip(*rows, strict=True)
         return (
             {

@@ -1,4 +1,4 @@
-"""The strong native baseline: a DataLoader that fetches a batch of row positions at once, gathered by torch."""
+"""The strong PyTorch baseline: a DataLoader that fetches whole batches, gathered by torch from columns in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from feedrate.loaders.toolkit.torch_workers import EpochSampler, backend, worker
 
 
 class NativeBatchedLoader:
-    """Columns in host memory; each fetch is one gather a column."""
+    """Keeps the columns in host memory and makes each batch with one gather per column."""
 
     def __init__(self, split: Split, config: LoaderConfig) -> None:
         self._config = config
@@ -28,6 +28,7 @@ class NativeBatchedLoader:
         )
 
     def epoch(self, index: int) -> Iterator[Batch]:
+        """Yield every row of the shard once, in the order of (seed, index)."""
         assert self._loader is not None, "epoch() after close()"
         self._order.epoch = index
         for ids, bags, dense, label in self._loader:
@@ -37,11 +38,12 @@ class NativeBatchedLoader:
             )
 
     def close(self) -> None:
+        """Drop the DataLoader, which ends its workers."""
         self._loader = None
 
 
 class RowSets(Dataset[tuple[Any, Any, Any, torch.Tensor]]):
-    """An item is the batch of the row positions it is asked for."""
+    """A Dataset whose index is an array of row positions and whose item is the batch of those rows."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
@@ -55,7 +57,7 @@ class RowSets(Dataset[tuple[Any, Any, Any, torch.Tensor]]):
 
 
 class BatchPositions(Sampler[np.ndarray]):
-    """The epoch's order, cut into batches."""
+    """Yields the row positions of each batch: the order of the epoch, cut into batches."""
 
     def __init__(self, order: EpochSampler, batch_size: int) -> None:
         self._order, self._batch_size = order, batch_size

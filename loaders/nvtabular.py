@@ -1,7 +1,7 @@
-"""NVTabular's TorchAsyncItr, the real one: on cudf where it is installed, else on pandas.
+"""NVTabular's own TorchAsyncItr, on cudf if it is installed and on pandas otherwise.
 
-The library (23.8.0, the last release) yields a flat dict, `genres__values` and `genres__offsets` for a list column, and
-the label apart; this turns that into a Batch and casts offsets to the values' dtype, nothing else.
+The library (23.8.0, the last release) yields the label and a flat dict, with `genres__values` and `genres__offsets` for
+a list column. This adapter only turns them into a Batch and casts offsets to the dtype of the values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 
 from feedrate.loaders import nvtabular_compat
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, OwnEnvironment, Split
-from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_whole
 from feedrate.loaders.memory.pool import use_memory_pool
 from feedrate.loaders.nvtabular_partitions import (
     chunk_bytes_within,
@@ -35,7 +35,7 @@ from feedrate.loaders.nvtabular_partitions import (
 from feedrate.loaders.parquet.columns import batch_to
 from feedrate.loaders.parquet.decode import read_groups
 
-HOW_TO_GET = "`feedrate install nvtabular` brings nvtabular, merlin-core and merlin-dataloader 23.8.0 and the old dask that they need"
+HOW_TO_GET = "run `feedrate install nvtabular`, which installs nvtabular 23.8.0 with its merlin packages and old dask"
 ENVIRONMENT = OwnEnvironment(
     name="nvtabular",
     requirements="nvtabular.lock",
@@ -47,30 +47,34 @@ ENVIRONMENT = OwnEnvironment(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NVTabularOptions:
+    """Options of the nvtabular loader. Raises FeedrateError for an invalid value."""
+
     part_size_bytes: int = 0
-    """Data in one partition, at least a row group. Rows mix only within a chunk of partitions, and larger ones load faster.
-    0: as large as the memory budget allows."""
+    """Size of a partition in bytes, at least one row group. 0: as large as the memory budget allows.
+
+    Rows are shuffled only within a chunk of partitions. Larger partitions load faster.
+    """
     parts_per_chunk: int = 0
-    """Partitions shuffled together. The library makes at least one of each file. 0: as many as the memory budget allows;
-    1 where part_size_bytes is given, and with defaults."""
+    """Number of partitions that are shuffled together. The library makes at least one partition per file.
+
+    0: as many as the memory budget allows, but 1 if part_size_bytes or defaults is set.
+    """
     memory_pool: bool = True
-    """On a GPU: cudf allocates from CUDA's pool through RMM; without one each allocation may wait for the device."""
+    """On a GPU, let cudf allocate from CUDA's pool through RMM. Without it, each allocation may wait for the device."""
     defaults: bool = False
-    """As the library comes: 12.5 % of the device's memory a partition, and no pool."""
+    """Use the library's own defaults: partitions of 12.5 % of the device's memory, and no memory pool."""
 
     def __post_init__(self) -> None:
         if self.defaults and self.part_size_bytes:
             raise FeedrateError(
-                f"defaults leaves the size of partitions to the library, and part_size_bytes is {self.part_size_bytes}"
+                f"part_size_bytes is {self.part_size_bytes}, but defaults leaves the size to the library: use only one"
             )
-        if self.part_size_bytes < 0 or self.parts_per_chunk < 0:
-            raise FeedrateError(
-                f"part_size_bytes is {self.part_size_bytes} and parts_per_chunk {self.parts_per_chunk}, but must be at least 0"
-            )
+        require_whole("part_size_bytes", self.part_size_bytes, 0)
+        require_whole("parts_per_chunk", self.parts_per_chunk, 0)
 
 
 class NVTabularLoader:
-    """Ranks share the partitions, as evenly as whole ones allow."""
+    """Runs NVTabular's iterator. Each rank gets whole partitions, so its share of the rows is only about even."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: NVTabularOptions) -> None:
         self._config, self._split, self._schema = config, split, split.schema
@@ -79,7 +83,7 @@ class NVTabularLoader:
         if self._on_gpu and options.memory_pool and not options.defaults:
             use_memory_pool(config.device)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, both as intended here
+            warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, which are both intended here
             chunk_bytes = chunk_bytes_within(config, cpu=not self._on_gpu)
             dataset = _dataset(library, split, config, options, chunk_bytes, cpu=not self._on_gpu)
         schema = split.schema
@@ -94,14 +98,15 @@ class NVTabularLoader:
         )
         if self._on_gpu:
             self._iterator.device = torch.device(config.device).index or 0
-        # its own way of sharing out (global_size) can leave the last ranks without any
-        share = shares(dataset.partition_lens, config.world_size)[config.rank]
-        self._iterator.indices = self._iterator.array_lib().array(share)
+        # the library's own sharding (global_size) can leave the last ranks without partitions
+        partitions = shares(dataset.partition_lens, config.world_size)[config.rank]
+        self._iterator.indices = self._iterator.array_lib().array(partitions)
         self._rows = len(self._iterator._buff)
         _end_instead_of_hanging(self._iterator)
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        # The library draws from NumPy's global generator, here and in its thread: reproducible at best.
+        """Yield the rows of this rank's partitions. Raises FeedrateError if the library fails or stops early."""
+        # The library draws from NumPy's global generator, here and in its thread: the order may not be reproducible.
         np.random.seed(np.random.SeedSequence((self._config.seed, index)).generate_state(1)[0])
         delivered = 0
         for columns, label in self._batches():
@@ -109,13 +114,14 @@ class NVTabularLoader:
             yield batch if self._on_gpu else batch_to(batch, self._config.device)
             delivered += batch.rows
         if delivered < self._rows:
-            raise FeedrateError(f"nvtabular's own thread ended after {delivered:,} of {self._rows:,} rows")
+            raise FeedrateError(f"nvtabular's loading thread stopped after {delivered:,} of {self._rows:,} rows")
 
     def close(self) -> None:
+        """Stop the library's thread."""
         self._iterator.stop()
 
     def _parts_per_chunk(self, sizes: Sequence[int], options: NVTabularOptions, chunk_bytes: int) -> int:
-        """As the options say, or as many as the chunk holds. sizes: rows of each partition."""
+        """Return the number that the options set, or as many as fit into a chunk. sizes: rows of each partition."""
         if options.parts_per_chunk or options.part_size_bytes or options.defaults:
             return options.parts_per_chunk or 1
         return parts_per_chunk_within(chunk_bytes, sizes, row_bytes_in_memory(self._split, cpu=not self._on_gpu))
@@ -123,10 +129,11 @@ class NVTabularLoader:
     def _batches(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
         try:
             yield from self._iterator
-        except Exception as error:  # whatever its thread met in the files
-            because = f"; {found}, which it does not take" if (found := _not_taken(self._split)) else ""
+        except Exception as error:  # the library's thread hands on whatever it met in the files
+            unsupported = _unsupported_lists(self._split)
+            reason = f": {unsupported}, which it does not support" if unsupported else ""
             raise FeedrateError(
-                f"nvtabular cannot load these rows ({type(error).__name__}: {error}){because}"
+                f"nvtabular cannot load these rows ({type(error).__name__}: {error}){reason}"
             ) from error
 
     def _batch(self, columns: dict[str, torch.Tensor], label: torch.Tensor) -> Batch:
@@ -149,11 +156,11 @@ def _on_gpu(device: str) -> bool:
 def _dataset(
     library: Library, split: Split, config: LoaderConfig, options: NVTabularOptions, chunk_bytes: int, *, cpu: bool
 ) -> Any:
-    """The library's Dataset of the split's columns, in at least as many partitions as there are ranks."""
+    """Return the library's Dataset of the split's columns, with at least as many partitions as there are ranks."""
     files = [str(file) for file in split.files]
 
-    def opened(**how: int) -> Any:
-        dataset = library.Dataset(files, engine="parquet", cpu=cpu, **how)
+    def opened(**partitioning: int) -> Any:
+        dataset = library.Dataset(files, engine="parquet", cpu=cpu, **partitioning)
         dataset.schema = dataset.schema.select_by_name(list(split.schema.columns))
         return dataset
 
@@ -164,43 +171,45 @@ def _dataset(
     groups = [pq.read_metadata(file).num_row_groups for file in split.files]
     if sum(groups) < config.world_size:
         raise FeedrateError(
-            f"nvtabular's ranks share row groups, and {sum(groups)} are too few for {config.world_size} ranks: "
-            "`feedrate prepare --row-group-rows` with fewer rows makes more"
+            f"nvtabular shards by row group, and {sum(groups)} row groups are too few for {config.world_size} ranks: "
+            "run `feedrate prepare` with a smaller --row-group-rows"
         )
-    most = min(dataset.engine.row_groups_per_part, sum(groups) // config.world_size)
-    return opened(row_groups_per_part=groups_per_part(groups, config.world_size, most))
+    maximum = min(dataset.engine.row_groups_per_part, sum(groups) // config.world_size)
+    return opened(row_groups_per_part=groups_per_part(groups, config.world_size, maximum))
 
 
-def _not_taken(split: Split) -> str:
-    """The first row group with lists that the library stumbles over: null ones, or nothing but empty ones. Empty where it has none,
-    or cannot be read at all, which the library has said already."""
+def _unsupported_lists(split: Split) -> str:
+    """Describe the first row group with lists that the library cannot load: null lists, or only empty ones.
+
+    Returns "" if there is none, or if the files cannot be read at all: then the library's own error says so.
+    """
     try:
-        return next(_stumbling(split), "")
+        return next(_row_groups_with_unsupported_lists(split), "")
     except (OSError, pa.ArrowException):
         return ""
 
 
-def _stumbling(split: Split) -> Iterator[str]:
+def _row_groups_with_unsupported_lists(split: Split) -> Iterator[str]:
     for group in (group for group in read_groups(split) if group.rows):
         for column in split.schema.multi_hot:
             lists = pq.ParquetFile(group.file).read_row_group(group.number, columns=[column.name])[column.name]
-            found = (
+            problem = (
                 "a null list"
                 if lists.null_count
                 else ""
                 if pc.max(pc.list_value_length(lists)).as_py()
                 else "only empty lists"
             )
-            if found:
-                yield f"{column.name!r} has {found} in row group {group.number} of {group.file.name}"
+            if problem:
+                yield f"{column.name!r} has {problem} in row group {group.number} of {group.file.name}"
 
 
 def _end_instead_of_hanging(iterator: Any) -> None:
-    """Let its thread say when it ends, however it does.
+    """Make the iterator's thread announce its end, however it ends.
 
-    The library looks whether the thread is alive, then waits for a chunk without a limit: for ever, where the thread ends in
-    between, or dies of what it does not catch. A StopIteration handed out instead of a chunk is raised there, as any
-    exception is.
+    The library checks that the thread is alive and then waits for a chunk without a timeout. It hangs if the thread
+    ends in between, or dies from an exception that it does not catch. If it receives an exception instead of a chunk,
+    it raises that exception, so a StopIteration ends the epoch.
     """
     chunks = iterator._buff
     load = chunks.load_chunks
@@ -216,14 +225,16 @@ def _end_instead_of_hanging(iterator: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Library:
+    """The two classes of Merlin and NVTabular that the loader uses."""
+
     Dataset: Any
     TorchAsyncItr: Any
 
 
 def import_nvtabular() -> Library:
-    """Import Merlin with the dask settings without which list columns silently become strings, repaired for a current cudf.
+    """Import Merlin and NVTabular, with repairs for a current cudf if there is a GPU.
 
-    Raises LoaderUnavailable.
+    Sets dask options without which list columns silently become strings. Raises LoaderUnavailable if an import fails.
     """
     os.environ.setdefault("DASK_DATAFRAME__QUERY_PLANNING", "False")
     os.environ.setdefault("DASK_DATAFRAME__CONVERT_STRING", "False")
@@ -238,19 +249,20 @@ def import_nvtabular() -> Library:
                 nvtabular_compat.repair_merlin()
             from merlin.io import Dataset
             from nvtabular.loader.torch import TorchAsyncItr
-    except Exception as error:  # its imports fail in many ways, a missing name in a newer dependency most often
+    except Exception as error:  # imports fail in many ways, most often because a newer dependency lacks a name
         raise LoaderUnavailable(
-            f"nvtabular is installed but its import fails ({type(error).__name__}: {error}): {HOW_TO_GET}"
+            f"nvtabular is installed, but its import fails ({type(error).__name__}: {error}): {HOW_TO_GET}"
         ) from error
     return Library(Dataset, TorchAsyncItr)
 
 
 def _with_cudf() -> bool:
-    """Merlin imports cudf wherever it finds a device, whatever device is asked for."""
+    """Return whether Merlin will import cudf. It does so if it finds any GPU, whatever device the trial uses."""
     return torch.cuda.is_available() and find_spec("cudf") is not None
 
 
 def backend(device: str) -> str:
+    """Return the versions of nvtabular and of pandas or cudf, and where batches are. Raises LoaderUnavailable."""
     import_nvtabular()
     name = f"nvtabular {metadata.version('nvtabular')}"
     pandas = f"pandas {metadata.version('pandas')}"
@@ -276,8 +288,8 @@ ADAPTER = Adapter(
     repairs=nvtabular_compat.applied,
     cautions=nvtabular_compat.untried,
     deviations={
-        "same_order_for_same_seed": "its order comes from global random state that its own thread draws from: not seedable",
-        "tail_changes": "rows mix only within a chunk of partitions, so the last, short batch is the last file's tail",
-        "ranks_even": "it shards by partition, so ranks get unequal rows",
+        "same_order_for_same_seed": "the library and its thread share NumPy's global random state: no seed fixes the order",
+        "tail_changes": "rows mix only within a chunk of partitions, so the last batch is the end of the last file",
+        "ranks_even": "it shards by partition, so ranks get unequal numbers of rows",
     },
 )

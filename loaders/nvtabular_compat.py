@@ -1,6 +1,6 @@
-"""What NVTabular 23.8 expects of NumPy, cudf and dask_cudf and current ones no longer have: put back before its first import.
+"""Restores what NVTabular 23.8 needs and current NumPy, cudf and dask_cudf no longer have, before its first import.
 
-Each repair is applied only where its name is missing. Tried with cudf 26.10 and dask 2024.12.1.
+Each repair is applied only if its name is missing. Tested with cudf 26.10 and dask 2024.12.1.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from importlib.util import find_spec
 from typing import Any
 
 TRIED = {"cudf": "26.10", "dask": "2024.12"}
-"""Module -> how the versions begin that this was tried with."""
+"""Module -> prefix of the versions that the repairs were tested with."""
 
 _applied: list[str] = []
 
 
 def applied() -> tuple[str, ...]:
-    """Names of the repairs that this process needed."""
+    """Return the names of the repairs that this process needed."""
     return tuple(_applied)
 
 
 def untried() -> tuple[str, ...]:
-    """A sentence on each version outside TRIED, where repairs were applied."""
+    """Return a sentence for each module whose version is not in TRIED. Empty if no repair was applied."""
     if not _applied:
         return ()
-    found = {name: importlib.import_module(name).__version__ for name in TRIED if find_spec(name)}
+    versions = {name: importlib.import_module(name).__version__ for name in TRIED if find_spec(name)}
     return tuple(
-        f"nvtabular's repairs were tried with {name} {TRIED[name]}, and this is {version}"
-        for name, version in found.items()
+        f"nvtabular's repairs were tested with {name} {TRIED[name]}, but this is {name} {version}"
+        for name, version in versions.items()
         if not _is(version, TRIED[name])
     )
 
 
 def repair_neighbours() -> None:
-    """Before anything of Merlin is imported."""
+    """Repair NumPy, cudf and dask_cudf. Call this before any import of Merlin."""
     for repair in (numpy_names, cudf_build_column, cudf_build_categorical_column, dask_cudf_without_dask_expr):
         _apply(repair)
 
 
 def repair_merlin() -> None:
-    """After merlin.core.dispatch is imported, before its loader, which takes these functions by name."""
+    """Repair merlin.core.dispatch. Call this after its import, and before Merlin's loader imports functions from it."""
     for repair in (merlin_make_series, merlin_pull_apart_list):
         _apply(repair)
 
@@ -57,7 +57,7 @@ def _is(version: str, beginning: str) -> bool:
 
 
 def numpy_names() -> bool:
-    """row_stack, in1d and trapz, which numba-cuda still names."""
+    """Restore numpy.row_stack, in1d and trapz, which numba-cuda still uses. Returns whether one was missing."""
     import numpy as np
 
     names: dict[str, Callable[[], Callable[..., Any]]] = {
@@ -72,18 +72,18 @@ def numpy_names() -> bool:
 
 
 def cudf_build_column() -> bool:
-    """cudf.core.column.build_column, for the one use that Merlin makes of it: a list column of (offsets, elements)."""
+    """Restore cudf.core.column.build_column for Merlin's only use of it: a list column of (offsets, elements)."""
     from cudf.core import column
 
     if hasattr(column, "build_column"):
         return False
 
-    def build_column(data: object, dtype: object, *, size: int, children: tuple[Any, ...], **others: object) -> Any:
+    def build_column(data: object, dtype: object, *, size: int, children: tuple[Any, ...], **options: object) -> Any:
         import pylibcudf as plc
 
-        if data is not None or any(value is not None for value in others.values()) or len(children) != 2:
+        if data is not None or any(value is not None for value in options.values()) or len(children) != 2:
             raise NotImplementedError(
-                f"build_column of {dtype} is not restored: only lists of offsets and elements are"
+                f"build_column cannot make a column of {dtype}: it is restored only for lists of offsets and elements"
             )
         parts = [child.plc_column for child in children]
         lists = plc.Column(plc.DataType(plc.TypeId.LIST), size, None, None, 0, 0, parts)
@@ -94,21 +94,29 @@ def cudf_build_column() -> bool:
 
 
 def cudf_build_categorical_column() -> bool:
-    """cudf.core.column.build_categorical_column: imported with the Parquet reader, called only for partitioned folders."""
+    """Restore cudf.core.column.build_categorical_column, which the Parquet reader imports.
+
+    It calls the function only for partitioned folders, and then this one raises NotImplementedError.
+    """
     from cudf.core import column
 
     if hasattr(column, "build_categorical_column"):
         return False
 
     def build_categorical_column(*_arguments: object, **_options: object) -> Any:
-        raise NotImplementedError("reading a folder partitioned by a column is not restored for this cudf")
+        raise NotImplementedError(
+            "folders partitioned by a column cannot be read with this cudf: use a folder of plain Parquet files"
+        )
 
     column.build_categorical_column = build_categorical_column
     return True
 
 
 def dask_cudf_without_dask_expr() -> bool:
-    """dask_cudf's Parquet engine and backends under a bare package: its own __init__ wants query planning, which Merlin has not."""
+    """Load dask_cudf's Parquet engine and backends under an empty package instead of its own __init__.
+
+    Its __init__ needs dask's query planning, which Merlin cannot use.
+    """
     if "dask_cudf" in sys.modules or find_spec("dask_expr") is not None:
         return False
     spec = find_spec("dask_cudf")
@@ -125,24 +133,24 @@ def dask_cudf_without_dask_expr() -> bool:
     try:
         package.backends = importlib.import_module("dask_cudf.backends")
         parquet = importlib.import_module("dask_cudf._legacy.io.parquet")
-    except Exception:  # or the next try would find the bare package and say something else
+    except Exception:  # otherwise the next attempt would find the empty package and report another error
         del sys.modules["dask_cudf"]
         raise
     package.io = types.ModuleType("dask_cudf.io")
     package.io.parquet = parquet
     sys.modules["dask_cudf.io"], sys.modules["dask_cudf.io.parquet"] = package.io, parquet
-    for kind, parallel in ((cudf.DataFrame, core.DataFrame), (cudf.Series, core.Series), (cudf.Index, core.Index)):
-        get_parallel_type.register(kind, lambda _value, parallel=parallel: parallel)
+    for kind, collection in ((cudf.DataFrame, core.DataFrame), (cudf.Series, core.Series), (cudf.Index, core.Index)):
+        get_parallel_type.register(kind, lambda _value, collection=collection: collection)
     return True
 
 
 def merlin_make_series() -> bool:
-    """merlin.core.dispatch.make_series, of a cudf column too: cudf.Series no longer takes one."""
+    """Let merlin.core.dispatch.make_series accept a cudf column, which cudf.Series no longer does."""
     import cudf
     from cudf.core.column import ColumnBase, ListColumn
     from merlin.core import dispatch
 
-    if hasattr(ListColumn, "offsets"):  # of the same age as a Series that takes a column
+    if hasattr(ListColumn, "offsets"):  # such a cudf also has a Series that accepts a column
         return False
     original = dispatch.make_series
 
@@ -156,7 +164,10 @@ def merlin_make_series() -> bool:
 
 
 def merlin_pull_apart_list() -> bool:
-    """merlin.core.dispatch.pull_apart_list for cudf: a list column no longer has offsets, but its lists have lengths."""
+    """Let merlin.core.dispatch.pull_apart_list work with cudf's list columns, which no longer have offsets.
+
+    The offsets are the running sum of the lists' lengths.
+    """
     import cudf
     import cupy
     from cudf.core.column import ListColumn

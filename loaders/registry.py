@@ -1,4 +1,4 @@
-"""From the words a user writes ("nvtabular:part_size_bytes=1GB", "package.module:Factory") to an open loader.
+"""Turns what a user writes ("nvtabular:part_size_bytes=1GB", "package.module:Factory") into an open loader.
 
 A loader's module is imported only when that loader is opened.
 """
@@ -30,38 +30,39 @@ ENTRY_POINT_GROUP = "feedrate.loaders"
 
 
 TUNABLE = ("workers", "prefetch")
-"""Fields of LoaderConfig that a loader's text may set for that loader alone: each is compared at its own best."""
+"""Fields of LoaderConfig that the text may set for one loader alone, so that each is compared at its best."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoaderChoice:
-    """A loader and its own options, as the user asked for them."""
+    """A loader with its own options, as the user chose them."""
 
     adapter: Adapter[Any]
     options: Any
     tuned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """What the text sets of the configuration."""
+    """The fields of LoaderConfig that the text sets for this loader alone."""
 
     def open(self, split: Split, config: LoaderConfig) -> Loader:
+        """Open the loader on `split`, with `tuned` replacing fields of `config`. Raises what the adapter raises."""
         return self.adapter.open(split, dataclasses.replace(config, **self.tuned), self.options)
 
     def described(self) -> dict[str, str]:
-        """Every option with its value."""
+        """Return every option and every tuned field with its value as text."""
         return {name: str(value) for name, value in {**dataclasses.asdict(self.options), **self.tuned}.items()}
 
 
 def names() -> dict[str, str]:
-    """Every registered loader: name -> "module:object"; entry points of other packages included."""
-    found = {point.name: point.value for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
-    return {**found, **BUILT_IN}
+    """Return every registered loader as name -> "module:object", including the entry points of other packages."""
+    entry_points = {point.name: point.value for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
+    return {**entry_points, **BUILT_IN}
 
 
 def choose(text: str) -> LoaderChoice:
     """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`.
 
-    An option is one of the loader's own, or of TUNABLE; `:option` alone sets one that is true or false.
+    An option is one of the loader's own or one of TUNABLE. `:option` without a value sets a Boolean option to true.
 
-    Raises FeedrateError for an unknown name or option and LoaderUnavailable where the import fails.
+    Raises FeedrateError for an unknown loader or option, or an invalid value, and LoaderUnavailable if an import fails.
     """
     name, *rest = text.split(":")
     target = names().get(name)
@@ -69,24 +70,24 @@ def choose(text: str) -> LoaderChoice:
         target = f"{name}:{rest.pop(0)}"
     if target is None:
         raise FeedrateError(
-            f"there is no loader {name!r}: choose from {', '.join(names())}, or name your own as package.module:Factory"
+            f"unknown loader {name!r}: choose from {', '.join(names())}, or specify your own as package.module:Factory"
         )
     adapter = _import(target)
     values = _read_options(text, adapter.options, rest)
     tuned = {option: values.pop(option) for option in TUNABLE if option in values}
-    LoaderConfig(**tuned)  # refuses what cannot be
+    LoaderConfig(**tuned)  # raises for invalid values
     return LoaderChoice(adapter, adapter.options(**values), tuned)
 
 
 def choice_of(factory: object) -> LoaderChoice:
-    """Of a class or function of (split, config), or an Adapter, that is at hand; with its default options."""
+    """Wrap an Adapter, or a class or function that takes (split, config), as a choice with default options."""
     name = getattr(factory, "__qualname__", repr(factory))
     adapter = factory if isinstance(factory, Adapter) else _wrap(name, factory)
     return LoaderChoice(adapter, adapter.options())
 
 
 def check_text(text: str) -> None:
-    """Raise FeedrateError for what `choose` would refuse, as far as that can be told without the loader's library."""
+    """Raise FeedrateError if `choose` would refuse the text, as far as one can tell without the loader's library."""
     with contextlib.suppress(LoaderUnavailable):
         choose(text)
 
@@ -94,28 +95,28 @@ def check_text(text: str) -> None:
 def _import(target: str) -> Adapter[Any]:
     module_name, _, attribute = target.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), attribute)
+        loader = getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise FeedrateError(
-                f"there is no module {error.name!r} for loader {target}: is its name right, and on the path?"
+                f"there is no module {error.name!r} for loader {target}: check the spelling and the Python path"
             ) from error
         raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
     except ImportError as error:
         raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
     except AttributeError as error:
         raise FeedrateError(
-            f"module {module_name} has no {attribute!r}: name the loader's class or its Adapter"
+            f"module {module_name} has no {attribute!r}: specify the loader's class, factory function or Adapter"
         ) from error
-    except Exception as error:  # somebody else's module may fail in any way as it is imported
+    except Exception as error:  # importing somebody else's module may fail in any way
         raise FeedrateError(f"loader {target} cannot be imported ({type(error).__name__}: {error})") from error
-    return found if isinstance(found, Adapter) else _wrap(target, found)
+    return loader if isinstance(loader, Adapter) else _wrap(target, loader)
 
 
 def _wrap(target: str, factory: object) -> Adapter[Any]:
-    """A plain class or function of (split, config) is a loader, too."""
+    """Make an Adapter without options from a plain class or function that takes (split, config)."""
     if not callable(factory):
-        raise FeedrateError(f"{target} is neither an Adapter nor something to call with (split, config)")
+        raise FeedrateError(f"{target} is neither an Adapter nor a class or function that takes (split, config)")
     make = cast("Callable[[Split, LoaderConfig], Loader]", factory)
     return Adapter(
         open=lambda split, config, _options: make(split, config),
@@ -133,8 +134,7 @@ def _read_options(text: str, options: type[Any], words: list[str]) -> dict[str, 
         if types.get(name) is bool and not equals:
             equals, value = "=", "true"
         if not equals or name not in known:
-            accepted = ", ".join(known)
-            raise FeedrateError(f"loader {text!r} has no option {word!r}: its options are {accepted}")
+            raise FeedrateError(f"loader {text!r} has no option {word!r}: its options are {', '.join(known)}")
         values[name] = _convert(text, name, value, types[name])
     return values
 
@@ -147,16 +147,21 @@ def _convert(text: str, name: str, value: str, kind: object) -> object:
             return read_bytes(value)
         return {int: int, float: float, str: str}[cast("type", kind)](value)
     except (KeyError, ValueError) as error:
-        raise FeedrateError(f"loader {text!r}: {name}={value!r} is not a {getattr(kind, '__name__', kind)}") from error
+        raise FeedrateError(
+            f"loader {text!r}: {name}={value!r} is not a valid {getattr(kind, '__name__', kind)}"
+        ) from error
 
 
 def read_bytes(text: str) -> int:
-    """ "2GB" -> 2_000_000_000, "64MiB" -> 67_108_864, "1024" -> 1024. Raises ValueError, for what is endless, too."""
+    """Read a number of bytes with an optional unit: "2GB" is 2_000_000_000, "64MiB" is 67_108_864, "1024" is 1024.
+
+    Raises ValueError for anything else, infinite numbers included.
+    """
     units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "B": 1}
     for unit, size in units.items():
         if text.endswith(unit):
             nbytes = float(text.removesuffix(unit)) * size
             if not isfinite(nbytes):
-                raise ValueError(f"{text} has no end")
+                raise ValueError(f"{text} is not finite")
             return int(nbytes)
     return int(text)

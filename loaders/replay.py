@@ -1,4 +1,4 @@
-"""The ceiling: a few distinct batches, already on the device, handed out again and again."""
+"""Model only (the ceiling): a few distinct batches, already on the device, delivered again and again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from feedrate.loaders.parquet.columns import batch_to, epoch_order, read_columns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
+    """Options of the replay loader."""
+
     distinct: int = 16
-    """Batches kept. One batch alone would keep its embedding rows in the cache and look too fast."""
+    """Number of batches kept. With a single one, its embedding rows would stay in the cache and look too fast."""
 
 
 class ReplayLoader:
-    """As many batches and rows as the split has, for no work at all."""
+    """Delivers as many batches and rows as the split has, without any work."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: ReplayOptions) -> None:
         columns = read_columns(split)
@@ -33,12 +35,14 @@ class ReplayLoader:
         self._last = [batch_to(columns.take(order[full * size :]), config.device)] if rest else []
 
     def epoch(self, index: int) -> Iterator[Batch]:
+        """Cycle through the kept batches. Epoch `index` starts with another batch than the one before."""
         kept = len(self._batches)
         for step in range(self._full):
             yield self._batches[(step + index) % kept]
         yield from self._last
 
     def close(self) -> None:
+        """Free the kept batches."""
         self._batches, self._last = [], []
 
 

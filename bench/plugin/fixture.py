@@ -1,4 +1,4 @@
-"""What the pytest fixture `feedrate` does for a loader's author: conformance, the rows of an epoch, and timed rounds."""
+"""The work of the pytest fixture `feedrate`: check a loader's conformance and rows, and time rounds of epochs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from feedrate.bench.consumer.model import build_model
 from feedrate.bench.consumer.reading import reader
 from feedrate.bench.consumer.steps import make_step
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.gate.epoch import GateFailed, WrongRows, check_epoch, wrong_count
 from feedrate.bench.host.environment import collect
@@ -24,30 +25,40 @@ from feedrate.bench.results.spec import ModelSpec
 from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import Loader, LoaderConfig
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_choice
 from feedrate.loaders.registry import LoaderChoice
 
 SYNTHETIC = "synthetic-movielens"
+"""Name of the dataset that is generated on demand."""
 MODES = ("load", "train")
+"""load: the loader alone. train: the loader drives the reference model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class BenchmarkRequest:
+    """What a test asks the fixture to benchmark."""
+
     name: str
+    """Name of the loader, for messages and results."""
     choice: LoaderChoice
+    """The loader with its options."""
     dataset: str
-    """synthetic-movielens, or a folder that `feedrate prepare` made."""
+    """synthetic-movielens, or a folder made by `feedrate prepare`."""
     rows: int
-    """synthetic: train and valid together."""
+    """Rows of synthetic-movielens, train and valid together. Ignored for a folder."""
     mode: str
+    """One of MODES."""
     batch_size: int
+    """Rows per batch."""
     device: str
+    """cpu, cuda or cuda:N."""
     rounds: int
-    """Timed epochs, after one that is not."""
+    """Number of timed epochs. One epoch of warm-up comes before them."""
     seed: int
+    """Seed for synthetic data, row order and weight initialization."""
 
 
-def asked(
+def benchmark_request(
     loader: Any,
     *,
     dataset: str = SYNTHETIC,
@@ -57,11 +68,14 @@ def asked(
     device: str = "auto",
     rounds: int = 5,
     seed: int = 0,
-) -> Asked:
-    """loader: a class or function of (split, config), an Adapter, or a registered name with its options."""
+) -> BenchmarkRequest:
+    """Check the fixture's arguments and complete them. A wrong one fails the test with a message.
+
+    loader: a class or function that takes (split, config), an Adapter, or a registered name with its options.
+    device: "auto" means cuda if there is a GPU, and cpu otherwise.
+    """
     try:
-        if mode not in MODES:
-            raise FeedrateError(f"mode is {mode!r}, but must be one of {', '.join(MODES)}")
+        require_choice("mode", mode, MODES)
         if rounds < 1:
             raise FeedrateError(f"rounds is {rounds}, but must be at least 1")
         choice = registry.choose(loader) if isinstance(loader, str) else registry.choice_of(loader)
@@ -70,118 +84,121 @@ def asked(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     name = loader if isinstance(loader, str) else getattr(loader, "__name__", type(loader).__name__)
-    return Asked(
+    return BenchmarkRequest(
         name=name, choice=choice, dataset=str(dataset), rows=rows, mode=mode, batch_size=batch_size, device=device,
         rounds=rounds, seed=seed,
     )  # fmt: skip
 
 
-def conform(asked: Asked, folder: Path) -> None:
-    """Fail with the sentence of each rule that is broken and not declared."""
-    config = LoaderConfig(batch_size=512, device=asked.device)
-    case = conformance.Case(asked.choice, conformance.planted_split(folder), config)
+def conform(request: BenchmarkRequest, folder: Path) -> None:
+    """Check every conformance rule on a small split in `folder`. Fails the test if an undeclared rule is broken."""
+    config = LoaderConfig(batch_size=512, device=request.device)
+    case = conformance.Case(request.choice, conformance.planted_split(folder), config)
     broken = [f"{result.rule}: {result.detail}" for result in conformance.check(case) if result.outcome == "failed"]
     if broken:
-        pytest.fail("\n".join([f"{asked.name} breaks the contract of a loader", *broken]), pytrace=False)
+        pytest.fail("\n".join([f"{request.name} violates the loader contract", *broken]), pytrace=False)
 
 
 def refuse_shared_cores(*, gated: bool) -> None:
-    """Skip there; fail where a gate would be left out by that."""
+    """Skip the test in a worker of pytest-xdist. With a gate, fail it, because skipping would bypass the gate."""
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        sentence = f"its rules hold; timed rounds are refused in pytest-xdist's worker {worker}, where tests share the cores: run with -n 0"
+        reason = (
+            f"the loader keeps the contract, but timed rounds are refused in pytest-xdist's worker {worker}, "
+            "because tests share the cores: run with -n 0"
+        )
         if gated:
-            pytest.fail(sentence, pytrace=False)
-        pytest.skip(sentence)
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
 
 
-def prepared(asked: Asked, folder: Path) -> Dataset:
-    """What lies in `folder` from an earlier run is used again."""
+def prepared(request: BenchmarkRequest, folder: Path) -> Dataset:
+    """Return the dataset. Synthetic data is made in `folder`, unless an earlier run left it there."""
     try:
-        if asked.dataset != SYNTHETIC:
-            return read_dataset(Path(asked.dataset))
-        folder = folder / f"{SYNTHETIC}-{asked.rows}-{asked.seed}"
+        if request.dataset != SYNTHETIC:
+            return read_dataset(Path(request.dataset))
+        folder = folder / f"{SYNTHETIC}-{request.rows}-{request.seed}"
         if not (folder / "dataset.json").exists():
-            return prepare_synthetic(folder, rows=asked.rows, seed=asked.seed)
+            return prepare_synthetic(folder, rows=request.rows, options=PrepareOptions(seed=request.seed))
         return read_dataset(folder)
     except (FeedrateError, OSError) as error:
-        sentence = (
-            f"dataset is {asked.dataset!r}, but must be {SYNTHETIC} or a folder that `feedrate prepare` made: {error}"
+        message = (
+            f"dataset is {request.dataset!r}, but must be {SYNTHETIC} or a folder made by `feedrate prepare`: {error}"
         )
-        pytest.fail(sentence, pytrace=False)
+        pytest.fail(message, pytrace=False)
 
 
-def settings(asked: Asked, dataset: Dataset) -> dict[str, Any]:
-    """What the numbers depend on, beside the loader."""
+def settings(request: BenchmarkRequest, dataset: Dataset) -> dict[str, Any]:
+    """Return what the numbers depend on, ready for extra_info: loader, data, settings and machine."""
     return {
-        "loader": asked.name,
-        "mode": asked.mode,
+        "loader": request.name,
+        "mode": request.mode,
         "dataset": dataset.info.name,
         "dataset_fingerprint": dataset.info.fingerprint[:12],
         "rows": sum(split.rows for split in dataset.info.splits.values()),
-        "seed": asked.seed,
-        "batch_size": asked.batch_size,
-        "rounds": asked.rounds,
-        "device": asked.device,
-        "machine": _machine(asked.device),
+        "seed": request.seed,
+        "batch_size": request.batch_size,
+        "rounds": request.rounds,
+        "device": request.device,
+        "machine": _machine(request.device),
     }
 
 
-def timed(asked: Asked, benchmark: Any, dataset: Dataset) -> dict[str, Any]:
-    """Rounds of whole epochs through pytest-benchmark; what they came to, which its extra_info has, too.
+def timed(request: BenchmarkRequest, benchmark: Any, dataset: Dataset) -> dict[str, Any]:
+    """Time rounds of whole epochs with pytest-benchmark. Returns settings and numbers, and adds them to its extra_info.
 
-    Before them an epoch's rows are checked against the dataset's; of the timed ones only their number is.
+    Before timing, one epoch's rows are checked against the dataset. Of timed epochs, only the number of rows is checked.
     """
-    loader = _open(asked, dataset, "train", shuffle=True)
+    loader = _open(request, dataset, "train", shuffle=True)
     clocks: list[EpochClock] = []
     spec = ModelSpec()
-    model = build_model(dataset.info.schema, spec, seed=asked.seed, device=asked.device)
-    use: Any = make_step(model, spec) if asked.mode == "train" else reader(asked.device)
+    model = build_model(dataset.info.schema, spec, seed=request.seed, device=request.device)
+    consume: Any = make_step(model, spec) if request.mode == "train" else reader(request.device)
 
     def epoch() -> None:
-        clock = EpochClock(lambda: loader.epoch(len(clocks)), asked.device)
+        clock = EpochClock(lambda: loader.epoch(len(clocks)), request.device)
         for batch in clock:
-            use(batch)
+            consume(batch)
         clocks.append(clock)
 
-    benchmark.group = benchmark.group or f"feedrate {asked.mode}"
+    benchmark.group = benchmark.group or f"feedrate {request.mode}"
     try:
-        _check_rows(asked, loader, dataset, "train", epoch=asked.rounds + 1)
-        benchmark.pedantic(epoch, rounds=asked.rounds, warmup_rounds=1)
+        _check_rows(request, loader, dataset, "train", epoch=request.rounds + 1)
+        benchmark.pedantic(epoch, rounds=request.rounds, warmup_rounds=1)
     finally:
         loader.close()
     for clock in clocks:
-        if sentence := wrong_count(clock.rows, dataset.info.splits["train"].rows, asked.batch_size):
-            pytest.fail(f"{asked.name}: {sentence}", pytrace=False)
-    found = settings(asked, dataset) | _rates(clocks[1:] or clocks)
-    if asked.mode == "train":
-        found["auc"] = _auc(asked, dataset, model)
-    benchmark.extra_info |= found
-    return found
+        if message := wrong_count(clock.rows, dataset.info.splits["train"].rows, request.batch_size):
+            pytest.fail(f"{request.name}: {message}", pytrace=False)
+    result = settings(request, dataset) | _rates(clocks[1:] or clocks)
+    if request.mode == "train":
+        result["auc"] = _auc(request, dataset, model)
+    benchmark.extra_info |= result
+    return result
 
 
 @cache
 def _machine(device: str) -> str:
-    here = collect()
-    cpu = f"{here.cpu}, {here.cores} cores"
-    return cpu if device == "cpu" else f"{here.gpu}, {cpu}"
+    environment = collect()
+    cpu = f"{environment.cpu}, {environment.cores} cores"
+    return cpu if device == "cpu" else f"{environment.gpu}, {cpu}"
 
 
-def _open(asked: Asked, dataset: Dataset, split: SplitName, *, shuffle: bool) -> Loader:
-    config = LoaderConfig(batch_size=asked.batch_size, device=asked.device, shuffle=shuffle, seed=asked.seed)
-    return asked.choice.open(dataset.split(split), config)
+def _open(request: BenchmarkRequest, dataset: Dataset, split: SplitName, *, shuffle: bool) -> Loader:
+    config = LoaderConfig(batch_size=request.batch_size, device=request.device, shuffle=shuffle, seed=request.seed)
+    return request.choice.open(dataset.split(split), config)
 
 
-def _check_rows(asked: Asked, loader: Loader, dataset: Dataset, split: SplitName, *, epoch: int) -> None:
+def _check_rows(request: BenchmarkRequest, loader: Loader, dataset: Dataset, split: SplitName, *, epoch: int) -> None:
     try:
         check_epoch(
             loader.epoch(epoch),
             dataset.info.splits[split],
             order_sample=None,
-            batch_size=asked.batch_size,
-            device=asked.device,
+            batch_size=request.batch_size,
+            device=request.device,
         )
     except (GateFailed, WrongRows) as error:
-        pytest.fail(f"{asked.name}, on the {split} split of {asked.dataset}: {error}", pytrace=False)
+        pytest.fail(f"{request.name}, on the {split} split of {request.dataset}: {error}", pytrace=False)
 
 
 def _rates(clocks: Sequence[EpochClock]) -> dict[str, Any]:
@@ -194,12 +211,12 @@ def _rates(clocks: Sequence[EpochClock]) -> dict[str, Any]:
     }
 
 
-def _auc(asked: Asked, dataset: Dataset, model: torch.nn.Module) -> float:
-    """On the whole valid split, after all rounds."""
-    valid = _open(asked, dataset, "valid", shuffle=False)
+def _auc(request: BenchmarkRequest, dataset: Dataset, model: torch.nn.Module) -> float:
+    """Return the AUC on the whole valid split. Called after all rounds."""
+    valid = _open(request, dataset, "valid", shuffle=False)
     model.eval()
     try:
-        _check_rows(asked, valid, dataset, "valid", epoch=0)
+        _check_rows(request, valid, dataset, "valid", epoch=0)
         with torch.no_grad():
             outputs = [(model(batch), batch.label) for batch in valid.epoch(0)]
     finally:

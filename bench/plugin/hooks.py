@@ -1,9 +1,9 @@
-"""The pytest plugin: a fixture `feedrate` with which a loader's author checks, times and gates it in the author's own repository.
+"""The pytest plugin: the fixture `feedrate`, with which authors check, time and gate a loader in their own repository.
 
     def test_my_loader(feedrate):
         feedrate(MyLoader, dataset="synthetic-movielens", rows=200_000, mode="train")
 
-Loaded with every pytest of the environment, so it imports nothing heavy before an option or a test asks for it.
+Every pytest run in the environment loads this module, so it imports nothing heavy before an option or a test needs it.
 """
 
 from __future__ import annotations
@@ -20,27 +20,31 @@ if TYPE_CHECKING:
 
 HAS_BENCHMARK = find_spec("pytest_benchmark") is not None
 RESULTS = pytest.StashKey[list[dict[str, Any]]]()
-"""What each test's timed rounds came to."""
+"""The settings and numbers of each test that timed a loader."""
 BASELINE = pytest.StashKey["Baseline | None"]()
+"""The saved run to compare with. None without conditions."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the gate."""
     group = parser.getgroup("feedrate", "feedrate: gates on loaders")
     group.addoption(
         "--feedrate-fail-if",
         metavar="CONDITIONS",
-        help='fail where a loader is beyond one of them against the saved run: "rows_per_s<-10%%,auc<-0.002,wait_fraction>+0.05"',
+        help="fail if a loader meets one of these conditions, compared with the saved run: "
+        '"rows_per_s<-10%%,auc<-0.002,wait_fraction>+0.05"',
     )
     group.addoption(
         "--feedrate-baseline",
         metavar="FILE",
-        help="the saved run: a file of --benchmark-json or --benchmark-save; else the latest in --benchmark-storage; "
-        "write --feedrate-baseline=FILE: after a space pytest takes a file for a test's, and may choose another rootdir",
+        help="saved run to compare with, written by --benchmark-json or --benchmark-save. Default: the latest in "
+        "--benchmark-storage. Write --feedrate-baseline=FILE: after a space, pytest takes FILE for a test file and may "
+        "choose another rootdir",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A mistake in the options ends pytest here: before anything is collected."""
+    """Read the options of the gate. A wrong one ends pytest here, before tests are collected."""
     config.stash[RESULTS] = []
     config.stash[BASELINE] = None
     if config.getoption("--feedrate-fail-if") is not None or config.getoption("--feedrate-baseline") is not None:
@@ -53,14 +57,15 @@ if HAS_BENCHMARK:
 
     @pytest.fixture
     def feedrate(request: pytest.FixtureRequest, benchmark: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-        """feedrate(loader, dataset=..., rows=..., mode=...): see bench/plugin/fixture.py for what it takes and does."""
+        """Check, time and gate a loader: feedrate(loader, dataset=..., mode=...). See feedrate.bench.plugin.fixture."""
         return _checker(request, benchmark, tmp_path_factory)
 
 else:
 
     @pytest.fixture
     def feedrate() -> Any:
-        pytest.fail("the fixture feedrate needs pytest-benchmark: `pip install pytest-benchmark`")
+        """Fail, because pytest-benchmark is missing."""
+        pytest.fail("the fixture feedrate needs pytest-benchmark: install it with `pip install pytest-benchmark`")
 
 
 def _checker(
@@ -71,22 +76,22 @@ def _checker(
     config, baseline = request.config, request.config.stash[BASELINE]
 
     def check(loader: Any, **options: Any) -> dict[str, Any]:
-        asked = fixture.asked(loader, **options)
-        fixture.conform(asked, tmp_path_factory.mktemp("conformance"))
+        wanted = fixture.benchmark_request(loader, **options)
+        fixture.conform(wanted, tmp_path_factory.mktemp("conformance"))
         fixture.refuse_shared_cores(gated=baseline is not None)
-        dataset = fixture.prepared(asked, _cache_folder(config, tmp_path_factory))
-        base = _comparable(baseline, request.node, fixture.settings(asked, dataset)) if baseline else {}
-        found = fixture.timed(asked, benchmark, dataset)
-        config.stash[RESULTS].append({"test": request.node.name, "nodeid": request.node.nodeid, **found})
+        dataset = fixture.prepared(wanted, _cache_folder(config, tmp_path_factory))
+        base = _comparable(baseline, request.node, fixture.settings(wanted, dataset)) if baseline else {}
+        result = fixture.timed(wanted, benchmark, dataset)
+        config.stash[RESULTS].append({"test": request.node.name, "nodeid": request.node.nodeid, **result})
         if baseline:
-            _gate(baseline, base, found)
-        return found
+            _gate(baseline, base, result)
+        return result
 
     return check
 
 
 def _cache_folder(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cache = getattr(config, "cache", None)  # -p no:cacheprovider
+    cache = getattr(config, "cache", None)  # missing with -p no:cacheprovider
     return cache.mkdir("feedrate") if cache else tmp_path_factory.getbasetemp() / "feedrate"
 
 
@@ -98,19 +103,20 @@ def _comparable(baseline: Baseline, node: pytest.Item, settings: Mapping[str, An
         base = baseline_gate.comparable(baseline, node.nodeid, settings)
     except FeedrateError as error:
         pytest.fail(str(error), pytrace=False)
-    if sentence := baseline_gate.other_machine(baseline, base, settings):
-        node.warn(pytest.PytestWarning(sentence))
+    if warning := baseline_gate.other_machine(baseline, base, settings):
+        node.warn(pytest.PytestWarning(warning))
     return base
 
 
-def _gate(baseline: Baseline, base: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _gate(baseline: Baseline, base: Mapping[str, Any], result: Mapping[str, Any]) -> None:
     from feedrate.bench.plugin import baseline_gate
 
-    if sentences := list(baseline_gate.failures(baseline, base, found)):
-        pytest.fail("\n".join([f"against {baseline.path.name}", *sentences]), pytrace=False)
+    if failures := list(baseline_gate.failures(baseline, base, result)):
+        pytest.fail("\n".join([f"compared with {baseline.path.name}:", *failures]), pytrace=False)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that passed although a condition or a saved test was not measured."""
     if session.exitstatus == pytest.ExitCode.OK and _unmeasured(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -123,27 +129,28 @@ def _unmeasured(config: pytest.Config) -> list[str]:
 
     results: list[dict[str, Any]] = config.stash[RESULTS]
     narrowed = config.option.keyword or config.option.markexpr or any("::" in word for word in config.args)
-    gone = [] if narrowed else baseline_gate.lost(baseline, {found["nodeid"] for found in results})
-    return [*baseline_gate.unmeasured(baseline, results), *gone]
+    lost = [] if narrowed else baseline_gate.lost(baseline, {result["nodeid"] for result in results})
+    return [*baseline_gate.unmeasured(baseline, results), *lost]
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """What pytest-benchmark's table has no columns for, and conditions that have let everything pass."""
+    """Write the numbers that pytest-benchmark's table lacks, and what the gate could not check."""
     results: list[dict[str, Any]] = config.stash[RESULTS]
     unmeasured = _unmeasured(config) if exitstatus == pytest.ExitCode.OK else []
     if results or unmeasured:
         terminalreporter.write_sep("-", "feedrate")
     if results:
         _write_table(terminalreporter, results)
-    for sentence in unmeasured:
-        terminalreporter.write_line(f"FAILED {sentence}", red=True)
+    for message in unmeasured:
+        terminalreporter.write_line(f"FAILED {message}", red=True)
 
 
 def _write_table(terminalreporter: Any, results: Sequence[Mapping[str, Any]]) -> None:
-    width = max(len(found["test"]) for found in results)
+    width = max(len(result["test"]) for result in results)
     terminalreporter.write_line(f"{'test':{width}}  {'mode':6}  {'rows/s':>12}  {'waiting':>8}  {'AUC':>7}")
-    for found in results:
-        auc = f"{found['auc']:.4f}" if "auc" in found else "-"
+    for result in results:
+        auc = f"{result['auc']:.4f}" if "auc" in result else "-"
         terminalreporter.write_line(
-            f"{found['test']:{width}}  {found['mode']:6}  {found['rows_per_s']:12,.0f}  {found['wait_fraction']:8.1%}  {auc:>7}"
+            f"{result['test']:{width}}  {result['mode']:6}  {result['rows_per_s']:12,.0f}  "
+            f"{result['wait_fraction']:8.1%}  {auc:>7}"
         )

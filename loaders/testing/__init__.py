@@ -1,1 +1,1 @@
-"""Loaders for tests: right, slow by known delays, wrong in known ways."""
+"""Loaders for tests: a correct one, one with known delays, and one with known faults."""

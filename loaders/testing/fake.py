@@ -1,4 +1,4 @@
-"""A loader without a library, for tests: right, simple, and as slow as it is told to be."""
+"""A simple loader for tests, without a library. It is correct unless told otherwise, and as slow as its options say."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ from feedrate.loaders.toolkit.torch_workers import EpochSampler
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeOptions:
+    """Options of the fake loader."""
+
     delay_s: float = 0.0
-    """Slept before each batch."""
+    """Seconds to sleep before each batch."""
     fail_at_batch: int = -1
-    """Raise instead of delivering this batch of an epoch; -1: never."""
+    """Number of the batch, from 0, at which every epoch raises. -1: never."""
     drop_rows: int = 0
-    """Rows left out of every epoch's first batch: a planted fault for the correctness gate."""
+    """Rows left out of the first batch of every epoch: a planted fault for the correctness gate."""
 
 
 class FakeLoader:
+    """Gathers batches from columns in host memory, in the consumer's thread."""
+
     def __init__(self, split: Split, config: LoaderConfig, options: FakeOptions) -> None:
         self._columns, self._config, self._options = read_columns(split), config, options
         self._order = EpochSampler(split.rows, config)
 
     def epoch(self, index: int) -> Iterator[Batch]:
+        """Yield the rows of the shard in the order of (seed, index). Raises RuntimeError at batch `fail_at_batch`."""
         config, options = self._config, self._options
         self._order.epoch = index
         order = torch.from_numpy(self._order.order().copy())
@@ -40,7 +45,7 @@ class FakeLoader:
             yield batch_to(self._columns.take(rows), config.device)
 
     def close(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: there is nothing to stop or free."""
 
 
 def _open(split: Split, config: LoaderConfig, options: FakeOptions) -> Loader:

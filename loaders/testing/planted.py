@@ -1,4 +1,4 @@
-"""A loader with one planted fault: what the gate, the flags and the rules must each catch."""
+"""A loader with one planted fault, which the correctness gate, a flag or a conformance rule must catch."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import batch_to, epoch_order, read_columns
 
 LEAK_BYTES = 8 << 20
+"""Host memory that the fault `leaks` keeps for each batch."""
 CHUNKS = 4
+"""Parts of the epoch within which the fault `chunk_shuffle` shuffles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantedOptions:
+    """Options of the planted loader. Raises FeedrateError for an unknown fault."""
+
     fault: str = "none"
-    """none, or one of FAULTS."""
+    """Name of the fault: none, or one of FAULTS."""
 
     def __post_init__(self) -> None:
         if self.fault != "none" and self.fault not in FAULTS:
-            raise FeedrateError(f"there is no fault {self.fault!r}: choose from none, {', '.join(FAULTS)}")
+            raise FeedrateError(f"unknown fault {self.fault!r}: choose from none, {', '.join(FAULTS)}")
 
 
 class PlantedLoader:
-    """Right but for its fault. Rows are planned first (orders), then made into batches (batches)."""
+    """A loader that is correct except for its fault, which replaces the row order, the plan or the batches."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: PlantedOptions) -> None:
         self.config = config
@@ -38,17 +42,20 @@ class PlantedLoader:
         self._fault = FAULTS.get(options.fault, Fault())
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        rows = self._fault.order(self, index)
+        """Yield an epoch with the fault."""
+        order = self._fault.order(self, index)
         size = self.config.batch_size
-        plan = [rows[start : start + size] for start in range(0, len(rows), size)]
-        batches = (self.columns.take(torch.from_numpy(part)) for part in self._fault.plan(plan, index))
+        plan = [order[start : start + size] for start in range(0, len(order), size)]
+        batches = (self.columns.take(torch.from_numpy(rows)) for rows in self._fault.plan(plan, index))
         return self._fault.batches(self, batches, index)
 
     def close(self) -> None:
+        """Free the memory that was leaked."""
         self.leaked = []
 
 
 def right_order(loader: PlantedLoader, epoch: int, *, shuffle: bool | None = None) -> np.ndarray:
+    """Return the row positions of the shard in the correct order. shuffle=None uses the configuration's value."""
     config = loader.config
     return epoch_order(
         loader.columns.rows,
@@ -67,11 +74,14 @@ def _to_device(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Each part as it should be, unless the fault has its own."""
+    """The three steps of an epoch. Each is correct unless the fault replaces it."""
 
     order: Callable[[PlantedLoader, int], np.ndarray] = right_order
+    """Takes the loader and the epoch, and returns row positions in the order of the epoch."""
     plan: Callable[[list[np.ndarray], int], Iterable[np.ndarray]] = lambda plan, _epoch: plan
+    """Takes the row positions of each batch and the epoch, and returns those to deliver."""
     batches: Callable[[PlantedLoader, Iterable[Batch], int], Iterator[Batch]] = _to_device
+    """Takes the loader, batches on the host and the epoch, and yields what is delivered."""
 
 
 def _row_dropped(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
@@ -123,9 +133,9 @@ def _ranks_same_rows(loader: PlantedLoader, epoch: int) -> np.ndarray:
 
 
 def _ranks_uneven(loader: PlantedLoader, epoch: int) -> np.ndarray:
-    whole, config = _ranks_same_rows(loader, epoch), loader.config
-    cuts = [0, *(len(whole) * (rank + 2) // (config.world_size + 1) for rank in range(config.world_size))]
-    return whole[cuts[config.rank] : cuts[config.rank + 1]]
+    order, config = _ranks_same_rows(loader, epoch), loader.config
+    cuts = [0, *(len(order) * (rank + 2) // (config.world_size + 1) for rank in range(config.world_size))]
+    return order[cuts[config.rank] : cuts[config.rank + 1]]
 
 
 def _labels_shifted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
@@ -134,13 +144,13 @@ def _labels_shifted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int)
 
 
 def _offsets_off_by_one(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
-    def off(values: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        moved = (offsets + 1).clamp(max=len(values))
-        moved[0], moved[-1] = 0, len(values)
-        return values, moved
+    def shift(values: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        shifted = (offsets + 1).clamp(max=len(values))
+        shifted[0], shifted[-1] = 0, len(values)
+        return values, shifted
 
-    wrong = (replace(batch, bags={name: off(*bag) for name, bag in batch.bags.items()}) for batch in batches)
-    return _to_device(loader, wrong, epoch)
+    faulty = (replace(batch, bags={name: shift(*bag) for name, bag in batch.bags.items()}) for batch in batches)
+    return _to_device(loader, faulty, epoch)
 
 
 def _ids_narrowed(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
@@ -159,10 +169,11 @@ def _buffer_reused(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) 
 
 
 class Overcounted(Batch):
-    """Says that it is full, whatever it holds."""
+    """A batch that claims to have 1,048,576 rows, whatever it holds."""
 
     @property
     def rows(self) -> int:
+        """The number of rows that the batch claims to have."""
         return 1 << 20
 
 
@@ -172,22 +183,22 @@ def _rows_overcounted(loader: PlantedLoader, batches: Iterable[Batch], epoch: in
 
 
 def _unsynchronised_copy(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
-    """Copies on a stream of its own, some milliseconds late, which the consumer's stream does not wait for."""
+    """Copy on another stream, some milliseconds late, without making the consumer's stream wait for it."""
     device = torch.device(loader.config.device)
-    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    copy_stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def late(tensor: torch.Tensor) -> torch.Tensor:
+    def copy_late(tensor: torch.Tensor) -> torch.Tensor:
         target = torch.zeros_like(tensor, device=device)
         source = tensor.pin_memory()
-        with torch.cuda.stream(side):
+        with torch.cuda.stream(copy_stream):
             target.copy_(source, non_blocking=True)
         return target
 
     for batch in batches:
         torch.cuda.current_stream(device).synchronize()
-        with torch.cuda.stream(side):
+        with torch.cuda.stream(copy_stream):
             torch.cuda._sleep(20_000_000)  # type: ignore[no-untyped-call]  # cycles: about 10 ms
-        yield batch.map(late)
+        yield batch.map(copy_late)
 
 
 def _leaks(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:

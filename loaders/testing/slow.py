@@ -1,4 +1,4 @@
-"""A loader that is right, and slow in a known way: the truth that waits and their causes are checked against."""
+"""A correct loader with known delays, against which measured waits and their causes are checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_choice
 from feedrate.loaders.parquet.columns import Columns, batch_to, read_columns
 from feedrate.loaders.toolkit.torch_workers import EpochSampler
 
@@ -24,30 +24,35 @@ Place = Literal["consumer", "thread", "worker"]
 Kind = Literal["sleep", "burn"]
 Pattern = Literal["constant", "bursty", "start"]
 BURST = 4
+"""Batches in a burst: with the bursty pattern, their delays come together before the first of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowOptions:
+    """Options of the slow loader. Raises FeedrateError for an invalid value."""
+
     delay_s: float = 0.0
-    """A batch, on average."""
+    """Average delay per batch in seconds."""
     kind: str = "sleep"
-    """sleep, or burn: compute for so long."""
+    """How to spend the delay: sleep, or burn (keep a core busy)."""
     pattern: str = "constant"
-    """constant; bursty: four delays before every fourth batch; start: before the first batch of epoch 0 only."""
+    """When to delay.
+
+    constant: before every batch. bursty: four delays before every fourth batch. start: before epoch 0's first batch.
+    """
     place: str = "consumer"
-    """consumer, thread (one that runs ahead by a batch), or worker (a DataLoader's process)."""
+    """Where batches are made: consumer, thread (runs one batch ahead), or worker (a process of a DataLoader)."""
     copies: int = 1
-    """Times that a batch is sent to a GPU, each time from memory that is not pinned."""
+    """How often each batch is copied to the device, each time from memory that is not pinned."""
     truth: str = ""
-    """A file to which each batch adds a line: its epoch, and the seconds it really took to make, delay included; the first
-    one of an epoch from when the epoch was asked for, so that what it takes to wake a worker is known, too."""
+    """File to which each batch appends a line: its epoch and the seconds it took to make, delay included. "": no file.
+
+    For the first batch of an epoch, the time starts at the request for the epoch, so it includes waking a worker.
+    """
 
     def __post_init__(self) -> None:
         for name, accepted in (("kind", Kind), ("pattern", Pattern), ("place", Place)):
-            if getattr(self, name) not in get_args(accepted):
-                raise FeedrateError(
-                    f"{name} of the slow loader is {getattr(self, name)!r}, but must be one of {', '.join(get_args(accepted))}"
-                )
+            require_choice(f"{name} of the slow loader", getattr(self, name), get_args(accepted))
         if not 0 <= self.delay_s < inf:
             raise FeedrateError(f"delay_s of the slow loader is {self.delay_s:g}, but must be at least 0 and finite")
         if self.copies < 1:
@@ -55,6 +60,8 @@ class SlowOptions:
 
 
 class SlowLoader:
+    """Makes batches with the planned delays, in the consumer's thread, another thread, or a worker process."""
+
     def __init__(self, split: Split, config: LoaderConfig, options: SlowOptions) -> None:
         self._config, self._place, self._copies = config, options.place, options.copies
         self._items = SlowItems(read_columns(split), options)
@@ -68,11 +75,12 @@ class SlowLoader:
                 num_workers=1,
                 persistent_workers=True,
                 prefetch_factor=2,
-                collate_fn=_as_it_is,
+                collate_fn=_unchanged,
             )
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        self._order.epoch, self._order.asked = index, time.monotonic()
+        """Yield every row of the shard once, in the order of (seed, index)."""
+        self._order.epoch, self._order.requested_s = index, time.monotonic()
         for arrays in self._source():
             batch = arrays.map(torch.from_numpy)
             for _ in range(self._copies - 1):
@@ -80,6 +88,7 @@ class SlowLoader:
             yield batch_to(batch, self._config.device)
 
     def close(self) -> None:
+        """Drop the DataLoader, which ends its worker."""
         self._workers = None
 
     def _source(self) -> Iterator[Any]:
@@ -90,9 +99,9 @@ class SlowLoader:
 
 
 class SlowItems(Dataset[Any]):
-    """An item is a batch, asked for by what NumberedBatches yields.
+    """A Dataset whose index is what NumberedBatches yields and whose item is the batch, after its delay.
 
-    As NumPy arrays: handing five tensors to another process takes it some 4 ms, which are no part of the delay.
+    Batches hold NumPy arrays: passing five tensors to another process takes about 4 ms, which would add to the delay.
     """
 
     def __init__(self, columns: Columns, options: SlowOptions) -> None:
@@ -100,27 +109,27 @@ class SlowItems(Dataset[Any]):
         self._truth: IO[str] | None = None
 
     def __getitem__(self, item: tuple[int, int, float, np.ndarray]) -> Any:
-        epoch, number, asked, rows = item
-        begin = time.monotonic() if number else asked
+        epoch, number, requested_s, rows = item
+        begin_s = time.monotonic() if number else requested_s
         delay(self._options.kind, delay_due(self._options, epoch, number))
         batch = self._columns.take(torch.from_numpy(rows))
-        self._note(epoch, time.monotonic() - begin)
+        self._write_truth(epoch, time.monotonic() - begin_s)
         return batch.map(torch.Tensor.numpy)  # type: ignore[arg-type]
 
-    def _note(self, epoch: int, took_s: float) -> None:
+    def _write_truth(self, epoch: int, took_s: float) -> None:
         if self._options.truth:
-            # opened where it is used first: that may be a worker process
+            # opened on first use, because that may be in a worker process
             self._truth = self._truth or Path(self._options.truth).open("a", buffering=1)  # noqa: SIM115
             self._truth.write(f"{epoch} {took_s}\n")
 
 
-def _as_it_is(item: Any) -> Any:
-    """DataLoader's own way makes tensors of arrays, in the worker."""
+def _unchanged(item: Any) -> Any:
+    """Return the item unchanged. The DataLoader's own function would turn arrays into tensors in the worker."""
     return item
 
 
 def delay_due(options: SlowOptions, epoch: int, number: int) -> float:
-    """Seconds before this batch."""
+    """Return the delay in seconds before batch `number` of `epoch`, counted from 0."""
     if options.pattern == "start":
         return options.delay_s if epoch == 0 and number == 0 else 0.0
     if options.pattern == "bursty":
@@ -129,6 +138,7 @@ def delay_due(options: SlowOptions, epoch: int, number: int) -> float:
 
 
 def delay(kind: str, seconds: float) -> None:
+    """Sleep, or with kind "burn" keep a core busy, for so many seconds."""
     if kind == "sleep":
         time.sleep(seconds)
         return
@@ -138,34 +148,35 @@ def delay(kind: str, seconds: float) -> None:
 
 
 class NumberedBatches(Sampler[Any]):
-    """(epoch, number, when the epoch was asked for, row positions) of each batch."""
+    """Yields (epoch, number, time at which the epoch was requested, row positions) for each batch."""
 
     def __init__(self, order: EpochSampler, batch_size: int) -> None:
         self._order, self._batch_size = order, batch_size
         self.epoch = 0
-        self.asked = 0.0
+        self.requested_s = 0.0
+        """time.monotonic() at the request for the epoch."""
 
     def __iter__(self) -> Iterator[tuple[int, int, float, np.ndarray]]:
         self._order.epoch = self.epoch
-        rows = self._order.order().copy()  # no tensor: passing one to a worker takes 2 ms
+        rows = self._order.order().copy()  # an array, because passing a tensor to a worker takes 2 ms
         for number, start in enumerate(range(0, len(rows), self._batch_size)):
-            yield self.epoch, number, self.asked, rows[start : start + self._batch_size]
+            yield self.epoch, number, self.requested_s, rows[start : start + self._batch_size]
 
 
 def ahead(batches: Iterator[Any]) -> Iterator[Any]:
-    """The same, made by a thread that is one batch ahead."""
+    """Yield the same batches, made by a thread that runs one batch ahead."""
     ready: queue.Queue[Any] = queue.Queue(maxsize=1)
-    left = threading.Event()
+    abandoned = threading.Event()
 
     def fill() -> None:
         for batch in batches:
-            while not left.is_set():
+            while not abandoned.is_set():
                 try:
                     ready.put(batch, timeout=0.1)
                     break
                 except queue.Full:
                     continue
-            if left.is_set():
+            if abandoned.is_set():
                 return
         ready.put(None)
 
@@ -174,7 +185,7 @@ def ahead(batches: Iterator[Any]) -> Iterator[Any]:
         while (batch := ready.get()) is not None:
             yield batch
     finally:
-        left.set()
+        abandoned.set()
 
 
 def _open(split: Split, config: LoaderConfig, options: SlowOptions) -> Loader:

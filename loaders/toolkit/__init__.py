@@ -1,1 +1,1 @@
-"""What authors of adapters share."""
+"""Building blocks that authors of adapters share."""

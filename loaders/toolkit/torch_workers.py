@@ -1,4 +1,4 @@
-"""What adapters built on torch's DataLoader share: an epoch's order and the worker settings."""
+"""Parts for adapters built on torch's DataLoader: the row order of an epoch and the worker settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from feedrate.loaders.parquet.columns import epoch_order
 
 
 class EpochSampler(Sampler[int]):
-    """Row positions in the order of (seed, epoch)."""
+    """Yields the row positions of this rank's shard in the order of (seed, epoch). Set `epoch` before iterating."""
 
     def __init__(self, rows: int, config: LoaderConfig) -> None:
         self._rows, self._config = rows, config
         self.epoch = 0
 
     def order(self) -> np.ndarray:
+        """Return the row positions of the current epoch as an integer array."""
         config = self._config
         return epoch_order(
             self._rows,
@@ -39,7 +40,7 @@ class EpochSampler(Sampler[int]):
 
 
 def worker_settings(config: LoaderConfig) -> dict[str, Any]:
-    """The DataLoader's arguments that follow from the trial's configuration."""
+    """Return the DataLoader arguments that follow from the configuration: workers, prefetch and pinned memory."""
     settings: dict[str, Any] = {"num_workers": config.workers, "pin_memory": config.device != "cpu"}
     if config.workers:
         settings |= {"persistent_workers": True, "prefetch_factor": config.prefetch}
@@ -47,5 +48,6 @@ def worker_settings(config: LoaderConfig) -> dict[str, Any]:
 
 
 def backend(device: str) -> str:
+    """Return what an adapter reports as its backend: torch's version and where the batches are."""
     where = "pinned host memory, copied to the device" if device != "cpu" else "host memory"
     return f"torch {torch.__version__} DataLoader, {where}"

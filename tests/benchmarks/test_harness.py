@@ -1,4 +1,4 @@
-"""What feedrate itself costs a step, as `feedrate calibrate` measures it."""
+"""The cost of feedrate itself per step, as `feedrate calibrate` measures it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ RANGES = 10_000
 
 
 def test_harness_step(benchmark: BenchmarkFixture) -> None:
-    """A round is 2,000 steps of a trial's loop with a loader and a model that do nothing."""
-    found = benchmark.pedantic(harness_step_s, args=("cpu",), kwargs={"steps": STEPS, "rounds": 1}, rounds=5)
-    benchmark.extra_info["step_us"] = found * 1e6
-    assert found < 20e-6
+    """A round is 2,000 steps of a trial's loop, with a loader and a model that do nothing."""
+    step_s = benchmark.pedantic(harness_step_s, args=("cpu",), kwargs={"steps": STEPS, "rounds": 1}, rounds=5)
+    benchmark.extra_info["step_us"] = step_s * 1e6
+    assert step_s < 20e-6
 
 
 def test_range(benchmark: BenchmarkFixture) -> None:
-    """A round is 10,000 ranges with a payload, while nobody records them: under 1 us each."""
+    """A round is 10,000 ranges with a payload that nobody records. Each must take less than 1 us."""
     if "NVTX_INJECTION64_PATH" in os.environ:
-        pytest.skip("a tool records this process")
+        pytest.skip("a profiler is recording this process")
 
     def enter() -> None:
         for number in range(RANGES):
@@ -32,6 +32,6 @@ def test_range(benchmark: BenchmarkFixture) -> None:
                 pass
 
     benchmark.pedantic(enter, rounds=20, warmup_rounds=1)
-    stats = benchmark.stats.stats  # type: ignore[union-attr]  # there is one after a round
+    stats = benchmark.stats.stats  # type: ignore[union-attr]  # set after a round
     benchmark.extra_info["range_us"] = stats.min / RANGES * 1e6
     assert stats.min / RANGES < 1e-6

@@ -1,9 +1,9 @@
-"""Every loader that is available here, timed by pytest-benchmark: a round is an epoch.
+"""Times every loader that is available on this machine with pytest-benchmark. A round is an epoch.
 
     pytest tests/benchmarks --benchmark-only
     pytest tests/benchmarks --benchmark-only --benchmark-save=base; ... --benchmark-compare
 
-FEEDRATE_BENCHMARK_DATA names a prepared dataset; without it a small synthetic one is made.
+FEEDRATE_BENCHMARK_DATA is the folder of a prepared dataset. Without it, a small synthetic one is made.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from feedrate.loaders.errors import LoaderUnavailable
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    if named := os.environ.get("FEEDRATE_BENCHMARK_DATA"):
-        return read_dataset(Path(named))
-    return prepare_synthetic(tmp_path_factory.mktemp("benchmark") / "data", rows=50_000, seed=0)
+    if folder := os.environ.get("FEEDRATE_BENCHMARK_DATA"):
+        return read_dataset(Path(folder))
+    return prepare_synthetic(tmp_path_factory.mktemp("benchmark") / "data", rows=50_000)
 
 
 @pytest.fixture(params=["native", "native-batched", "nvtabular", "cupy"])
 def name(request: pytest.FixtureRequest) -> str:
-    chosen: str = request.param
-    return chosen
+    loader: str = request.param
+    return loader
 
 
 def test_load(benchmark: BenchmarkFixture, name: str, dataset: Dataset) -> None:
-    """The loader alone: every tensor of every batch is read on its device."""
+    """Loader only: every tensor of every batch is read on its device."""
     _timed(benchmark, name, dataset, "load")
 
 
 def test_train(benchmark: BenchmarkFixture, name: str, dataset: Dataset) -> None:
-    """The loader drives the embedding MLP; AUC on the whole valid split after the last round."""
-    found = _timed(benchmark, name, dataset, "train")
-    assert 0.5 < found["auc"] < 1
+    """Training: the loader drives the embedding MLP. The AUC is that of the whole valid split after the last round."""
+    result = _timed(benchmark, name, dataset, "train")
+    assert 0.5 < result["auc"] < 1
 
 
 def _timed(benchmark: BenchmarkFixture, name: str, dataset: Dataset, mode: str) -> dict[str, Any]:
-    asked = fixture.asked(name, dataset=str(dataset.folder), mode=mode, rounds=3)
+    request = fixture.benchmark_request(name, dataset=str(dataset.folder), mode=mode, rounds=3)
     try:
-        benchmark.extra_info["backend"] = asked.choice.adapter.backend(asked.device)
+        benchmark.extra_info["backend"] = request.choice.adapter.backend(request.device)
     except LoaderUnavailable as error:
         pytest.skip(str(error))
-    return fixture.timed(asked, benchmark, dataset)
+    return fixture.timed(request, benchmark, dataset)

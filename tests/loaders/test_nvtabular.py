@@ -1,4 +1,4 @@
-"""What NVTabular does with files it cannot read, and how its partitions are shared."""
+"""Tests of NVTabular on files that it cannot read, and of how its partitions are distributed over ranks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
@@ -28,71 +29,79 @@ from feedrate.loaders.nvtabular_partitions import groups_per_part, shares
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=30), st.integers(1, 8))
-def test_each_partition_has_one_rank_and_no_rank_more_than_a_partition_too_much(sizes: list[int], ranks: int) -> None:
-    found = shares(sizes, ranks)
-    assert sorted(place for share in found for place in share) == list(range(len(sizes)))
-    rows = [sum(sizes[place] for place in share) for share in found]
+def test_each_partition_has_one_rank_and_ranks_differ_by_one_partition_at_most(sizes: list[int], ranks: int) -> None:
+    partitions = shares(sizes, ranks)
+    assert sorted(index for share in partitions for index in share) == list(range(len(sizes)))
+    rows = [sum(sizes[index] for index in share) for share in partitions]
     assert max(rows) - min(rows) <= max(sizes)
     if len(sizes) >= ranks:
-        assert all(found)
+        assert all(partitions)
 
 
 @pytest.mark.parametrize(
-    ("groups", "ranks", "most", "found"), [([20], 7, 2, 1), ([20], 2, 10, 10), ([8, 8, 4], 4, 5, 1), ([6, 6], 2, 6, 6)]
+    ("groups", "ranks", "maximum", "expected"),
+    [([20], 7, 2, 1), ([20], 2, 10, 10), ([8, 8, 4], 4, 5, 1), ([6, 6], 2, 6, 6)],
 )
-def test_ranks_get_about_as_many_row_groups(groups: list[int], ranks: int, most: int, found: int) -> None:
-    assert groups_per_part(groups, ranks, most) == found
+def test_ranks_get_about_equal_numbers_of_row_groups(
+    groups: list[int], ranks: int, maximum: int, expected: int
+) -> None:
+    assert groups_per_part(groups, ranks, maximum) == expected
 
 
 @pytest.mark.nvtabular
-def test_too_few_row_groups_for_the_ranks_is_said_with_the_way_out(planted: Split) -> None:
-    with pytest.raises(FeedrateError, match=r"8 are too few for 9 ranks: `feedrate prepare --row-group-rows`"):
+def test_too_few_row_groups_for_the_ranks_are_an_error_with_advice(planted: Split) -> None:
+    with pytest.raises(
+        FeedrateError,
+        match=r"8 row groups are too few for 9 ranks: run `feedrate prepare` with a smaller --row-group-rows",
+    ):
         _open(planted, LoaderConfig(rank=8, world_size=9))
 
 
 @pytest.mark.nvtabular
 def test_a_smaller_memory_budget_gives_more_partitions(planted: Split) -> None:
-    whole = _open(planted, LoaderConfig())
-    tight = _open(planted, LoaderConfig(memory_budget_bytes=200_000))
-    # a file's row groups are one partition at most
-    assert whole._iterator.dataset.npartitions == len(planted.files)
-    assert tight._iterator.dataset.npartitions > len(planted.files)
-    # and they are shuffled together as far as the budget reaches
-    assert whole._iterator._buff.num_parts == len(planted.files)
-    assert tight._iterator._buff.num_parts < tight._iterator.dataset.npartitions
+    unlimited = _open(planted, LoaderConfig())
+    limited = _open(planted, LoaderConfig(memory_budget_bytes=200_000))
+    # a partition holds at most the row groups of one file
+    assert unlimited._iterator.dataset.npartitions == len(planted.files)
+    assert limited._iterator.dataset.npartitions > len(planted.files)
+    # and as many of them are shuffled together as the budget allows
+    assert unlimited._iterator._buff.num_parts == len(planted.files)
+    assert limited._iterator._buff.num_parts < limited._iterator.dataset.npartitions
     assert _open(planted, LoaderConfig(), part_size_bytes=30_000)._iterator._buff.num_parts == 1
 
 
 @pytest.mark.nvtabular
-def test_a_thread_that_dies_unnoticed_is_an_error_and_no_hang(planted: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_dies_unnoticed_is_an_error_and_not_a_hang(
+    planted: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loader = _open(planted, LoaderConfig(batch_size=512), part_size_bytes=30_000)
     chunks = loader._iterator._buff
     put, get = chunks.put, chunks.get
-    brought, fetched = iter(range(3)), iter(range(3))
+    puts, gets = iter(range(3)), iter(range(3))
     waiting, died = threading.Event(), threading.Event()
 
-    def dies(packet: object) -> object:
-        if next(brought, None) is None and not died.is_set():
-            waiting.wait(10)  # until the consumer, who saw this thread alive, waits for this chunk
+    def put_or_die(packet: object) -> object:
+        if next(puts, None) is None and not died.is_set():
+            waiting.wait(10)  # until the consumer has seen this thread alive and waits for this chunk
             died.set()
-            raise SystemExit  # not an Exception: the library's thread does not hand it on
+            raise SystemExit  # not an Exception, so the library's thread does not hand it on
         return put(packet)
 
-    def waits() -> object:
-        if next(fetched, None) is None:
+    def get_and_tell() -> object:
+        if next(gets, None) is None:
             waiting.set()
         return get()
 
-    monkeypatch.setattr(chunks, "put", dies)
-    monkeypatch.setattr(chunks, "get", waits)
+    monkeypatch.setattr(chunks, "put", put_or_die)
+    monkeypatch.setattr(chunks, "get", get_and_tell)
     monkeypatch.setattr(threading, "excepthook", lambda _arguments: None)
-    found: list[BaseException] = []
+    errors: list[BaseException] = []
 
     def consume() -> None:
         try:
             list(loader.epoch(0))
         except FeedrateError as error:
-            found.append(error)
+            errors.append(error)
 
     consumer = threading.Thread(target=consume, daemon=True)
     consumer.start()
@@ -100,22 +109,22 @@ def test_a_thread_that_dies_unnoticed_is_an_error_and_no_hang(planted: Split, mo
     assert not consumer.is_alive(), "hangs"
     assert waiting.is_set()
     assert died.is_set()
-    assert re.match(r"nvtabular's own thread ended after [\d,]+ of 10,007 rows", str(found[0]))
+    assert re.match(r"nvtabular's loading thread stopped after [\d,]+ of 10,007 rows", str(errors[0]))
 
 
 @pytest.mark.nvtabular
 @pytest.mark.slow
 @pytest.mark.parametrize("budget_mb", [60, 130])
-def test_the_memory_budget_is_kept_on_the_cpu(budget_mb: int, tmp_path: Path) -> None:
-    prepare_synthetic(tmp_path / "d", rows=1_500_000, seed=1, row_group_rows=16_384)
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, str(tmp_path / "d"), str(budget_mb * 10**6)],
+def test_memory_stays_within_the_budget_on_the_cpu(budget_mb: int, tmp_path: Path) -> None:
+    prepare_synthetic(tmp_path / "d", rows=1_500_000, options=PrepareOptions(seed=1, row_group_rows=16_384))
+    result = subprocess.run(
+        [sys.executable, "-c", PEAK_MEMORY, str(tmp_path / "d"), str(budget_mb * 10**6)],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert 0.2 * budget_mb < float(done.stdout.split()[-1]) / 1e6 < 1.1 * budget_mb
+    assert 0.2 * budget_mb < float(result.stdout.split()[-1]) / 1e6 < 1.1 * budget_mb
 
 
-MEASURED = """
+PEAK_MEMORY = """
 import sys, threading
 from pathlib import Path
 import psutil
@@ -132,21 +141,21 @@ def load(budget, batches):
             break
     loader.close()
 
-load(1_000_000, 10)  # imports, thread pools
-process, most, done = psutil.Process(), 0, threading.Event()
+load(1_000_000, 10)  # so that imports and thread pools are not counted
+process, peak, done = psutil.Process(), 0, threading.Event()
 before = process.memory_info().rss
 
 def watch():
-    global most
+    global peak
     while not done.wait(0.002):
-        most = max(most, process.memory_info().rss - before)
+        peak = max(peak, process.memory_info().rss - before)
 
 watcher = threading.Thread(target=watch)
 watcher.start()
 load(int(sys.argv[2]), -1)
 done.set()
 watcher.join()
-print(most)
+print(peak)
 """
 
 
@@ -156,7 +165,7 @@ def _open(split: Split, config: LoaderConfig, **options: int) -> NVTabularLoader
 
 def _null_bags(table: pa.Table) -> pa.Table:
     bags = table["genres"].to_pylist()
-    bags[700] = None  # not in the row group that warms up
+    bags[700] = None  # not in the row group that the warm-up reads
     return table.set_column(2, "genres", pa.array(bags, pa.list_(pa.int32())))
 
 
@@ -172,10 +181,10 @@ def _empty_bags(table: pa.Table) -> pa.Table:
         (_empty_bags, "'genres' has only empty lists in row group 0 of "),
     ],
 )
-def test_files_it_cannot_read_fail_the_trial_with_a_reason(
+def test_files_that_it_cannot_read_fail_the_trial_with_a_reason(
     spoil: Callable[[pa.Table], pa.Table], reason: str, tmp_path: Path
 ) -> None:
-    dataset = prepare_synthetic(tmp_path / "d", rows=1_000, seed=1)
+    dataset = prepare_synthetic(tmp_path / "d", rows=1_000, options=PrepareOptions(seed=1))
     [file] = dataset.split("train").files
     pq.write_table(spoil(pq.read_table(file)), file, row_group_size=400)
     result = _trial(dataset, "nvtabular")
@@ -202,8 +211,8 @@ def _trial(dataset: Dataset, loader: str) -> TrialResult:
 @pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.usefixtures("nvtabular_installed")
-def test_on_real_ratings_its_rows_are_right_and_its_auc_is_the_others(real_data: Path, tmp_path: Path) -> None:
-    dataset = prepare_movielens(real_data / "ml-1m", tmp_path / "d", name="movielens-1m", seed=0)
+def test_on_real_ratings_its_rows_are_right_and_its_auc_equals_the_others(real_data: Path, tmp_path: Path) -> None:
+    dataset = prepare_movielens(real_data / "ml-1m", tmp_path / "d", name="movielens-1m")
     specs = [
         TrialSpec(loader=loader, mode="train", repeat=0, seed=0, batch_size=16_384, epochs=3, device="cpu")
         for loader in ("nvtabular", "native-batched", "cupy")

@@ -1,4 +1,4 @@
-"""What is put back for NVTabular, as far as it can be told without a GPU."""
+"""Tests of the repairs for NVTabular, as far as they work without a GPU."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from feedrate.loaders import nvtabular_compat as compat
 
 
-def test_numpy_s_old_names_are_put_back_where_they_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numpy_s_old_names_are_restored_if_they_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("row_stack", "in1d", "trapz"):
-        monkeypatch.setattr(np, name, None, raising=False)  # so that the end of the test takes back what is set
+        monkeypatch.setattr(np, name, None, raising=False)  # so that the end of the test undoes the repair
         monkeypatch.delattr(np, name)
     assert compat.numpy_names()
     assert np.in1d([[1, 2], [3, 4]], [2, 3]).tolist() == [False, True, True, False]  # type: ignore[attr-defined]
@@ -21,19 +21,19 @@ def test_numpy_s_old_names_are_put_back_where_they_are_missing(monkeypatch: pyte
     assert not compat.numpy_names()
 
 
-def test_versions_that_were_not_tried_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_were_not_tested_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"cudf": "26.12.0", "dask": "2024.12.1"}
     monkeypatch.setattr(compat, "find_spec", lambda name: name in versions)
     monkeypatch.setattr(
         compat.importlib, "import_module", lambda name: types.SimpleNamespace(__version__=versions[name])
     )
     monkeypatch.setattr(compat, "_applied", ["a repair"])
-    assert compat.untried() == ("nvtabular's repairs were tried with cudf 26.10, and this is 26.12.0",)
+    assert compat.untried() == ("nvtabular's repairs were tested with cudf 26.10, but this is cudf 26.12.0",)
     versions["cudf"] = "26.10.2"
     assert compat.untried() == ()
 
 
-def test_a_repair_is_listed_once_and_only_where_it_was_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repair_is_listed_once_and_only_if_it_was_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compat, "_applied", [])
 
     def needed() -> bool:

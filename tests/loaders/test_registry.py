@@ -1,3 +1,5 @@
+"""Tests of the registry: reading the text that chooses a loader, and checking its configuration."""
+
 from __future__ import annotations
 
 import sys
@@ -42,19 +44,19 @@ def test_read_bytes(text: str, bytes_: int | None) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("nativ", "there is no loader 'nativ': choose from"),
+        ("nativ", "unknown loader 'nativ': choose from"),
         ("fake:speed=3", "has no option 'speed=3': its options are delay_s"),
-        ("fake:delay_s=soon", "delay_s='soon' is not a float"),
+        ("fake:delay_s=soon", "delay_s='soon' is not a valid float"),
         ("native:x=1", "its options are workers, prefetch"),
         ("math:nothing", "module math has no 'nothing'"),
         ("no_such_module:Loader", "there is no module 'no_such_module'"),
         ("native:workers=-1", "workers is -1, but must be at least 0"),
         ("cupy:decode=foo", "decode is 'foo': choose from"),
         ("cupy:window_rows=-1", "window_rows is -1"),
-        ("math:pi", "neither an Adapter nor something to call"),
+        ("math:pi", "neither an Adapter nor a class or function that takes"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_way_out(text: str, sentence: str) -> None:
+def test_a_mistake_is_an_error_with_advice(text: str, sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
         registry.choose(text)
 
@@ -77,7 +79,7 @@ def test_a_plain_class_of_split_and_config_is_a_loader(
     assert loader.rows == planted.rows  # type: ignore[attr-defined]
 
 
-def test_naming_the_loaders_imports_none_of_them() -> None:
+def test_listing_the_loaders_imports_none_of_them() -> None:
     import subprocess
 
     code = "import sys; from feedrate.loaders import registry; registry.names(); print('torch' in sys.modules)"
@@ -89,9 +91,9 @@ def test_naming_the_loaders_imports_none_of_them() -> None:
     [
         ({"batch_size": 0}, "batch_size is 0, but must be at least 1"),
         ({"workers": -1}, "workers is -1"),
-        ({"rank": 2, "world_size": 2}, "rank is 2, but must be under world_size, which is 2"),
+        ({"rank": 2, "world_size": 2}, r"rank is 2, but must be less than world_size \(2\)"),
     ],
 )
-def test_a_configuration_that_cannot_be_is_refused(settings: dict[str, int], sentence: str) -> None:
+def test_an_invalid_configuration_is_refused(settings: dict[str, int], sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
         LoaderConfig(**settings)  # type: ignore[arg-type]

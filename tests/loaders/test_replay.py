@@ -1,3 +1,5 @@
+"""Tests of the replay loader."""
+
 from __future__ import annotations
 
 from feedrate.loaders import registry
@@ -11,7 +13,7 @@ def test_replay_has_as_many_rows_and_batches_as_the_split(planted: Split) -> Non
     assert len(sizes) == -(-planted.rows // 512)
 
 
-def test_replay_hands_out_distinct_batches_again_and_again(planted: Split) -> None:
+def test_replay_repeats_distinct_batches(planted: Split) -> None:
     loader = registry.choose("replay:distinct=4").open(planted, LoaderConfig(batch_size=512))
     addresses = [batch.label.data_ptr() for batch in loader.epoch(0)][:-1]
     assert len(set(addresses)) == 4

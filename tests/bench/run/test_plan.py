@@ -58,8 +58,8 @@ def test_replay_among_the_loaders_is_the_ceiling_with_its_options() -> None:
     ("settings", "sentence"),
     [
         ({"loaders": ()}, "loaders is empty"),
-        ({"loaders": ("native", "native")}, "loaders names one twice: native, native"),
-        ({"loaders": ("nativ",)}, "there is no loader 'nativ'"),
+        ({"loaders": ("native", "native")}, "loaders contains duplicates: native, native"),
+        ({"loaders": ("nativ",)}, "unknown loader 'nativ'"),
         ({"repeats": 0}, "repeats is 0"),
         ({"batch_sizes": (0,)}, "batch_size is 0"),
         ({"modes": ("drive",)}, "mode is 'drive', but must be one of load, replay, train"),
