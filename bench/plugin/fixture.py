@@ -146,7 +146,7 @@ def settings(request: BenchmarkRequest, dataset: Dataset) -> dict[str, Any]:
 def timed(request: BenchmarkRequest, benchmark: Any, dataset: Dataset) -> dict[str, Any]:
     """Time rounds of whole epochs with pytest-benchmark. Returns settings and numbers, and adds them to its extra_info.
 
-    Before timing, one epoch's rows are checked against the dataset. Of timed epochs, only the number of rows is checked.
+    Before timing, one epoch's rows are checked against the dataset. Of timed epochs only the number of rows is checked.
     """
     loader = _open(request, dataset, "train", shuffle=True)
     clocks: list[EpochClock] = []
