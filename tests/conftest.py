@@ -11,6 +11,7 @@ import torch
 from hypothesis import settings
 
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.host import venvs
 from feedrate.loaders.base import Split
@@ -56,7 +57,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Split:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """5,000 synthetic rows, 4,000 of them for training."""
-    return prepare_synthetic(tmp_path_factory.mktemp("small") / "data", rows=5_000, seed=1)
+    return prepare_synthetic(tmp_path_factory.mktemp("small") / "data", rows=5_000, options=PrepareOptions(seed=1))
 
 
 def _real_data() -> Path:

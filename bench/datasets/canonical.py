@@ -1,11 +1,11 @@
-"""The canonical data folder: train/*.parquet, valid/*.parquet and dataset.json. Every source writes it, every run reads it."""
+"""The canonical data folder: train/*.parquet, valid/*.parquet and dataset.json. Every source writes it, and every run reads it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.order_sample import OrderSample, OrderSampleWriter
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError, require_no_file
@@ -23,20 +24,19 @@ if TYPE_CHECKING:
     from feedrate.bench.datasets.checksum import RowSum
 
 FORMAT_VERSION = 1
-ROW_GROUP_ROWS = 262_144
 ROW_GROUPS_A_FILE = 32
 ORDER_SAMPLE_FILE = "probe.npy"
-"""In each split's folder."""
+"""The file in each split's folder that holds its order sample."""
 SplitName = Literal["train", "valid"]
-Progress = Callable[[int, int], None]
-"""done, total: rows or bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitInfo:
+    """One split in dataset.json."""
+
     rows: int
     files: tuple[str, ...]
-    """Names in the split's folder."""
+    """File names in the split's folder."""
     checksum: str
     """Sum of the row hashes of bench/datasets/checksum.py."""
 
@@ -50,7 +50,7 @@ class DatasetInfo:
     schema: Schema
     splits: Mapping[SplitName, SplitInfo]
     fingerprint: str
-    """SHA-256 over schema, rows and checksums: equal means the same rows, in whatever order and files."""
+    """SHA-256 over schema, rows and checksums. If two are equal, the rows are the same, in any order and in any files."""
     provenance: Mapping[str, Any]
     best_auc: float | None = None
     """AUC of the true probabilities on the valid split, where the source planted them."""
@@ -58,24 +58,25 @@ class DatasetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A canonical folder, read."""
+    """A canonical folder and its dataset.json."""
 
     folder: Path
     info: DatasetInfo
 
     def order_sample(self, name: SplitName) -> OrderSample | None:
-        """Some rows' hashes and places; None for a folder that was prepared before there were order_samples."""
+        """Return hashes and positions of a sample of the split's rows; None for a folder that was prepared without one."""
         path = self.folder / name / ORDER_SAMPLE_FILE
         return OrderSample.read(path, self.info.splits[name].rows) if path.is_file() else None
 
     def split(self, name: SplitName) -> Split:
+        """Return what a loader needs to read the split."""
         info = self.info.splits[name]
         files = tuple(self.folder / name / file for file in info.files)
         return Split(files=files, rows=info.rows, schema=self.info.schema)
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Raises FeedrateError where the folder is not a canonical one, or a file of it is missing or not whole."""
+    """Raises FeedrateError if the folder is not a canonical one, or if one of its files is missing or damaged."""
     from feedrate.loaders.parquet.files import footer
 
     path = folder / "dataset.json"
@@ -103,18 +104,19 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 @contextmanager
-def new_dataset(
-    folder: Path, schema: Schema, *, overwrite: bool, row_group_rows: int = ROW_GROUP_ROWS
-) -> Iterator[DatasetWriter]:
-    """Write beside `folder` and move into place at the end, so that what is there is always whole."""
+def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS) -> Iterator[DatasetWriter]:
+    """Yield a writer beside `folder`. The result moves into place at the end, so the dataset in `folder` is always whole.
+
+    Raises FeedrateError if `folder` is in use and is not to be overwritten.
+    """
     folder = folder.absolute()
     require_no_file("-o", folder)
-    if folder.exists() and not overwrite and any(folder.iterdir()):
+    if folder.exists() and not options.overwrite and any(folder.iterdir()):
         raise FeedrateError(f"{folder} exists: pass --overwrite to replace it or choose another -o")
-    if overwrite and folder.exists() and any(folder.iterdir()) and not (folder / "dataset.json").exists():
+    if options.overwrite and folder.exists() and any(folder.iterdir()) and not (folder / "dataset.json").exists():
         raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    writer = DatasetWriter(partial, schema, row_group_rows)
+    writer = DatasetWriter(partial, schema, options.row_group_rows)
     try:
         yield writer
         writer.close()
@@ -126,21 +128,19 @@ def new_dataset(
 
 
 class DatasetWriter:
-    """Cuts tables into row groups and files, and sums up their rows."""
+    """Cuts tables into row groups and files, and keeps a checksum of their rows."""
 
     def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
-        if row_group_rows < 1:
-            raise FeedrateError(f"--row-group-rows is {row_group_rows}, but must be at least 1")
         self.folder, self._schema = folder, schema
         names: tuple[SplitName, ...] = ("train", "valid")
         self._splits = {name: _SplitWriter(folder / name, schema, row_group_rows) for name in names}
 
     def add(self, split: SplitName, table: pa.Table) -> None:
-        """Append rows; columns as `arrow_schema(schema)` has them."""
+        """Append rows. The table has the columns of `arrow_schema(schema)`."""
         self._splits[split].add(table)
 
     def finish(self, name: str, provenance: Mapping[str, Any], best_auc: float | None = None) -> None:
-        """Write dataset.json."""
+        """Write dataset.json. Raises FeedrateError if a split has no rows."""
         self.close()
         splits = {split: writer.info() for split, writer in self._splits.items()}
         for split, part in splits.items():
@@ -160,6 +160,7 @@ class DatasetWriter:
         (self.folder / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
 
     def close(self) -> None:
+        """Write the rows that wait, and close all files."""
         for writer in self._splits.values():
             writer.close()
 
@@ -225,7 +226,7 @@ class _SplitWriter:
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:
-    """The files' columns: int32 ids, lists of int32, float32; nothing nullable."""
+    """Return the schema of the Parquet files: int32 ids, lists of int32, float32; nothing is nullable."""
     import pyarrow as pa
 
     ids = pa.int32()

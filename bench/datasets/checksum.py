@@ -1,7 +1,7 @@
-"""An order-independent checksum of rows: the same for a dataset's files and for an epoch that delivered them rightly.
+"""A checksum of rows that does not depend on their order: equal for a dataset's files and for an epoch that delivers them all.
 
 Each row is hashed over all its columns (a bag with the position of each value in it); the hashes are summed modulo 2**64.
-Whatever order the rows come in, the sum is the same; a row lost, doubled, or put together from two rows changes it.
+The order of the rows does not change the sum. A row that is lost, doubled, or put together from two rows does.
 All arithmetic is int64, which wraps on every device alike.
 """
 
@@ -42,7 +42,7 @@ class RowSum:
         self._sum: Tensor | None = None
 
     def add(self, batch: Batch) -> Tensor:
-        """The hashes of its rows, int64 [B]."""
+        """Add a batch and return the hashes of its rows, int64 [B]."""
         hashes = row_hashes(batch)
         total = hashes.sum()
         self._rows += len(hashes)
@@ -50,30 +50,30 @@ class RowSum:
         return hashes
 
     def result(self) -> Checksum:
-        """Waits for the device."""
+        """Return the sum so far. Waits for the device."""
         total = 0 if self._sum is None else int(self._sum.item())
         return Checksum(self._rows, f"{total % 2**64:016x}")
 
 
 def row_hashes(batch: Batch) -> Tensor:
-    """int64 [B]."""
+    """Return a hash of each row, int64 [B]."""
     return mixed(column_hashes(batch).values())
 
 
 def column_hashes(batch: Batch) -> dict[str, Tensor]:
-    """Each column's part in the row hashes: int64 [B]; the label's under LABEL."""
-    found: dict[str, Tensor] = {}
+    """Return each column's part in the row hashes, int64 [B], by name. The label's is under LABEL."""
+    parts: dict[str, Tensor] = {}
     for name, ids in batch.ids.items():
-        found[name] = _mix(ids.long() + _salted(len(found) + 1))
+        parts[name] = _mix(ids.long() + _salted(len(parts) + 1))
     for name, (values, offsets) in batch.bags.items():
-        found[name] = _bag_hashes(values.long(), offsets.long(), _salted(len(found) + 1))
+        parts[name] = _bag_hashes(values.long(), offsets.long(), _salted(len(parts) + 1))
     for name, column in (*batch.dense.items(), (LABEL, batch.label)):
-        found[name] = _mix(column.view(torch.int32).long() + _salted(len(found) + 1))
-    return found
+        parts[name] = _mix(column.view(torch.int32).long() + _salted(len(parts) + 1))
+    return parts
 
 
 def mixed(columns: Iterable[Tensor]) -> Tensor:
-    """The row hashes of some columns' parts."""
+    """Combine the parts of some columns to row hashes, int64 [B]."""
     first, *rest = columns
     row = first.clone()
     for column in rest:
@@ -84,7 +84,7 @@ def mixed(columns: Iterable[Tensor]) -> Tensor:
 def _bag_hashes(values: Tensor, offsets: Tensor, salt: int) -> Tensor:
     lengths = offsets[1:] - offsets[:-1]
     place = torch.arange(len(values), device=values.device)
-    if values.is_cuda:  # offsets that are wrong must not end the process there, so nothing is indexed past its end
+    if values.is_cuda:  # wrong offsets must not end the process, so nothing is indexed past its end
         offsets = offsets.clamp(0, len(values))
         owner = torch.searchsorted(offsets[1:].contiguous(), place, right=True).clamp_(max=len(lengths) - 1)
         position = place - offsets[owner]
@@ -97,7 +97,7 @@ def _bag_hashes(values: Tensor, offsets: Tensor, salt: int) -> Tensor:
 
 
 def _mix(x: Tensor) -> Tensor:
-    """SplitMix64's finaliser; shifts keep the sign, which mixes as well here."""
+    """SplitMix64's finaliser. The shifts keep the sign, which mixes just as well here."""
     x = (x ^ (x >> 30)) * MIX_A
     x = (x ^ (x >> 27)) * MIX_B
     return x ^ (x >> 31)

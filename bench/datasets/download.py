@@ -1,4 +1,4 @@
-"""GroupLens' archives: fetched once, resumably, and verified by size and checksum before anything reads them."""
+"""GroupLens' archives: downloaded once, resumed if broken off, and verified by size and checksum before anything reads them."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ RELEASES = {
 
 
 def fetch(release: Release, folder: Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Path:
-    """The verified archive in `folder`, downloaded unless it is there. `progress(done, total)` is in bytes.
+    """Return the verified archive in `folder`, downloading it if it is missing. `progress(done, total)` is in bytes.
 
-    A broken download leaves `NAME.zip.part`, from which the next call goes on. Raises FeedrateError where the archive
-    cannot be had or is not the published one.
+    A broken download leaves `NAME.zip.part`, and the next call goes on from there. Raises FeedrateError if the archive
+    cannot be downloaded or is not the published one.
     """
     path = folder / Path(release.url).name
     if path.exists():
@@ -60,7 +60,7 @@ def fetch(release: Release, folder: Path, progress: Callable[[int, int], None] =
     except (urllib.error.URLError, OSError) as error:
         raise FeedrateError(
             f"{release.url} cannot be downloaded ({getattr(error, 'reason', error)}): run the same command again to go on "
-            f"from where it stopped, or fetch it yourself and pass --archive"
+            f"from where it stopped, or download it yourself and pass --archive"
         ) from error
     try:
         verify(part, release)
@@ -72,7 +72,7 @@ def fetch(release: Release, folder: Path, progress: Callable[[int, int], None] =
 
 
 def verify(path: Path, release: Release) -> None:
-    """Raises FeedrateError unless the file has the published size and checksum."""
+    """Raise FeedrateError unless the file has the published size and checksum."""
     size = path.stat().st_size
     if size != release.size_bytes:
         raise FeedrateError(

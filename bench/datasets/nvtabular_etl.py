@@ -1,6 +1,6 @@
-"""MovieLens through NVTabular's own Workflow instead of our ETL: the same rows in the same order and split, its ids.
+"""MovieLens through NVTabular's own Workflow instead of our ETL: the same rows, order and split, with its ids.
 
-The workflow runs in nvtabular's environment (workflow.py); what is read before and written after it is ours.
+The workflow runs in nvtabular's environment (workflow.py). We read its input and write its output.
 """
 
 from __future__ import annotations
@@ -14,16 +14,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from feedrate.bench.datasets.canonical import (
-    ROW_GROUP_ROWS,
-    Dataset,
-    DatasetWriter,
-    Progress,
-    SplitName,
-    new_dataset,
-    read_dataset,
-)
-from feedrate.bench.datasets.movielens import Ratings, read, shuffled
+from feedrate.bench.datasets.canonical import Dataset, DatasetWriter, SplitName, new_dataset, read_dataset
+from feedrate.bench.datasets.movielens import shuffled
+from feedrate.bench.datasets.movielens_source import Ratings, read
+from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions, Progress
 from feedrate.bench.datasets.workflow import Done, Task
 from feedrate.bench.host import venvs
 from feedrate.bench.host.processes import last_words
@@ -31,65 +25,53 @@ from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
 FILE_ROWS = 1_000_000
-"""Of what the workflow is given: it holds some of these at a time."""
+"""Rows per file that the workflow reads; it holds some files at a time."""
 WORKFLOW = "workflow"
-"""Folder of the saved workflow within the dataset's."""
+"""Folder of the saved workflow in the dataset's folder."""
 
 
 def prepare_movielens(
-    source: Path,
-    folder: Path,
-    *,
-    name: str,
-    seed: int,
-    workflow: Path | None = None,
-    overwrite: bool = False,
-    row_group_rows: int = ROW_GROUP_ROWS,
-    progress: Progress = lambda _done, _total: None,
+    source: Path, folder: Path, options: PrepareOptions = DEFAULTS, *, name: str, workflow: Path | None = None
 ) -> Dataset:
     """Write `source` (a zip or a folder) to `folder`, and the fitted workflow to `folder`/workflow.
 
-    workflow: a saved one to use instead; it is code, and whoever calls this has been asked.
+    workflow: a saved one to use instead. It is code, so the caller must have asked whether to trust it. Raises
+    LoaderUnavailable without NVTabular, FeedrateError for a source that is not whole or a workflow that fails.
     """
     python = venvs.interpreter("nvtabular")
     ratings, genres = read(source)
     rows = len(ratings.user)
     with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
-        task = _write_raw(ratings, genres, Path(scratch), seed, workflow)
-        progress(0, rows)
+        task = _write_raw(ratings, genres, Path(scratch), options.seed, workflow)
+        options.progress(0, rows)
         done = _run(python, task)
         schema = Schema(
             single_hot=tuple(Categorical(name=name, cardinality=size) for name, size in done.single_hot.items()),
             multi_hot=tuple(Categorical(name=name, cardinality=size) for name, size in done.multi_hot.items()),
             label="rating",
         )
-        with new_dataset(folder, schema, overwrite=overwrite, row_group_rows=row_group_rows) as writer:
-            _copy(Path(task.output), writer, rows, progress)
+        with new_dataset(folder, schema, options) as writer:
+            _copy(Path(task.output), writer, rows, options.progress)
             if workflow is None:
                 shutil.move(task.workflow, writer.folder / WORKFLOW)
-            provenance = {
-                "source": name,
-                "ratings": rows,
-                "seed": seed,
-                "etl": f"nvtabular {done.version}" + (f", the workflow in {workflow.name}" if workflow else ""),
-            }
-            writer.finish(name, provenance)
+            etl = f"nvtabular {done.version}" + (f", the workflow in {workflow.name}" if workflow else "")
+            writer.finish(name, {"source": name, "ratings": rows, "seed": options.seed, "etl": etl})
     return read_dataset(folder)
 
 
 def refuse_untrusted(workflow: Path, *, trusted: bool) -> None:
-    """Raise FeedrateError for a saved workflow that nobody has vouched for."""
+    """Raise FeedrateError for a saved workflow unless the user trusts it."""
     if not (workflow / "metadata.json").is_file():
         raise FeedrateError(f"{workflow} is not a saved NVTabular workflow: it has no metadata.json")
     if not trusted:
         raise FeedrateError(
-            f"{workflow} is a saved workflow, and that is code: loading it runs whatever its author put there, so "
-            "pass --trust-workflow only if you made it or trust who did"
+            f"{workflow} is a saved workflow, and that is code: loading it runs whatever its author put there. "
+            "Pass --trust-workflow only if you made it or trust its author"
         )
 
 
 def _write_raw(ratings: Ratings, genres: dict[int, list[str]], scratch: Path, seed: int, workflow: Path | None) -> Task:
-    """The ratings of each split in the order they are to be written, and the movies, as the source has them."""
+    """Write each split's ratings in their final order, and the movies, with the source's ids."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -118,7 +100,7 @@ def _write_raw(ratings: Ratings, genres: dict[int, list[str]], scratch: Path, se
 
 
 def _run(python: str, task: Task) -> Done:
-    # without a device: Categorify of a list column fails with a current cudf, and Merlin takes a device wherever it sees one
+    # without a device: Categorify of a list column fails with a current cudf, and Merlin uses any device that it sees
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [python, "-m", "feedrate.bench.datasets.workflow"],
@@ -132,17 +114,17 @@ def _run(python: str, task: Task) -> Done:
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Done)
 
 
-def _copy(made: Path, writer: DatasetWriter, rows: int, progress: Progress) -> None:
-    """What the workflow wrote, to the dataset's columns and types."""
+def _copy(output: Path, writer: DatasetWriter, rows: int, progress: Progress) -> None:
+    """Copy the workflow's output to the dataset, with the dataset's columns and types."""
     import pyarrow.parquet as pq
 
     written = 0
     names: tuple[SplitName, ...] = ("train", "valid")
     for split in names:
-        for file in sorted(made.glob(f"{split}-*.parquet")):
+        for file in sorted(output.glob(f"{split}-*.parquet")):
             table = pq.read_table(file)
             writer.add(split, table)
             written += table.num_rows
             progress(written, rows)
     if written != rows:
-        raise FeedrateError(f"NVTabular's workflow made {written:,} rows of {rows:,}: it must keep every row")
+        raise FeedrateError(f"NVTabular's workflow wrote {written:,} of {rows:,} rows, but must keep every row")

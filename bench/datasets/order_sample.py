@@ -1,4 +1,4 @@
-"""A sample of a split's rows, known by their hashes, so that an epoch's order can be seen without a row number in the data."""
+"""A sample of a split's rows, identified by their hashes. It shows an epoch's order without a row number in the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIN_SAMPLED_ROWS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class OrderSample:
-    """Evenly spaced rows whose hash no other sampled row has."""
+    """Evenly spaced rows whose hashes are unique in the sample."""
 
     hashes: np.ndarray
     """int64 [K], ascending."""
@@ -23,12 +23,12 @@ class OrderSample:
 
     @classmethod
     def read(cls, path: Path, rows: int) -> OrderSample:
-        """Raises FeedrateError for a file that is none."""
+        """Read a sample. rows: of the split. Raises FeedrateError for a file that is not an order sample."""
         try:
             positions, hashes = np.load(path)
         except (OSError, ValueError) as error:
             raise FeedrateError(
-                f"{path} cannot be read ({error}): prepare the dataset anew with --overwrite"
+                f"{path} cannot be read ({error}): prepare the dataset again with --overwrite"
             ) from error
         unique, first, counts = np.unique(hashes, return_index=True, return_counts=True)
         alone = counts == 1
@@ -36,14 +36,14 @@ class OrderSample:
 
 
 class OrderSampleWriter:
-    """Keeps every 2^k-th row of a stream of unknown length: between MIN_SAMPLED_ROWS and twice as many, all where there are fewer."""
+    """Keeps every 2^k-th row of a stream of unknown length: between MIN_SAMPLED_ROWS and twice as many, or all if there are fewer."""
 
     def __init__(self) -> None:
         self._step = 1
         self._kept = np.zeros((2, 0), np.int64)
 
     def add(self, hashes: np.ndarray, *, first_row: int) -> None:
-        """The next rows' hashes, int64 [B]."""
+        """Take the hashes of the next rows, int64 [B]."""
         start = -first_row % self._step
         positions = np.arange(first_row + start, first_row + len(hashes), self._step)
         self._kept = np.concatenate([self._kept, np.stack([positions, hashes[start :: self._step]])], axis=1)
@@ -52,5 +52,5 @@ class OrderSampleWriter:
             self._step *= 2
 
     def write(self, path: Path) -> None:
-        """int64 [2, K]: positions and hashes."""
+        """Write int64 [2, K]: positions and hashes."""
         np.save(path, self._kept)

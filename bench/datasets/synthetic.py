@@ -1,6 +1,6 @@
-"""A twin of MovieLens-25M: its users, popularity and genres by their published statistics, its taste by a planted model.
+"""A twin of MovieLens-25M. Users, popularity and genres follow published statistics, and taste follows a planted model.
 
-Rows are independent draws (a user by activity, a movie by popularity), so they come shuffled, and a pair may come twice.
+Rows are independent draws (a user by activity, a movie by popularity), so they are shuffled, and a pair may occur twice.
 The label is drawn from a known probability, so the best AUC that any model can reach is known, too.
 """
 
@@ -12,25 +12,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from feedrate.bench.datasets.canonical import ROW_GROUP_ROWS, Dataset, Progress, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.loaders.base import Categorical, Schema
-from feedrate.loaders.errors import FeedrateError, require_whole
+from feedrate.loaders.errors import FeedrateError
 
 CHUNK_ROWS = 262_144
 VALID_EVERY = 5
+MIN_ROWS = 1000
 
 # MovieLens-25M: ratings, users, and the movies that the reference notebook's table holds.
 ML25M_RATINGS, ML25M_USERS, ML25M_MOVIES = 25_000_095, 162_541, 56_603
 GENRES = 20
 LIKED_FRACTION = 0.625
 LATENT = 8
-# Standard deviations of the log-odds' parts: chosen so that user and movie alone reach about the AUC they do in MovieLens.
+# Standard deviations of the parts of the log-odds. With these, user and movie alone reach about the AUC they reach in MovieLens.
 SPREAD = {"user": 0.85, "movie": 0.95, "genre": 0.5, "taste": 0.85}
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Users, movies and what they like. Users and movies are numbered by expected frequency, from 1."""
+    """Users, movies and what users like. Users and movies are numbered by expected frequency, from 1."""
 
     user_cdf: np.ndarray
     movie_cdf: np.ndarray
@@ -54,27 +56,19 @@ class World:
         )
 
 
-def prepare_synthetic(
-    folder: Path,
-    *,
-    rows: int,
-    seed: int,
-    overwrite: bool = False,
-    row_group_rows: int = ROW_GROUP_ROWS,
-    progress: Progress = lambda _done, _total: None,
-) -> Dataset:
-    """Write `rows` rows, every fifth of them into the valid split; the same rows for the same (rows, seed).
+def prepare_synthetic(folder: Path, options: PrepareOptions = DEFAULTS, *, rows: int) -> Dataset:
+    """Write `rows` rows, every fifth of them to the valid split. The same rows and seed give the same data.
 
-    `progress(done, total)` is in rows.
+    Progress is in rows. Raises FeedrateError for fewer than 1000 rows.
     """
     from feedrate.bench.consumer.auc import auc
 
-    if rows < 1000:
-        raise FeedrateError(f"--rows is {rows}, but a synthetic dataset needs at least 1000")
-    require_whole("--seed", seed, 0)
+    if rows < MIN_ROWS:
+        raise FeedrateError(f"--rows is {rows}, but a synthetic dataset needs at least {MIN_ROWS}")
+    seed = options.seed
     world = make_world(rows, np.random.default_rng((seed, 0)))
     scores, labels = [], []
-    with new_dataset(folder, world.schema, overwrite=overwrite, row_group_rows=row_group_rows) as writer:
+    with new_dataset(folder, world.schema, options) as writer:
         for number, start in enumerate(range(0, rows, CHUNK_ROWS)):
             rng = np.random.default_rng((seed, 1, number))
             table, log_odds = draw(world, min(CHUNK_ROWS, rows - start), rng)
@@ -83,7 +77,7 @@ def prepare_synthetic(
             writer.add("valid", table.filter(pa.array(valid)))
             scores.append(log_odds[valid])
             labels.append(table["rating"].to_numpy()[valid])
-            progress(start + table.num_rows, rows)
+            options.progress(start + table.num_rows, rows)
         best = auc(np.concatenate(scores), np.concatenate(labels))
         provenance = {"source": "synthetic-movielens", "rows": rows, "seed": seed}
         writer.finish(f"synthetic-movielens, {rows:,} rows", provenance, best_auc=round(best, 6))
@@ -91,7 +85,7 @@ def prepare_synthetic(
 
 
 def make_world(rows: int, rng: np.random.Generator) -> World:
-    """Scale users with the rows (153.8 ratings each), and movies to those that so many draws would touch."""
+    """Draw a world in which users grow with the rows (153.8 ratings each), and movies are those that so many draws would touch."""
     users = max(20, -(-rows * ML25M_USERS // ML25M_RATINGS))
     activity = np.clip(18.6 + 39.9 * np.exp(1.589 * rng.standard_normal(users)), 20, 32_202)
     user_p = np.sort(activity)[::-1] / activity.sum()
@@ -113,7 +107,7 @@ def make_world(rows: int, rng: np.random.Generator) -> World:
 
 
 def movie_popularity(rows: int) -> np.ndarray:
-    """Share of ratings by rank: (r + 146.76)^-1.365 exp(-r / 15966), for the movies that `rows` draws are expected to touch."""
+    """Return the share of ratings by rank r, (r + 146.76)^-1.365 exp(-r / 15966), for the movies that `rows` draws should touch."""
     rank = np.arange(1, ML25M_MOVIES + 1)
     share = (rank + 146.76) ** -1.365 * np.exp(-rank / 15_966)
     share /= share.sum()
@@ -125,7 +119,7 @@ def movie_popularity(rows: int) -> np.ndarray:
 
 
 def draw_genres(movie_p: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(values int32, offsets [movies + 1]): popular movies have more genres, 1.95 in the lower half to 2.88 in the top 1 %."""
+    """Return (values int32, offsets [movies + 1]). The lower half of the movies has 1.95 genres on average, the top 1 % has 2.88."""
     movies = len(movie_p)
     place = (np.arange(movies) + 0.5) / movies
     mean = np.interp(np.log(place), np.log([0.01, 0.5]), [2.88, 1.95])
@@ -139,7 +133,7 @@ def draw_genres(movie_p: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarr
 
 
 def draw(world: World, rows: int, rng: np.random.Generator) -> tuple[pa.Table, np.ndarray]:
-    """A table of rows and the log-odds behind their labels (float32 [rows])."""
+    """Draw a table of rows, and the log-odds behind their labels (float32 [rows])."""
     user = _draw_from(world.user_cdf, rows, rng)
     movie = _draw_from(world.movie_cdf, rows, rng)
     log_odds = _log_odds(world, user, movie)

@@ -1,6 +1,6 @@
-"""The reference notebook's ETL by NVTabular itself: JoinExternal, Categorify, LambdaOp. Run as a module in its environment.
+"""The reference notebook's ETL, run by NVTabular itself: JoinExternal, Categorify, LambdaOp. A module for its environment.
 
-A workflow saved to disk is code (cloudpickle): loading one runs what its author put there.
+A workflow saved to disk is code (cloudpickle): loading one runs whatever its author put there.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from feedrate.bench.datasets.movielens import LIKED_ABOVE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """The module's standard input."""
+    """What the module reads from standard input."""
 
     train: tuple[str, ...]
-    """Parquet files with userId, movieId and rating, as the source has them."""
+    """Parquet files with userId, movieId and rating, with the source's ids."""
     valid: tuple[str, ...]
     movies: str
     """A Parquet file with movieId and genres, a list of names."""
     output: str
-    """Folder for train-NNNN.parquet and valid-NNNN.parquet, one for each file, rows in the same order."""
+    """Folder for train-NNNN.parquet and valid-NNNN.parquet: one for each input file, with rows in the same order."""
     scratch: str
-    """Folder for what is counted on the way: by default the library takes the current one."""
+    """Folder for intermediate counts. By default the library uses the current folder."""
     workflow: str
-    """Folder where the fitted workflow is saved, and loaded from again."""
+    """Folder to which the fitted workflow is saved, and from which it is loaded again."""
     given: str = ""
-    """Folder of a workflow to use instead of fitting one; its user has said to trust it."""
+    """Folder of a workflow to use instead of fitting one. The user trusts it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The module's last line of output."""
+    """What the module prints as its last line."""
 
     version: str
-    """Of nvtabular."""
+    """NVTabular's version."""
     single_hot: Mapping[str, int]
-    """Column -> cardinality, as get_embedding_sizes gives it."""
+    """Cardinality by column, from get_embedding_sizes."""
     multi_hot: Mapping[str, int]
 
 
 def run(task: Task) -> Done:
-    """Fit on the training rows, save, load, transform both splits. Needs nvtabular."""
+    """Fit on the training rows, save, load, and transform both splits. Needs nvtabular."""
     from feedrate.loaders.nvtabular import import_nvtabular
 
     import_nvtabular()
@@ -71,7 +71,7 @@ def run(task: Task) -> Done:
 
 
 def _workflow(movies: str, scratch: str) -> Any:
-    """As the reference notebook's data was made: genres joined by movie, ids by frequency, a label over 3."""
+    """The reference notebook's ETL: genres joined by movie, ids by frequency, label rating > 3."""
     import nvtabular
     import pandas as pd
     from nvtabular import ops
@@ -82,19 +82,20 @@ def _workflow(movies: str, scratch: str) -> Any:
 
 
 def _dataset(files: Sequence[str]) -> Any:
-    """On the CPU wherever it runs: Categorify of a list column fails with a current cudf."""
+    """A Dataset on the CPU, even on a GPU machine: Categorify of a list column fails with a current cudf."""
     from merlin.io import Dataset
 
     return Dataset(list(files), engine="parquet", cpu=True, row_groups_per_part=1)
 
 
-def _sizes(found: Any) -> tuple[dict[str, int], dict[str, int]]:
-    """Of {column: (cardinality, width)}, or of a pair of them where there are list columns."""
-    single_hot, multi_hot = found if isinstance(found, tuple) else (found, {})
+def _sizes(sizes: Any) -> tuple[dict[str, int], dict[str, int]]:
+    """Cardinalities from {column: (cardinality, width)}, or from a pair of those if there are list columns."""
+    single_hot, multi_hot = sizes if isinstance(sizes, tuple) else (sizes, {})
     return tuple({name: int(size[0]) for name, size in part.items()} for part in (single_hot, multi_hot))  # type: ignore[return-value]
 
 
 def main() -> None:
+    """Run the task on standard input and print the result as the last line."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

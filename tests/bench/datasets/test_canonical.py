@@ -11,6 +11,7 @@ import pytest
 from feedrate.bench.datasets import canonical
 from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
 from feedrate.bench.datasets.checksum import RowSum
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
@@ -26,7 +27,7 @@ def test_tables_of_any_size_become_row_groups_and_files_of_the_sizes_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(canonical, "ROW_GROUPS_A_FILE", 3)
-    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False, row_group_rows=100) as writer:
+    with new_dataset(tmp_path / "d", SCHEMA, options=PrepareOptions(row_group_rows=100)) as writer:
         for rows in (1, 250, 99, 400, 7):
             writer.add("train", _table(rows))
         writer.add("valid", _table(5))
@@ -44,11 +45,14 @@ def test_the_checksum_written_is_that_of_the_files(small: Dataset) -> None:
 
 
 def test_a_writer_that_dies_leaves_nothing_and_what_was_there(tmp_path: Path) -> None:
-    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer:
+    with new_dataset(tmp_path / "d", SCHEMA) as writer:
         writer.add("train", _table(5))
         writer.add("valid", _table(5))
         writer.finish("first", {})
-    with pytest.raises(KeyboardInterrupt), new_dataset(tmp_path / "d", SCHEMA, overwrite=True) as writer:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        new_dataset(tmp_path / "d", SCHEMA, options=PrepareOptions(overwrite=True)) as writer,
+    ):
         writer.add("train", _table(5))
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
@@ -58,7 +62,7 @@ def test_a_writer_that_dies_leaves_nothing_and_what_was_there(tmp_path: Path) ->
 def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(FeedrateError, match="the valid split has no rows"),
-        new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer,
+        new_dataset(tmp_path / "d", SCHEMA) as writer,
     ):
         writer.add("train", _table(5))
         writer.finish("d", {})
@@ -68,7 +72,7 @@ def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_or_broken_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(FeedrateError, match="has no dataset.json"):
         read_dataset(tmp_path)
-    with new_dataset(tmp_path / "d", SCHEMA, overwrite=False) as writer:
+    with new_dataset(tmp_path / "d", SCHEMA) as writer:
         for split in ("train", "valid"):
             writer.add(split, _table(5))  # type: ignore[arg-type]
         writer.finish("d", {})

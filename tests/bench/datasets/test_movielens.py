@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
-from feedrate.bench.datasets.movielens import ML100K_GENRES, extract, prepare_movielens
+from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.bench.datasets.movielens_source import ML100K_GENRES, extract
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import Columns, read_columns
 
@@ -62,7 +64,7 @@ def test_every_format_gives_the_same_rows(write, zipped: bool, tmp_path: Path) -
     write(source)
     if zipped:
         source = Path(shutil.make_archive(str(tmp_path / "ml"), "zip", tmp_path, "ml"))
-    dataset = prepare_movielens(source, tmp_path / "out", name="movielens-1m", seed=0)
+    dataset = prepare_movielens(source, tmp_path / "out", name="movielens-1m")
     wanted = Counter((0, frozenset(MOVIES[m][1]), float(r > 3)) for _, m, r in RATINGS)
     assert _rows(dataset, dataset.info.provenance["genres"]) == wanted
 
@@ -73,7 +75,7 @@ def test_ids_are_by_frequency_in_the_training_rows_and_zero_is_unseen_there(tmp_
     _csv(source)
     with (source / "ratings.csv").open("a") as file:  # 500 users with one rating each: some are in valid alone
         file.writelines(f"{user},10,4.0,0\n" for user in range(1000, 1500))
-    dataset = prepare_movielens(source, tmp_path / "out", name="movielens-1m", seed=0)
+    dataset = prepare_movielens(source, tmp_path / "out", name="movielens-1m")
     train, valid = (read_columns(dataset.split(split)).ids["userId"].numpy() for split in ("train", "valid"))  # type: ignore[arg-type]
     counts = np.bincount(train)
     assert counts[0] == 0
@@ -85,7 +87,7 @@ def test_ids_are_by_frequency_in_the_training_rows_and_zero_is_unseen_there(tmp_
 def test_the_same_seed_gives_the_same_dataset_and_another_another(tmp_path: Path) -> None:
     _csv(tmp_path)
     prints = [
-        prepare_movielens(tmp_path, tmp_path / f"out-{i}", name="x", seed=seed).info.fingerprint
+        prepare_movielens(tmp_path, tmp_path / f"out-{i}", name="x", options=PrepareOptions(seed=seed)).info.fingerprint
         for i, seed in enumerate((0, 0, 1))
     ]
     assert prints[0] == prints[1] != prints[2]
@@ -93,7 +95,7 @@ def test_the_same_seed_gives_the_same_dataset_and_another_another(tmp_path: Path
 
 @pytest.mark.realdata
 def test_the_real_ml_1m(real_data: Path, tmp_path: Path) -> None:
-    dataset = prepare_movielens(real_data / "ml-1m", tmp_path / "out", name="movielens-1m", seed=0)
+    dataset = prepare_movielens(real_data / "ml-1m", tmp_path / "out", name="movielens-1m")
     info = dataset.info
     assert sum(split.rows for split in info.splits.values()) == 1_000_209
     assert info.splits["valid"].rows == pytest.approx(200_042, abs=2000)
@@ -106,7 +108,7 @@ def test_the_real_ml_1m(real_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 def test_the_real_ml_25m_in_small(real_data: Path, tmp_path: Path) -> None:
-    dataset = prepare_movielens(real_data / "ml-25m", tmp_path / "out", name="movielens-25m", seed=0)
+    dataset = prepare_movielens(real_data / "ml-25m", tmp_path / "out", name="movielens-25m")
     train = read_columns(dataset.split("train"))
     assert dataset.info.schema.single_hot[0].cardinality == 758
     assert dataset.info.schema.multi_hot[0].cardinality == 21
@@ -117,7 +119,7 @@ def test_the_real_ml_25m_in_small(real_data: Path, tmp_path: Path) -> None:
 
 def test_files_are_as_the_loaders_expect_them(tmp_path: Path) -> None:
     _csv(tmp_path)
-    dataset = prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=0)
+    dataset = prepare_movielens(tmp_path, tmp_path / "out", name="x")
     schema = pq.read_schema(dataset.split("train").files[0])
     assert [str(field.type) for field in schema] == ["int32", "int32", "list<element: int32 not null>", "float"]
     assert not any(field.nullable for field in schema)
@@ -163,7 +165,7 @@ def test_a_broken_file_is_said_in_a_sentence(name: str, content: str, sentence: 
     _csv(tmp_path)
     (tmp_path / name).write_text(content)
     with pytest.raises(FeedrateError, match=sentence):
-        prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=0)
+        prepare_movielens(tmp_path, tmp_path / "out", name="x")
     assert not (tmp_path / "out").exists()
 
 
@@ -171,25 +173,30 @@ def test_a_broken_line_of_movies_dat_is_named(tmp_path: Path) -> None:
     _dat(tmp_path)
     (tmp_path / "movies.dat").write_text("1::Title::Drama\nnothing here\n", encoding="latin-1")
     with pytest.raises(FeedrateError, match="line 2, is not a movie: 'nothing here'"):
-        prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=0)
+        prepare_movielens(tmp_path, tmp_path / "out", name="x")
 
 
 def test_a_file_that_is_no_zip_and_a_folder_without_ratings(tmp_path: Path) -> None:
     (tmp_path / "ml.zip").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(FeedrateError, match="is not a whole zip file"):
-        prepare_movielens(tmp_path / "ml.zip", tmp_path / "out", name="x", seed=0)
+        prepare_movielens(tmp_path / "ml.zip", tmp_path / "out", name="x")
     with pytest.raises(FeedrateError, match="has no ratings"):
-        prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=0)
+        prepare_movielens(tmp_path, tmp_path / "out", name="x")
     with pytest.raises(FeedrateError, match="does not exist"):
-        prepare_movielens(tmp_path / "nowhere", tmp_path / "out", name="x", seed=0)
+        prepare_movielens(tmp_path / "nowhere", tmp_path / "out", name="x")
 
 
 def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
     _csv(tmp_path)
-    first = prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=0).info.fingerprint
+    first = prepare_movielens(tmp_path, tmp_path / "out", name="x").info.fingerprint
     with pytest.raises(FeedrateError, match="exists: pass --overwrite"):
-        prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=1)
+        prepare_movielens(tmp_path, tmp_path / "out", name="x", options=PrepareOptions(seed=1))
     assert read_dataset(tmp_path / "out").info.fingerprint == first
-    assert prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=1, overwrite=True).info.fingerprint != first
+    assert (
+        prepare_movielens(
+            tmp_path, tmp_path / "out", name="x", options=PrepareOptions(seed=1, overwrite=True)
+        ).info.fingerprint
+        != first
+    )
     with pytest.raises(FeedrateError, match="is not a dataset, so --overwrite does not touch it"):
-        prepare_movielens(tmp_path, tmp_path, name="x", seed=1, overwrite=True)
+        prepare_movielens(tmp_path, tmp_path, name="x", options=PrepareOptions(seed=1, overwrite=True))

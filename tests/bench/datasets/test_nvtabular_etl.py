@@ -10,6 +10,7 @@ import torch
 
 from feedrate.bench.datasets import movielens, nvtabular_etl, sources
 from feedrate.bench.datasets.canonical import Dataset, SplitName
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
 
@@ -24,15 +25,17 @@ def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(
     source = real_data.absolute() / "ml-25m"
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    ours = movielens.prepare_movielens(source, tmp_path / "ours", name="x", seed=3)
-    theirs = nvtabular_etl.prepare_movielens(source, tmp_path / "theirs", name="x", seed=3)
+    ours = movielens.prepare_movielens(source, tmp_path / "ours", name="x", options=PrepareOptions(seed=3))
+    theirs = nvtabular_etl.prepare_movielens(source, tmp_path / "theirs", name="x", options=PrepareOptions(seed=3))
     _same_up_to_ids(ours, theirs)
     for one, other in zip(ours.info.schema.single_hot, theirs.info.schema.single_hot, strict=True):
         assert (
             other.cardinality == one.cardinality + 2
         )  # 0 is padding, 1 null, 2 unseen there; here 0 is both of the latter
     saved = tmp_path / "theirs" / nvtabular_etl.WORKFLOW
-    again = nvtabular_etl.prepare_movielens(source, tmp_path / "again", name="x", seed=3, workflow=saved)
+    again = nvtabular_etl.prepare_movielens(
+        source, tmp_path / "again", name="x", workflow=saved, options=PrepareOptions(seed=3)
+    )
     assert again.info.fingerprint == theirs.info.fingerprint
     assert "the workflow in workflow" in again.info.provenance["etl"]
     assert not list(
@@ -63,7 +66,7 @@ def test_a_movie_without_genres_has_an_empty_bag(tmp_path: Path) -> None:
     lines = [f"{user},{movie},{1 + (user * movie) % 5}.0,0" for user in range(1, 41) for movie in (10, 20, 30)]
     (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines]) + "\n")
     (tmp_path / "movies.csv").write_text("movieId,title,genres\n10,a,Action|Crime\n20,b,Comedy\n")
-    found = nvtabular_etl.prepare_movielens(tmp_path, tmp_path / "out", name="x", seed=0)
+    found = nvtabular_etl.prepare_movielens(tmp_path, tmp_path / "out", name="x")
     columns = read_columns(found.split("train"))
     lengths = columns.bags["genres"][1].diff()
     assert {
@@ -86,9 +89,8 @@ def test_a_saved_workflow_is_refused_unless_trusted_since_it_is_code(tmp_path: P
 @pytest.mark.parametrize(
     ("source", "etl", "workflow", "sentence"),
     [
-        ("movielens-1m", "spark", None, "--etl is 'spark', but must be feedrate or nvtabular"),
-        ("synthetic-movielens", "nvtabular", None, "and not for synthetic-movielens"),
-        ("movielens-1m", "feedrate", Path("w"), "--workflow is for --etl nvtabular"),
+        ("synthetic-movielens", "nvtabular", None, "not for synthetic-movielens"),
+        ("movielens-1m", "feedrate", Path("w"), "--workflow needs --etl nvtabular"),
         ("movielens-1m", "nvtabular", Path("w"), "w is not a saved NVTabular workflow"),
     ],
 )

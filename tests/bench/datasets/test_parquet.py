@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.datasets.parquet import infer, prepare_parquet
+from feedrate.bench.datasets.parquet import LabelAndSplit, prepare_parquet
+from feedrate.bench.datasets.parquet_columns import DeclaredColumns, infer_columns
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
 
@@ -30,9 +31,9 @@ def _table(**changes: Any) -> pa.Table:
     return pa.table({**columns, **changes})
 
 
-def _prepare(source: Path, out: Path, *, label_above: float | None = None, **said: Any) -> Dataset:
-    columns = infer(source, **{"label": "clicked", **said})
-    return prepare_parquet(source, out, columns, seed=0, label_above=label_above)
+def _prepare(source: Path, out: Path, *, label_above: float | None = None, **declared: Any) -> Dataset:
+    columns = infer_columns(source, DeclaredColumns(**{"label": "clicked", **declared}))
+    return prepare_parquet(source, out, columns, how=LabelAndSplit(label_above=label_above))
 
 
 def _written(tmp_path: Path, table: pa.Table, name: str = "a.parquet") -> Path:
@@ -44,14 +45,16 @@ def _written(tmp_path: Path, table: pa.Table, name: str = "a.parquet") -> Path:
 
 def test_kinds_are_inferred_from_the_types(tmp_path: Path) -> None:
     table = _table(when=pa.array([0] * ROWS, pa.timestamp("ms")))
-    columns = infer(_written(tmp_path, table), label="clicked")
+    columns = infer_columns(_written(tmp_path, table), DeclaredColumns(label="clicked"))
     assert (columns.single_hot, columns.multi_hot, columns.continuous) == (("user", "city"), ("tags",), ("age",))
     assert columns.categorify == {"city"}
     assert columns.left_out == {"when": "timestamp[ms]"}
 
 
 def test_what_is_said_comes_before_what_is_inferred(tmp_path: Path) -> None:
-    columns = infer(_written(tmp_path, _table()), label="clicked", continuous=("user",), drop=("city",))
+    columns = infer_columns(
+        _written(tmp_path, _table()), DeclaredColumns(label="clicked", continuous=("user",), drop=("city",))
+    )
     assert (columns.single_hot, columns.continuous) == ((), ("user", "age"))
     assert "city" in columns.left_out
 
@@ -137,22 +140,24 @@ def test_values_that_no_loader_could_use_are_refused(changes: dict[str, Any], se
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("declared", "sentence"),
     [
         ({"label": "bought"}, "has no column 'bought' \\(--label\\): it has user, city, tags, age, clicked"),
         ({"single_hot": ("item",)}, "has no column 'item' \\(--single-hot\\)"),
         ({"single_hot": ("tags",)}, "column 'tags' is list.*cannot be --single-hot"),
         ({"single_hot": ("age",)}, "column 'age' is double, which has no ids"),
-        ({"single_hot": ("user",), "continuous": ("user",)}, "column 'user' is named for two kinds"),
-        ({"single_hot": ("clicked",)}, "column 'clicked' is named for two kinds"),
-        ({"categorify": ("age",)}, "column 'age' is no single-hot or multi-hot column"),
+        ({"single_hot": ("user",), "continuous": ("user",)}, "column 'user' is declared with two kinds"),
+        ({"single_hot": ("clicked",)}, "column 'clicked' is declared with two kinds"),
+        ({"categorify": ("age",)}, "column 'age' is neither single-hot nor multi-hot"),
         ({"multi_hot": ("user",)}, "column 'user' is int64, not a list"),
-        ({"drop": ("user", "city", "tags", "age")}, "has no column beside the label"),
+        ({"drop": ("user", "city", "tags", "age")}, "has no column besides the label"),
     ],
 )
-def test_columns_that_are_not_there_or_not_so_are_refused(said: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+def test_columns_that_are_not_there_or_not_so_are_refused(
+    declared: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
     with pytest.raises(FeedrateError, match=sentence):
-        _prepare(_written(tmp_path, _table()), tmp_path / "out", **said)
+        _prepare(_written(tmp_path, _table()), tmp_path / "out", **declared)
 
 
 def test_files_that_differ_are_refused(tmp_path: Path) -> None:
@@ -169,7 +174,7 @@ def test_files_that_are_no_parquet_are_refused(tmp_path: Path) -> None:
     for name, content, sentence in (
         ("empty", b"", "is empty: 0 bytes"),
         ("truncated", whole[: len(whole) // 2], "is not a whole Parquet file"),
-        ("torn", b"PAR1" + b"\xff" * 400 + whole[404:], "breaks off while it is read"),
+        ("torn", b"PAR1" + b"\xff" * 400 + whole[404:], "cannot be read to its end"),
         ("text", b"user,item\n1,2\n", "is not a whole Parquet file"),
     ):
         path = tmp_path / f"{name}.parquet"

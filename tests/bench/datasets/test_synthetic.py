@@ -7,19 +7,23 @@ import pytest
 
 from feedrate.bench.consumer.auc import auc
 from feedrate.bench.datasets.canonical import read_dataset
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.synthetic import draw, make_world, movie_popularity, prepare_synthetic
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_others(tmp_path: Path) -> None:
-    made = [prepare_synthetic(tmp_path / str(i), rows=3000, seed=seed).info for i, seed in enumerate((0, 0, 1))]
+    made = [
+        prepare_synthetic(tmp_path / str(i), rows=3000, options=PrepareOptions(seed=seed)).info
+        for i, seed in enumerate((0, 0, 1))
+    ]
     assert made[0] == made[1]
     assert made[0].fingerprint != made[2].fingerprint
 
 
 def test_every_fifth_row_is_for_validation_across_chunks(tmp_path: Path) -> None:
-    info = prepare_synthetic(tmp_path / "data", rows=600_003, seed=0).info
+    info = prepare_synthetic(tmp_path / "data", rows=600_003).info
     assert {name: split.rows for name, split in info.splits.items()} == {"train": 480_003, "valid": 120_000}
 
 
@@ -53,7 +57,7 @@ def test_no_movie_has_a_genre_twice() -> None:
 
 def test_the_best_auc_is_that_of_the_true_probabilities(tmp_path: Path) -> None:
     rows = 50_000
-    info = prepare_synthetic(tmp_path / "data", rows=rows, seed=3).info
+    info = prepare_synthetic(tmp_path / "data", rows=rows, options=PrepareOptions(seed=3)).info
     world = make_world(rows, np.random.default_rng((3, 0)))
     table, log_odds = draw(world, rows, np.random.default_rng((3, 1, 0)))
     valid = np.arange(rows) % 5 == 4
@@ -64,7 +68,7 @@ def test_the_best_auc_is_that_of_the_true_probabilities(tmp_path: Path) -> None:
 
 def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FeedrateError, match="--rows is 10, but"):
-        prepare_synthetic(tmp_path / "data", rows=10, seed=0)
+        prepare_synthetic(tmp_path / "data", rows=10)
 
 
 def _gini(shares: np.ndarray) -> float:
