@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from feedrate.bench.host.device import choose_device
+from feedrate.bench.host.environment import observe
 from feedrate.bench.profiling import nsys
 from feedrate.bench.profiling.run import profile_loader
 from feedrate.bench.results.profiles import files
 from feedrate.bench.results.profiles.explained import Explained, explain
 from feedrate.bench.results.profiles.record import Profiler
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
-from feedrate.bench.run.session import found_device
 from feedrate.loaders import registry
 from feedrate.loaders.errors import (
     FeedrateError,
@@ -48,7 +49,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
     require_over_zero("--timeout", request.timeout_s)
     require_no_file("-o", output)
     require_distinct("loaders", loaders)
-    device = found_device(request.device)
+    device = choose_device(request.device, observe())
     profiler = _profiler(request.profiler, device)
     for loader in loaders:
         registry.check_text(loader)

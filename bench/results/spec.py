@@ -1,11 +1,12 @@
-"""What a trial is asked to do: written into its record, so plain data without torch."""
+"""The settings of a trial and of its model. They are written into its record, so they are plain data without torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from feedrate.loaders.errors import FeedrateError, require_over_zero, require_whole
+from feedrate.loaders.base import LoaderSettings
+from feedrate.loaders.errors import FeedrateError, require_choice, require_over_zero, require_whole
 
 Mode = Literal["load", "replay", "train"]
 Cache = Literal["warm", "cold"]
@@ -16,71 +17,65 @@ StepKind = Literal["eager", "fast"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """The embedding MLP and how it learns; the defaults are the reference notebook's."""
+    """The embedding MLP and how it learns. The defaults are the reference notebook's. Raises FeedrateError for an invalid value."""
 
     hidden: tuple[int, ...] = (128, 128, 128)
-    """Units of each layer."""
+    """Units of each hidden layer."""
     embedding_width: int | None = None
-    """None: by NVTabular's rule from the cardinality."""
+    """Width of every embedding table. None: NVTabular's rule computes each width from the cardinality."""
     dropout: float = 0.0
+    """Probability of dropping a unit, after each hidden layer."""
     loss: Loss = "mse"
-    """mse on the raw output, as in the notebook, or binary cross-entropy on it as log-odds."""
+    """mse on the raw output, as in the notebook, or binary cross-entropy (bce) on it as log-odds."""
     optimizer: Optimizer = "adam"
     learning_rate: float = 0.01
     step: StepKind = "eager"
-    """eager: as the notebook's; fast: the same mathematics, fused and without work on untouched rows. See bench/consumer/steps.py."""
+    """eager: the notebook's step. fast: the same mathematics, fused and without work on untouched rows (bench/consumer/steps.py)."""
 
     def __post_init__(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
-            raise FeedrateError(
-                f"hidden layers are {list(self.hidden)}, but there must be one or more, each of at least 1 unit"
-            )
-        if self.embedding_width is not None and self.embedding_width < 1:
-            raise FeedrateError(f"embedding_width is {self.embedding_width}, but must be at least 1")
-        for name, accepted in (
-            ("loss", get_args(Loss)),
-            ("optimizer", get_args(Optimizer)),
-            ("step", get_args(StepKind)),
-        ):
-            if getattr(self, name) not in accepted:
-                raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
+            raise FeedrateError(f"hidden is {list(self.hidden)}, but needs at least one layer of at least 1 unit each")
+        if self.embedding_width is not None:
+            require_whole("embedding_width", self.embedding_width, 1)
+        require_choice("loss", self.loss, get_args(Loss))
+        require_choice("optimizer", self.optimizer, get_args(Optimizer))
+        require_choice("step", self.step, get_args(StepKind))
         if not 0 <= self.dropout < 1:
-            raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and under 1")
+            raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and less than 1")
         require_over_zero("learning_rate", self.learning_rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialSpec:
-    """One trial. Two trials with equal specs are repeats only if `repeat` differs."""
+class TrialSpec(LoaderSettings):
+    """One trial. Two trials with the same settings are repeats of each other and differ in `repeat`.
+
+    Raises FeedrateError for an invalid value.
+    """
 
     loader: str
-    """As the user wrote it, options included."""
+    """The loader as the user wrote it, options included."""
     mode: Mode
     repeat: int
     seed: int
-    """Of the rows' order and of the model's first weights."""
+    """Seed of the row order and of the model's first weights, at least 0."""
     batch_size: int
+    """Rows per batch."""
     epochs: int
     """Timed epochs, each over the whole train split."""
     device: str
-    workers: int = 0
-    prefetch: int = 2
-    shuffle: bool = True
-    memory_budget_bytes: int | None = None
+    """cpu, cuda or cuda:N."""
     cache: Cache = "warm"
-    """State of the page cache before the loader is opened; cold: before each timed epoch, too."""
+    """State of the page cache before the loader is opened; if cold, before each timed epoch, too."""
     model: ModelSpec = field(default_factory=ModelSpec)
+
+    def __post_init__(self) -> None:
+        LoaderSettings.__post_init__(self)  # super() does not know the class that slots=True makes
+        require_choice("mode", self.mode, get_args(Mode))
+        require_choice("cache", self.cache, get_args(Cache))
+        for name, minimum in (("batch_size", 1), ("epochs", 1), ("seed", 0)):
+            require_whole(name, getattr(self, name), minimum)
 
     @property
     def repeat_of(self) -> tuple[str, str, int]:
-        """What it has in common with its repeats within a run: loader, mode, batch size."""
+        """What a trial has in common with its repeats within a run: loader, mode and batch size."""
         return self.loader, self.mode, self.batch_size
-
-    def __post_init__(self) -> None:
-        for name, accepted in (("mode", get_args(Mode)), ("cache", get_args(Cache))):
-            if getattr(self, name) not in accepted:
-                raise FeedrateError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(accepted)}")
-        for name, least in (("batch_size", 1), ("epochs", 1), ("prefetch", 1), ("workers", 0), ("seed", 0)):
-            require_whole(name, getattr(self, name), least)
-        if self.memory_budget_bytes is not None:
-            require_whole("memory_budget_bytes", self.memory_budget_bytes, 1)

@@ -1,41 +1,50 @@
-"""From what the user asks for to rounds of trials: axes expanded, and each round in a random order of its own."""
+"""A run's plan: its axes, expanded to rounds of trials, each round in a random order of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
+from typing import Any
 
 from feedrate.bench.results.spec import Cache, Mode, ModelSpec, TrialSpec
 from feedrate.loaders import registry
-from feedrate.loaders.errors import FeedrateError, require_distinct
+from feedrate.loaders.base import LoaderSettings
+from feedrate.loaders.errors import FeedrateError, require_distinct, require_whole
 
 CEILING = "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(LoaderSettings):
+    """What a run measures. Fields that a TrialSpec has, too, are the same for all of its trials.
+
+    Raises FeedrateError for an invalid value.
+    """
+
     loaders: tuple[str, ...]
+    """As the user wrote them, options included."""
     modes: tuple[Mode, ...] = ("load", "replay", "train")
     repeats: int | None = None
-    """Rounds with each seed; None: until a StopRule says that it is enough."""
+    """Rounds with each seed. None: a StopRule decides."""
     batch_sizes: tuple[int, ...] = (32768,)
+    """Rows per batch; several are an axis."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Each round has the next one of them."""
+    """Rounds cycle through them."""
     epochs: int = 5
+    """Timed epochs in a trial."""
     device: str = "cpu"
-    workers: int = 0
-    prefetch: int = 2
-    shuffle: bool = True
-    memory_budget_bytes: int | None = None
+    """cpu, cuda or cuda:N."""
     cache: Cache = "warm"
+    """State of the page cache that trials start from."""
     baseline: str = ""
-    """The loader that ratios are taken to; empty: the first one."""
+    """The loader to compute ratios against. Empty: the first one."""
     model: ModelSpec = field(default_factory=ModelSpec)
 
     def __post_init__(self) -> None:
-        if self.repeats is not None and self.repeats < 1:
-            raise FeedrateError(f"repeats is {self.repeats}, but must be at least 1")
+        LoaderSettings.__post_init__(self)  # super() does not know the class that slots=True makes
+        if self.repeats is not None:
+            require_whole("repeats", self.repeats, 1)
         for name in ("loaders", "modes", "batch_sizes", "seeds"):
             values = getattr(self, name)
             if not values:
@@ -48,39 +57,32 @@ class Plan:
                 f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"
             )
         for number in range(len(self.seeds)):
-            self.round(number)  # refuses what no trial can be
+            self.round(number)  # a TrialSpec refuses what no trial can be
 
     @property
     def compared_to(self) -> str:
-        """The baseline."""
+        """The loader to compute ratios against."""
         return self.baseline or next((loader for loader in self.loaders if not _is_ceiling(loader)), self.loaders[0])
 
     @property
     def rounds(self) -> int | None:
-        """None: as many as the StopRule wants."""
+        """Rounds in all; None if a StopRule decides."""
         return None if self.repeats is None else self.repeats * len(self.seeds)
 
     def round(self, number: int) -> list[TrialSpec]:
-        """All loaders, modes and batch sizes once, with one seed, in a random order that is the same for the same number.
+        """Return each loader, mode and batch size once, with one seed, in a random order that depends on `number` alone.
 
-        A fixed order would give what drifts (temperature, neighbours) always to the same loader; Google Benchmark found
-        about 40 % less variance with random interleaving.
+        A fixed order would let drift (temperature, neighbours) always hit the same loader. Google Benchmark measured about
+        40 % less variance with random interleaving.
         """
         specs = [
             TrialSpec(
+                **self._shared(),
                 loader=loader,
                 mode=mode,
                 repeat=number // len(self.seeds),
                 seed=self.seeds[number % len(self.seeds)],
                 batch_size=batch_size,
-                epochs=self.epochs,
-                device=self.device,
-                workers=self.workers,
-                prefetch=self.prefetch,
-                shuffle=self.shuffle,
-                memory_budget_bytes=self.memory_budget_bytes,
-                cache=self.cache,
-                model=self.model,
             )
             for batch_size in self.batch_sizes
             for mode, loader in self._mode_loaders()
@@ -88,8 +90,13 @@ class Plan:
         Random(number).shuffle(specs)
         return specs
 
+    def _shared(self) -> dict[str, Any]:
+        """The values of the fields that a TrialSpec has, too."""
+        names = {field.name for field in fields(TrialSpec)}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name in names}
+
     def _mode_loaders(self) -> Iterator[tuple[Mode, str]]:
-        """Replay is the model's ceiling: a mode and a loader in one, needed once for all the others."""
+        """Yield each mode with each loader. Replay is a mode and a loader in one, needed once for all the others."""
         ceiling = next((loader for loader in self.loaders if _is_ceiling(loader)), CEILING)
         for mode in self.modes:
             if mode == "replay":

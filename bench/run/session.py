@@ -1,4 +1,4 @@
-"""A run from its first trial to its last: what is there already, what remains, and each result on disk before the next."""
+"""A run from its first trial to its last: what exists already, what remains, and each result on disk before the next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from feedrate.bench.calibration.harness_cost import measure
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
-from feedrate.bench.host.environment import observe
 from feedrate.bench.results import store
 from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import SCHEMA_VERSION, DatasetRecord, Environment, RunRecord
@@ -17,37 +16,36 @@ from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.plan import Plan
 from feedrate.bench.run.stopping import StopRule
 from feedrate.bench.run.suite import remaining, run_suite
-from feedrate.loaders.base import is_device
 from feedrate.loaders.errors import FeedrateError, require_no_file
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run about to start, or to go on."""
+    """A run that is about to start or to go on."""
 
     output: Path
     dataset: Dataset
     record: RunRecord
     plan: Plan
     run_at: str
-    """When this session began, UTC."""
+    """When this session began, UTC, ISO 8601."""
 
     @property
     def planned(self) -> int | None:
-        """Trials in all; None: as many as the rule wants."""
+        """Trials in all; None if the stopping rule decides."""
         rounds = self.plan.rounds
         return None if rounds is None else rounds * len(self.plan.round(0))
 
     def run(
         self, rule: StopRule, *, timeout_s: float, progress: Callable[[TrialSpec], Progress]
     ) -> Iterator[RunRecord]:
-        """Round after round until the rule has seen enough; yield the record after each trial, when it is on disk."""
+        """Run round after round until the rule has seen enough. Yield the record after each trial, once it is on disk."""
         record = self.record
         store.write(self.output, record)
         logs = store.path_of(self.output).parent / "logs"
         for number in itertools.count():
             specs = self.plan.round(number)
-            if self.plan.rounds is None:  # what has once not worked would only cost the others their time
+            if self.plan.rounds is None:  # a loader that failed once would only cost the others their time
                 specs = [spec for spec in specs if spec.repeat_of not in failing_trials(record)]
             left = remaining(specs, record.trials)
             for result in run_suite(left, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
@@ -66,50 +64,46 @@ def failing_trials(record: RunRecord) -> set[tuple[str, str, int]]:
     return {trial.spec.repeat_of for trial in record.trials if trial.status != "ok"}
 
 
-def start(
-    data: Path,
-    output: Path,
-    device: str,
-    plan_for: Callable[[str], Plan],
-    *,
-    command: str,
-    resume: bool,
-    overwrite: bool,
-) -> Session:
-    """Raises FeedrateError where a run is in the way, or --resume would mix two that do not agree."""
-    plan_for("cpu")  # refuse what is wrong before anything else is looked at
+def start(data: Path, output: Path, plan: Plan, environment: Environment, *, resume: bool, overwrite: bool) -> Session:
+    """Prepare a new run, or read the one that --resume goes on with.
+
+    Raises FeedrateError if a run is in the way, or if --resume would mix two runs that do not agree.
+    """
     dataset = read_dataset(data)
     target = store.path_to_write(output)
     require_no_file("-o", target.parent)
-    there = target.exists()
-    if there and not (resume or overwrite):
+    exists = target.exists()
+    if exists and not (resume or overwrite):
         raise FeedrateError(f"{target} exists: pass --resume to go on with it or --overwrite to replace it")
     if resume and overwrite:
         raise FeedrateError("--resume goes on with a run and --overwrite replaces it: pass one of them")
-    environment = replace(observe(), command=command)
-    plan = plan_for(_device(device, environment))
     record = RunRecord(
         environment=environment, dataset=describe(dataset), harness=measure(plan.device), baseline=plan.compared_to
     )
-    if there and resume:
-        old = store.read(output)
-        if old.schema_version != SCHEMA_VERSION:
-            raise FeedrateError(
-                f"{output} is a record of version {old.schema_version}, and its trials were timed otherwise: choose another -o"
-            )
-        _refuse_to_mix(output, old, record)
-        _refuse_other_settings(output, old, plan)
-        kept = tuple(trial for trial in old.trials if trial.status not in ("failed", "unavailable"))
-        record = replace(old, trials=kept, baseline=plan.compared_to, stopped="")
+    if exists and resume:
+        record = _resumed(output, record, plan)
     return Session(output, dataset, record, plan, environment.started_at)
 
 
-def _refuse_other_settings(output: Path, old: RunRecord, plan: Plan) -> None:
-    """More loaders, modes, repeats, seeds or batch sizes may be added; all else must stay, or one row would mix two."""
-    wanted = {_settings(spec) for spec in plan.round(0)}
-    if any(_settings(trial.spec) not in wanted for trial in old.trials):
+def _resumed(output: Path, new: RunRecord, plan: Plan) -> RunRecord:
+    """The old record without its failed trials. Raises FeedrateError if the new trials do not belong with the old ones."""
+    old = store.read(output)
+    if old.schema_version != SCHEMA_VERSION:
         raise FeedrateError(
-            f"{output} was begun with other settings (epochs, workers, model ...): choose another -o or pass --overwrite"
+            f"{output} is a record of version {old.schema_version}, whose trials were timed differently: choose another -o"
+        )
+    _refuse_to_mix(output, old, new)
+    _refuse_other_settings(output, old, plan)
+    kept = tuple(trial for trial in old.trials if trial.status not in ("failed", "unavailable"))
+    return replace(old, trials=kept, baseline=plan.compared_to, stopped="")
+
+
+def _refuse_other_settings(output: Path, old: RunRecord, plan: Plan) -> None:
+    """Loaders, modes, repeats, seeds and batch sizes may be added. Everything else must stay, or one row would mix two settings."""
+    planned = {_settings(spec) for spec in plan.round(0)}
+    if any(_settings(trial.spec) not in planned for trial in old.trials):
+        raise FeedrateError(
+            f"{output} was started with other settings (epochs, workers, model ...): choose another -o or pass --overwrite"
         )
 
 
@@ -118,6 +112,7 @@ def _settings(spec: TrialSpec) -> TrialSpec:
 
 
 def describe(dataset: Dataset) -> DatasetRecord:
+    """The part of dataset.json that a run's record keeps."""
     info = dataset.info
     columns = (*info.schema.single_hot, *info.schema.multi_hot)
     return DatasetRecord(
@@ -130,24 +125,9 @@ def describe(dataset: Dataset) -> DatasetRecord:
     )
 
 
-def found_device(asked: str) -> str:
-    """cpu, or a CUDA device that is there. Raises FeedrateError."""
-    return _device(asked, observe())
-
-
-def _device(asked: str, environment: Environment) -> str:
-    if asked == "auto":
-        return "cuda" if environment.gpu else "cpu"
-    if not is_device(asked):
-        raise FeedrateError(f"--device is {asked!r}, but must be auto, cpu, cuda or cuda:N")
-    if asked != "cpu" and environment.gpu is None:
-        raise FeedrateError(f"--device is {asked!r}, but torch sees no CUDA device here: `feedrate doctor` says more")
-    return asked
-
-
 def _refuse_to_mix(output: Path, old: RunRecord, new: RunRecord) -> None:
-    """What must agree before trials may stand in one record."""
-    pairs = {
+    """Raise FeedrateError if the conditions of two sessions differ, so that their trials may not stand in one record."""
+    conditions = {
         "dataset": (old.dataset.fingerprint[:12], new.dataset.fingerprint[:12]),
         "GPU": (old.environment.gpu, new.environment.gpu),
         "CPU": (old.environment.cpu, new.environment.cpu),
@@ -156,8 +136,8 @@ def _refuse_to_mix(output: Path, old: RunRecord, new: RunRecord) -> None:
         "driver": (old.environment.driver, new.environment.driver),
         "commit": (old.environment.commit, new.environment.commit),
     }
-    differ = [f"{name} ({a} then, {b} now)" for name, (a, b) in pairs.items() if a != b]
+    differ = [f"{name} (then {then}, now {now})" for name, (then, now) in conditions.items() if then != now]
     if differ:
         raise FeedrateError(
-            f"{output} was begun under other conditions: {'; '.join(differ)}: choose another -o or pass --overwrite"
+            f"{output} was started under other conditions: {'; '.join(differ)}: choose another -o or pass --overwrite"
         )

@@ -1,4 +1,4 @@
-"""When a run has seen enough: a rule is told each round's results and says whether another round is worth its time."""
+"""When a run has seen enough. A rule receives each round's results and says whether another round is worth its time."""
 
 from __future__ import annotations
 
@@ -13,79 +13,93 @@ from feedrate.bench.run.plan import Plan
 from feedrate.bench.timing.clock import now
 from feedrate.loaders.errors import require_over_zero
 
+PRECISION = 0.04
+"""Default width of a ratio's interval that is narrow enough. Of runs that reach it within their budget, over 95 in 100 find a
+change of 5 %."""
+BUDGET_S = 600.0
+"""Default time budget of a run, in seconds."""
+MIN_ROUNDS = 3
+"""Rounds of a run whose rounds are not fixed, and at least one with each seed."""
+MAX_ROUNDS = 200
+
 
 def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
-    """Fixed rounds where the plan has them; each seed at least once, and three rounds, where it has not."""
+    """Return fixed rounds if the plan has them, otherwise rounds until ratios are precise or the budget ends.
+
+    width: of the 95 % interval, as a share of the ratio. Raises FeedrateError for a width or budget that is not over 0.
+    """
     require_over_zero("--precision", width, ": 0.05 asks for intervals of 5 %")
     require_over_zero("--budget", budget_s)
     if plan.repeats is not None:
         return FixedRounds(plan.repeats, seeds=len(plan.seeds))
-    least = max(3, len(plan.seeds))
-    return UntilPrecise(baseline=plan.compared_to, width=width, budget_s=budget_s, clock=now, least=least)
-
-
-PRECISION = 0.04
-"""Default width of a ratio's interval that is narrow enough: a change of 5 % is then found in over 95 of 100 runs that
-reach it within their budget."""
-BUDGET_S = 600.0
+    min_rounds = max(MIN_ROUNDS, len(plan.seeds))
+    return UntilPrecise(baseline=plan.compared_to, width=width, budget_s=budget_s, clock=now, min_rounds=min_rounds)
 
 
 class StopRule(Protocol):
+    """Decides after each round whether another one is run."""
+
     @property
-    def most(self) -> int:
-        """Rounds after which it ends in any case."""
+    def max_rounds(self) -> int:
+        """Rounds after which the run ends in any case."""
         ...
 
     def add(self, results: Sequence[TrialResult]) -> None:
-        """The results of one more round."""
+        """Take the results of one more round."""
         ...
 
     @property
     def finished(self) -> str:
-        """Why no further round is needed; empty: one is."""
+        """Why no further round is needed; empty if one is."""
         ...
 
 
 @dataclass(slots=True)
 class FixedRounds:
-    """So many rounds with each seed, whatever they show."""
+    """A fixed number of rounds with each seed, whatever they show."""
 
     repeats: int
     seeds: int = 1
     _rounds: int = 0
 
     @property
-    def most(self) -> int:
+    def max_rounds(self) -> int:
+        """All rounds."""
         return self.repeats * self.seeds
 
-    def add(self, results: Sequence[TrialResult]) -> None:  # noqa: ARG002  (it counts only)
+    def add(self, results: Sequence[TrialResult]) -> None:  # noqa: ARG002  (only their number counts)
+        """Count one more round."""
         self._rounds += 1
 
     @property
     def finished(self) -> str:
-        if self._rounds < self.most:
+        """Why no further round is needed; empty if one is."""
+        if self._rounds < self.max_rounds:
             return ""
         each = f", {self.repeats} with each of {self.seeds} seeds" if self.seeds > 1 else ""
-        return f"{self.most} round{'s' * (self.most > 1)} {'were' if self.most > 1 else 'was'} asked for{each}"
+        plural = self.max_rounds > 1
+        return f"{self.max_rounds} round{'s' * plural} {'were' if plural else 'was'} requested{each}"
+
+
+RowRates = dict[tuple[str | None, int, int], float]
+"""rows/s by session, repeat and seed: what identifies a round."""
 
 
 @dataclass(slots=True)
 class UntilPrecise:
-    """Until the 95 % interval of each loader's ratio to the baseline is narrower than `width`, or the time is up.
+    """Rounds until the 95 % interval of each loader's ratio to the baseline is narrower than `width`, or the time is up.
 
     Ratios are of rows/s in the same mode and batch size, paired by round. Width is that of the whole interval as a share
-    of the ratio. It looks at the width alone, never at whether a difference shows: stopping there would find too many.
+    of the ratio. The rule looks at the width alone. If it stopped as soon as a difference showed, too many would show.
     """
 
     baseline: str
     width: float
     budget_s: float
     clock: Callable[[], float]
-    least: int = 3
-    most: int = 200
-    _rows_per_s: dict[tuple[str, int, str], dict[tuple[str | None, int, int], float]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
+    min_rounds: int = MIN_ROUNDS
+    max_rounds: int = MAX_ROUNDS
+    _rows_per_s: dict[tuple[str, int, str], RowRates] = field(default_factory=lambda: defaultdict(dict))
     _rounds: int = 0
     _longest_s: float = 0.0
     _began: float = field(init=False)
@@ -95,32 +109,33 @@ class UntilPrecise:
         self._began = self._last = self.clock()
 
     def add(self, results: Sequence[TrialResult]) -> None:
+        """Take the results of one more round."""
         now = self.clock()
         self._longest_s, self._last = max(self._longest_s, now - self._last), now
         self._rounds += 1
         working = {trial.spec.repeat_of for trial in results if trial.status == "ok"}
-        for loader, mode, size in [(key[2], key[0], key[1]) for key in self._rows_per_s]:
+        for mode, size, loader in list(self._rows_per_s):
             if (loader, mode, size) not in working:  # it has failed: its interval will not get narrower
                 del self._rows_per_s[mode, size, loader]
         for trial in results:
             if trial.status == "ok" and trial.rows_per_s:
                 spec = trial.spec
-                self._rows_per_s[spec.mode, spec.batch_size, spec.loader][trial.run_at, spec.repeat, spec.seed] = (
-                    trial.rows_per_s
-                )
+                key = trial.run_at, spec.repeat, spec.seed
+                self._rows_per_s[spec.mode, spec.batch_size, spec.loader][key] = trial.rows_per_s
 
     @property
     def finished(self) -> str:
-        if self._rounds >= self.most:
-            return f"{self.most} rounds are the most that are run"
+        """Why no further round is needed; empty if one is."""
+        if self._rounds >= self.max_rounds:
+            return f"{self.max_rounds} rounds is the maximum"
         spent_s = self._last - self._began
         if self._rounds and spent_s + self._longest_s > self.budget_s:
             return f"the time budget of {self.budget_s:g} s leaves no room for another round"
-        if self._rounds < self.least:
+        if self._rounds < self.min_rounds:
             return ""
-        widths = [_width(found) for found in self._ratios()]
+        widths = [_width(estimate) for estimate in self._ratios()]
         if not widths:
-            return f"there is no ratio to {self.baseline} to be known better"
+            return f"no loader to compare with {self.baseline}: more rounds would not help"
         if any(width is None or width > self.width for width in widths):
             return ""
         return f"every ratio to {self.baseline} is known to {self.width:.1%} or better"
@@ -128,10 +143,12 @@ class UntilPrecise:
     def _ratios(self) -> Iterable[Estimate]:
         for (mode, size, loader), head in self._rows_per_s.items():
             base = self._rows_per_s.get((mode, size, self.baseline), {})
-            both = sorted(head.keys() & base.keys())
-            if loader != self.baseline and both:
-                yield ratio([head[key] for key in both], [base[key] for key in both], paired=True)
+            rounds = sorted(head.keys() & base.keys())
+            if loader != self.baseline and rounds:
+                yield ratio([head[key] for key in rounds], [base[key] for key in rounds], paired=True)
 
 
-def _width(found: Estimate) -> float | None:
-    return None if found.low is None or found.high is None else (found.high - found.low) / found.mean
+def _width(estimate: Estimate) -> float | None:
+    if estimate.low is None or estimate.high is None:
+        return None
+    return (estimate.high - estimate.low) / estimate.mean

@@ -1,4 +1,4 @@
-"""Every trial in a process of its own, one after the other; each result handed out as soon as it is there."""
+"""Trials one after the other, each in a process of its own. Each result is handed out as soon as it exists."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def run_suite(
     logs: Path | None = None,
     progress: Callable[[TrialSpec], Progress] = lambda _spec: lambda _phase, _done, _total: None,
 ) -> Iterator[TrialResult]:
-    """Run the trials in order. A trial that dies, or says nothing for `timeout_s`, has failed, and the next one starts.
+    """Run the trials in order and yield their results.
 
-    logs: where the standard error of trials that are not ok is kept.
+    A trial that dies, or reports nothing for `timeout_s` seconds, has failed, and the next one starts. logs: a folder for the
+    standard error of trials that are not ok.
     """
     for spec in trials:
         try:
@@ -50,7 +51,7 @@ def run_suite(
 
 
 def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[TrialSpec]:
-    """The trials without a result; failed and unavailable ones count as not done, so that --resume tries them again."""
+    """Return the trials without a result. Failed and unavailable ones count as not done, so --resume tries them again."""
     again = ("failed", "unavailable")
     finished = {msgspec.json.encode(result.spec) for result in done if result.status not in again}
     return [spec for spec in trials if msgspec.json.encode(spec) not in finished]
@@ -76,7 +77,7 @@ def _run_child(
         child.stdin.write(msgspec.json.encode(Task(spec=spec, dataset=str(dataset))))
         child.stdin.close()
         last = _listen(child.stdout, timeout_s, progress)
-        patience_s = 5.0  # it has said all it had to say, so it is about to end by itself
+        patience_s = 5.0  # it has sent its result, so it is about to end by itself
     except (BrokenPipeError, msgspec.DecodeError):
         last = None
     except TimeoutError:
@@ -84,7 +85,7 @@ def _run_child(
             spec=spec,
             status="failed",
             started_at=started_at,
-            detail=f"it said nothing for {timeout_s:g} s and was stopped",
+            detail=f"it reported nothing for {timeout_s:g} s and was stopped",
         )
     finally:
         watch.stop()
@@ -95,7 +96,7 @@ def _run_child(
 
 
 def _watched(result: TrialResult, watch: Watch, windows: Sequence[tuple[float, float]]) -> TrialResult:
-    """The result with what was seen from outside."""
+    """Add what the watch saw from outside the process."""
     if result.status != "ok":
         return result
     gpu = watch.gpu_within(windows)
@@ -110,7 +111,7 @@ def _watched(result: TrialResult, watch: Watch, windows: Sequence[tuple[float, f
 
 
 def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | None:
-    """The child's last message: its result, unless it died before. Raises TimeoutError after `timeout_s` of silence."""
+    """Return the child's last message: its result, unless it died before. Raises TimeoutError after `timeout_s` of silence."""
     lines: queue.Queue[bytes | None] = queue.Queue()
 
     def read() -> None:

@@ -49,7 +49,7 @@ def test_contracts_hold_without_a_planted_import(copied: Path) -> None:
         ("bench/results/planted.py", "from feedrate.bench.run import plan", "the rooms of bench: arrows run down"),
         ("bench/consumer/planted.py", "from feedrate.bench.trial import trial", "the rooms of bench: arrows run down"),
         ("reports/analysis/planted.py", "from feedrate.bench.profiling import nsys", "reports see nothing of bench but results"),
-        ("reports/analysis/planted.py", "from feedrate.loaders import native", "reports and results see nothing of loaders but their errors"),
+        ("reports/analysis/planted.py", "from feedrate.loaders import native", "reports and results see nothing of loaders but errors and settings"),
         ("reports/analysis/planted.py", "from feedrate.reports.formats import html", "the rooms of reports: arrows run down"),
         ("loaders/planted_adapter.py", "from feedrate.loaders import native", "the rooms of loaders: arrows run down, and no adapter imports another"),
         ("loaders/native.py", "from feedrate.loaders import cupy", "the rooms of loaders: arrows run down, and no adapter imports another"),

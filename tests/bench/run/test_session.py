@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.host.device import choose_device
+from feedrate.bench.host.environment import collect
 from feedrate.bench.results import store
 from feedrate.bench.results.record import Environment, HarnessRecord, RunRecord
 from feedrate.bench.run import session
@@ -32,22 +35,25 @@ def _run(started: Session) -> Iterator[RunRecord]:
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> Environment:
-    """The environment is observed once, not in a process for each test."""
-    from feedrate.bench.host.environment import collect
-
-    found = replace(collect(), gpu=None)
-    monkeypatch.setattr(session, "observe", lambda: found)
+    """An environment without a GPU; the cost of the harness is not measured for each test."""
     monkeypatch.setattr(session, "measure", lambda _device: HARNESS)
-    return found
+    return replace(collect(), gpu=None)
 
 
-def _start(data: Path, output: Path, *, resume: bool = False, overwrite: bool = False, device: str = "auto") -> Session:
-    def plan(found: str) -> Plan:
-        return Plan(
-            loaders=("cupy", "fake"), modes=("load",), repeats=2, seeds=(0,), batch_sizes=(512,), epochs=1, device=found
-        )
+PLAN = Plan(loaders=("cupy", "fake"), modes=("load",), repeats=2, seeds=(0,), batch_sizes=(512,), epochs=1)
 
-    return session.start(data, output, device, plan, command="feedrate run", resume=resume, overwrite=overwrite)
+
+def _start(
+    data: Path,
+    output: Path,
+    plan: Plan = PLAN,
+    *,
+    here: Environment | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Session:
+    environment = here or replace(collect(), gpu=None)
+    return session.start(data, output, plan, environment, resume=resume, overwrite=overwrite)
 
 
 def test_each_result_is_on_disk_before_the_next_trial_starts(small: Dataset, tmp_path: Path) -> None:
@@ -92,30 +98,23 @@ def test_a_gzipped_run_is_refused_with_the_way_out(flags: dict[str, bool], small
     assert not plain.exists()
 
 
-def test_resume_refuses_to_mix_datasets_and_machines(
-    small: Dataset, here: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resume_refuses_to_mix_datasets_and_machines(small: Dataset, here: Environment, tmp_path: Path) -> None:
     next(_run(_start(small.folder, tmp_path / "run")))
-    other = prepare_synthetic(tmp_path / "other", rows=2000, seed=9)
-    with pytest.raises(FeedrateError, match="begun under other conditions: dataset"):
+    other = prepare_synthetic(tmp_path / "other", rows=2000, options=PrepareOptions(seed=9))
+    with pytest.raises(FeedrateError, match="started under other conditions: dataset"):
         _start(other.folder, tmp_path / "run", resume=True)
-    monkeypatch.setattr(session, "observe", lambda: replace(here, gpu="Another GPU"))
-    with pytest.raises(FeedrateError, match="GPU \\(None then, Another GPU now\\)"):
-        _start(small.folder, tmp_path / "run", resume=True, device="cpu")
+    with pytest.raises(FeedrateError, match="GPU \\(then None, now Another GPU\\)"):
+        _start(small.folder, tmp_path / "run", here=replace(here, gpu="Another GPU"), resume=True)
 
 
 def test_resume_may_add_repeats_but_not_change_the_epochs(small: Dataset, tmp_path: Path) -> None:
     next(_run(_start(small.folder, tmp_path)))
 
-    def plan(found: str, epochs: int) -> Plan:
-        return Plan(
-            loaders=("cupy",), modes=("load",), repeats=9, seeds=(0,), batch_sizes=(512,), epochs=epochs, device=found
-        )
-
-    more = session.start(small.folder, tmp_path, "auto", lambda d: plan(d, 1), command="", resume=True, overwrite=False)
+    plan = Plan(loaders=("cupy",), modes=("load",), repeats=9, seeds=(0,), batch_sizes=(512,), epochs=1)
+    more = _start(small.folder, tmp_path, plan, resume=True)
     assert (len(more.record.trials), more.planned) == (1, 9)
-    with pytest.raises(FeedrateError, match="was begun with other settings"):
-        session.start(small.folder, tmp_path, "auto", lambda d: plan(d, 2), command="", resume=True, overwrite=False)
+    with pytest.raises(FeedrateError, match="was started with other settings"):
+        _start(small.folder, tmp_path, replace(plan, epochs=2), resume=True)
 
 
 @pytest.mark.parametrize(
@@ -126,17 +125,15 @@ def test_resume_may_add_repeats_but_not_change_the_epochs(small: Dataset, tmp_pa
         ("cuda:x", "must be auto, cpu, cuda or cuda:N"),
     ],
 )
-def test_a_device_that_is_not_there_is_refused(device: str, sentence: str, small: Dataset, tmp_path: Path) -> None:
+def test_a_device_that_is_not_there_is_refused(device: str, sentence: str, here: Environment) -> None:
     with pytest.raises(FeedrateError, match=sentence):
-        _start(small.folder, tmp_path, device=device)
+        choose_device(device, here)
 
 
 @pytest.mark.slow
 def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(small: Dataset, tmp_path: Path) -> None:
-    def plan(found: str) -> Plan:
-        return Plan(loaders=("cupy", "fake"), modes=("load",), batch_sizes=(512,), epochs=1, device=found)
-
-    started = session.start(small.folder, tmp_path, "auto", plan, command="", resume=False, overwrite=False)
+    plan = Plan(loaders=("cupy", "fake"), modes=("load",), batch_sizes=(512,), epochs=1)
+    started = _start(small.folder, tmp_path, plan)
     assert started.planned is None
     rule = rule_for(started.plan, width=100, budget_s=60)
     *_, last = started.run(rule, timeout_s=60, progress=lambda _spec: lambda *_step: None)
@@ -148,11 +145,8 @@ def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(small: Datase
 
 @pytest.mark.slow
 def test_a_loader_that_does_not_work_is_not_tried_in_every_round(small: Dataset, tmp_path: Path) -> None:
-    def plan(found: str) -> Plan:
-        loaders = ("cupy", "fake:fail_at_batch=1", "fake")
-        return Plan(loaders=loaders, modes=("load",), batch_sizes=(512,), epochs=1, device=found)
-
-    started = session.start(small.folder, tmp_path, "auto", plan, command="", resume=False, overwrite=False)
+    loaders = ("cupy", "fake:fail_at_batch=1", "fake")
+    started = _start(small.folder, tmp_path, Plan(loaders=loaders, modes=("load",), batch_sizes=(512,), epochs=1))
     rule = rule_for(started.plan, width=100, budget_s=60)
     *_, last = started.run(rule, timeout_s=60, progress=lambda _spec: lambda *_step: None)
     tried = [trial.spec.loader for trial in last.trials]

@@ -69,9 +69,9 @@ def test_no_round_is_begun_that_would_end_after_the_budget() -> None:
 
 
 def test_there_is_a_most() -> None:
-    rule = _rule(most=7)
+    rule = _rule(max_rounds=7)
     assert _rounds(rule, [100.0, 300.0] * 9) == 7
-    assert "7 rounds are the most" in rule.finished
+    assert "7 rounds is the max" in rule.finished
 
 
 def test_loaders_without_a_result_do_not_keep_it_going() -> None:
@@ -87,17 +87,17 @@ def test_fixed_rounds_count() -> None:
     rule.add([])
     assert not rule.finished
     rule.add([])
-    assert rule.finished == "2 rounds were asked for"
+    assert rule.finished == "2 rounds were requested"
 
 
 def test_fixed_rounds_say_how_they_came_about() -> None:
-    assert FixedRounds(1, seeds=3).most == 3
+    assert FixedRounds(1, seeds=3).max_rounds == 3
     once, each_seed = FixedRounds(1), FixedRounds(1, seeds=2)
     for rule in (once, each_seed):
         rule.add([])
         rule.add([])
-    assert once.finished == "1 round was asked for"
-    assert each_seed.finished == "2 rounds were asked for, 1 with each of 2 seeds"
+    assert once.finished == "1 round was requested"
+    assert each_seed.finished == "2 rounds were requested, 1 with each of 2 seeds"
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_without_a_ratio_nothing_is_said_to_be_known() -> None:
     rule = _rule()
     for number in range(3):
         rule.add(_round(number, {"other": 100.0}))
-    assert rule.finished == "there is no ratio to base to be known better"
+    assert rule.finished == "no loader to compare with base: more rounds would not help"

@@ -1,0 +1,21 @@
+"""Which device a run uses."""
+
+from __future__ import annotations
+
+from feedrate.bench.results.record import Environment
+from feedrate.loaders.base import is_device
+from feedrate.loaders.errors import FeedrateError
+
+
+def choose_device(name: str, environment: Environment) -> str:
+    """Return "cpu", "cuda" or "cuda:N". "auto" is the GPU if torch sees one in this environment, otherwise the CPU.
+
+    Raises FeedrateError for another name, and for a GPU that is not there.
+    """
+    if name == "auto":
+        return "cuda" if environment.gpu else "cpu"
+    if not is_device(name):
+        raise FeedrateError(f"--device is {name!r}, but must be auto, cpu, cuda or cuda:N")
+    if name != "cpu" and environment.gpu is None:
+        raise FeedrateError(f"--device is {name!r}, but torch sees no CUDA device here: `feedrate doctor` says more")
+    return name
