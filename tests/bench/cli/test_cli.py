@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from feedrate import __version__
 from feedrate.bench.cli.app import main
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.host import environment
+from feedrate.bench.results.record import Environment
 
 FEEDRATE = [sys.executable, "-c", "from feedrate.bench.cli.app import main; main()"]
 
@@ -83,7 +87,7 @@ def test_ctrl_c_leaves_a_readable_run_that_resume_finishes(small: Dataset, tmp_p
 
 def test_check_passes_a_right_loader_and_fails_a_wrong_one(tmp_path: Path) -> None:
     good = _feedrate("check", "cupy", "--rows", 2100)
-    assert (good.returncode, good.stdout.splitlines()[-1]) == (0, "every rule holds, or is declared as a deviation")
+    assert (good.returncode, good.stdout.splitlines()[-1]) == (0, "every rule holds or is declared as a deviation")
     bad = _feedrate("check", "fake:drop_rows=1", "--rows", 2100)
     assert bad.returncode == 1
     assert "failed   every_row_once" in bad.stdout
@@ -125,48 +129,58 @@ def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path)
     words = ("prepare", "parquet", small.folder / "train", "--label", "rating", "-o", tmp_path / "d")
     asked = _feedrate(*words)
     assert asked.returncode == 2
-    assert "pass --yes to take them as shown" in asked.stderr
+    assert "pass --yes to accept them" in asked.stderr
     assert "multi-hot" in asked.stderr
     assert not (tmp_path / "d").exists()
     assert _feedrate(*words, "--yes").returncode == 0
+
+
+@cache
+def cached_environment() -> Environment:
+    """This environment, observed once: a process for each of the errors would take a minute."""
+    return environment.collect()
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("run nowhere -o x", "nowhere is not a prepared dataset"),
-        ("run {data} -o x --loaders nativ", "there is no loader 'nativ'"),
-        ("run {data} -o x --modes drive", "mode is 'drive'"),
-        ("run {data} -o x --batch-size many", "--batch-size is 'many', but takes whole numbers"),
-        ("run {data} -o x --memory-budget lots", "--memory-budget is 'lots', but takes a size as 2GB"),
+        ("run {data} -o x --loaders nativ", "unknown loader 'nativ'"),
+        ("run {data} -o x --modes drive", "--modes: 'drive' is not one of load, replay, train"),
+        ("run {data} -o x --batch-size many", "--batch-size: 'many' must be whole numbers with commas between"),
+        ("run {data} -o x --memory-budget lots", "--memory-budget: 'lots' is not a size such as 2GB"),
         ("run {data} -o x --device cuda", "torch sees no CUDA device here"),
-        ("run {data} -o x --loss l1", "loss is 'l1'"),
+        ("run {data} -o x --loss l1", "--loss: 'l1' is not one of 'mse', 'bce'"),
         (
             "run {data} -o x --loaders nvtabular:part_size=1GB",
             "has no option 'part_size=1GB': its options are part_size_bytes",
         ),
-        ("run {data} -o x --workers -1", "workers is -1, but must be at least 0"),
-        ("run {data} -o x --timeout 0", "--timeout is 0, but must be over 0"),
-        ("run {data} -o x --timeout nan", "--timeout is nan, but must be over 0 and finite"),
-        ("run {data} -o x --learning-rate nan", "learning_rate is nan, but must be over 0 and finite"),
-        ("run {data} -o {data}/train/part-0000.parquet", "part-0000.parquet, which is a file: name a folder"),
-        ("run {data} -o x --memory-budget infGB", "--memory-budget is 'infGB', but takes a size"),
-        ("run {data} -o x --memory-budget=-infGB", "--memory-budget is '-infGB', but takes a size"),
+        ("run {data} -o x --workers -1", "--workers is -1: input should be greater than or equal to 0"),
+        ("run {data} -o x --timeout 0", "--timeout is 0, but must be finite and greater than 0"),
+        ("run {data} -o x --timeout nan", "--timeout is nan, but must be finite and greater than 0"),
+        ("run {data} -o x --learning-rate nan", "learning_rate is nan, but must be finite and greater than 0"),
+        ("run {data} -o {data}/train/part-0000.parquet", "part-0000.parquet, which is a file: specify a folder"),
+        ("run {data} -o x --memory-budget infGB", "--memory-budget: 'infGB' is not a size"),
+        ("run {data} -o x --memory-budget=-infGB", "--memory-budget: '-infGB' is not a size"),
         ("run {data} -o x --loaders slow:delay_s=nan", "delay_s of the slow loader is nan"),
         (
             "report {data} --figures {data}/dataset.json",
-            "--figures is {data}/dataset.json, which is a file: name a folder",
+            "--figures is {data}/dataset.json, which is a file: specify a folder",
         ),
-        ("site {data} -o {data}/dataset.json", "-o is {data}/dataset.json, which is a file: name a folder"),
-        ("selftest --pairs -1", "--pairs is -1, but must be at least 0"),
-        ("selftest --rounds 0", "--rounds is 0, but must be at least 1"),
-        ("profile cupy,cupy {data} -o x", "loaders names one twice: cupy, cupy"),
-        ("profile cupy {data} -o x --timeout inf", "--timeout is inf, but must be over 0 and finite"),
-        ("check cupy --rows 500", "--rows is 500 rows, but the rules need at least four batches of 512"),
+        ("site {data} -o {data}/dataset.json", "-o is {data}/dataset.json, which is a file: specify a folder"),
+        ("selftest --pairs -1", "--pairs is -1: input should be greater than or equal to 0"),
+        ("selftest --rounds 0", "--rounds is 0: input should be greater than or equal to 1"),
+        ("profile cupy,cupy {data} -o x", "loaders contains duplicates: cupy, cupy"),
+        ("profile cupy {data} -o x --timeout inf", "--timeout is inf, but must be finite and greater than 0"),
+        ("check cupy --rows 500", "--rows has 500 rows, but the rules need at least 4 batches of 512: 2048"),
         ("report nowhere", "does not exist"),
-        ("report nowhere --format xml", "--format is 'xml', but must be one of table, markdown, csv"),
+        ("report nowhere --format xml", "--format: 'xml' is not one of 'table', 'markdown', 'csv'"),
         ("report {data}", "does not exist"),
         ("check replay", "there is nothing to check"),
+        ("run {data}", "Missing option '-o'"),
+        ("run {data} -o x --epoch 3", "No such option: --epoch"),
+        ("nonesuch", "No such command 'nonesuch'"),
+        ("prepare movielens-1m --etl spark -o x", "--etl: 'spark' is not one of 'feedrate', 'nvtabular'"),
         ("prepare movielens-99m -o x", "there is no source 'movielens-99m': choose from movielens-100k"),
         ("prepare movielens-1m --archive nowhere -o x", "nowhere does not exist"),
         ("prepare synthetic-movielens --rows 3 -o x", "--rows is 3, but"),
@@ -188,6 +202,7 @@ def test_a_user_s_error_is_one_sentence_and_exit_code_2(
 
         if torch.cuda.is_available():
             pytest.skip("there is a CUDA device here")
+    monkeypatch.setattr(environment, "observe", cached_environment)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["feedrate", *words.format(data=small.folder).split()])
     with pytest.raises(SystemExit) as ended:
@@ -217,7 +232,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_compare_judges_runs_and_refuses_those_that_differ(run: Path) -> None:
     done = _feedrate("compare", f"{run}@cupy", run, "--fail-if", "rows_per_s<-5%")
     assert done.returncode == 2
-    assert "have no loader and measurement in common" in done.stderr
+    assert "have no loader and metric in common" in done.stderr
     same = _feedrate("compare", run, run, "--fail-if", "rows_per_s<-5%", "--all")
     assert same.returncode == 0, same.stderr
     assert "same" in same.stdout
@@ -231,7 +246,7 @@ def test_compare_judges_runs_and_refuses_those_that_differ(run: Path) -> None:
     assert "differs: GPU (none and Another)" in done.stdout
     gated = _feedrate("compare", run, other, "--fail-if", "rows_per_s<-5%")
     assert gated.returncode == 2
-    assert "must not be compared, for they differ in GPU (none and Another)" in gated.stderr
+    assert "must not be compared, because they differ in GPU (none and Another)" in gated.stderr
 
 
 def test_calibrate_says_what_a_step_costs() -> None:
@@ -267,4 +282,19 @@ def test_a_device_that_is_not_there_breaks_no_rule(device: str) -> None:
 def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
     done = _feedrate("prepare", "synthetic-movielens", "--rows", "2000", "--seed", "-1", "-o", str(tmp_path / "d"))
     assert done.returncode == 2
-    assert "--seed is -1, but must be at least 0" in done.stderr
+    assert "--seed is -1: input should be greater than or equal to 0" in done.stderr
+
+
+def test_version_is_the_same_however_it_is_asked_for() -> None:
+    said = {
+        subprocess.run([sys.executable, "-m", "feedrate", *words], capture_output=True, text=True, check=True).stdout
+        for words in (["--version"], ["version"])
+    }
+    assert len(said) == 1
+    assert said.pop().strip() == __version__
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = _feedrate()
+    assert done.returncode == 0
+    assert "Commands:" in done.stdout

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from snapshot import check_page
 
-from feedrate.bench.cli import terminal
+from feedrate.bench.cli import profile, terminal
 from feedrate.bench.results import store
 from feedrate.bench.results.profiles.explained import explain
 from feedrate.bench.results.profiles.record import Bar, Profile, RangeRow
@@ -314,7 +314,7 @@ def test_a_step_that_is_one_graph_is_drawn_whole() -> None:
 def test_profiles_are_printed_where_all_results_are(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Console(file=StringIO(), width=200)
     monkeypatch.setattr(terminal, "out", shared)
-    terminal.print_profiles([explain(_profile())])
+    profile.print_profiles([explain(_profile())])
     assert "input-bound: fetch" in shared.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -1,0 +1,76 @@
+"""`feedrate history`, `feedrate site` and `feedrate validate`: many records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feedrate.bench.cli.options import Output
+
+Runs = Annotated[Path, typer.Argument(help="Folder with runs in it, at any depth.")]
+
+
+def history(
+    runs: Runs,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write an HTML page to FILE.")
+    ] = None,
+) -> None:
+    """Show how metrics moved over many runs, and at which commit."""
+    from feedrate.bench.cli.terminal import out, say
+    from feedrate.reports.analysis.history import history as read_history
+    from feedrate.reports.formats import history_page, history_text
+
+    trends = read_history(runs, say)
+    history_text.print_history(trends, out)
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(history_page.render(trends), encoding="utf-8", errors="replace")
+        say(f"wrote {output}")
+
+
+def site(runs: Runs, output: Output) -> None:
+    """Write a static site of many runs.
+
+    It has an index and a page for each dataset and machine, and it works from disk, too. Records that cannot be read are named and left out.
+    """
+    from feedrate.bench.cli.terminal import say
+    from feedrate.reports.formats.site import build
+
+    pages = build(runs, output, say)
+    say(f"wrote {output / 'index.html'} and {pages} page(s) that it links to")
+
+
+def validate(
+    records: Annotated[list[Path], typer.Argument(help="run.json files, or folders that have one.")],
+) -> None:
+    """Check that records are whole and plausible.
+
+    Use it on a record that somebody sent. The exit code is 2 if one is not right.
+    """
+    if not show_faults(records):
+        raise typer.Exit(2)
+
+
+def show_faults(records: Iterable[Path]) -> bool:
+    """Print a line for each fault of each record. Return True if there is none."""
+    from feedrate.bench.cli.terminal import out
+    from feedrate.bench.results import store, validation
+
+    right = True
+    for record in records:
+        file = store.path_of(record)
+        faults = validation.faults(file)
+        right &= not faults
+        for fault in faults:
+            printable = "".join(c if c.isprintable() else "?" for c in fault)
+            out.print(f"{file}: {printable}", markup=False, soft_wrap=True)
+        if not faults:
+            out.print(f"{file}: right", markup=False, soft_wrap=True)
+    return right
+
+
+COMMANDS = {"validate": validate, "history": history, "site": site}

@@ -1,0 +1,64 @@
+"""`feedrate calibrate`: what the harness itself costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feedrate.bench.cli.options import Device
+
+if TYPE_CHECKING:
+    from feedrate.bench.calibration.sampling import Work
+    from feedrate.bench.results.record import HarnessRecord
+    from feedrate.bench.results.stats import Estimate
+
+
+def calibrate(
+    device: Device = "auto",
+    sampling: Annotated[
+        bool, typer.Option("--sampling", help="Also measure what the watch over memory and device costs a trial.")
+    ] = False,
+) -> None:
+    """Measure what feedrate itself costs per step.
+
+    The loader and the model do nothing here. Each run records the same. --sampling takes about two minutes: it measures the speed that is lost while a trial is watched ten times a second.
+    """
+    from feedrate.bench.calibration import harness_cost
+    from feedrate.bench.calibration import sampling as watch_cost
+    from feedrate.bench.cli.terminal import say
+    from feedrate.bench.host.device import choose_device
+    from feedrate.bench.host.environment import observe
+
+    device = choose_device(device, observe())
+    show_cost(harness_cost.measure(device))
+    if sampling:
+        for work in watch_cost.WORKS:
+            say(f"{work}: {2 * watch_cost.PAIRS + 1} blocks of {watch_cost.BLOCK_S:g} s")
+            show_watch_cost(work, watch_cost.cost(work, device))
+
+
+def show_cost(cost: HarnessRecord) -> None:
+    """Print what the harness costs per step, and the ceiling that follows."""
+    from feedrate.bench.cli.terminal import out
+    from feedrate.reports import units
+
+    step = units.format_seconds(cost.step_s)
+    out.print(f"feedrate itself costs {step} per step ({cost.steps:,} steps, minimum of several rounds)")
+    out.print(f"so a loader at no cost would reach {units.format_rate(cost.null_rows_per_s)} at batch 32768")
+
+
+def show_watch_cost(work: Work, speed: Estimate) -> None:
+    """Print the speed that is left while this kind of work is watched."""
+    from feedrate.bench.calibration.sampling import BLOCK_S, PAIRS
+    from feedrate.bench.cli.terminal import out
+    from feedrate.bench.host.watch import WATCH_EVERY_S
+
+    out.print(
+        f"{work}: {speed.mean:.2%} of its speed while watched every {WATCH_EVERY_S:g} s (95 % interval {speed.low:.2%} to "
+        f"{speed.high:.2%}; {PAIRS} pairs of blocks of {BLOCK_S:g} s)",
+        soft_wrap=True,
+    )
+
+
+COMMANDS = {"calibrate": calibrate}

@@ -1,0 +1,103 @@
+"""`feedrate compare`: verdicts on two runs or two loaders, and gates for CI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from feedrate.reports.analysis.provenance_diff import Difference
+    from feedrate.reports.analysis.run_comparison import Line
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="A run, or RUN@LOADER for one loader of it.")],
+    head: Annotated[
+        str,
+        typer.Argument(help="The run or RUN@LOADER to judge. Default: the other loaders of BASE against its baseline."),
+    ] = "",
+    fail_if: Annotated[
+        str,
+        typer.Option(
+            "--fail-if",
+            metavar="CONDITIONS",
+            help="Exit with 1 if a condition is met beyond what chance explains: "
+            '"rows_per_s<-5%,auc<-0.002,stall_fraction>+0.05".',
+        ),
+    ] = "",
+    all_metrics: Annotated[
+        bool, typer.Option("--all", help="Show every quantity, not only those of the report's table.")
+    ] = False,
+) -> None:
+    """Say if HEAD is faster or slower than BASE, or the same.
+
+    If that cannot be told, the verdict is inconclusive. Each line has the change with its confidence interval and the smallest change that would be visible. Other differences
+    between the runs (machine, versions, settings) are listed. Runs of different tasks (dataset, device, model, epochs,
+    shuffle, page cache) are refused, and so are conditions over two machines.
+    """
+    from feedrate.reports.analysis import gates as conditions
+    from feedrate.reports.analysis import run_comparison
+    from feedrate.reports.analysis.provenance_diff import provenance_diff
+
+    gates = conditions.read_gates(fail_if)
+    if head:
+        base_side, head_side = run_comparison.read_side(base), run_comparison.read_side(head)
+    else:
+        base_side, head_side = run_comparison.within(base)
+    lines = run_comparison.compare_runs(base_side, head_side)
+    failed = list(conditions.failures(base_side, head_side, lines, gates))
+    show_differences(provenance_diff([base_side.record, head_side.record]))
+    show_verdicts(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
+    show_gates(failed, list(conditions.undecided(lines, gates)))
+    if failed:
+        raise typer.Exit(1)
+
+
+def show_differences(differences: Iterable[Difference]) -> None:
+    """Print a line for each thing in which the runs differ."""
+    from feedrate.bench.cli.terminal import out
+
+    for difference in differences:
+        out.print(f"differs: {difference}", markup=False, soft_wrap=True)
+
+
+def show_verdicts(lines: Sequence[Line], gated: set[str], *, all_metrics: bool) -> None:
+    """Print a table with a line for each quantity. Those with a gate are always shown."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from feedrate.bench.cli.terminal import out
+    from feedrate.reports import units
+    from feedrate.reports.analysis.run_comparison import change_text
+
+    table = Table(
+        "loader", "batch", "quantity", "base", "head", "change (95 % interval)", "verdict", "smallest visible", "n"
+    )
+    styles = {"faster": "green", "slower": "red", "inconclusive": "yellow"}
+    for line in lines:
+        metric = line.metric
+        if not (all_metrics or metric.in_table or metric.name in gated):
+            continue
+        smallest = line.verdict.smallest_seen
+        visible = units.format_percent(smallest) if line.relative or smallest is None else f"{smallest:.4f}"
+        name = line.head if line.head == line.base else f"{line.head} against {line.base}"
+        table.add_row(
+            Text(name), str(line.batch_size), metric.title, metric.text(line.base_mean), metric.text(line.head_mean),
+            change_text(line), Text(line.word, style=styles.get(line.word, "")), visible, str(line.verdict.change.n),
+        )  # fmt: skip
+    out.print(table)
+
+
+def show_gates(failed: Sequence[str], undecided: Sequence[str]) -> None:
+    """Print the conditions that are met, and those that chance could explain."""
+    from feedrate.bench.cli.terminal import say
+
+    for sentence in failed:
+        say(f"failed: {sentence}")
+    for sentence in undecided:
+        say(f"not beyond what chance explains, more rounds would help: {sentence}")
+
+
+COMMANDS = {"compare": compare}

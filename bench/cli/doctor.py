@@ -1,0 +1,107 @@
+"""`feedrate doctor` and `feedrate list`: what is available here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from feedrate.bench.results.record import Environment
+
+
+def doctor() -> None:
+    """Show what is available here, and how to get the rest."""
+    from feedrate.bench.cli.terminal import out
+    from feedrate.bench.host.environment import observe
+    from feedrate.loaders import registry
+
+    environment = observe()
+    _show_machine(environment)
+    for line in _backends(registry.names(), gpu=environment.gpu is not None):
+        out.print(line, soft_wrap=True)
+    for line in _environments(registry.names()):
+        out.print(line, soft_wrap=True)
+
+
+def list_loaders() -> None:
+    """List the loaders with their options."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from feedrate.bench.cli.terminal import out
+    from feedrate.loaders import registry
+
+    table = Table("loader", "options", "what it is", box=None, pad_edge=False)
+    for name in registry.names():
+        try:
+            choice = registry.choose(name)
+        except FeedrateError as error:  # a loader of another package may be broken: the list goes on
+            table.add_row(Text(name), "", Text(str(error)))
+            continue
+        options = {field: getattr(choice.options, field) for field in choice.adapter.options.__dataclass_fields__}
+        options |= dict.fromkeys(registry.TUNABLE, "as in the run")
+        module = sys.modules[choice.adapter.open.__module__]
+        about = (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
+        table.add_row(Text(name), Text("\n".join(f"{field}={value}" for field, value in options.items())), Text(about))
+    out.print(table)
+
+
+def _show_machine(environment: Environment) -> None:
+    from feedrate.bench.cli.terminal import out
+    from feedrate.reports import units
+
+    memory = units.format_size(environment.memory_bytes)
+    out.print(f"python {environment.python}, {environment.platform}", markup=False)
+    out.print(f"{environment.cores} cores of {environment.cpu}, {memory} memory", markup=False)
+    if environment.gpu:
+        gpu_memory = units.format_size(environment.gpu_memory_bytes)
+        out.print(f"{environment.gpu}, {gpu_memory}, driver {environment.driver}, CUDA {environment.cuda}")
+    else:
+        built_for = f"CUDA {environment.cuda}" if environment.cuda else "the CPU"
+        out.print(f"no CUDA device: loaders run on the CPU (torch is built for {built_for})")
+    packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
+    out.print(packages, markup=False)
+
+
+def _backends(loaders: Iterable[str], *, gpu: bool) -> Iterator[Text]:
+    """A line for each loader and device: the library, or what is missing."""
+    from rich.text import Text
+
+    from feedrate.bench.host import venvs
+
+    for name in loaders:
+        for device in ("cpu", "cuda") if gpu else ("cpu",):
+            try:
+                yield Text.assemble(("  ok       ", "green"), f"{name} on {device}: {venvs.backend(name, device)}")
+            except FeedrateError as error:  # a loader of another package may be broken: the list goes on
+                yield Text.assemble(("  missing  ", "yellow"), f"{name} on {device}: {error}")
+
+
+def _environments(loaders: Iterable[str]) -> Iterator[Text]:
+    """A line for each loader that has an environment of its own."""
+    from rich.text import Text
+
+    from feedrate.bench.host import venvs
+
+    for name in loaders:
+        try:
+            environment = venvs.of(name)
+        except FeedrateError:  # its own line says so already
+            continue
+        if environment is None:
+            continue
+        path = venvs.folder(environment)
+        existing = venvs.made(path)
+        if existing is None:
+            yield Text(f"environment {environment.name}: missing; `feedrate install {environment.name}` makes {path}")
+            continue
+        packages = ", ".join(f"{package} {version}" for package, version in venvs.packages(path).items())
+        yield Text(f"environment {environment.name} ({existing.kind}) in {path}: {packages}")
+
+
+COMMANDS = {"list": list_loaders, "doctor": doctor}

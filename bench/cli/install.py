@@ -1,0 +1,37 @@
+"""`feedrate install`: the environment of a loader whose library cannot live beside the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def install(
+    loader: Annotated[str, typer.Argument(help="A loader that needs an environment of its own: nvtabular.")],
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated",
+            help="Install everything again (old numpy and pandas, torch too), instead of a layer over this environment.",
+        ),
+    ] = False,
+    find_links: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Take every package from this folder of wheels, without a network."),
+    ] = None,
+) -> None:
+    """Make the environment in which a loader's trials run. An old one is replaced."""
+    from rich.text import Text
+
+    from feedrate.bench.cli.terminal import err, out
+    from feedrate.bench.host import venvs
+
+    with err.status(f"installing {loader}: about a minute"):
+        path = venvs.install(loader, isolated=isolated, find_links=find_links)
+        library = venvs.backend(loader, "cpu")
+    out.print(Text(f"{library}; {len(venvs.packages(path))} packages in {path}"), soft_wrap=True)
+
+
+COMMANDS = {"install": install}

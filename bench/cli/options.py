@@ -1,0 +1,90 @@
+"""How option values are read, and the options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
+
+import typer
+
+from feedrate.bench.results.spec import Mode
+
+
+class Words(tuple[str, ...]):
+    """Words with commas between, on the command line and in a help text."""
+
+    def __str__(self) -> str:
+        return ",".join(self)
+
+
+class Modes(tuple[Mode, ...]):
+    """Modes with commas between, on the command line and in a help text."""
+
+    def __str__(self) -> str:
+        return ",".join(self)
+
+
+class Numbers(tuple[int, ...]):
+    """Whole numbers with commas between, on the command line and in a help text."""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
+def words(value: Any) -> Words:
+    """Read "a,b"; a default is a tuple already."""
+    if isinstance(value, str):
+        return Words(word.strip() for word in value.split(",") if word.strip())
+    return Words(value)
+
+
+def modes(value: Any) -> Modes:
+    """Read modes with commas between. Raises BadParameter for an unknown one."""
+    chosen = words(value)
+    for mode in chosen:
+        if mode not in get_args(Mode):
+            raise typer.BadParameter(f"{mode!r} is not one of {', '.join(get_args(Mode))}")
+    return Modes(cast("tuple[Mode, ...]", chosen))
+
+
+def numbers(value: Any) -> Numbers:
+    """Read "1,2"; a default is a tuple already. Raises BadParameter for anything but whole numbers."""
+    if not isinstance(value, str):
+        return Numbers(value)
+    try:
+        return Numbers(int(word) for word in words(value))
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} must be whole numbers with commas between") from None
+
+
+def size(value: Any) -> int | None:
+    """Read a size in bytes, such as 2GB. Raises BadParameter for anything else."""
+    from feedrate.loaders.registry import read_bytes
+
+    if not isinstance(value, str):
+        return value  # type: ignore[no-any-return]
+    try:
+        return read_bytes(value) if value else None
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is not a size such as 2GB, 512MiB or 1000000") from None
+
+
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists there.")]
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `feedrate prepare` wrote.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
+Hidden = Annotated[
+    Numbers, typer.Option(metavar="N,M", parser=numbers, help="Units in each hidden layer of the model.")
+]
+StepOption = Annotated[
+    Literal["eager", "fast"],
+    typer.Option(help="Training step. eager: the notebook's; fast: the same mathematics, fused."),
+]
+MemoryBudget = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SIZE",
+        parser=size,
+        help="Memory that a loader may hold, such as 2GB: on the GPU, or on the host without one. Default: no limit.",
+    ),
+]

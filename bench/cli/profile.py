@@ -1,0 +1,122 @@
+"""`feedrate profile` and `feedrate explain`: why a loader is as fast as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from feedrate.bench.cli.options import Data, Device, Hidden, MemoryBudget, Numbers, Output, StepOption, Words, words
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from feedrate.bench.results.profiles.explained import Explained
+    from feedrate.bench.results.profiles.record import Profile
+
+
+def profile(
+    loaders: Annotated[
+        Words, typer.Argument(metavar="LOADER[,LOADER]", parser=words, help="Loaders, as in `feedrate run --loaders`.")
+    ],
+    data: Data,
+    *,
+    output: Output,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps to record, after a warm-up.")] = 50,
+    profiler: Annotated[
+        Literal["auto", "nsys", "torch"],
+        typer.Option(help="Profiler to use. auto: nsys on a GPU if it is installed, otherwise torch."),
+    ] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Rows per batch.")] = 32768,
+    device: Device = "auto",
+    step: StepOption = "eager",
+    hidden: Hidden = Numbers((128, 128, 128)),
+    memory_budget: MemoryBudget = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Stop a profile that takes longer than this.")
+    ] = 300.0,
+) -> None:
+    """Record some training steps and say what holds them back. Writes DIR/LOADER/profile.json and a trace.
+
+    A profile explains. The numbers to quote come from `feedrate run`, which no profiler disturbs.
+    """
+    from feedrate.bench.profiling import session
+    from feedrate.bench.results.spec import ModelSpec
+
+    request = session.ProfileRequest(
+        steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=ModelSpec(hidden=hidden, step=step),
+        memory_budget_bytes=memory_budget, timeout_s=timeout,
+    )  # fmt: skip
+    print_profiles(session.run(loaders, data, output, request))
+
+
+def explain(
+    run: Annotated[
+        Path, typer.Argument(help="Folder that `feedrate profile` or `feedrate run` wrote, or a profile.json file.")
+    ],
+) -> None:
+    """Say why each profiled loader is as fast as it is.
+
+    Each cause comes with its evidence and a remedy.
+    """
+    from feedrate.bench.results.profiles import files
+
+    profiles = list(files.explained(run))
+    if not profiles:
+        raise FeedrateError(f"{run} has no profile: `feedrate profile LOADER DATA -o {run}` makes one")
+    print_profiles(profiles)
+
+
+def print_profiles(profiles: Iterable[Explained]) -> None:
+    """Print each loader's causes with their evidence and remedies, then where its step goes."""
+    from rich.text import Text
+
+    from feedrate.bench.cli.terminal import out
+    from feedrate.bench.results.profiles.record import settings
+    from feedrate.reports import units
+
+    for explained in profiles:
+        recorded = explained.profile
+        step = units.format_seconds(recorded.window_s / max(recorded.steps, 1))
+        share = recorded.device_busy_fraction
+        busy = f", device busy {units.format_percent(share)}" if share else ""
+        head = (
+            f"{recorded.spec.loader}: {recorded.steps} steps of {step} ({settings(recorded.spec)}){busy}; "
+            f"recorded by {recorded.profiler} {recorded.version}"
+        )
+        out.print(Text(head, style="bold"), soft_wrap=True)
+        if not explained.findings:
+            out.print("  no rule finds a cause: nothing stands out")
+        for finding in explained.findings:
+            out.print(Text(f"  {finding.cause}: ", style="bold"), Text(finding.sentence), sep="", soft_wrap=True)
+            out.print(f"    seen: {finding.evidence}", markup=False, soft_wrap=True)
+            out.print(f"    try:  {finding.remedy}", markup=False, soft_wrap=True)
+        for source in explained.busy:
+            out.print(f"  busy {units.format_percent(source.share)}: {source.source}", markup=False, soft_wrap=True)
+        out.print(_ranges_table(recorded))
+
+
+def _ranges_table(recorded: Profile) -> Table:
+    from rich.table import Table
+
+    from feedrate.bench.results.range_names import UNITS
+    from feedrate.reports import units
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("  Thread", "Range", "Times", "Host", "Share", "Device", "Rate"):
+        table.add_column(name, justify="left" if name in ("  Thread", "Range") else "right")
+    for row in recorded.ranges:
+        rate = units.NONE
+        if row.amount is not None:
+            rate = f"{units.format_count(row.amount / row.seconds)} {UNITS[row.name]}/s"
+        table.add_row(
+            f"  {row.thread}", row.name, f"{row.count:,}", units.format_seconds(row.seconds),
+            units.format_percent(row.seconds / recorded.window_s), units.format_seconds(row.device_s), rate,
+        )  # fmt: skip
+    return table
+
+
+COMMANDS = {"profile": profile, "explain": explain}

@@ -1,0 +1,66 @@
+"""`feedrate selftest`: proof on this machine that feedrate catches faults, measures delays and judges right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from feedrate.bench.selftest.proof import Proof
+
+
+def selftest(
+    device: Annotated[
+        str, typer.Option(help="Device that planted faults run on: auto (a GPU if there is one), cpu, cuda or cuda:N.")
+    ] = "auto",
+    pairs: Annotated[
+        int, typer.Option(min=0, help="Real comparisons of a loader with itself. 0: skip the verdicts.")
+    ] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help="Processes for each side of a comparison.")] = 4,
+) -> None:
+    """Prove on this machine that feedrate measures right.
+
+    It must catch planted faults, measure planted delays and give right verdicts. It takes six to fifteen minutes on two cores. The exit code is 1 if a proof fails.
+    """
+    from feedrate.bench.cli.terminal import say
+    from feedrate.bench.host.device import choose_device
+    from feedrate.bench.host.environment import observe
+    from feedrate.bench.selftest.proof import prove
+
+    device = choose_device(device, observe())
+    if pairs:
+        say(
+            f"planted faults and delays take two to four minutes; {pairs * rounds * 2} trials of a few seconds follow, "
+            "and as many again if too many differ"
+        )
+    proofs = prove(device, pairs=pairs, rounds=rounds, progress=lambda done, of: say(f"comparison {done} of {of}"))
+    if not show_proofs(proofs):
+        raise typer.Exit(1)
+
+
+def show_proofs(proofs: Iterable[Proof]) -> bool:
+    """Print a line for each proof. Return True if all hold."""
+    from rich.text import Text
+
+    from feedrate.bench.cli.terminal import out
+
+    broken: list[str] = []
+    for proof in proofs:
+        sentence = f"{proof.part}: {proof.name}: {proof.seen}"
+        if not proof.holds:
+            broken.append(sentence)
+        line = Text("  ok      " if proof.holds else "  BROKEN  ", style="green" if proof.holds else "red")
+        line.append(sentence, style="default")
+        out.print(line, soft_wrap=True)
+    for sentence in broken:
+        out.print(Text(f"does not hold: {sentence}"), soft_wrap=True)
+    if broken:
+        out.print(f"{len(broken)} proof(s) do not hold")
+    else:
+        out.print("feedrate catches, measures and judges as it should on this machine")
+    return not broken
+
+
+COMMANDS = {"selftest": selftest}

@@ -1,0 +1,42 @@
+"""Typer's usage errors as one sentence that names the option and its value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""The base of Typer's usage errors. Newer versions of Typer keep it in a private copy of Click, so it has no public name."""
+_PREFIXES = ("Value error, ", "Assertion failed, ")
+"""Pydantic's words before a message of Typer's own."""
+
+
+def sentence(error: Exception, argv: Sequence[str]) -> str:
+    """Describe a usage error. argv: the words of the command, in which the offending value is looked up."""
+    option = _option(error)
+    if not isinstance(error, typer.BadParameter) or option is None or not error.message:
+        return str(error.format_message())  # type: ignore[attr-defined]
+    reason = error.message
+    for prefix in _PREFIXES:
+        reason = reason.removeprefix(prefix)
+    value = _value_of(option, argv)
+    if value is None or repr(value) in reason:
+        return f"{option}: {reason}"
+    return f"{option} is {value}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _option(error: Exception) -> str | None:
+    names = getattr(getattr(error, "param", None), "opts", None) or [None]
+    longest: str | None = max(names, key=lambda name: len(name or ""))
+    return longest if longest and longest.startswith("-") else None
+
+
+def _value_of(option: str, argv: Sequence[str]) -> str | None:
+    """The word after the option, or after its equals sign; None if it was not typed."""
+    for place, word in enumerate(argv):
+        if word == option and place + 1 < len(argv):
+            return argv[place + 1]
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+    return None
