@@ -1,1 +1,1 @@
-"""What consumes batches: reading them, or a training step of the reference model."""
+"""Consumers of batches: reading each batch in full, or a training step of the reference model."""

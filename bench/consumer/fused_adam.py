@@ -1,4 +1,4 @@
-"""Adam on a few small parameters, in one launch and without torch.optim's own Python."""
+"""Adam for a few small parameters, in one launch and without the Python overhead of torch.optim."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from feedrate.bench.consumer.lazy_adam import BETA_1, BETA_2, EPSILON
 
 
 class FusedAdam:
-    """torch.optim.Adam's numbers, from the kernel that it calls with fused=True; what counts its steps is on the device."""
+    """Computes the same numbers as torch.optim.Adam(fused=True), with the same kernel. Counts steps on the device."""
 
     def __init__(self, parameters: Sequence[Tensor], learning_rate: float) -> None:
-        """parameters: float32, all on one device, each with a gradient whenever step() is called."""
+        """Keep the parameters and allocate their moments.
+
+        parameters: float32 tensors on one device. Each must have a gradient whenever step() is called.
+        """
         self._parameters, self._learning_rate = list(parameters), learning_rate
-        self._means, self._squares = ([torch.zeros_like(own) for own in parameters] for _ in range(2))
-        self._steps = [torch.zeros((), device=own.device) for own in parameters]
+        self._means, self._squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+        self._steps = [torch.zeros((), device=parameter.device) for parameter in parameters]
 
     @torch.no_grad()
     def step(self) -> None:
-        """Waits for nothing: it can be part of a CUDA graph."""
-        gradients = [own.grad for own in self._parameters if own.grad is not None]
+        """Update every parameter. Never waits for the device, so it can be part of a CUDA graph."""
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         assert len(gradients) == len(self._parameters)
         torch._foreach_add_(self._steps, 1)
         torch._fused_adam_(

@@ -1,8 +1,9 @@
-"""The embedding MLP that every loader drives: the reference notebook's, with its widths as defaults.
+"""The embedding MLP that every loader feeds. It is the model of the reference notebook, whose widths are the defaults.
 
-Architecture of nvtabular.framework_utils.torch.models.Model: EmbeddingBag(sum) for multi-hot columns, Embedding for
-single-hot ones, BatchNorm on continuous ones, concatenated as [multi-hot | single-hot | continuous]; then blocks of
-Linear, ReLU, BatchNorm, Dropout; then Linear to one raw output.
+The architecture is that of nvtabular.framework_utils.torch.models.Model. Multi-hot columns go through
+EmbeddingBag(sum), single-hot columns through Embedding and continuous columns through BatchNorm. The results are
+concatenated as [multi-hot | single-hot | continuous]. Blocks of Linear, ReLU, BatchNorm and Dropout follow, then a
+Linear layer with one raw output.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adagrad": torch.optim.Adagrad,
 }
 FUSED = ("adam", "sgd")
+"""Optimizers that have a fused kernel in torch."""
 
 
 def embedding_width(cardinality: int) -> int:
-    """min(max(16, round(1.6 cardinality^0.56)), 512), the rule of nvtabular.ops.get_embedding_sizes."""
+    """Return min(max(16, round(1.6 * cardinality**0.56)), 512), the rule of nvtabular.ops.get_embedding_sizes."""
     width: float = 1.6 * cardinality**0.56
     return min(max(16, round(width)), 512)
 
 
 class EmbeddingMLP(nn.Module):
-    """Batch -> float32 [B]."""
+    """The reference model, which turns a Batch into raw scores, float32 [B]."""
 
     def __init__(self, schema: Schema, spec: ModelSpec) -> None:
         super().__init__()
@@ -72,12 +74,16 @@ class EmbeddingMLP(nn.Module):
         self.output = nn.Linear(inputs, 1)
 
     def forward(self, batch: Batch) -> Tensor:
+        """Return the raw scores of the batch, float32 [B]."""
         embedded = [self.multi_hot[column_key(name)](*bags) for name, bags in batch.bags.items()]
         embedded += [self.single_hot[column_key(name)](ids) for name, ids in batch.ids.items()]
         return self.head(embedded, batch)
 
     def head(self, embedded: Sequence[Tensor], batch: Batch) -> Tensor:
-        """All but the tables. embedded: [B, widths], multi-hot columns first; float32 [B]."""
+        """Run everything except the embedding tables and return the raw scores, float32 [B].
+
+        embedded: tensors [B, width] that lie side by side, multi-hot columns first.
+        """
         parts = list(embedded)
         if self.continuous is not None:
             parts.append(self.continuous(torch.stack(list(batch.dense.values()), 1)))
@@ -85,12 +91,16 @@ class EmbeddingMLP(nn.Module):
         return output.view(-1)
 
     def tables(self) -> list[nn.Parameter]:
-        """Embedding weights in the order of `embedded`."""
-        return [module.weight for kind in (self.multi_hot, self.single_hot) for module in kind.values()]  # type: ignore[misc]
+        """Return the weights of the embedding tables in the order that `head` expects."""
+        modules = (*self.multi_hot.values(), *self.single_hot.values())
+        return [module.weight for module in modules]  # type: ignore[misc]
 
 
 def build_model(schema: Schema, spec: ModelSpec, *, seed: int, device: str) -> EmbeddingMLP:
-    """The same weights for the same seed, whatever the loader and the device: they are drawn on the CPU."""
+    """Build the model on the device. The same seed gives the same weights for every loader and device.
+
+    The weights are drawn on the CPU. The state of torch's global generator is left as it was.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = EmbeddingMLP(schema, spec)
@@ -98,7 +108,7 @@ def build_model(schema: Schema, spec: ModelSpec, *, seed: int, device: str) -> E
 
 
 def throwaway_model(schema: Schema, spec: ModelSpec, *, device: str) -> EmbeddingMLP:
-    """The same but for its weights, which are drawn where they are."""
+    """Build a model whose weights do not matter: they are drawn on the device itself, without a seed."""
     with torch.random.fork_rng(), torch.device(device):
         return EmbeddingMLP(schema, spec)
 
@@ -106,22 +116,28 @@ def throwaway_model(schema: Schema, spec: ModelSpec, *, device: str) -> Embeddin
 def build_optimizer(
     parameters: Iterable[nn.Parameter], spec: ModelSpec, *, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """fused: one kernel for all parameters, for optimizers that have such."""
+    """Build the optimizer that the spec names.
+
+    fused: use one kernel for all parameters if the optimizer has one.
+    """
     options = {"fused": True} if fused and spec.optimizer in FUSED else {}
     return _undecorated(OPTIMIZERS[spec.optimizer])(parameters, lr=spec.learning_rate, **options)
 
 
-def _undecorated(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
-    """The same steps, but without importing torch._dynamo, which takes seconds: torch decorates these methods so as to keep the
-    compiler out of them, and nothing is compiled here."""
-    methods = {name: inspect.unwrap(getattr(kind, name)) for name in ("step", "zero_grad", "add_param_group")}
-    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(methods["step"])})
+def _undecorated(optimizer: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """Return the optimizer class without the decorators that import torch._dynamo, which takes seconds.
+
+    torch decorates these methods to keep the compiler out of them, but nothing is compiled here. Steps do not change.
+    """
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in ("step", "zero_grad", "add_param_group")}
+    return type(optimizer.__name__, (optimizer,), {**methods, "step": torch.no_grad()(methods["step"])})
 
 
 def loss_of(output: Tensor, label: Tensor, spec: ModelSpec) -> Tensor:
+    """Return the loss that the spec names, averaged over the batch. output and label are float32 [B]."""
     return LOSSES[spec.loss](output, label)
 
 
 def column_key(name: str) -> str:
-    """ModuleDict refuses dots and names of its own attributes."""
+    """Return a key for this column in a ModuleDict, which rejects dots and the names of its own attributes."""
     return "column " + name.replace(".", "·")

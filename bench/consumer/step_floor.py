@@ -1,8 +1,8 @@
-"""The least time a training step can take on a device: what its optimizer must move, at the speed of a copy.
+"""A lower bound on the time of a training step: the bytes its optimizer must move, at the speed of a device copy.
 
-Adam reads weight, gradient and two moments and writes weight and moments: 28 bytes for a parameter of 4. What forward and backward
-move comes on top, so the floor is a bound and no aim. For the eager step it is all parameters, for the fast one those of the rows
-that a batch touches.
+Adam reads the weight, the gradient and two moments, and writes the weight and both moments: 28 bytes per 4-byte
+parameter. The forward and backward passes move more bytes on top, so the floor is a bound and not a target. It covers
+all parameters for the eager step, but only the rows that a batch touches for the fast one.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import torch
 
 from feedrate.bench.timing.clock import device_seconds
 
-MOVED = {"adam": 7, "sgd": 3, "adagrad": 5}
-"""Times its own size that a parameter is read or written: itself twice, its gradient once, its moments twice each."""
+PARAMETER_TRANSFERS = {"adam": 7, "sgd": 3, "adagrad": 5}
+"""Reads and writes per parameter, in units of its size: two of the weight, one of the gradient, two of each moment."""
 COPIED_BYTES = 1 << 28
+"""Size of the buffer that is copied to measure the speed."""
 COPIES = 10
+"""Copies that are timed together."""
 
 
 def optimizer_bytes(parameter_bytes: float, optimizer: str) -> float:
-    return parameter_bytes * MOVED[optimizer]
+    """Return the bytes that the optimizer must read and write in a step for parameters of this total size."""
+    return parameter_bytes * PARAMETER_TRANSFERS[optimizer]
 
 
 def copy_bytes_per_s(device: str) -> float | None:
-    """Read and written by a copy within the device's memory; None on the CPU."""
+    """Measure the bytes/s that a copy within the device's memory reads and writes. Returns None on the CPU."""
     if device == "cpu":
         return None
     source = torch.zeros(COPIED_BYTES, dtype=torch.uint8, device=device)

@@ -1,8 +1,9 @@
-"""One training step: forward, loss, backward, optimizer. The same mathematics in two ways.
+"""One training step: forward, loss, backward, optimizer. Two implementations do the same mathematics.
 
-eager: as the reference notebook has it, and as most scripts do; on a GPU with torch's fused optimizer, whose numbers are the
-same. fast: so that a good loader shows; matrix products are TF32 on a GPU, too, and the gradient of a large table is neither
-sorted, nor made anew, nor zeroed where no row was touched.
+eager: the step of the reference notebook and of most scripts. On a GPU it uses torch's fused optimizer, which computes
+the same numbers.
+fast: a step short enough for a good loader to make a difference. On a GPU it also uses TF32 for matrix products. The
+gradient of a large table is not sorted or reallocated, and only the touched rows are reset to zero.
 """
 
 from __future__ import annotations
@@ -28,55 +29,69 @@ from feedrate.loaders.packed.resident import Kernels
 
 
 class Step(Protocol):
+    """A training step that also predicts."""
+
     def __call__(self, batch: Batch) -> Tensor:
-        """Learn from a batch; the loss before it, detached, on the device."""
+        """Learn from a batch. Return the loss from before the update, detached, on the device."""
         ...
 
     def flush(self) -> None:
-        """Do what was put off, before the model is used for anything but the next step."""
+        """Do all postponed work. Call it before the model is used for anything other than the next step."""
         ...
 
     def predict(self, batch: Batch) -> Tensor:
-        """Scores [B] of a model that is in eval mode, without gradients; after flush()."""
+        """Return scores [B]. Call it after flush(), with the model in eval mode and gradients disabled."""
         ...
 
     def least_bytes(self) -> float:
-        """What the optimizer alone must read and write in a step: after the last one. See bench/consumer/step_floor.py."""
+        """Return the bytes that the optimizer alone must read and write per step. Call it after the last step.
+
+        See bench/consumer/step_floor.py.
+        """
         ...
 
 
 def make_step(model: EmbeddingMLP, spec: ModelSpec) -> Step:
+    """Build the step that the spec names.
+
+    A fast step with Adam is a CUDA graph if the model's tables are on a GPU and CuPy is installed.
+    """
     if spec.step == "eager":
         return EagerStep(model, spec)
     if spec.optimizer == "adam" and model.tables() and model.tables()[0].is_cuda and find_spec("cupy"):
         torch.set_float32_matmul_precision("high")
-        return GraphedStep(LazyStep(model, spec, CupyKernels(lazy_adam.source(), str(model.tables()[0].device))))
+        return GraphedStep(LazyStep(model, spec, CupyKernels(lazy_adam.kernel_source(), str(model.tables()[0].device))))
     return FastStep(model, spec)
 
 
-class WholeStep:
-    """What steps have in common that leave nothing for later and whose optimizer changes every parameter."""
+class DenseStep:
+    """Base of the steps that postpone no work and whose optimizer changes every parameter."""
 
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
         self._model, self._spec = model, spec
 
     def flush(self) -> None:
-        """Nothing is put off."""
+        """Do nothing: no work is postponed."""
 
     def predict(self, batch: Batch) -> Tensor:
+        """Return the model's raw scores, float32 [B]."""
         scores: Tensor = self._model(batch)
         return scores
 
     def least_bytes(self) -> float:
+        """Return the bytes that the optimizer moves per step for all parameters."""
         return optimizer_bytes(_nbytes(self._model.parameters()), self._spec.optimizer)
 
 
-class EagerStep(WholeStep):
+class EagerStep(DenseStep):
+    """The step of the reference notebook."""
+
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
         super().__init__(model, spec)
         self._optimizer = build_optimizer(model.parameters(), spec, fused=next(model.parameters()).is_cuda)
 
     def __call__(self, batch: Batch) -> Tensor:
+        """Learn from a batch and return the detached loss."""
         loss = _forward(self._model, batch, self._spec)
         with span("backward"):
             self._optimizer.zero_grad(set_to_none=True)
@@ -87,25 +102,28 @@ class EagerStep(WholeStep):
 
 
 class LazyStep:
-    """Adam on the tables' touched rows (see lazy_adam.py), and nothing in it waits for the device: it can be a CUDA graph."""
+    """Adam that updates only the touched rows of the tables; see lazy_adam.py.
+
+    It never waits for the device, so it can be part of a CUDA graph.
+    """
 
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec, kernels: Kernels) -> None:
         self._model, self._spec = model, spec
         tables = model.tables()
-        own = {id(table) for table in tables}
-        self._others = [parameter for parameter in model.parameters() if id(parameter) not in own]
+        table_ids = {id(table) for table in tables}
+        self._dense_parameters = [parameter for parameter in model.parameters() if id(parameter) not in table_ids]
         self._tables = LazyTables(list(tables), spec, kernels)
-        self._optimizer = FusedAdam(self._others, spec.learning_rate)
+        self._optimizer = FusedAdam(self._dense_parameters, spec.learning_rate)
 
     def __call__(self, batch: Batch) -> Tensor:
-        """batch: ids, values and offsets of int32."""
+        """Learn from a batch whose ids, values and offsets are int32. Return the detached loss."""
         columns = _table_columns(batch)
         self._model.train(batch.rows > 1)
         with span("forward"):
             output = self._model.head([self._tables(columns)], batch)
             loss = loss_of(output, batch.label, self._spec)
         with span("backward"):
-            for parameter in self._others:
+            for parameter in self._dense_parameters:
                 parameter.grad = None
             loss.backward()  # type: ignore[no-untyped-call]
         with span("optimizer"):
@@ -114,44 +132,52 @@ class LazyStep:
         return loss.detach()
 
     def flush(self) -> None:
+        """Bring every row of the tables up to the last step."""
         self._tables.flush()
 
     def predict(self, batch: Batch) -> Tensor:
+        """Return raw scores, float32 [B], for a batch whose ids, values and offsets are int32."""
         columns = _table_columns(batch)
         return self._model.head([self._tables.gather(columns)], batch)
 
     def least_bytes(self) -> float:
-        return optimizer_bytes(self._tables.touched_bytes() + _nbytes(self._others), self._spec.optimizer)
+        """Return the bytes that the optimizer moves per step for the touched rows and all other parameters."""
+        return optimizer_bytes(self._tables.touched_bytes() + _nbytes(self._dense_parameters), self._spec.optimizer)
 
 
 class GraphedStep:
-    """A LazyStep in CUDA graphs: one to learn, one to predict."""
+    """A LazyStep as two CUDA graphs: one for learning and one for prediction."""
 
     def __init__(self, step: LazyStep) -> None:
         self._learn, self._predict = Graphed(step), Graphed(step.predict)
         self.flush, self.least_bytes = step.flush, step.least_bytes
 
     def __call__(self, batch: Batch) -> Tensor:
+        """Learn from a batch. The next call overwrites the loss it returns."""
         return self._learn(batch)
 
     def predict(self, batch: Batch) -> Tensor:
+        """Return a copy of the scores [B], because the next replay overwrites the graph's output."""
         return self._predict(batch).clone()
 
 
-class FastStep(WholeStep):
+class FastStep(DenseStep):
+    """A fused optimizer, and single-hot tables that keep their gradient buffers. Used if GraphedStep cannot be."""
+
     def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
         super().__init__(model, spec)
         self._tables = {name: Table.of(model, name) for name in model.single_hot_names}
-        tables = {id(table.weight) for table in self._tables.values()}
-        self._others = [parameter for parameter in model.parameters() if id(parameter) not in tables]
+        table_ids = {id(table.weight) for table in self._tables.values()}
+        self._dense_parameters = [parameter for parameter in model.parameters() if id(parameter) not in table_ids]
         self._optimizer = build_optimizer(model.parameters(), spec, fused=True)
         if next(model.parameters()).is_cuda:
             torch.set_float32_matmul_precision("high")
 
     def __call__(self, batch: Batch) -> Tensor:
+        """Learn from a batch and return the detached loss."""
         loss = _forward(self._model, batch, self._spec)
         with span("backward"):
-            for parameter in self._others:
+            for parameter in self._dense_parameters:
                 parameter.grad = None
             loss.backward()  # type: ignore[no-untyped-call]
         with span("optimizer"):
@@ -162,7 +188,7 @@ class FastStep(WholeStep):
 
 
 class Table(nn.Module):
-    """An nn.Embedding whose gradient is one buffer for good, zero in every row that the last batch did not touch."""
+    """An nn.Embedding with one permanent gradient buffer. It is zero in every row that the last batch did not touch."""
 
     def __init__(self, weight: nn.Parameter) -> None:
         super().__init__()
@@ -171,7 +197,7 @@ class Table(nn.Module):
 
     @staticmethod
     def of(model: EmbeddingMLP, name: str) -> Table:
-        """Put one in the place of the model's own."""
+        """Replace the model's embedding of this column with a Table and return it."""
         weight = model.single_hot[column_key(name)].weight
         assert isinstance(weight, nn.Parameter)
         table = Table(weight)
@@ -179,17 +205,21 @@ class Table(nn.Module):
         return table
 
     def forward(self, ids: Tensor) -> Tensor:
+        """Return the rows of these ids, float32 [B, D]."""
         rows: Tensor = _Rows.apply(self.weight, ids)  # type: ignore[no-untyped-call]
         return rows
 
     def clear(self, ids: Tensor) -> None:
-        """Zero the gradient of these rows: after the optimizer has seen them."""
+        """Reset the gradient of these rows to zero. Call it after the optimizer's step."""
         assert self.weight.grad is not None
         self.weight.grad.index_fill_(0, ids.long(), 0.0)
 
 
 class _Rows(torch.autograd.Function):
-    """weight[ids], whose backward adds to weight.grad in place: autograd itself would make a dense gradient in each step."""
+    """Looks up weight[ids]. Its backward pass adds to weight.grad in place.
+
+    Autograd itself would allocate a dense gradient in every step.
+    """
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, ids: Tensor) -> Tensor:
@@ -205,7 +235,7 @@ class _Rows(torch.autograd.Function):
 
 
 def _table_columns(batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
-    """As EmbeddingMLP.tables has their tables: (ids or values, offsets of bags)."""
+    """Return (ids, None) or (values, offsets) for each column, in the order of EmbeddingMLP.tables."""
     return [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
 
 
@@ -214,6 +244,6 @@ def _nbytes(parameters: Iterable[Tensor]) -> int:
 
 
 def _forward(model: EmbeddingMLP, batch: Batch, spec: ModelSpec) -> Tensor:
-    model.train(batch.rows > 1)  # BatchNorm has no variance of a lone row: a last batch of one uses the running one
+    model.train(batch.rows > 1)  # one row has no variance, so BatchNorm uses its running statistics
     with span("forward"):
         return loss_of(model(batch), batch.label, spec)

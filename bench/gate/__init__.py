@@ -1,1 +1,1 @@
-"""The correctness gate: delivered rows against the dataset's."""
+"""The correctness gate, which compares the delivered rows with the dataset's."""

@@ -1,7 +1,8 @@
-"""The correctness gate: a whole epoch's rows against the dataset's, on the device and outside of any timed window.
+"""The correctness gate: compares a whole epoch's rows with the dataset's, on the device, outside any timed window.
 
-Each batch is hashed as soon as it is handed over, as a consumer would read it, and again when the loader has moved on:
-what is right at first and wrong later was overwritten; what is wrong at first and right later was not ready.
+Each batch is hashed as soon as it is handed over, as a consumer would read it, and again after the loader has moved on.
+A batch that is right at first but wrong later was overwritten. One that is wrong at first but right later was not
+ready.
 """
 
 from __future__ import annotations
@@ -20,30 +21,32 @@ from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import synchronise
 from feedrate.loaders.base import Batch
 
-HELD = 9
-"""Batches kept while the loader goes on, more than any usual ring of buffers; then all of them are looked at again.
+HELD_BATCHES = 9
+"""Batches kept while the loader continues, more than in any usual ring of buffers. Then all of them are hashed again.
 
-Only then the device is waited for: waiting at each batch would let a copy finish that nothing orders before its use.
+The gate waits for the device only then. Waiting at each batch would let a copy finish that nothing orders before its
+use.
 """
-TOO_MANY_BATCHES = 4
-"""An epoch that goes on for so many batches past its end is taken for one that never ends."""
+MAX_EXTRA_BATCHES = 4
+"""Batches that may follow the expected end of an epoch before the gate decides that it never ends."""
 
 
 class GateFailed(Exception):
-    """The rows delivered are not the dataset's: the trial is void."""
+    """The delivered rows are not the dataset's, so the trial is void."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a gate saw of an epoch that was right."""
+    """Observations from an epoch that passed the gate."""
 
     start: list[int]
-    """Row hashes of its first batch, in order."""
+    """Row hashes of the first batch, in order."""
     shuffle: ShuffleRecord | None
+    """Quality of the shuffle. None if it was not sampled or too few sampled rows arrived."""
 
 
 class WrongRows(Exception):
-    """As many rows as there should be or not, and not the dataset's; `sentence` says what the gate itself can tell."""
+    """The epoch's rows differ from the dataset's, possibly in number. `sentence` holds what the gate alone can tell."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -53,7 +56,12 @@ class WrongRows(Exception):
 def check_epoch(
     batches: Iterable[Batch], wanted: SplitInfo, *, order_sample: OrderSample | None, batch_size: int, device: str
 ) -> Delivered:
-    """Raises GateFailed where the epoch is wrong in its form, WrongRows where it is in its rows."""
+    """Check a whole epoch against the split.
+
+    wanted: the split that the batches must deliver. order_sample: rows to judge the shuffle by, None to leave that out.
+    Raises GateFailed if a batch is malformed, changes later or was not ready, or if the epoch does not end.
+    Raises WrongRows if the rows differ from the split's.
+    """
     at_once, later = RowSum(), RowSum()
     watch = ShuffleWatch(order_sample, wanted.rows, device) if order_sample else None
     held: list[Batch] = []
@@ -62,7 +70,7 @@ def check_epoch(
     rows = 0
     for batch in batches:
         check_form(batch, device)
-        if device == "cpu":  # on a GPU looking at offsets waits for it, and would hide a copy that is not ordered
+        if device == "cpu":  # on a GPU this would wait for the device and hide a copy that is not ordered
             check_offsets(batch)
         rows += len(batch.label)
         refuse_endless(rows, wanted.rows, batch_size)
@@ -72,16 +80,17 @@ def check_epoch(
         if watch:
             watch.add(hashes)
         held.append(batch)
-        if len(held) == HELD:
-            _look_again(held, later, device)
+        if len(held) == HELD_BATCHES:
+            _hash_again(held, later, device)
             held = []
-    _look_again(held, later, device)
-    refuse_wrong(at_once.result(), later.result(), wanted, batch_size, [int(s) for s in sums])
+    _hash_again(held, later, device)
+    refuse_wrong(at_once.result(), later.result(), wanted, batch_size, [int(total) for total in sums])
     assert start is not None, "a split has rows"
     return Delivered(start.tolist(), watch.result(batch_size) if watch else None)
 
 
-def _look_again(held: list[Batch], later: RowSum, device: str) -> None:
+def _hash_again(held: list[Batch], later: RowSum, device: str) -> None:
+    """Wait for the device, then check and hash the held batches a second time."""
     synchronise(device)
     for batch in held:
         check_offsets(batch)
@@ -89,62 +98,73 @@ def _look_again(held: list[Batch], later: RowSum, device: str) -> None:
 
 
 def check_form(batch: Batch, device: str) -> None:
-    """One number of rows for all columns, and all on the trial's device."""
+    """Raise GateFailed unless all columns have the same number of rows and lie on the trial's device."""
     rows = len(batch.label)
     if batch.label.dtype != torch.float32:
-        raise GateFailed(f"the label is {batch.label.dtype}, not torch.float32")
-    found = {tensor.device.type for tensor in batch.tensors()}
-    if found != {torch.device(device).type}:
-        raise GateFailed(f"batches are on {', '.join(sorted(found))}, not on {torch.device(device).type}")
+        raise GateFailed(f"the label's dtype is {batch.label.dtype}, but must be torch.float32")
+    devices = {tensor.device.type for tensor in batch.tensors()}
+    if devices != {torch.device(device).type}:
+        raise GateFailed(f"a batch is on {', '.join(sorted(devices))}, but must be on {torch.device(device).type}")
     if batch.rows != rows:
-        raise GateFailed(f"a batch says that it has {batch.rows:,} rows, and holds {rows:,}")
+        raise GateFailed(f"a batch claims to have {batch.rows:,} rows, but holds {rows:,}")
     for name, column in (*batch.ids.items(), *batch.dense.items()):
         if len(column) != rows:
-            raise GateFailed(f"a batch of {rows:,} labels has {len(column):,} rows of {name}")
+            raise GateFailed(f"a batch has {rows:,} labels, but {len(column):,} rows of {name}")
     for name, (_values, offsets) in batch.bags.items():
         if len(offsets) != rows + 1:
-            raise GateFailed(f"a batch of {rows:,} rows has {len(offsets):,} offsets of {name}, not {rows + 1:,}")
+            raise GateFailed(
+                f"a batch of {rows:,} rows has {len(offsets):,} offsets of {name}, but must have {rows + 1:,}"
+            )
 
 
 def check_offsets(batch: Batch) -> None:
-    """From 0, never down, up to the number of values. Waits for the device."""
+    """Raise GateFailed unless offsets run from 0 to the number of values without decreasing. Waits for the device."""
     for name, (values, offsets) in batch.bags.items():
         if int(offsets[0]) != 0 or int(offsets[-1]) != len(values) or bool((offsets[1:] < offsets[:-1]).any()):
             raise GateFailed(
-                f"the offsets of {name} run from {int(offsets[0])} to {int(offsets[-1])}, and there are {len(values)} values"
+                f"the offsets of {name} run from {int(offsets[0])} to {int(offsets[-1])}, but must run from 0 to "
+                f"{len(values)}, the number of values, without decreasing"
             )
 
 
 def refuse_endless(rows: int, wanted_rows: int, batch_size: int) -> None:
-    if rows > wanted_rows + TOO_MANY_BATCHES * batch_size:
-        raise GateFailed(f"an epoch does not end: it was stopped after {rows:,} rows, and there are {wanted_rows:,}")
+    """Raise GateFailed if an epoch has delivered so many rows that it seems never to end."""
+    if rows > wanted_rows + MAX_EXTRA_BATCHES * batch_size:
+        raise GateFailed(
+            f"an epoch does not end: it was stopped after {rows:,} rows, but the split has {wanted_rows:,}"
+        )
 
 
 def refuse_wrong(at_once: Checksum, later: Checksum, wanted: SplitInfo, batch_size: int, sums: list[int]) -> None:
+    """Raise GateFailed or WrongRows unless both checksums of the epoch are the split's.
+
+    at_once: rows as they were handed over. later: the same rows, hashed again.
+    sums: the sum of row hashes of each batch, to recognise a batch that is repeated.
+    """
     right = (wanted.rows, wanted.checksum)
     if (at_once.rows, at_once.digest) == right:
         if later.digest != wanted.checksum:
-            raise GateFailed("a batch changed while the consumer held it: the loader used its buffer again")
+            raise GateFailed("a batch changed while the consumer held it: the loader reused its buffer")
         return
     if (later.rows, later.digest) == right:
         raise GateFailed(
-            "a batch was not ready when it was handed over: read at once it differs from what it holds later "
-            "(a copy that is not ordered before the consumer's stream)"
+            "a batch was not ready when it was handed over: its values were right only later "
+            "(a copy is not ordered before the consumer's stream)"
         )
     if count := wrong_count(at_once.rows, wanted.rows, batch_size):
         raise WrongRows(count)
-    again = next((number for number, (one, two) in enumerate(pairwise(sums)) if one == two), None)
-    if again is not None:
-        raise WrongRows(f"batch {again + 1} is batch {again} again")
-    raise WrongRows(f"the rows' checksum is {at_once.digest}, not {wanted.checksum}")
+    repeated = next((number for number, (before, after) in enumerate(pairwise(sums)) if before == after), None)
+    if repeated is not None:
+        raise WrongRows(f"batch {repeated + 1} repeats batch {repeated}")
+    raise WrongRows(f"the checksum of the rows is {at_once.digest}, but must be {wanted.checksum}")
 
 
 def wrong_count(rows: int, wanted: int, batch_size: int) -> str:
-    """A sentence for an epoch of another length; empty where the length is right."""
+    """Return a sentence if an epoch of `rows` rows has the wrong length, and an empty string otherwise."""
     if rows == wanted:
         return ""
-    apart = f"{wanted - rows:,} fewer" if rows < wanted else f"{rows - wanted:,} more"
-    sentence = f"an epoch delivered {rows:,} rows, {apart} than the {wanted:,} there are"
+    difference = f"{wanted - rows:,} fewer" if rows < wanted else f"{rows - wanted:,} more"
+    sentence = f"an epoch delivered {rows:,} rows, {difference} than the {wanted:,} in the split"
     if wanted - rows == (wanted % batch_size or batch_size):
         sentence += ": the last batch is missing"
     return sentence

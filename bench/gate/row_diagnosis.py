@@ -1,4 +1,4 @@
-"""Which rows, and which column of them, are not the dataset's: looked into only when the gate has found that something is wrong."""
+"""Diagnoses which rows, and which of their columns, differ from the dataset's. Used only after the gate has failed."""
 
 from __future__ import annotations
 
@@ -11,69 +11,74 @@ from feedrate.bench.datasets.checksum import LABEL, column_hashes, mixed
 from feedrate.loaders.base import Batch
 from feedrate.loaders.parquet.columns import Columns
 
-NARROW = (2**7 - 1, 2**8 - 1, 2**15 - 1, 2**16 - 1)
-"""Greatest values of int8, uint8, int16 and uint16."""
+NARROW_LIMITS = (2**7 - 1, 2**8 - 1, 2**15 - 1, 2**16 - 1)
+"""Largest values of int8, uint8, int16 and uint16."""
 
 
 def explain(batches: Iterable[Batch], truth: Columns) -> str:
-    """A sentence on what an epoch delivered in place of the dataset's rows; empty where this one is right.
+    """Return a sentence on how an epoch's rows differ from the dataset's, or an empty string if they do not.
 
-    Holds the hashes of both: 8 bytes a row and column.
+    Keeps the hashes of both in memory: 8 bytes per row and column for each.
     """
     wanted = column_hashes(truth.slice(0, truth.rows))
-    found, greatest = _delivered(batches)
-    if not found:
-        return "no batch came"
-    foreign, missing, again = _compare(mixed(found.values()), mixed(wanted.values()))
+    delivered, largest_ids = _delivered(batches)
+    if not delivered:
+        return "the loader delivered no batches"
+    foreign, missing, extra = _compare(mixed(delivered.values()), mixed(wanted.values()))
     if not foreign:
-        return f"{_rows(missing)} missing and {_rows(again)} delivered more than once" if missing or again else ""
-    return _foreign_rows(foreign, found, wanted, greatest, truth)
+        return f"{_rows(missing)} missing and {_rows(extra)} delivered more than once" if missing or extra else ""
+    return _explain_foreign(foreign, delivered, wanted, largest_ids, truth)
 
 
-def _foreign_rows(
-    foreign: int, found: dict[str, Tensor], wanted: dict[str, Tensor], greatest: dict[str, int], truth: Columns
+def _explain_foreign(
+    foreign: int, delivered: dict[str, Tensor], wanted: dict[str, Tensor], largest_ids: dict[str, int], truth: Columns
 ) -> str:
-    head = f"{_rows(foreign)} not in the dataset"
-    for name in found:
-        others_right = not _compare(*(mixed(_without(columns, name)) for columns in (found, wanted)))[0]
+    """Name the one column without which all rows are the dataset's, and say what is wrong with it."""
+    problem = f"{_rows(foreign)} not in the dataset"
+    for name in delivered:
+        others_right = not _compare(*(mixed(_without(columns, name)) for columns in (delivered, wanted)))[0]
         if not others_right:
             continue
-        if not any(_compare(found[name], wanted[name])):
-            return f"{head}: the values of {name} are the dataset's, but in other rows than theirs"
-        limit = greatest.get(name)
-        true_limit = int(truth.ids[name].max()) if name in truth.ids else 0
-        if limit in NARROW or (limit is not None and any(limit <= narrow < true_limit for narrow in NARROW)):
-            return f"{head}: {name} is cut to a narrower type (its greatest id is {limit:,}, not {true_limit:,})"
-        kind = "the values or offsets" if name in truth.bags else "the values"
-        return f"{head}: {kind} of {name} are not its rows'"
-    return f"{head}, in more than one column"
+        if not any(_compare(delivered[name], wanted[name])):
+            return f"{problem}: the values of {name} match the dataset but belong to different rows"
+        largest = largest_ids.get(name)
+        true_largest = int(truth.ids[name].max()) if name in truth.ids else 0
+        if largest in NARROW_LIMITS or (
+            largest is not None and any(largest <= limit < true_largest for limit in NARROW_LIMITS)
+        ):
+            return (
+                f"{problem}: {name} was cast to a narrower type (its largest id is {largest:,}, not {true_largest:,})"
+            )
+        parts = "the values or offsets" if name in truth.bags else "the values"
+        return f"{problem}: {parts} of {name} are wrong"
+    return f"{problem}: more than one column is wrong"
 
 
 def _delivered(batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """Hashes of each column over the epoch, on the CPU, and the greatest id of each single-hot one."""
+    """Return each column's hashes over the epoch, on the CPU, and the largest id of each single-hot column."""
     parts: list[dict[str, Tensor]] = []
-    greatest: dict[str, int] = {}
+    largest_ids: dict[str, int] = {}
     for batch in batches:
         parts.append({name: column.cpu() for name, column in column_hashes(batch).items()})
         for name, ids in batch.ids.items():
-            greatest[name] = max(greatest.get(name, 0), int(ids.max()))
-    return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}, greatest
+            largest_ids[name] = max(largest_ids.get(name, 0), int(ids.max()))
+    return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}, largest_ids
 
 
 def _without(columns: dict[str, Tensor], left_out: str) -> list[Tensor]:
-    # the label alone can be left with nothing beside it
+    # a dataset can have no column besides the label
     return [column for name, column in columns.items() if name != left_out] or [torch.zeros_like(columns[LABEL])]
 
 
-def _compare(found: Tensor, wanted: Tensor) -> tuple[int, int, int]:
-    """Rows found that are not wanted at all, rows wanted that did not come, rows that came more often than wanted."""
-    keys, inverse = torch.unique(torch.cat([found, wanted]), return_inverse=True)
-    came = torch.bincount(inverse[: len(found)], minlength=len(keys))
-    due = torch.bincount(inverse[len(found) :], minlength=len(keys))
-    foreign = int(came[due == 0].sum())
-    missing = int((due - came).clamp(min=0).sum())
-    again = int((came - due).clamp(min=0)[due > 0].sum())
-    return foreign, missing, again
+def _compare(delivered: Tensor, wanted: Tensor) -> tuple[int, int, int]:
+    """Count delivered rows that are not wanted, wanted rows that are missing, and surplus copies of wanted rows."""
+    keys, inverse = torch.unique(torch.cat([delivered, wanted]), return_inverse=True)
+    delivered_counts = torch.bincount(inverse[: len(delivered)], minlength=len(keys))
+    wanted_counts = torch.bincount(inverse[len(delivered) :], minlength=len(keys))
+    foreign = int(delivered_counts[wanted_counts == 0].sum())
+    missing = int((wanted_counts - delivered_counts).clamp(min=0).sum())
+    extra = int((delivered_counts - wanted_counts).clamp(min=0)[wanted_counts > 0].sum())
+    return foreign, missing, extra
 
 
 def _rows(count: int) -> str:

@@ -1,1 +1,1 @@
-"""Proof that feedrate catches planted faults and measures planted delays."""
+"""The self-test: feedrate must catch planted faults, measure planted delays and give correct verdicts."""

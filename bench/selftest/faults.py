@@ -1,4 +1,7 @@
-"""Planted faults: what each must be called, and whether it is. Each is followed by a right trial, which it must not disturb."""
+"""Planted faults. Each must be caught under its own name.
+
+After each faulty trial a correct one runs, which the fault must not disturb.
+"""
 
 from __future__ import annotations
 
@@ -17,73 +20,82 @@ from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import LoaderConfig
 
 Catch = Literal["void", "failed", "flagged", "rule"]
-"""How: the trial has no result, or one with a flag, or a rule of the contract is broken (`feedrate check`)."""
+"""How a fault is caught: the trial is void or failed, its result has a flag, or a rule of the contract is broken."""
 HANG_TIMEOUT_S = 20.0
-"""Of silence; the trial after the one that hangs must start within it, on a busy machine, too."""
+"""Silence after which a trial is stopped. Long enough for the next trial to start, even on a busy machine."""
 BATCH_SIZE = 512
 
 
 @dataclass(frozen=True, slots=True)
 class PlantedFault:
+    """A fault of the loader `planted`, and how it must be caught."""
+
     name: str
     catch: Catch
-    sentence: str
-    """A regular expression that the sentence must match: it names the fault."""
+    pattern: str
+    """Regular expression that the message must match. It names the fault."""
     gpu: bool = False
+    """Whether the fault shows only on a GPU."""
 
 
 FAULTS = (
-    PlantedFault("row_dropped", "void", "3,999 rows, 1 fewer than the 4,000 there are"),
-    PlantedFault("row_twice", "void", "4,001 rows, 1 more than the 4,000 there are"),
+    PlantedFault("row_dropped", "void", "3,999 rows, 1 fewer than the 4,000 in the split"),
+    PlantedFault("row_twice", "void", "4,001 rows, 1 more than the 4,000 in the split"),
     PlantedFault("row_replaced", "void", "1 row is missing and 1 row is delivered more than once"),
-    PlantedFault("labels_shifted", "void", "the values of the label are the dataset's, but in other rows than theirs"),
+    PlantedFault("labels_shifted", "void", "the values of the label match the dataset but belong to different rows"),
     PlantedFault(
-        "stale_batch", "void", "batch 2 is batch 1 again; .* rows are missing and .* rows are delivered more than once"
+        "stale_batch", "void", "batch 2 repeats batch 1; .* rows are missing and .* rows are delivered more than once"
     ),
-    PlantedFault("buffer_reused", "void", "changed while the consumer held it: the loader used its buffer again"),
-    PlantedFault("offsets_off_by_one", "void", "the values or offsets of genres are not its rows'"),
-    PlantedFault("ids_narrowed", "void", r"(movieId|userId) is cut to a narrower type \(its greatest id is 255"),
+    PlantedFault("buffer_reused", "void", "changed while the consumer held it: the loader reused its buffer"),
+    PlantedFault("offsets_off_by_one", "void", "the values or offsets of genres are wrong"),
+    PlantedFault("ids_narrowed", "void", r"(movieId|userId) was cast to a narrower type \(its largest id is 255"),
     PlantedFault("last_batch_missing", "void", "the last batch is missing"),
     PlantedFault("no_shuffle", "flagged", "the rows were not shuffled, though asked to be"),
     PlantedFault("chunk_shuffle", "flagged", r"shuffled only in part: quality 0\.2"),
     PlantedFault("same_order", "flagged", "two epochs began with the same rows in the same order"),
-    PlantedFault("ranks_same_rows", "rule", "ranks_disjoint_and_complete: .*come more than once"),
+    PlantedFault("ranks_same_rows", "rule", "ranks_disjoint_and_complete: .*are delivered more than once"),
     PlantedFault("ranks_uneven", "rule", r"ranks_even: ranks have \[.*\] rows"),
     PlantedFault("unsynchronised_copy", "void", "was not ready when it was handed over", gpu=True),
-    PlantedFault("rows_overcounted", "void", "says that it has 1,048,576 rows, and holds 512"),
+    PlantedFault("rows_overcounted", "void", "claims to have 1,048,576 rows, but holds 512"),
     PlantedFault(
-        "ends_early", "void", "timed epoch 2: an epoch delivered 2,048 rows, 1,952 fewer than the 4,000 there are"
+        "ends_early", "void", "timed epoch 2: an epoch delivered 2,048 rows, 1,952 fewer than the 4,000 in the split"
     ),
     PlantedFault("never_ends", "void", "an epoch does not end"),
     PlantedFault("leaks", "flagged", "host memory grew by .* MB or more in every epoch: a leak"),
     PlantedFault("crashes", "failed", "its process was killed by SIGABRT"),
-    PlantedFault("hangs", "failed", f"it said nothing for {HANG_TIMEOUT_S:g} s and was stopped"),
+    PlantedFault("hangs", "failed", f"it reported nothing for {HANG_TIMEOUT_S:g} s and was stopped"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Caught:
+    """What feedrate reported about one planted fault."""
+
     fault: PlantedFault
-    seen: str
-    """What feedrate said."""
-    right: bool
-    """As it should be caught, and by the right name."""
+    message: str
+    """What feedrate reported, after the way in which it caught the fault."""
+    as_expected: bool
+    """Whether the fault was caught in the expected way and under its name."""
     undisturbed: bool
-    """The right trial after it was ok and without a flag."""
+    """Whether the correct trial after it was ok and had no flags."""
 
 
 def run(dataset: Path, device: str) -> Iterator[Caught]:
-    """dataset: 4,000 training rows. Every fault that shows on this kind of device; nothing is timed, so on a CPU two at a time."""
+    """Plant every fault that shows on this kind of device.
+
+    dataset: a prepared folder with 4,000 training rows.
+    Nothing is timed, so on the CPU two faults run at the same time.
+    """
     shown = [fault for fault in FAULTS if device != "cpu" or not fault.gpu]
     with ThreadPoolExecutor(max_workers=2 if device == "cpu" else 1) as threads:
-        yield from threads.map(lambda fault: _caught(fault, dataset, device), shown)
+        yield from threads.map(lambda fault: _plant(fault, dataset, device), shown)
 
 
-def _caught(fault: PlantedFault, dataset: Path, device: str) -> Caught:
-    return _by_rule(fault, device) if fault.catch == "rule" else _by_trial(fault, dataset, device)
+def _plant(fault: PlantedFault, dataset: Path, device: str) -> Caught:
+    return _check_rules(fault, device) if fault.catch == "rule" else _run_trials(fault, dataset, device)
 
 
-def _by_trial(fault: PlantedFault, dataset: Path, device: str) -> Caught:
+def _run_trials(fault: PlantedFault, dataset: Path, device: str) -> Caught:
     specs = [
         TrialSpec(
             loader=f"planted:fault={name}",
@@ -96,22 +108,23 @@ def _by_trial(fault: PlantedFault, dataset: Path, device: str) -> Caught:
         )
         for name in (fault.name, "none")
     ]
-    found, after = run_suite(specs, dataset, timeout_s=HANG_TIMEOUT_S)
-    seen = _said(found)
-    caught = "flagged" if found.status == "ok" and found.flags else found.status
-    right = caught == fault.catch and re.search(fault.sentence, seen) is not None
-    return Caught(fault, f"{caught}: {seen}", right, after.status == "ok" and not after.flags)
+    faulty, after = run_suite(specs, dataset, timeout_s=HANG_TIMEOUT_S)
+    message = _message(faulty)
+    caught = "flagged" if faulty.status == "ok" and faulty.flags else faulty.status
+    as_expected = caught == fault.catch and re.search(fault.pattern, message) is not None
+    return Caught(fault, f"{caught}: {message}", as_expected, after.status == "ok" and not after.flags)
 
 
-def _said(trial: TrialResult) -> str:
+def _message(trial: TrialResult) -> str:
+    """Join the trial's detail and its flags."""
     return "; ".join((trial.detail, *trial.flags)).strip("; ")
 
 
-def _by_rule(fault: PlantedFault, device: str) -> Caught:
+def _check_rules(fault: PlantedFault, device: str) -> Caught:
     with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
         split = conformance.planted_split(Path(folder), rows=2_100)
         choice = registry.choose(f"planted:fault={fault.name}")
         case = conformance.Case(choice, split, LoaderConfig(batch_size=BATCH_SIZE, device=device))
         broken = [result for result in conformance.check(case) if result.outcome == "failed"]
-    seen = "; ".join(f"{result.rule}: {result.detail}" for result in broken)
-    return Caught(fault, f"rule: {seen}", re.search(fault.sentence, seen) is not None, True)
+    message = "; ".join(f"{result.rule}: {result.detail}" for result in broken)
+    return Caught(fault, f"rule: {message}", re.search(fault.pattern, message) is not None, True)

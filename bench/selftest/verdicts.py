@@ -1,4 +1,7 @@
-"""Are verdicts right? A loader compared with itself, really and by resampling; and with a copy of itself made slower."""
+"""Tests whether verdicts are correct.
+
+A loader is compared with itself, both in real trials and by resampling them. It is also compared with a slower copy.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,23 @@ from feedrate.bench.run.stopping import BUDGET_S, PRECISION, UntilPrecise
 from feedrate.bench.run.suite import run_suite
 
 MAX_FALSE_FRACTION = 0.05
-"""Share of comparisons of a loader with itself that may be called different."""
+"""Maximum share of comparisons of a loader with itself that may be called different."""
 MIN_FOUND_FRACTION = 0.90
-"""Share of comparisons with a slower copy that must be called slower."""
+"""Minimum share of comparisons with a slower copy that must be called slower."""
 SLOWDOWN = 0.05
+"""Relative loss of rows/s of the slower copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One comparison of a loader with itself: rows/s of both, by round."""
+    """One comparison of a loader with itself: the rows/s of both sides in each round."""
 
     base: tuple[float, ...]
     head: tuple[float, ...]
 
     @property
     def verdict(self) -> Direction:
+        """The verdict on head against base."""
         return judge_ratio(self.head, self.base, paired=True).direction
 
 
@@ -36,60 +41,63 @@ def run_pairs(
     dataset: Path, *, pairs: int, rounds: int, device: str, batch_size: int, epochs: int, first: int = 0,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[Pair]:  # fmt: skip
-    """Run native-batched against native-batched, every trial a process of its own, rounds in random order.
+    """Compare native-batched with itself. Every trial has its own process, and each round a random order.
 
-    first: the first pair's number, for orders are drawn by it.
+    pairs: number of comparisons. rounds: trials of each side in a comparison.
+    first: number of the first pair, which seeds the random orders.
+    Raises RuntimeError if a trial fails.
     """
     for pair in range(first, first + pairs):
-        found: dict[str, list[float]] = {"base": [], "head": []}
+        rates: dict[str, list[float]] = {"base": [], "head": []}
         for number in range(rounds):
             names = ["base", "head"]
             Random(1000 * pair + number).shuffle(names)
             for name in names:
-                found[name].append(_rows_per_s(dataset, number, device, batch_size, epochs))
+                rates[name].append(_rows_per_s(dataset, number, device, batch_size, epochs))
         progress(pair + 1, first + pairs)
-        yield Pair(tuple(found["base"]), tuple(found["head"]))
+        yield Pair(tuple(rates["base"]), tuple(rates["head"]))
 
 
 def share_called_different(pairs: Sequence[Pair]) -> float:
-    """Share of the comparisons that were called different."""
+    """Return the share of comparisons that were called different."""
     return sum(pair.verdict in ("more", "less") for pair in pairs) / len(pairs)
 
 
 def resample_verdicts(
     pairs: Sequence[Pair], *, comparisons: int, slowdown: float = 0.0, round_s: float = 4.0, seed: int = 0
 ) -> list[Direction]:
-    """Verdicts of whole runs under the default stop rule, each round drawn from the recorded ones, its sides at random.
+    """Simulate runs under the default stopping rule and return their verdicts.
 
-    Whole rounds, because what the machine did to both sides of one belongs together.
-    slowdown: by how much the head's rows/s are made less. round_s: what a round takes of the time budget.
+    Each round is drawn from the recorded ones, and its two sides are assigned at random. Rounds are drawn as a whole,
+    because the state of the machine affects both sides of a round.
+    slowdown: relative loss of rows/s applied to the head. round_s: seconds of the time budget that a round takes.
     """
-    rounds = [both for pair in pairs for both in zip(pair.base, pair.head, strict=True)]
+    rounds = [rates for pair in pairs for rates in zip(pair.base, pair.head, strict=True)]
     rng = Random(seed)
-    return [_one_run(rounds, 1 - slowdown, round_s, rng) for _ in range(comparisons)]
+    return [_simulate_run(rounds, 1 - slowdown, round_s, rng) for _ in range(comparisons)]
 
 
-def _one_run(rounds: Sequence[tuple[float, float]], factor: float, round_s: float, rng: Random) -> Direction:
-    rule = UntilPrecise(baseline="base", width=PRECISION, budget_s=BUDGET_S, clock=_Clock(round_s))
+def _simulate_run(rounds: Sequence[tuple[float, float]], factor: float, round_s: float, rng: Random) -> Direction:
+    rule = UntilPrecise(baseline="base", width=PRECISION, budget_s=BUDGET_S, clock=_RoundClock(round_s))
     base: list[float] = []
     head: list[float] = []
     while not rule.finished:
-        one, other = rng.sample(rng.choice(rounds), 2)
-        base.append(one)
-        head.append(other * factor)
+        base_rate, head_rate = rng.sample(rng.choice(rounds), 2)
+        base.append(base_rate)
+        head.append(head_rate * factor)
         rule.add([_trial("base", len(base), base[-1]), _trial("head", len(head), head[-1])])
     return judge_ratio(head, base, paired=True).direction
 
 
-class _Clock:
-    """Each look is a round later."""
+class _RoundClock:
+    """A clock that advances by one round each time it is read."""
 
     def __init__(self, round_s: float) -> None:
-        self._at, self._round_s = -round_s, round_s
+        self._now_s, self._round_s = -round_s, round_s
 
     def __call__(self) -> float:
-        self._at += self._round_s
-        return self._at
+        self._now_s += self._round_s
+        return self._now_s
 
 
 def _trial(loader: str, repeat: int, rows_per_s: float) -> TrialResult:
@@ -106,5 +114,5 @@ def _rows_per_s(dataset: Path, seed: int, device: str, batch_size: int, epochs: 
     )
     [trial] = run_suite([spec], dataset)
     if trial.rows_per_s is None:
-        raise RuntimeError(f"native-batched is {trial.status}: {trial.detail}")
+        raise RuntimeError(f"the trial of native-batched is {trial.status}: {trial.detail}")
     return trial.rows_per_s

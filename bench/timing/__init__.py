@@ -1,1 +1,1 @@
-"""Clocks and named ranges."""
+"""Clocks, CUDA events and named NVTX ranges."""

@@ -1,8 +1,8 @@
-"""Clocks, synchronisation and CUDA events: the only module that touches them.
+"""Clocks and device synchronisation.
 
-Within a timed window nothing here waits for the device: it is synchronised once before the clock starts and once before
-it stops (a synchronisation each step would take away the overlap that a good loader provides). Events are recorded, and
-read after the window.
+Nothing waits for the device inside a timed window. The device is synchronised once before the clock starts and once
+before it stops. Synchronising in each step would remove the overlap that a good loader provides. CUDA events are
+recorded inside the window and read after it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from datetime import UTC, datetime
 
 
 def now() -> float:
-    """Seconds of CLOCK_MONOTONIC: the same for every process of the machine."""
+    """Return the seconds of CLOCK_MONOTONIC, which all processes of the machine share."""
     return time.monotonic()
 
 
 def utc() -> str:
+    """Return the current UTC time in ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def synchronise(device: str) -> None:
-    """Wait until the device has finished; nothing to do on the CPU."""
+    """Wait until the device has finished. Does nothing on the CPU."""
     if device != "cpu":
         import torch
 
@@ -30,14 +31,14 @@ def synchronise(device: str) -> None:
 
 
 def device_seconds(work: Callable[[], None], device: str) -> float:
-    """Device time of what is enqueued on the current stream. Waits for it."""
+    """Measure the device time, in seconds, of what `work` enqueues on the current stream. Waits for the device."""
     import torch
 
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     synchronise(device)
     with torch.cuda.device(device):
-        begin.record()
+        start.record()
         work()
         end.record()
     synchronise(device)
-    return float(begin.elapsed_time(end)) / 1e3
+    return float(start.elapsed_time(end)) / 1e3

@@ -1,4 +1,4 @@
-"""Times an epoch: when each batch was asked for and came, on the host and on the device."""
+"""Times an epoch: when each batch was requested and received, on the host and on the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from feedrate.loaders.base import Batch
 
 
 class EpochClock:
-    """Starts an epoch, hands on its batches and notes when each was asked for, when it came and how many rows it had."""
+    """Starts an epoch, passes on its batches, and records when each was requested and received. Also counts rows."""
 
     def __init__(
         self,
@@ -26,22 +26,29 @@ class EpochClock:
         *,
         each_step: bool = True,
     ) -> None:
-        """marks: of an epoch that is over, to use its events again; flush: work that belongs to the epoch, after its last batch.
+        """Prepare the clock. It starts when the iteration does.
 
-        each_step: False: on a GPU only the first batch is marked on the device, and there are neither stall nor CPU times: a
-        loader alone may need less time for a batch than these would.
+        start: begins the epoch and returns its batches.
+        marks: device marks of a finished epoch, whose events are reused. Default: new ones on a GPU.
+        flush: work after the last batch that still belongs to the epoch.
+        each_step: whether to measure the device and CPU time of every step. If False on a GPU, only the first batch is
+        marked on the device, and stall and CPU times are None. Measuring them can take longer than a loader takes for
+        a batch.
         """
         self._start, self._device, self._flush = start, device, flush
         self._detailed = each_step or device == "cpu"
         self.rows = 0
+        """Rows received so far."""
         self.wall_s = 0.0
+        """Length of the window in seconds. 0 until the epoch has ended."""
         self.window = (0.0, 0.0)
-        """When the clock started and stopped, in the seconds of now()."""
+        """Start and stop of the clock, in seconds on the scale of now()."""
         self.copy_s = 0.0
-        """Host time in next() that the loader spent in copies to the device."""
+        """Host seconds that the loader spent copying to the device within next()."""
         self.copies = 0
-        self._asked: list[float] = []
-        self._came: list[float] = []
+        """Number of copies within next() that `copy_s` covers."""
+        self._requested: list[float] = []
+        self._received: list[float] = []
         self._cpu: list[float] = []
         self._marks = marks
         if marks is None and device != "cpu":
@@ -52,7 +59,7 @@ class EpochClock:
             yield from self._batches()
 
     def _batches(self) -> Iterator[Batch]:
-        asked, came, marks, clock = self._asked, self._came, self._marks, time.monotonic
+        requested, received, marks, clock = self._requested, self._received, self._marks, time.monotonic
         note_cpu, thread_cpu, process_cpu = self._cpu.extend, time.thread_time, time.process_time
         detailed, before = self._detailed, (0.0, 0.0)
         batches: Iterator[Batch] | None = None
@@ -60,96 +67,100 @@ class EpochClock:
         if marks:
             marks.begin()
         while True:
-            asked.append(clock())
+            requested.append(clock())
             if detailed:
                 before = thread_cpu(), process_cpu()
-            mark = marks if detailed or not came else None
+            mark = marks if detailed or not received else None
             if mark:
                 mark.add()
             with span("next"):
-                if batches is None:  # a loader may do its work before it returns an iterator: that is waiting, too
+                if batches is None:  # a loader may do its work before it returns an iterator, which is waiting too
                     batches = iter(self._start())
                 batch = next(batches, None)
             if mark:
                 mark.add()
             if detailed:
                 note_cpu((thread_cpu() - before[0], process_cpu() - before[1]))
-            came.append(clock())
+            received.append(clock())
             if batch is None:
                 break
-            self.rows += batch.label.shape[0]  # what came, whatever the batch says of itself
+            self.rows += batch.label.shape[0]  # count the rows received, whatever the batch claims
             yield batch
         self._flush()
         synchronise(self._device)
-        self.window = asked[0], clock()
+        self.window = requested[0], clock()
         self.wall_s = self.window[1] - self.window[0]
 
     @property
     def waits_s(self) -> list[float]:
-        """Host time in next() of each step."""
-        return [came - asked for asked, came in zip(self._asked[:-1], self._came[:-1], strict=True)]
+        """Host seconds in next(), for each step."""
+        return [end - start for start, end in zip(self._requested[:-1], self._received[:-1], strict=True)]
 
     @property
     def wait_s(self) -> float:
-        """All host time in next(), the one that found the end included."""
-        return sum(came - asked for asked, came in zip(self._asked, self._came, strict=True))
+        """All host seconds in next(), including the call that found the end."""
+        return sum(end - start for start, end in zip(self._requested, self._received, strict=True))
 
     @property
     def steps_s(self) -> list[float]:
-        """From each request to the following one."""
-        return [after - before for before, after in zip(self._asked[:-1], self._asked[1:], strict=True)]
+        """Seconds from each request to the next one."""
+        return [after - before for before, after in zip(self._requested[:-1], self._requested[1:], strict=True)]
 
     @property
     def wait_cpu_s(self) -> float | None:
-        """The consumer thread's CPU time in next()."""
+        """CPU seconds of the consumer thread in next(). None if steps are not measured."""
         return sum(self._cpu[::2]) if self._detailed else None
 
     @property
     def wait_others_cpu_s(self) -> float | None:
-        """CPU time of the process's other threads while the consumer was in next()."""
+        """CPU seconds of the other threads while the consumer was in next(). None if steps are not measured."""
         return max(sum(self._cpu[1::2]) - sum(self._cpu[::2]), 0.0) if self._detailed else None
 
     def first_batch_s(self) -> float:
-        """From the start of the window until the first batch is ready on the device."""
-        came_s = self._came[0]
+        """Return the seconds from the start of the window until the first batch was ready on the device."""
+        ready_s = self._received[0]
         if self._marks:
-            came_s = max(came_s, self._marks.gaps_s(self._asked[0])[0][1])
-        return came_s - self._asked[0]
+            ready_s = max(ready_s, self._marks.gaps_s(self._requested[0])[0][1])
+        return ready_s - self._requested[0]
 
     def stall_and_gap_s(self) -> tuple[float | None, float | None]:
-        """Waiting with an idle device; and device time between steps beyond that (None on the CPU)."""
-        if self._marks is None:  # the consumer is the device: it is idle whenever it waits
+        """Return the stall and the remaining gap, in seconds.
+
+        The stall is waiting with an idle device. The gap is other device time between steps, and None on the CPU.
+        Both are None on a GPU if steps are not measured.
+        """
+        if self._marks is None:  # the consumer is the device, which is idle whenever the consumer waits
             return self.wait_s, None
         if not self._detailed:
             return None, None
-        gaps = self._marks.gaps_s(self._asked[0])
-        stall = sum(
-            overlap(gap, wait) for gap, wait in zip(gaps, zip(self._asked, self._came, strict=True), strict=True)
-        )
+        gaps = self._marks.gaps_s(self._requested[0])
+        waits = zip(self._requested, self._received, strict=True)
+        stall = sum(overlap(gap, wait) for gap, wait in zip(gaps, waits, strict=True))
         return stall, sum(end - start for start, end in gaps) - stall
 
 
-def overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Length of what two intervals have in common."""
-    return max(min(one[1], other[1]) - max(one[0], other[0]), 0.0)
+def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Return the length of the intersection of two intervals (start, end)."""
+    return max(min(first[1], second[1]) - max(first[0], second[0]), 0.0)
 
 
 class PhaseWatch:
-    """A range for each phase of a loader's threads; and for one clock the sum of `copy` in the thread that made it."""
+    """Opens a range for each phase that a loader reports. Adds `copy` phases of the consumer's thread to its clock."""
 
     def __init__(self, clock: EpochClock) -> None:
         self._clock = clock
         self._thread = threading.get_ident()
 
     def __call__(self, phase: phases.Phase, amount: int | None) -> contextlib.AbstractContextManager[object]:
+        """Return the context of a phase. amount: the payload of the range, if any."""
         if phase == "copy" and threading.get_ident() == self._thread:
             return self._copy(amount)
         return span(phase, amount)
 
     @contextlib.contextmanager
     def _copy(self, amount: int | None) -> Iterator[None]:
-        began = time.monotonic()
+        started_s = time.monotonic()
         with span("to_device", amount):
             yield
-        self._clock.copy_s += time.monotonic() - began
+        self._clock.copy_s += time.monotonic() - started_s
         self._clock.copies += 1

@@ -1,6 +1,6 @@
-"""Named ranges of threads for whoever records them: NVTX in the domain `feedrate`, or a profiler that does not know NVTX.
+"""Named ranges on threads, for a profiler to record: NVTX in the domain `feedrate`, or those of another profiler.
 
-They cost some 200 ns while nobody listens, and nothing without the package nvtx.
+A range costs about 200 ns while no tool records it, and nothing without the package nvtx.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any
 
 from feedrate.bench.results.range_names import CATEGORIES, COLOURS, DOMAIN
 
-Make = Callable[[str, int | None], contextlib.AbstractContextManager[object]]
+RangeFactory = Callable[[str, int | None], contextlib.AbstractContextManager[object]]
 _NOTHING: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
 
 
 def span(name: str, payload: int | None = None) -> contextlib.AbstractContextManager[object]:
-    """A range of this name on this thread."""
-    return _make(name, payload)
+    """Return a context manager that marks a range of this name on the current thread. payload: an integer to attach."""
+    return _new_range(name, payload)
 
 
-def listen(make: Make) -> None:
-    """From now on ranges are what `make` makes of their names and payloads."""
-    global _make
-    _make = make
+def listen(new_range: RangeFactory) -> None:
+    """Replace how ranges are created, for the whole process: span(name, payload) returns new_range(name, payload)."""
+    global _new_range
+    _new_range = new_range
 
 
 class NvtxRange:
-    """Pushed where the context is entered, popped where it is left."""
+    """An NVTX range that is pushed on entry to the context and popped on exit."""
 
     __slots__ = ("_attributes", "_domain")
 
@@ -42,7 +42,8 @@ class NvtxRange:
         self._domain.pop_range()
 
 
-def nvtx_ranges() -> Make:
+def nvtx_ranges() -> RangeFactory:
+    """Return a factory of NVTX ranges, or of empty contexts if nvtx is missing or no tool records this process."""
     try:
         import nvtx
     except ImportError:
@@ -56,13 +57,13 @@ def nvtx_ranges() -> Make:
         return domain.get_event_attributes(message=name, color=color, category=category, payload=payload)
 
     @functools.cache
-    def plain(name: str) -> NvtxRange:
+    def without_payload(name: str) -> NvtxRange:
         return NvtxRange(domain, attributes(name, None))
 
-    def make(name: str, payload: int | None) -> NvtxRange:
-        return plain(name) if payload is None else NvtxRange(domain, attributes(name, payload))
+    def new_range(name: str, payload: int | None) -> NvtxRange:
+        return without_payload(name) if payload is None else NvtxRange(domain, attributes(name, payload))
 
-    return make
+    return new_range
 
 
-_make = nvtx_ranges()
+_new_range = nvtx_ranges()

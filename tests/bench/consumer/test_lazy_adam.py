@@ -1,4 +1,4 @@
-"""Lazy Adam, its kernels compiled for the CPU, is torch's Adam on whole tables."""
+"""Lazy Adam, with its kernels compiled for the CPU, matches torch's Adam on whole tables."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compil
 
 
 @needs_compiler
-def test_rows_that_no_batch_touched_are_where_dense_adam_has_them(tmp_path: Path) -> None:
+def test_untouched_rows_end_where_dense_adam_puts_them(tmp_path: Path) -> None:
     random = torch.Generator().manual_seed(0)
-    first = [torch.randn(rows, width, generator=random) for rows, width in zip(ROWS, WIDTHS, strict=True)]
-    dense = [nn.Parameter(weight.clone()) for weight in first]
+    initial = [torch.randn(rows, width, generator=random) for rows, width in zip(ROWS, WIDTHS, strict=True)]
+    dense = [nn.Parameter(weight.clone()) for weight in initial]
     adam = torch.optim.Adam(dense, lr=0.01)
-    lazy = [weight.clone() for weight in first]
-    tables = LazyTables(lazy, ModelSpec(), CompiledKernels(lazy_adam.source(), tmp_path, lazy_adam.NAMES))
+    lazy = [weight.clone() for weight in initial]
+    tables = LazyTables(lazy, ModelSpec(), CompiledKernels(lazy_adam.kernel_source(), tmp_path, lazy_adam.KERNEL_NAMES))
     for step in range(60):
         ids, bags = _batch(random)
         out = tables([(ids, None), bags])
@@ -42,20 +42,23 @@ def test_rows_that_no_batch_touched_are_where_dense_adam_has_them(tmp_path: Path
         tables.apply([(ids, None), bags])
         adam.zero_grad()
         (wanted * slope).sum().backward()
-        for weight, used in zip(dense, (ids, bags[0]), strict=True):  # a row before its first batch has no moments yet
+        for weight, used in zip(dense, (ids, bags[0]), strict=True):  # rows outside the batch have no gradient
             assert weight.grad is not None
             assert not weight.grad[torch.isin(torch.arange(len(weight)), used, invert=True)].any()
         adam.step()
     tables.flush()
-    for found, weight in zip(lazy, dense, strict=True):
-        torch.testing.assert_close(found, weight.detach(), rtol=1e-5, atol=1e-6)
+    for weight, wanted_weight in zip(lazy, dense, strict=True):
+        torch.testing.assert_close(weight, wanted_weight.detach(), rtol=1e-5, atol=1e-6)
     before = [weight.clone() for weight in lazy]
     tables.flush()
     assert all(torch.equal(*pair) for pair in zip(before, lazy, strict=True))
 
 
 def _batch(random: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Some rows often, some hardly ever; bags of 0 to 3, and values past the last offset that mean nothing."""
+    """Return ids and bags in which some rows are frequent and others rare.
+
+    Bags hold 0 to 3 values, and the values past the last offset mean nothing.
+    """
     ids = (torch.rand(8, generator=random) ** 4 * ROWS[0]).int()
     lengths = torch.randint(0, 4, (8,), generator=random)
     offsets = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]).int()
@@ -71,12 +74,12 @@ def _sums(weight: Tensor, values: Tensor, offsets: Tensor) -> Tensor:
 
 @needs_compiler
 @pytest.mark.parametrize("loss", ["mse", "bce"])
-def test_the_whole_step_learns_what_the_eager_one_does(loss: str, planted: Split, tmp_path: Path) -> None:
+def test_the_lazy_step_learns_what_the_eager_step_does(loss: str, planted: Split, tmp_path: Path) -> None:
     spec = ModelSpec(hidden=(16, 16), embedding_width=8, loss=loss)  # type: ignore[arg-type]
     columns = read_columns(planted)
     order = torch.from_numpy(epoch_order(columns.rows, shuffle=True, seed=0, epoch=0))
     models = [build_model(planted.schema, spec, seed=1, device="cpu") for _ in range(2)]
-    kernels = CompiledKernels(lazy_adam.source(), tmp_path, lazy_adam.NAMES)
+    kernels = CompiledKernels(lazy_adam.kernel_source(), tmp_path, lazy_adam.KERNEL_NAMES)
     eager, lazy = make_step(models[0], spec), LazyStep(models[1], replace(spec, step="fast"), kernels)
     for start in range(0, 30 * 64, 64):
         batch = columns.take(order[start : start + 64])
@@ -90,13 +93,13 @@ def test_the_whole_step_learns_what_the_eager_one_does(loss: str, planted: Split
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_it_is_one_graph_and_learns_the_same(small: Dataset) -> None:
+def test_on_a_gpu_the_step_is_a_graph_and_learns_the_same(small: Dataset) -> None:
     schema, columns = small.info.schema, read_columns(small.split("train")).to("cuda")
     spec = ModelSpec(hidden=(32,))
     models = [build_model(schema, spec, seed=1, device="cuda") for _ in range(2)]
     steps = [make_step(models[0], spec), make_step(models[1], replace(spec, step="fast"))]
     order = torch.from_numpy(epoch_order(columns.rows, shuffle=True, seed=0, epoch=0)).cuda()
-    sizes = [128] * 12 + [100] + [128] * 5  # a short batch in between is learned from without the graph
+    sizes = [128] * 12 + [100] + [128] * 5  # the short batch in between runs without the graph
     starts = torch.tensor([0, *sizes]).cumsum(0).tolist()
     for start, size in zip(starts, sizes, strict=False):
         batch = columns.take(order[start : start + size])
@@ -110,7 +113,6 @@ def test_on_a_gpu_it_is_one_graph_and_learns_the_same(small: Dataset) -> None:
             scores = [step.predict(columns.take(order[-size:])) for step in steps]
             torch.testing.assert_close(scores[1], scores[0], rtol=0.05, atol=0.05)
     tables = [list(model.tables()) for model in models]
-    for one, other in zip(
-        *tables, strict=True
-    ):  # a gradient near 0 decides by its sign where a first step of Adam goes
-        assert float(((other - one).abs() > 0.02).float().mean()) < 1e-3
+    for eager, fast in zip(*tables, strict=True):
+        # Adam's first step follows the sign of the gradient, which may differ if the gradient is near 0
+        assert float(((fast - eager).abs() > 0.02).float().mean()) < 1e-3

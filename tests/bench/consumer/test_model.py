@@ -1,4 +1,4 @@
-"""The reference model: the notebook's shapes, its count of parameters, and its formula worked out independently."""
+"""The reference model has the notebook's shapes and parameter count, and follows an independently computed formula."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ NOTEBOOK = Schema(
 )
 
 
-def test_the_notebook_s_model_has_its_shapes() -> None:
+def test_the_model_has_the_notebook_s_shapes() -> None:
     with torch.device("meta"):
         model = EmbeddingMLP(NOTEBOOK, ModelSpec())
     shapes = [tuple(parameter.shape) for parameter in model.parameters()]
     tables = [(162_542, 512), (56_604, 512), (21, 16)]
     block = [(128,), (128,), (128,)]  # bias, and BatchNorm's weight and bias
     assert shapes == [*tables, (128, 1040), *block, (128, 128), *block, (128, 128), *block, (1, 128), (1,)]
-    by_hand = 162_542 * 512 + 56_604 * 512 + 21 * 16 + (1040 + 3) * 128 + 2 * (128 + 3) * 128 + 129
-    assert sum(parameter.numel() for parameter in model.parameters()) == by_hand == 112_370_257
+    parameter_count = 162_542 * 512 + 56_604 * 512 + 21 * 16 + (1040 + 3) * 128 + 2 * (128 + 3) * 128 + 129
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameter_count == 112_370_257
 
 
 @pytest.mark.parametrize(("cardinality", "width"), [(2, 16), (21, 16), (1000, 77), (6041, 210), (56_604, 512)])
@@ -47,18 +47,18 @@ def columns(planted: Split) -> Columns:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_forward_pass_is_the_formula(training: bool, planted: Split, columns: Columns) -> None:
+def test_the_forward_pass_follows_the_formula(training: bool, planted: Split, columns: Columns) -> None:
     model = build_model(planted.schema, ModelSpec(hidden=(32, 16)), seed=5, device="cpu").double()
     model.train(training)
     batch = columns.slice(100, 400)
     dense = {name: column.double() for name, column in batch.dense.items()}
-    found = model(type(batch)(batch.ids, batch.bags, dense, batch.label)).detach().numpy()
-    wanted = _by_hand(model, batch, training)
-    assert np.linalg.norm(found - wanted) / np.linalg.norm(wanted) < 1e-12
+    output = model(type(batch)(batch.ids, batch.bags, dense, batch.label)).detach().numpy()
+    wanted = _reference_output(model, batch, training)
+    assert np.linalg.norm(output - wanted) / np.linalg.norm(wanted) < 1e-12
 
 
-def _by_hand(model: EmbeddingMLP, batch, training: bool) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """NumPy in float64, row by row where bags are."""
+def _reference_output(model: EmbeddingMLP, batch, training: bool) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """Compute the model with NumPy in float64, and its bags row by row."""
     weights = {name: tensor.detach().numpy() for name, tensor in model.named_parameters()}
     parts = []
     for name, (values, offsets) in batch.bags.items():
@@ -81,7 +81,7 @@ def _batch_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, training: b
 
 
 @pytest.mark.nvtabular
-def test_the_forward_pass_is_nvtabular_s_own_model(small) -> None:  # type: ignore[no-untyped-def]
+def test_the_forward_pass_equals_nvtabular_s_model(small) -> None:  # type: ignore[no-untyped-def]
     from nvtabular.framework_utils.torch.models import Model
 
     schema = small.info.schema
@@ -89,7 +89,7 @@ def test_the_forward_pass_is_nvtabular_s_own_model(small) -> None:  # type: igno
     single = {c.name: (c.cardinality, embedding_width(c.cardinality)) for c in schema.single_hot}
     multi = {c.name: (c.cardinality, embedding_width(c.cardinality)) for c in schema.multi_hot}
     theirs = Model((single, multi), 0, 0.0, [128] * 3, [0.0] * 3).eval()
-    # theirs also has a BatchNorm over no continuous columns, which is never used
+    # theirs also has an unused BatchNorm over zero continuous columns
     names = [name for name in theirs.state_dict() if not name.startswith("initial_cont_layer")]
     theirs.load_state_dict(dict(zip(names, ours.state_dict().values(), strict=True)), strict=False)
     batch = read_columns(small.split("valid")).slice(0, 300)
@@ -103,10 +103,10 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torch_s_generator_alone
     schema = Schema(single_hot=(Categorical(name="a.b", cardinality=50),), label="y")
     torch.manual_seed(9)
     before = torch.get_rng_state()
-    first, second, other = (build_model(schema, ModelSpec(), seed=seed, device="cpu") for seed in (1, 1, 2))
+    first, second, different = (build_model(schema, ModelSpec(), seed=seed, device="cpu") for seed in (1, 1, 2))
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
-    assert not torch.equal(next(first.parameters()), next(other.parameters()))
+    assert not torch.equal(next(first.parameters()), next(different.parameters()))
 
 
 @pytest.mark.parametrize("loss", ["mse", "bce"])
@@ -114,34 +114,34 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torch_s_generator_alone
 def test_every_loss_and_optimizer_learns(loss: str, optimizer: str, planted: Split, columns: Columns) -> None:
     spec = ModelSpec(loss=loss, optimizer=optimizer, hidden=(16,))  # type: ignore[arg-type]
     model = build_model(planted.schema, spec, seed=0, device="cpu")
-    steps = build_optimizer(model.parameters(), spec)
+    torch_optimizer = build_optimizer(model.parameters(), spec)
     batch, losses = columns.slice(0, 500), []
     for _ in range(30):
-        value = loss_of(model(batch), batch.label, spec)
-        steps.zero_grad()
-        value.backward()
-        steps.step()
-        losses.append(float(value.detach()))
+        loss_value = loss_of(model(batch), batch.label, spec)
+        torch_optimizer.zero_grad()
+        loss_value.backward()
+        torch_optimizer.step()
+        losses.append(float(loss_value.detach()))
     assert losses[-1] < 0.95 * losses[0]
 
 
-@pytest.mark.parametrize(("optimizer", "torch_s"), [("adam", Adam), ("sgd", SGD), ("adagrad", Adagrad)])
-def test_an_optimizer_steps_as_torch_s_own(
-    optimizer: str, torch_s: type[Optimizer], planted: Split, columns: Columns
+@pytest.mark.parametrize(("optimizer", "torch_class"), [("adam", Adam), ("sgd", SGD), ("adagrad", Adagrad)])
+def test_an_optimizer_takes_the_same_steps_as_torch_s_own(
+    optimizer: str, torch_class: type[Optimizer], planted: Split, columns: Columns
 ) -> None:
     spec, batch = ModelSpec(optimizer=optimizer, hidden=(16,)), columns.slice(0, 500)  # type: ignore[arg-type]
 
     def trained(build: Callable[[nn.Module], Optimizer]) -> nn.Module:
         model = build_model(planted.schema, spec, seed=0, device="cpu")
-        steps = build(model)
+        built = build(model)
         for _ in range(5):
-            steps.zero_grad()
+            built.zero_grad()
             loss_of(model(batch), batch.label, spec).backward()
-            steps.step()
+            built.step()
         return model
 
     ours = trained(lambda model: build_optimizer(model.parameters(), spec))
-    theirs = trained(lambda model: torch_s(model.parameters(), lr=spec.learning_rate))
+    theirs = trained(lambda model: torch_class(model.parameters(), lr=spec.learning_rate))
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
 
 
@@ -150,10 +150,10 @@ def test_an_optimizer_steps_without_importing_the_compiler() -> None:
         "import sys, torch\n"
         "from feedrate.bench.consumer.model import build_optimizer\n"
         "from feedrate.bench.results.spec import ModelSpec\n"
-        "own = torch.nn.Linear(2, 1)\n"
+        "model = torch.nn.Linear(2, 1)\n"
         "for name, fused in (('adam', False), ('adam', True), ('sgd', False), ('adagrad', False)):\n"
-        "    steps = build_optimizer(own.parameters(), ModelSpec(optimizer=name), fused=fused)\n"
-        "    steps.zero_grad(); own(torch.ones(1, 2)).sum().backward(); steps.step()\n"
+        "    optimizer = build_optimizer(model.parameters(), ModelSpec(optimizer=name), fused=fused)\n"
+        "    optimizer.zero_grad(); model(torch.ones(1, 2)).sum().backward(); optimizer.step()\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -162,15 +162,15 @@ def test_an_optimizer_steps_without_importing_the_compiler() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"hidden": ()}, "there must be one or more"),
+        ({"hidden": ()}, r"hidden is \[\], but needs at least one layer of at least 1 unit each"),
         ({"loss": "l1"}, "loss is 'l1', but must be one of mse, bce"),
         ({"optimizer": "lion"}, "optimizer is 'lion'"),
         ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"learning_rate": 0.0}, "learning_rate is 0, but must be over 0"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be over 0 and finite"),
+        ({"learning_rate": 0.0}, "learning_rate is 0, but must be finite and greater than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, but must be finite and greater than 0"),
         ({"embedding_width": 0}, "embedding_width is 0"),
     ],
 )
-def test_a_model_that_cannot_be_is_refused(settings: dict[str, object], sentence: str) -> None:
+def test_an_invalid_model_spec_is_rejected(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
         ModelSpec(**settings)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What reads a batch reads all of it."""
+"""The reader of a batch reads all of it."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ import pytest
 import torch
 from compiled_kernels import COMPILER, CompiledKernels
 
-from feedrate.bench.consumer.reading import THREADS, FusedReader, reader, source, sums, tensors_struct
+from feedrate.bench.consumer.reading import THREADS, FusedReader, kernel_source, reader, sums, tensors_struct
 from feedrate.loaders.base import Batch
 
 MAGIC = 0x9E3779B9
-"""The kernel writes what it found where that is this; one thread finds all words at once."""
+"""The kernel writes its result only if it equals this number."""
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
 @pytest.mark.parametrize("spoilt", [None, 0, 1, 2])
 def test_the_kernel_reads_every_word_of_every_tensor(spoilt: int | None, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    # thread 0 of 256 reads words 0, 256, 512: all others are 0, so it alone finds the magic number, and only with each of them
+    # Thread 0 of 256 reads words 0, 256 and 512, and all other words are 0. So only thread 0 can find the magic number,
+    # and only if it reads every one of these words.
     parts = [np.zeros(600, np.uint32), np.zeros(257, np.uint32), np.zeros(1, np.uint32)]
-    seen = rng.integers(1, 2**32, 5, dtype=np.uint32)
-    parts[0][[0, 256, 512]], parts[1][[0, 256]] = seen[:3], seen[3:]
-    parts[2][0] = np.bitwise_xor.reduce(seen) ^ np.uint32(MAGIC)
+    words = rng.integers(1, 2**32, 5, dtype=np.uint32)
+    parts[0][[0, 256, 512]], parts[1][[0, 256]] = words[:3], words[3:]
+    parts[2][0] = np.bitwise_xor.reduce(words) ^ np.uint32(MAGIC)
     if spoilt is not None:
         parts[spoilt][0] ^= 1
     out = np.zeros(1, np.uint32)
-    kernels = CompiledKernels(source(3), tmp_path, ("read_all",))
+    kernels = CompiledKernels(kernel_source(3), tmp_path, ("read_all",))
     struct = tensors_struct(3)
     struct.view(np.uint64)[:] = [*(part.ctypes.data for part in parts), *(len(part) for part in parts)]
     kernels.launch("read_all", THREADS, (struct[0], out.ctypes.data))
     assert (out[0] == MAGIC) == (spoilt is None)
 
 
-def test_on_the_cpu_each_tensor_is_summed() -> None:
+def test_on_the_cpu_every_tensor_is_summed() -> None:
     assert reader("cpu") is sums
 
 

@@ -1,4 +1,4 @@
-"""The fast step learns what the eager one does."""
+"""The fast step learns what the eager step does."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def test_both_steps_lead_to_the_same_weights(optimizer: str, loss: str, planted:
     steps = [make_step(model, replace(spec, step=kind)) for model, kind in zip(models, ("eager", "fast"), strict=True)]  # type: ignore[arg-type]
     for start in range(0, 20 * 64, 64):
         batch = columns.take(order[start : start + 64])
-        wide = type(batch)(
+        double_batch = type(batch)(
             batch.ids, batch.bags, {name: column.double() for name, column in batch.dense.items()}, batch.label.double()
         )
-        losses = [float(step(wide)) for step in steps]
+        losses = [float(step(double_batch)) for step in steps]
         assert losses[0] == pytest.approx(losses[1], rel=1e-9)
     eager, fast = (model.state_dict() for model in models)
     assert list(eager) == list(fast)
@@ -54,17 +54,17 @@ def test_a_table_s_gradient_is_zero_again_after_each_step(planted: Split) -> Non
         assert not table.weight.grad.any()
 
 
-def test_a_trial_reaches_the_same_auc(small: Dataset) -> None:
+def test_a_trial_reaches_the_same_auc_with_both_steps(small: Dataset) -> None:
     eager = TrialSpec(loader="fake", mode="train", repeat=0, seed=0, batch_size=256, epochs=2, device="cpu")
     specs = [eager, replace(eager, model=ModelSpec(step="fast"))]
-    one, other = run_suite(specs, small.folder)
-    assert one.status == other.status == "ok", (one.detail, other.detail)
-    assert one.auc is not None
-    assert other.auc is not None
-    assert one.auc[-1] == pytest.approx(other.auc[-1], abs=0.01)
-    assert one.train_loss == pytest.approx(other.train_loss, rel=0.01)
+    first, second = run_suite(specs, small.folder)
+    assert first.status == second.status == "ok", (first.detail, second.detail)
+    assert first.auc is not None
+    assert second.auc is not None
+    assert first.auc[-1] == pytest.approx(second.auc[-1], abs=0.01)
+    assert first.train_loss == pytest.approx(second.train_loss, rel=0.01)
 
 
-def test_another_step_is_refused() -> None:
+def test_an_unknown_step_is_rejected() -> None:
     with pytest.raises(FeedrateError, match="step is 'slow', but must be one of eager, fast"):
         ModelSpec(step="slow")  # type: ignore[arg-type]

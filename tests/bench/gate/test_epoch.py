@@ -1,4 +1,4 @@
-"""The gate on batches made wrong by hand; whole trials with planted faults are in tests/selftest."""
+"""The gate on hand-made faulty batches. Whole trials with planted faults are in tests/bench/selftest."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _check(batches: list[Batch] | Iterator[Batch], wanted: SplitInfo) -> Deliver
     return check_epoch(batches, wanted, order_sample=None, batch_size=SIZE, device="cpu")
 
 
-def test_a_right_epoch_passes_in_any_order(columns: Columns, wanted: SplitInfo) -> None:
+def test_a_correct_epoch_passes_in_any_order(columns: Columns, wanted: SplitInfo) -> None:
     batches = _batches(columns)
-    one, other = _check(batches, wanted), _check(batches[::-1], wanted)
-    assert len(one.start) == SIZE
-    assert one.start != other.start
+    forward, backward = _check(batches, wanted), _check(batches[::-1], wanted)
+    assert len(forward.start) == SIZE
+    assert forward.start != backward.start
 
 
-def test_a_batch_that_is_written_to_later_is_told_from_one_that_was_never_right(
+def test_a_batch_overwritten_later_is_distinguished_from_one_that_was_not_ready(
     columns: Columns, wanted: SplitInfo
 ) -> None:
     def overwritten() -> Iterator[Batch]:
@@ -53,7 +53,7 @@ def test_a_batch_that_is_written_to_later_is_told_from_one_that_was_never_right(
                 kept[0].label.neg_()
             yield batch
 
-    with pytest.raises(GateFailed, match="used its buffer again"):
+    with pytest.raises(GateFailed, match="the loader reused its buffer"):
         _check(overwritten(), wanted)
 
     def late() -> Iterator[Batch]:
@@ -66,15 +66,17 @@ def test_a_batch_that_is_written_to_later_is_told_from_one_that_was_never_right(
         _check(late(), wanted)
 
 
-def test_columns_of_other_lengths_are_refused(columns: Columns, wanted: SplitInfo) -> None:
+def test_columns_of_different_lengths_are_rejected(columns: Columns, wanted: SplitInfo) -> None:
     batch = _batches(columns)[0]
     name = next(iter(batch.ids))
-    with pytest.raises(GateFailed, match=f"a batch of 600 labels has 599 rows of {name}"):
+    with pytest.raises(GateFailed, match=f"a batch has 600 labels, but 599 rows of {name}"):
         _check([replace(batch, ids={**batch.ids, name: batch.ids[name][1:]})], wanted)
     bag, (values, offsets) = next(iter(batch.bags.items()))
-    with pytest.raises(GateFailed, match=f"has 600 offsets of {bag}, not 601"):
+    with pytest.raises(GateFailed, match=f"has 600 offsets of {bag}, but must have 601"):
         _check([replace(batch, bags={bag: (values, offsets[:-1])})], wanted)
-    with pytest.raises(GateFailed, match=f"the offsets of {bag} run from 1 to"):
+    with pytest.raises(
+        GateFailed, match=f"the offsets of {bag} run from 1 to [0-9]+, but must run from 0 to {len(values)}, "
+    ):
         _check([replace(batch, bags={bag: (values, offsets + 1)})], wanted)
 
 
@@ -82,30 +84,30 @@ def test_columns_of_other_lengths_are_refused(columns: Columns, wanted: SplitInf
     ("rows", "sentence"),
     [
         (1000, ""),
-        (999, "an epoch delivered 999 rows, 1 fewer than the 1,000 there are"),
-        (1001, "an epoch delivered 1,001 rows, 1 more than the 1,000 there are"),
-        (900, "an epoch delivered 900 rows, 100 fewer than the 1,000 there are: the last batch is missing"),
+        (999, "an epoch delivered 999 rows, 1 fewer than the 1,000 in the split"),
+        (1001, "an epoch delivered 1,001 rows, 1 more than the 1,000 in the split"),
+        (900, "an epoch delivered 900 rows, 100 fewer than the 1,000 in the split: the last batch is missing"),
     ],
 )
-def test_a_wrong_length_is_said_in_a_sentence(rows: int, sentence: str) -> None:
+def test_a_wrong_length_gives_a_sentence(rows: int, sentence: str) -> None:
     assert wrong_count(rows, 1000, 300) == sentence
 
 
-def test_swapped_rows_are_wrong_rows_and_explained(columns: Columns, wanted: SplitInfo) -> None:
+def test_wrong_labels_are_reported_and_explained(columns: Columns, wanted: SplitInfo) -> None:
     batches = _batches(columns)
     wrong = [replace(batches[0], label=1 - batches[0].label), *batches[1:]]
     with pytest.raises(WrongRows, match="checksum"):
         _check(wrong, wanted)
     assert "rows are not in the dataset: the values of the label" in explain(wrong, columns)
     assert explain(batches, columns) == ""
-    assert explain([], columns) == "no batch came"
+    assert explain([], columns) == "the loader delivered no batches"
 
 
-def test_a_column_whose_values_are_all_there_in_other_rows_is_named(columns: Columns) -> None:
+def test_a_column_with_its_values_in_different_rows_is_named(columns: Columns) -> None:
     batches = _batches(columns)
     name = next(iter(batches[0].ids))
     wrong = [replace(batch, ids={**batch.ids, name: batch.ids[name].roll(1)}) for batch in batches]
-    assert f"the values of {name} are the dataset's, but in other rows than theirs" in explain(wrong, columns)
+    assert f"the values of {name} match the dataset but belong to different rows" in explain(wrong, columns)
 
 
 def test_two_wrong_columns_are_not_blamed_on_one(columns: Columns) -> None:
@@ -114,12 +116,12 @@ def test_two_wrong_columns_are_not_blamed_on_one(columns: Columns) -> None:
         replace(batch, ids={name: ids.roll(1 + number) for number, (name, ids) in enumerate(batch.ids.items())})
         for batch in batches
     ]
-    assert explain(wrong, columns).endswith("in more than one column")
+    assert explain(wrong, columns).endswith("more than one column is wrong")
 
 
-def test_a_label_of_another_type_is_refused(columns: Columns, wanted: SplitInfo) -> None:
+def test_a_label_with_a_wrong_dtype_is_rejected(columns: Columns, wanted: SplitInfo) -> None:
     batch = _batches(columns)[0]
-    with pytest.raises(GateFailed, match=r"the label is torch\.int64, not torch\.float32"):
+    with pytest.raises(GateFailed, match=r"the label\'s dtype is torch\.int64, but must be torch\.float32"):
         _check([replace(batch, label=batch.label.long())], wanted)
 
 

@@ -1,4 +1,4 @@
-"""The self-test's own datasets are small; here they are made once."""
+"""Fixtures that run the planted faults and delays once per session."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from feedrate.bench.selftest import delays, faults
 
 @pytest.fixture(scope="session")
 def caught(small: Dataset) -> dict[str, faults.Caught]:
-    """Every fault that shows on a CPU, run once."""
-    return {found.fault.name: found for found in faults.run(small.folder, "cpu")}
+    """Run every fault that shows on a CPU once."""
+    return {caught.fault.name: caught for caught in faults.run(small.folder, "cpu")}
 
 
 @pytest.fixture(scope="session")
 def delayed(small: Dataset) -> dict[str, delays.Measured]:
-    return {found.delay.name: found for found in delays.run(small.folder)}
+    """Run every planted delay once."""
+    return {measured.delay.name: measured for measured in delays.run(small.folder)}

@@ -1,4 +1,4 @@
-"""Planted faults in real trials: each caught, by its name, without harm to the next trial."""
+"""Real trials with planted faults: each is caught by its name and does not disturb the next trial."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from feedrate.loaders.testing import planted
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [fault.name for fault in faults.FAULTS if not fault.gpu])
 def test_a_planted_fault_is_caught_by_its_name(name: str, caught: dict[str, faults.Caught]) -> None:
-    found = caught[name]
-    assert found.right, found.seen
-    assert found.undisturbed, found.seen
+    result = caught[name]
+    assert result.as_expected, result.message
+    assert result.undisturbed, result.message
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", [fault.name for fault in faults.FAULTS if fault.gpu])
-def test_a_fault_of_gpus_is_caught_there(name: str, small: Dataset) -> None:
+def test_a_fault_that_shows_on_a_gpu_is_caught_there(name: str, small: Dataset) -> None:
     assert torch.cuda.is_available()
-    found = {found.fault.name: found for found in faults.run(small.folder, "cuda")}[name]
-    assert found.right, found.seen
+    result = {result.fault.name: result for result in faults.run(small.folder, "cuda")}[name]
+    assert result.as_expected, result.message
 
 
-def test_every_fault_that_can_be_planted_is_proved_to_be_caught() -> None:
+def test_the_self_test_covers_every_fault_of_the_planted_loader() -> None:
     assert {fault.name for fault in faults.FAULTS} == set(planted.FAULTS)
     assert len(faults.FAULTS) >= 15

@@ -1,4 +1,4 @@
-"""Verdicts on a loader against itself: by resampling rounds that were really run; the real ones are `feedrate selftest`."""
+"""Verdicts on a loader compared with itself, by resampling recorded rounds. `feedrate selftest` runs real ones."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RECORDED = [
 ]
 
 
-def test_recorded_comparisons_of_a_loader_with_itself_are_hardly_ever_called_different() -> None:
+def test_recorded_comparisons_of_a_loader_with_itself_are_rarely_called_different() -> None:
     assert len(RECORDED) == 20
     assert verdicts.share_called_different(RECORDED) <= verdicts.MAX_FALSE_FRACTION
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_whole_runs_under_the_default_rule_are_right_about_same_and_slower(seed: int) -> None:
+def test_simulated_runs_under_the_default_rule_judge_same_and_slower_correctly(seed: int) -> None:
     same = verdicts.resample_verdicts(RECORDED, comparisons=200, seed=seed)
     assert sum(verdict in ("more", "less") for verdict in same) / 200 <= verdicts.MAX_FALSE_FRACTION
     slower = verdicts.resample_verdicts(RECORDED, comparisons=200, slowdown=0.05, seed=seed)
@@ -32,7 +32,7 @@ def test_whole_runs_under_the_default_rule_are_right_about_same_and_slower(seed:
 
 
 @pytest.mark.slow
-def test_a_slower_copy_that_noise_hides_may_be_inconclusive_but_not_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slower_copy_hidden_by_noise_may_be_inconclusive_but_not_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "COMPARISONS", 40)
     noisy = [verdicts.Pair((50.0, 100.0, 200.0), (100.0, 220.0, 60.0))]
     *_, hidden = prove_verdicts(noisy)
@@ -40,10 +40,10 @@ def test_a_slower_copy_that_noise_hides_may_be_inconclusive_but_not_the_same(mon
     assert "too noisy" in hidden.seen
 
 
-def test_a_proof_that_does_not_hold_is_said() -> None:
-    """A head that is really slower is no comparison with itself."""
-    false = [verdicts.Pair(tuple(pair.base), tuple(0.5 * x for x in pair.base)) for pair in RECORDED]
-    assert next(prove_verdicts(false)).holds is False
+def test_a_proof_that_does_not_hold_is_reported() -> None:
+    """A head that is really slower is not a comparison of a loader with itself."""
+    slower = [verdicts.Pair(tuple(pair.base), tuple(0.5 * rate for rate in pair.base)) for pair in RECORDED]
+    assert next(prove_verdicts(slower)).holds is False
 
 
 @pytest.mark.slow
@@ -54,20 +54,20 @@ def test_pairs_are_really_run(small: Dataset) -> None:
 
 
 @pytest.mark.parametrize(("speed_up", "sets"), [(1.0, 1), (2.0, 2)])
-def test_comparisons_are_run_anew_before_too_many_false_ones_are_believed(
+def test_comparisons_are_doubled_before_too_many_false_verdicts_are_believed(
     speed_up: float, sets: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[int] = []
+    first_pairs: list[int] = []
 
     def run_pairs(_dataset: Path, *, first: int, **_settings: object) -> list[verdicts.Pair]:
-        begun.append(first)
-        return [verdicts.Pair(pair.base, tuple(speed_up * speed for speed in pair.head)) for pair in RECORDED]
+        first_pairs.append(first)
+        return [verdicts.Pair(pair.base, tuple(speed_up * rate for rate in pair.head)) for pair in RECORDED]
 
     monkeypatch.setattr(proof.verdicts, "run_pairs", run_pairs)
     monkeypatch.setattr(proof.faults, "run", lambda *_: iter(()))
     monkeypatch.setattr(proof.delays, "run", lambda *_: iter(()))
-    monkeypatch.setattr(proof.delays, "agree", lambda *_: Agreement(true=0.8, direct=0.8, differential=0.8))
+    monkeypatch.setattr(proof.delays, "measure_agreement", lambda *_: Agreement(true=0.8, direct=0.8, differential=0.8))
     monkeypatch.setattr(proof, "COMPARISONS", 20)
-    _, first, *_ = proof.prove("cpu", pairs=len(RECORDED), rounds=4)
-    assert begun == [0, len(RECORDED)][:sets]
-    assert first.holds == (sets == 1)
+    _, real_comparisons, *_ = proof.prove("cpu", pairs=len(RECORDED), rounds=4)
+    assert first_pairs == [0, len(RECORDED)][:sets]
+    assert real_comparisons.holds == (sets == 1)

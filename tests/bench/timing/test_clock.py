@@ -12,7 +12,7 @@ from feedrate.loaders.base import Batch
 
 
 class FakeTime:
-    """monotonic() that only moves when told to."""
+    """A monotonic() that advances only when told to."""
 
     def __init__(self) -> None:
         self.at = 100.0
@@ -35,7 +35,7 @@ def _batches(clock: FakeTime, delays_s: list[float], end_s: float = 0.0) -> Iter
     clock.at += end_s
 
 
-def test_the_clock_starts_before_the_first_batch_is_asked_for_and_counts_rows_delivered(clock: FakeTime) -> None:
+def test_the_clock_starts_before_the_first_request_and_counts_rows_delivered(clock: FakeTime) -> None:
     epoch = EpochClock(lambda: _batches(clock, [5.0, 1.0, 2.0], end_s=0.5), "cpu")
     for _ in epoch:
         clock.at += 10.0
@@ -47,7 +47,7 @@ def test_the_clock_starts_before_the_first_batch_is_asked_for_and_counts_rows_de
     assert epoch.window == (100.0, 138.5)
 
 
-def test_work_done_before_an_iterator_is_returned_is_waiting_too(clock: FakeTime) -> None:
+def test_work_before_the_iterator_is_returned_counts_as_waiting(clock: FakeTime) -> None:
     def start() -> Iterator[Batch]:
         clock.at += 7.0
         return _batches(clock, [1.0])
