@@ -145,10 +145,10 @@ def test_a_loaded_state_goes_on_behind_its_batch(small: Dataset) -> None:
     with pytest.raises(FeedrateError, match="the state is None: pass what state_dict"):
         rest.load_state_dict(None)  # type: ignore[arg-type]
     for wrong in ({"epoch": -1}, {"epoch": "x"}, {"batches": -3}, {"batches": 8}):
-        with pytest.raises(FeedrateError, match="and an epoch has 7 batches"):
+        with pytest.raises(FeedrateError, match="but an epoch has 7 batches"):
             rest.load_state_dict({**state, **wrong})
     other = CupyLoader(small.folder, batch_size=500, device="cpu", seed=5)
-    with pytest.raises(FeedrateError, match="another order of rows: batch_size 600 then, 500 now"):
+    with pytest.raises(FeedrateError, match="another order of rows: batch_size was 600, now 500"):
         other.load_state_dict(state)
 
 
@@ -267,7 +267,7 @@ def test_the_real_kernels_do_the_same_on_a_gpu(planted: Split) -> None:
         ({"seed": -1}, "seed is -1, but must be at least 0"),
         ({"memory_budget_bytes": "1GB"}, "memory_budget_bytes is '1GB', but must be a whole number"),
         ({"window_rows": "5"}, "window_rows is '5', but must be a whole number"),
-        ({"decode": "pylibcudf"}, "decode is 'pylibcudf', which decodes on a GPU, but the device is the CPU"),
+        ({"decode": "pylibcudf"}, "decode is 'pylibcudf', which needs a GPU, but the device is the CPU"),
         ({"device": "tpu"}, "device is 'tpu': choose from auto, cpu, cuda, cuda:N"),
         ({"device": "cuda:00"}, "device is 'cuda:00': choose from auto"),
         ({"device": "cuda:99"}, "device is 'cuda:99', but torch sees"),

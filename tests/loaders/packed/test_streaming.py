@@ -360,7 +360,7 @@ def test_a_corrupt_file_is_an_error_for_the_consumer_and_no_hang(small: Dataset,
 
 
 def test_an_unknown_decoder_is_refused(small: Dataset) -> None:
-    with pytest.raises(FeedrateError, match="decode is 'cudf': choose from auto, pylibcudf, pyarrow"):
+    with pytest.raises(FeedrateError, match="decode is 'cudf', but must be one of auto, pylibcudf, pyarrow"):
         CupyLoader(small.folder, device="cpu", decode="cudf")
 
 
