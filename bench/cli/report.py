@@ -78,12 +78,13 @@ def _refuse_wrong_output(output: Path | None, form: Format, figures: Path | None
 def show_comparison(comparison: Comparison, form: Format = "table") -> None:
     """Print the comparison in this format."""
     from feedrate.bench.cli.terminal import out
-    from feedrate.reports.formats import text
+    from feedrate.reports.formats import markdown, numbers, table
 
+    writers = {"markdown": markdown.write_markdown, "csv": numbers.write_csv, "json": numbers.write_json}
     if form == "table":
-        text.print_table(comparison, out)
+        table.print_table(comparison, out)
     else:
-        out.print(text.WRITERS[form](comparison), markup=False, soft_wrap=True, end="")
+        out.print(writers[form](comparison), markup=False, soft_wrap=True, end="")
 
 
 def write_report(comparison: Comparison, path: Path, runs: Sequence[Path] = ()) -> None:
@@ -104,7 +105,7 @@ def write_samples(comparison: Comparison, file: Path) -> None:
     from feedrate.bench.cli.terminal import say
     from feedrate.reports.formats.samples import write_parquet
 
-    epochs = write_parquet(comparison.runs, file)
+    epochs = write_parquet(comparison, file)
     say(f"wrote {file} ({epochs:,} epochs)")
 
 

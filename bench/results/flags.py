@@ -1,4 +1,4 @@
-"""What a reader has to know of a trial though it is ok: each a sentence that names what was seen."""
+"""Flags: what a reader must know about a trial although it is ok. Each is a sentence that names what was seen."""
 
 from __future__ import annotations
 
@@ -9,41 +9,40 @@ from itertools import pairwise
 from feedrate.bench.results.record import GpuRecord, TrialResult
 
 UNSHUFFLED = 0.05
-"""Shuffle quality under which an order is the files'."""
+"""Shuffle quality below which an order counts as that of the files."""
 LEAK_EPOCHS = 3
-"""Steady epochs that must all have grown before growth is called a leak."""
+"""Consecutive epochs that must all have grown before growth is called a leak."""
 LEAK_FRACTION = 0.01
-"""Of what is in use, that each of them must have added."""
-
+"""Share of the memory in use that each of them must have added."""
 OVER_BUDGET = 0.1
-"""Of the memory budget, that a loader may take on top."""
+"""Share of the memory budget by which a loader may exceed it."""
 
 
 def raised(trial: TrialResult, *, same_order: bool) -> TrialResult:
-    """The trial with the flags that its own process can raise."""
-    found = [*_shuffle(trial, same_order), *_leak(trial), *_cache(trial), *_over_budget(trial)]
-    return replace(trial, flags=(*trial.flags, *found))
+    """Return the trial with the flags that its own process can raise."""
+    flags = [*_shuffle(trial, same_order), *_leak(trial), *_cache(trial), *_over_budget(trial)]
+    return replace(trial, flags=(*trial.flags, *flags))
 
 
 def throttled(gpu: GpuRecord | None) -> tuple[str, ...]:
-    """For the suite, which watches the device."""
+    """Return the flag that the suite raises, which watches the device."""
     return (f"the GPU was throttled: {', '.join(gpu.throttled)}",) if gpu and gpu.throttled else ()
 
 
 def _shuffle(trial: TrialResult, same_order: bool) -> list[str]:
     if not trial.spec.shuffle:
         return []
-    found, shuffle = [], trial.shuffle
+    flags, shuffle = [], trial.shuffle
     if shuffle and shuffle.quality < min(UNSHUFFLED, shuffle.expected_low):
-        found.append(f"the rows were not shuffled, though asked to be: shuffle quality {shuffle.quality:.3f} of 1")
+        flags.append(f"the rows were not shuffled, although they should be: shuffle quality {shuffle.quality:.3f} of 1")
     elif shuffle and shuffle.quality < shuffle.expected_low:
-        found.append(
-            f"the rows were shuffled only in part: quality {shuffle.quality:.3f}, and an ideal shuffle has {shuffle.expected_low:.3f} to 1 "
+        flags.append(
+            f"the rows were only partly shuffled: quality {shuffle.quality:.3f}, but an ideal shuffle has {shuffle.expected_low:.3f} to 1 "
             f"(displacement {shuffle.displacement:.3f}, batch diversity {shuffle.diversity:.3f})"
         )
     if same_order and not (shuffle and shuffle.quality < UNSHUFFLED):
-        found.append("two epochs began with the same rows in the same order")
-    return found
+        flags.append("two epochs began with the same rows in the same order")
+    return flags
 
 
 def _leak(trial: TrialResult) -> list[str]:
@@ -58,7 +57,7 @@ def _leak(trial: TrialResult) -> list[str]:
 
 
 def steady_growth(used: Sequence[int]) -> int:
-    """The least growth from one epoch to the next after the first, where every one grew notably; else 0."""
+    """Return the smallest growth between epochs after the first one if every epoch grew notably, otherwise 0."""
     steps = [after - before for before, after in pairwise(used[1:])]
     if len(steps) < LEAK_EPOCHS or min(steps) < LEAK_FRACTION * used[0]:
         return 0
@@ -70,7 +69,7 @@ def _cache(trial: TrialResult) -> list[str]:
     if resident is None:
         return []
     missed = resident < 0.95 if trial.spec.cache == "warm" else resident > 0.05
-    return [f"the page cache was to be {trial.spec.cache}, and held {resident:.0%} of the files"] if missed else []
+    return [f"the page cache should be {trial.spec.cache}, but held {resident:.0%} of the files"] if missed else []
 
 
 def _over_budget(trial: TrialResult) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the suite and a trial's process say to each other: JSON, a line a message. Without torch."""
+"""What the suite and a trial's process send each other: JSON, one message per line. Needs no torch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 
 Progress = Callable[[str, int, int], None]
-"""phase, rows done, rows in all."""
+"""progress(phase, rows done, rows in all)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """The child's standard input."""
+    """What the child process reads from standard input."""
 
     spec: TrialSpec
     dataset: str
@@ -22,7 +22,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A line of the child's output: where it is, or at last its result and the windows it timed (seconds of timing.now())."""
+    """A line of the child's output: its progress, or at the end its result and the windows that it timed.
+
+    Windows are in seconds of timing.clock.now().
+    """
 
     phase: str = ""
     done: int = 0

@@ -1,4 +1,4 @@
-"""Pure functions of samples; each names its source."""
+"""Statistics: pure functions of samples, each with its source."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000
 SMALLEST_EFFECT = 0.03
-"""A ratio nearer to 1 than this is the same for any practical purpose."""
+"""Two ratios that differ by less than this are the same for any practical purpose."""
 CONFIDENCE = 0.95
 SURE = 0.99
-"""Confidence of a verdict of difference: a stop rule that looks again and again finds too many at 95 %."""
+"""Confidence of a verdict of difference. At 95 % a stopping rule that looks again and again would find too many."""
 
 Direction = Literal["more", "less", "same", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean and its confidence interval; low and high are None where fewer than two samples leave it unknown."""
+    """A mean and its confidence interval. low and high are None for fewer than two samples."""
 
     mean: float
     low: float | None
@@ -32,7 +32,7 @@ class Estimate:
 
 
 def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """Student's t interval of the mean (Student 1908). Raises ValueError for no samples."""
+    """Return the mean with Student's t interval (Student 1908). Raises ValueError for no samples."""
     if not samples:
         raise ValueError("no samples")
     mean, n = fmean(samples), len(samples)
@@ -43,28 +43,28 @@ def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estima
 
 
 def ratio(head: Sequence[float], base: Sequence[float], *, paired: bool, confidence: float = CONFIDENCE) -> Estimate:
-    """Geometric mean of head over that of base, with a bootstrap interval.
+    """Return the geometric mean of head over that of base, with a bootstrap interval.
 
-    paired: head[i] and base[i] were measured in the same round, so what the machine did to both cancels.
-    All samples must be over 0. n is the number of pairs, or of the smaller sample. Raises ValueError for no samples.
+    paired: head[i] and base[i] were measured in the same round, so effects of the machine on both cancel out.
+    All samples must be greater than 0. n is the number of pairs, or of the smaller sample. Raises ValueError for no samples.
 
-    The means of logarithms are resampled (Efron, Tibshirani 1993), and the percentile interval is widened about its
-    middle to Student's t, because with few samples it is too narrow by construction (Hesterberg 2015, "expanded
-    percentile"; two samples by Welch's degrees of freedom).
+    The means of logarithms are resampled (Efron, Tibshirani 1993). With few samples the percentile interval is too narrow
+    by construction, so it is widened about its middle to Student's t (Hesterberg 2015, "expanded percentile"; two samples
+    with Welch's degrees of freedom).
     """
     heads, bases = [log(x) for x in head], [log(x) for x in base]
     if paired:
         pairs = [a - b for a, b in zip(heads, bases, strict=True)]
-        found = _bootstrapped([pairs], [], confidence)
+        logs = _bootstrapped([pairs], [], confidence)
     else:
-        found = _bootstrapped([heads], [bases], confidence)
-    return Estimate(exp(found.mean), _exp(found.low), _exp(found.high), found.n)
+        logs = _bootstrapped([heads], [bases], confidence)
+    return Estimate(exp(logs.mean), _exp(logs.low), _exp(logs.high), logs.n)
 
 
 def difference(
     head: Sequence[float], base: Sequence[float], *, paired: bool, confidence: float = CONFIDENCE
 ) -> Estimate:
-    """Mean of head less that of base, with the same interval as `ratio`."""
+    """Return the mean of head minus that of base, with the same interval as `ratio`."""
     if paired:
         return _bootstrapped([[a - b for a, b in zip(head, base, strict=True)]], [], confidence)
     return _bootstrapped([head], [base], confidence)
@@ -72,19 +72,19 @@ def difference(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison allows to say."""
+    """What a comparison allows one to say."""
 
     direction: Direction
     change: Estimate
     """A ratio or a difference, with its 95 % interval."""
     sure: Estimate
-    """The same with the 99 % interval that decides."""
+    """The same with the 99 % interval, which decides."""
     effect: float
-    """What is too small to matter."""
+    """The smallest change that matters."""
 
     @property
     def smallest_seen(self) -> float | None:
-        """The smallest change that would have been called one: half the width of the interval that decides, or what matters."""
+        """The smallest change that would have been called a change: half the deciding interval's width, at least `effect`."""
         sure = self.sure
         return None if sure.low is None or sure.high is None else max(self.effect, (sure.high - sure.low) / 2)
 
@@ -92,23 +92,25 @@ class Verdict:
 def judge_ratio(
     head: Sequence[float], base: Sequence[float], *, paired: bool, effect: float = SMALLEST_EFFECT
 ) -> Verdict:
-    """Is the head's mean more or less than the base's? See `judge`."""
+    """Judge whether the head's mean is more or less than the base's, by their ratio. See `judge`."""
     usual, sure = (ratio(head, base, paired=paired, confidence=confidence) for confidence in (CONFIDENCE, SURE))
     return Verdict(judge(usual, sure, same=1.0, effect=effect), usual, sure, effect)
 
 
 def judge_difference(head: Sequence[float], base: Sequence[float], *, paired: bool, effect: float) -> Verdict:
-    """Is the head's mean more or less than the base's, counted in their own unit? See `judge`."""
+    """Judge whether the head's mean is more or less than the base's, by their difference. See `judge`."""
     usual, sure = (difference(head, base, paired=paired, confidence=confidence) for confidence in (CONFIDENCE, SURE))
     return Verdict(judge(usual, sure, same=0.0, effect=effect), usual, sure, effect)
 
 
 def judge(usual: Estimate, sure: Estimate, *, same: float, effect: float) -> Direction:
-    """A verdict of difference needs significance (99 %) and a size; one of sameness needs the 95 % interval within that
-    size; what has neither is inconclusive.
+    """Return the verdict on a change.
 
-    same: the value that means no change. effect: what is too small to matter. Equivalence by an interval within bounds is
-    Westlake's (1972) and Schuirmann's (1987).
+    A difference needs significance (99 %) and a size of at least `effect`. Sameness needs the 95 % interval within that
+    size. Anything else is inconclusive.
+
+    same: the value that means no change. effect: the smallest change that matters. Equivalence by an interval within bounds
+    is Westlake's (1972) and Schuirmann's (1987).
     """
     if usual.low is None or usual.high is None or sure.low is None or sure.high is None:
         return "inconclusive"
@@ -122,18 +124,25 @@ def judge(usual: Estimate, sure: Estimate, *, same: float, effect: float) -> Dir
 
 
 def percentile(samples: Sequence[float], fraction: float) -> float:
-    """Linear interpolation between order statistics (Hyndman, Fan 1996, type 7). Raises ValueError for no samples."""
+    """Return one percentile. See `percentiles`."""
+    return percentiles(samples, (fraction,))[0]
+
+
+def percentiles(samples: Sequence[float], fractions: Sequence[float]) -> list[float]:
+    """Return percentiles by linear interpolation between order statistics (Hyndman, Fan 1996, type 7).
+
+    fractions: 0 to 1. Raises ValueError for no samples.
+    """
+    import numpy as np
+
     if not samples:
         raise ValueError("no samples")
-    ordered = sorted(samples)
-    place = fraction * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+    values: list[float] = np.quantile(np.asarray(samples, dtype=float), fractions).tolist()
+    return values
 
 
 def _bootstrapped(head: Sequence[Sequence[float]], base: Sequence[Sequence[float]], confidence: float) -> Estimate:
-    """Mean of the one sample in `head`, less that of the one in `base` where there is one."""
+    """The mean of the sample in `head`, minus that of the sample in `base` if there is one."""
     import numpy as np
 
     samples = [np.asarray(sample, dtype=float) for sample in (*head, *base)]
@@ -155,7 +164,7 @@ def _bootstrapped(head: Sequence[Sequence[float]], base: Sequence[Sequence[float
 
 
 def _expansion(samples: Sequence[np.ndarray], confidence: float) -> float:
-    """How much wider Student's interval is than the bootstrap's, which takes the spread for known and divides by n."""
+    """How much wider Student's interval is than the bootstrap's, which takes the spread as known and divides by n."""
     parts = [(float(sample.var(ddof=1)) / len(sample), len(sample)) for sample in samples]
     total = sum(part for part, _ in parts)
     if total == 0:

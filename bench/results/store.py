@@ -1,4 +1,4 @@
-"""run.json on disk: whole at every moment, one trial longer after each trial. A finished record may be gzipped."""
+"""run.json on disk. It is whole at every moment, and it grows by one trial at a time. A finished record may be gzipped."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def is_file_name(run: Path) -> bool:
 
 
 def read(run: Path) -> RunRecord:
-    """Raises FeedrateError where there is no readable record."""
+    """Read a record. Raises FeedrateError if there is none that can be read."""
     path = path_of(run)
     try:
         content = compressed.read_bytes(path)
         version = msgspec.json.decode(content, type=_Version).schema_version
         if version <= SCHEMA_VERSION:
             return msgspec.json.decode(content, type=RunRecord)
-    except FeedrateError as error:  # of a setting in it that cannot be
+    except FeedrateError as error:  # of an invalid setting in it
         raise FeedrateError(f"{path} is not a run record: {error}") from error
     except FileNotFoundError:
         raise FeedrateError(f"{path} does not exist: `feedrate run DATA -o {run}` makes it") from None
@@ -53,7 +53,7 @@ def read(run: Path) -> RunRecord:
 
 
 def write(run: Path, record: RunRecord) -> None:
-    """Replace run.json in one step: a reader sees the old or the new one, whatever dies."""
+    """Replace run.json in one step. A reader sees the old one or the new one, whatever dies."""
     path = path_to_write(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.new")
@@ -65,7 +65,7 @@ def write(run: Path, record: RunRecord) -> None:
 
 
 def append(run: Path, record: RunRecord, trial: TrialResult) -> RunRecord:
-    """The record with one more trial, on disk."""
+    """Add one trial to the record on disk, and return the new record."""
     record = replace(record, trials=(*record.trials, trial))
     write(run, record)
     return record
@@ -76,7 +76,7 @@ class _Version(msgspec.Struct):
 
 
 def _encode(record: RunRecord) -> bytes:
-    """JSON with a line for each trial, so that a diff shows what changed."""
+    """JSON with one line per trial, so that a diff shows what changed."""
     head = msgspec.json.encode(replace(record, trials=())).removesuffix(b"[]}")
     trials = b",\n".join(msgspec.json.encode(trial) for trial in record.trials)
     return head + b"[\n" + trials + b"\n]}\n"

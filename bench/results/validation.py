@@ -1,8 +1,9 @@
-"""Is a record that a stranger sends one of ours, and are its numbers sane? Nothing in it is executed or opened."""
+"""Whether a record that a stranger sent is one of ours, and whether its numbers are plausible. Nothing in it is executed."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -15,39 +16,20 @@ from feedrate.bench.results.record import MAX_ROWS_PER_S, SCHEMA_VERSION, TOLERA
 from feedrate.loaders.errors import FeedrateError
 
 MAX_FAULTS = 50
-"""That are named."""
-MAX_INTEGER = 2**63 - 1
+"""Faults that are named."""
 MAX_CHARACTERS = 10_000
 """Characters of a string."""
-SHARES = ("fraction", "expected_low", "best_auc", "auc", "busy", "sm_active", "sm_occupancy", "dram_active")
-"""Endings of names whose values are shares of 1."""
-SAMPLED = ("quality", "displacement", "diversity")
-"""The same of shares that are estimated from samples: they may be a little over 1."""
-NOT_NEGATIVE = (
-    "_s",
-    "_bytes",
-    "rows",
-    "rows_per_s",
-    "_hz",
-    "_w",
-    "_j",
-    "samples",
-    "steps",
-    "cores",
-    "first_epochs",
-    "loss",
-)
+MAX_INTEGER = 2**63 - 1
 
 
 def faults(file: Path) -> list[str]:
-    """A sentence for each thing that is wrong; the first ones are such that the others cannot be looked for."""
+    """Return a sentence for each fault. A file that cannot be read as a record has one fault."""
     try:
         if not file.is_file():
-            return ["it is no file, or not there"]
+            return ["no such file"]
         if file.stat().st_size > MAX_BYTES:
-            return [
-                f"it has {file.stat().st_size / 1e6:,.0f} MB, over the {MAX_BYTES / 1e6:,.0f} MB that a record may have"
-            ]
+            megabytes = file.stat().st_size / 1e6
+            return [f"it has {megabytes:,.0f} MB, over the {MAX_BYTES / 1e6:,.0f} MB that a record may have"]
         content = msgspec.json.decode(read_bytes(file))
     except FeedrateError as error:  # of its compression
         return [str(error)]
@@ -56,48 +38,74 @@ def faults(file: Path) -> list[str]:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         return [f"schema_version is {repr(version)[:40]}, but must be a number from 1 to {SCHEMA_VERSION}"]
-    try:
-        record = msgspec.convert(content, RunRecord)
-    except (msgspec.ValidationError, FeedrateError, OverflowError, RecursionError) as error:
-        return [f"it is not a run record: {str(error)[:MAX_CHARACTERS]}"]
-    found = list(islice(chain(_values(content, ""), _consistent(record)), MAX_FAULTS))
+    found = list(islice(chain(_values(content, ""), _typed(content)), MAX_FAULTS))
     return [*found, "and perhaps more"] if len(found) == MAX_FAULTS else found
 
 
+def _typed(content: dict[str, Any]) -> Iterator[str]:
+    """Yield a fault for each part whose types or bounds are wrong; if there is none, what does not fit together."""
+    trials = content.get("trials")
+    if not isinstance(trials, list):
+        trials = []
+    record, faults = _converted({**content, "trials": []}, RunRecord, "")
+    results = [_converted(trial, TrialResult, f"trials[{number}]") for number, trial in enumerate(trials)]
+    faults += [fault for _, own in results for fault in own]
+    if record is None or faults:
+        yield from faults
+        return
+    yield from _consistent(record, [trial for trial, _ in results])
+
+
+def _converted(value: Any, kind: Any, place: str) -> tuple[Any, list[str]]:
+    """Return (the value as its type, its first fault)."""
+    try:
+        return msgspec.convert(value, kind), []
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        path = path.rstrip("`")
+        where = f"{place}{path}".lstrip(".") or "the record"
+        return None, [f"{where} is {_shown(_lookup(value, path))}: {what[:1].lower()}{what[1:]}"]
+    except (FeedrateError, OverflowError, RecursionError) as error:
+        return None, [f"{place or 'the record'}: {str(error)[:MAX_CHARACTERS]}"]
+
+
+def _lookup(value: Any, path: str) -> Any:
+    """The value at msgspec's path, such as .epochs[1].wall_s. In a mapping msgspec says [...]; then it is the mapping."""
+    for name, number in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path):
+        if number == "...":
+            break
+        value = value.get(name) if name and isinstance(value, dict) else value[int(number)] if number else value
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:40]} ..."
+
+
 def _values(value: Any, place: str) -> Iterator[str]:
-    """Of every number and string, wherever it stands."""
+    """Yield a fault for each number and string that no record could hold, at any depth."""
     if isinstance(value, dict):
-        for name, own in value.items():
+        for name, item in value.items():
             if len(name) > MAX_CHARACTERS:
                 yield f"{place or 'the record'} has a name of {len(name):,} characters, over {MAX_CHARACTERS:,}"
-            yield from _values(own, f"{place}.{name[:40]}" if place else name[:40])
+            yield from _values(item, f"{place}.{name[:40]}" if place else name[:40])
     elif isinstance(value, list):
-        for number, own in enumerate(value):
-            yield from _values(own, f"{place}[{number}]")
+        for number, item in enumerate(value):
+            yield from _values(item, f"{place}[{number}]")
     elif isinstance(value, str) and len(value) > MAX_CHARACTERS:
         yield f"{place} has {len(value):,} characters, over {MAX_CHARACTERS:,}"
     elif isinstance(value, str) and any(not c.isprintable() and c not in "\n\t" for c in value):
         yield f"{place} has characters that cannot be printed"
-    elif isinstance(value, float | int) and not isinstance(value, bool):
-        yield from _number(value, place)
-
-
-def _number(value: float, place: str) -> Iterator[str]:
-    name = place.rpartition(".")[2].partition("[")[0]
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
         yield f"{place} is a number of {value.bit_length()} bits, but must be under 2^63"
-    elif not math.isfinite(value):
+    elif isinstance(value, float) and not math.isfinite(value):
         yield f"{place} is {value}, but must be a finite number"
-    elif (name.endswith(NOT_NEGATIVE) or ".cardinalities." in place) and value < 0:
-        yield f"{place} is {value}, but must not be negative"
-    elif name.endswith(SHARES) and not -TOLERANCE <= value <= 1 + TOLERANCE:
-        yield f"{place} is {value}, but must be a share from 0 to 1"
-    elif name.endswith(SAMPLED) and not -0.01 <= value <= 1.5:
-        yield f"{place} is {value}, but must be a share of about 0 to 1"
 
 
-def _consistent(record: RunRecord) -> Iterator[str]:
-    for number, trial in enumerate(record.trials):
+def _consistent(record: RunRecord, trials: list[TrialResult]) -> Iterator[str]:
+    """Yield what does not fit together within the record."""
+    for number, trial in enumerate(trials):
         place = f"trials[{number}]"
         if trial.status == "ok":
             yield from _epochs(record, trial, place)
@@ -112,14 +120,14 @@ def _epochs(record: RunRecord, trial: TrialResult, place: str) -> Iterator[str]:
     epochs = trial.epochs or ()
     if len(epochs) != trial.spec.epochs:
         yield f"{place} has {len(epochs)} epochs, but its spec asks for {trial.spec.epochs}"
-    wanted, spare = record.dataset.train_rows, trial.spec.batch_size
+    expected, spare = record.dataset.train_rows, trial.spec.batch_size
     for number, epoch in enumerate(epochs):
-        if trial.spec.mode != "replay" and abs(epoch.rows - wanted) >= spare:
-            yield f"{place}.epochs[{number}] has {epoch.rows:,} rows, but the dataset has {wanted:,}"
+        if trial.spec.mode != "replay" and abs(epoch.rows - expected) >= spare:
+            yield f"{place}.epochs[{number}] has {epoch.rows:,} rows, but the dataset has {expected:,}"
         if epoch.wall_s <= 0:
-            yield f"{place}.epochs[{number}].wall_s is {epoch.wall_s}, but must be over 0"
+            yield f"{place}.epochs[{number}].wall_s is {epoch.wall_s}, but must be greater than 0"
         elif epoch.rows > MAX_ROWS_PER_S * epoch.wall_s:
-            yield f"{place}.epochs[{number}] has {epoch.rows:,} rows in {epoch.wall_s:g} s, which cannot be"
+            yield f"{place}.epochs[{number}] has {epoch.rows:,} rows in {epoch.wall_s:g} s, which is impossible"
         elif epoch.wait_s > epoch.wall_s + TOLERANCE:
             yield f"{place}.epochs[{number}].wait_s is {epoch.wait_s}, over its wall_s of {epoch.wall_s}"
     if trial.rows is not None and trial.rows != sum(epoch.rows for epoch in epochs):

@@ -1,4 +1,4 @@
-"""Where the time that a loader costs goes: pure functions of epoch records."""
+"""Why a loader is waited for: pure functions of epoch records."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from feedrate.bench.results.record import EpochRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitCauses:
-    """Seconds of waiting with an idle device, by what the loader did meanwhile."""
+    """Seconds of waiting with an idle device, by what the loader did in the meantime."""
 
     fetch_s: float
-    """Blocked, and none of the loader's threads or processes computed: storage, network, locks, sleep."""
+    """The loader was blocked and none of its threads or processes computed: storage, network, locks, sleep."""
     decode_s: float
-    """Computed: on the consumer's thread, on another, or in a worker process."""
+    """The loader computed: on the consumer's thread, on another thread, or in a worker process."""
     copy_s: float
-    """Host to device: host time in copies, and device time between steps of a loader that copies."""
+    """Copies from host to device: host time in copies, and device time between steps of a loader that copies."""
     device_s: float
-    """Device time between steps of a loader that does not copy: its own kernels on the consumer's stream."""
+    """Device time between steps of a loader that does not copy: its kernels on the consumer's stream."""
 
     @property
     def main(self) -> str:
-        """The greatest of them."""
+        """The name of the largest cause."""
         return max(("fetch", "decode", "copy", "device"), key=lambda name: getattr(self, f"{name}_s"))
 
 
 def wait_causes(epochs: Sequence[EpochRecord]) -> WaitCauses | None:
-    """None for records that lack the measurements (before version 2).
+    """Split the waits of some epochs by cause; None for records that lack the measurements (before version 2).
 
-    The wait is split by CPU clocks. In next() the consumer's thread either computed (its own CPU time) or was blocked.
-    While it was blocked another thread computed (CPU time of the process less the consumer's), or a worker process did:
-    the busiest one's share of the whole epoch, for a worker that computes all the time is the bottleneck, and one that
-    idles is itself waiting. What is left is waiting for something that is no computation.
+    CPU clocks split the wait. In next() the consumer's thread either computed (its own CPU time) or was blocked. While it
+    was blocked, another thread computed (CPU time of the process minus the consumer's), or a worker process did. A worker's
+    part is the busiest worker's share of the whole epoch: a worker that computes all the time is the bottleneck, and one
+    that idles is waiting itself. The rest is waiting for something other than computation.
     """
     fetch = decode = copy = device = 0.0
     for epoch in epochs:

@@ -136,7 +136,7 @@ class EpochClock:
         gaps = self._marks.gaps_s(self._requested[0])
         waits = zip(self._requested, self._received, strict=True)
         stall = sum(overlap(gap, wait) for gap, wait in zip(gaps, waits, strict=True))
-        return stall, sum(end - start for start, end in gaps) - stall
+        return stall, max(sum(end - start for start, end in gaps) - stall, 0.0)  # rounding may put it below 0
 
 
 def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -18,6 +19,8 @@ from feedrate.bench.timing.ranges import span
 from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.warm_up import prepare_page_cache
 from feedrate.loaders.base import Batch, Loader
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class EpochTimer:
             read_bytes=since(after.read_bytes, before.read_bytes),
             rss_bytes=after.rss_bytes,
             pss_bytes=after.pss_bytes,
-            gpu_bytes=None if used is None or self.gpu_bytes_before is None else used - self.gpu_bytes_before,
+            gpu_bytes=_beyond(used, self.gpu_bytes_before),
         )
         return TimedEpoch(
             record=record,
@@ -101,8 +104,15 @@ def epoch_record(clock: EpochClock, before: Usage, after: Usage) -> EpochRecord:
         stall_s=stall_s,
         gap_s=gap_s,
         worker_cpu_s=after.busiest_child_s(before),
-        cpu_s=after.cpu_s - before.cpu_s,
+        cpu_s=_beyond(after.cpu_s, before.cpu_s),
     )
+
+
+def _beyond(after: Number | None, before: Number | None) -> Number | None:
+    """The growth; None if it is unknown. It is also unknown if it is negative, because another process then had a part in it."""
+    if after is None or before is None or after < before:
+        return None
+    return after - before
 
 
 def gpu_bytes_used(device: str) -> int | None:

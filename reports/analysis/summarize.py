@@ -1,4 +1,4 @@
-"""Records to a comparison: one row a loader and setting, each metric with its interval and its raw samples."""
+"""Records to a comparison: one row per loader and setting. Each metric has its interval and its raw samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from feedrate.reports.analysis.stall_split import StallSplit, split
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """One value a trial, and their mean with its interval."""
+    """One value per trial, and their mean with its interval."""
 
     values: tuple[float, ...]
     estimate: Estimate
@@ -35,64 +35,85 @@ class Row:
     batch_size: int
     backend: str
     metrics: Mapping[str, Samples]
-    """By the metric's name; what was not measured is not there."""
+    """By the metric's name. A metric that was not measured is missing."""
     ceiling: Samples | None
-    """rows/s of replay at this batch size in this run."""
+    """rows/s of the model only, at this batch size in this run."""
     auc_by_epoch: tuple[float, ...]
-    """Mean over the trials."""
+    """Mean over the trials, for each epoch."""
     auc_spread: tuple[tuple[float, float], ...]
-    """Least and greatest of each epoch."""
+    """Minimum and maximum of each epoch."""
     deviations: Mapping[str, str]
     not_ok: tuple[TrialResult, ...]
+    trials: Mapping[Mode, tuple[TrialResult, ...]] = field(default_factory=dict)
+    """The trials that are ok, by mode. Those of replay are the ones that the row is measured against."""
     flags: tuple[str, ...] = ()
-    """Of its trials, each once."""
+    """The flags of its trials, each once."""
     stall: StallSplit | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    """All that its adapter has, with their values; empty in older records."""
+    """All options of the adapter, with their values; empty in older records."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    """By metric, against the run's baseline; empty for the baseline itself."""
+    """By metric, compared with the run's baseline; empty for the baseline itself."""
 
     @property
     def auc_differs(self) -> Verdict | None:
-        """The AUC's difference to the baseline, where it is more than seeds explain."""
+        """The AUC's difference to the baseline if seeds do not explain it, otherwise None."""
         verdict = self.verdicts.get("auc")
         return verdict if verdict and verdict.direction in ("more", "less") else None
 
     @property
     def ceiling_fraction(self) -> float | None:
-        """Training over replay: how much of what the model can take the loader delivers."""
+        """Training divided by replay: how much of what the model can take the loader delivers."""
         train = self.metrics.get("train_rows_per_s")
         return train.estimate.mean / self.ceiling.estimate.mean if train and self.ceiling else None
 
     def mean(self, metric: str) -> float | None:
+        """Return the metric's mean; None if it was not measured."""
         samples = self.metrics.get(metric)
         return samples.estimate.mean if samples else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What all rows of a comparison have in common: every figure names it."""
+
+    cache: str
+    """States of the page cache."""
+    places: str
+    """GPUs, or the cores of machines without one."""
+    runs: int
+    best_auc: float | None
+    """The best AUC that any model could reach on the first run's labels, if it is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
+    """One or several runs, as rows."""
+
     runs: tuple[tuple[str, RunRecord], ...]
+    """Each run with its short name."""
     rows: tuple[Row, ...]
-    """Fastest training first; loaders without a result last."""
+    """The fastest training first; loaders without a result last."""
+    basis: Basis
 
     @property
     def not_ok(self) -> tuple[TrialResult, ...]:
+        """All trials that failed, are void or could not run."""
         return tuple(trial for _, run in self.runs for trial in run.trials if trial.status != "ok")
 
     @property
     def ceilings(self) -> Mapping[tuple[str, int], Samples]:
-        """rows/s of replay by run and batch size, where there is a loader to summarize or not."""
+        """rows/s of the model only, by run and batch size, with or without a loader beside it."""
         sizes = {(name, trial.spec.batch_size) for name, run in self.runs for trial in run.trials}
-        found = {(name, size): _ceiling(dict(self.runs)[name].trials, size) for name, size in sorted(sizes)}
-        return {key: samples for key, samples in found.items() if samples}
+        ceilings = {(name, size): _ceiling(dict(self.runs)[name].trials, size) for name, size in sorted(sizes)}
+        return {key: samples for key, samples in ceilings.items() if samples}
 
 
 def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
-    """Raises FeedrateError where the records have no trial."""
+    """Compare records. Raises FeedrateError if they have no trial, or hold a number that is impossible."""
     runs = tuple(zip(_names([path for path, _ in records]), (record for _, record in records), strict=True))
     if not any(record.trials for _, record in runs):
         raise FeedrateError(
-            f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` goes on"
+            f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` continues it"
         )
     for path, record in records:
         refuse_implausible(path, record)
@@ -103,14 +124,29 @@ def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
         for size in sorted({trial.spec.batch_size for trial in run.trials})
         for loader in _loaders(run, size)
     ]
-    return Comparison(runs, tuple(sorted(rows, key=_slowness)))
+    return Comparison(runs, tuple(sorted(rows, key=_slowness)), _basis([record for _, record in runs]))
+
+
+def _basis(records: Sequence[RunRecord]) -> Basis:
+    places = {record.environment.gpu or f"{record.environment.cores} CPU cores" for record in records}
+    return Basis(
+        cache=" and ".join(sorted({trial.spec.cache for record in records for trial in record.trials})),
+        places=" and ".join(sorted(places)),
+        runs=len(records),
+        best_auc=records[0].dataset.best_auc,
+    )
 
 
 def _row(
     run: str, record: RunRecord, trials: list[TrialResult], loader: str, size: int, settings: set[tuple[str, int]]
 ) -> Row:
-    own = [trial for trial in trials if trial.spec.loader == loader]
-    ok = [trial for trial in own if trial.status == "ok"]
+    all_trials = [trial for trial in trials if trial.spec.loader == loader]
+    ok = [trial for trial in all_trials if trial.status == "ok"]
+    by_mode: dict[Mode, tuple[TrialResult, ...]] = {
+        "load": _of_mode(ok, "load"),
+        "train": _of_mode(ok, "train"),
+        "replay": _of_mode([trial for trial in trials if trial.status == "ok"], "replay"),
+    }
     curves = [trial.auc for trial in ok if trial.auc]
     epochs = list(zip(*curves, strict=False))
     return Row(
@@ -122,19 +158,16 @@ def _row(
         metrics={
             metric.name: samples
             for metric in METRICS
-            if (samples := _samples([metric.of(trial) for trial in _of_mode(ok, metric.mode)])) is not None
+            if (samples := _samples([metric.of(trial) for trial in by_mode[metric.mode]])) is not None
         },
         ceiling=_ceiling(trials, size),
         auc_by_epoch=tuple(sum(epoch) / len(epoch) for epoch in epochs),
         auc_spread=tuple((min(epoch), max(epoch)) for epoch in epochs),
         deviations=next((trial.deviations for trial in ok if trial.deviations), {}),
-        not_ok=tuple(trial for trial in own if trial.status != "ok"),
+        not_ok=tuple(trial for trial in all_trials if trial.status != "ok"),
+        trials=by_mode,
         flags=tuple(dict.fromkeys(flag for trial in ok for flag in trial.flags)),
-        stall=split(
-            _of_mode(ok, "train"),
-            [trial for trial in trials if trial.spec.mode == "replay" and trial.status == "ok"],
-            record.harness,
-        ),
+        stall=split(by_mode["train"], by_mode["replay"], record.harness),
         options=next((trial.options for trial in ok if trial.options), {}),
         verdicts={} if loader == record.baseline else _verdicts(trials, record.baseline, loader, size),
     )
@@ -143,13 +176,13 @@ def _row(
 def _verdicts(trials: Sequence[TrialResult], baseline: str | None, loader: str, size: int) -> dict[str, Verdict]:
     if baseline is None:
         return {}
-    found = {
+    verdicts = {
         metric.name: judge_samples(
             metric, samples(trials, baseline, size, metric), samples(trials, loader, size, metric), paired=True
         )
         for metric in METRICS
     }
-    return {name: verdict for name, verdict in found.items() if verdict is not None}
+    return {name: verdict for name, verdict in verdicts.items() if verdict is not None}
 
 
 def _ceiling(trials: Sequence[TrialResult], size: int) -> Samples | None:
@@ -157,8 +190,8 @@ def _ceiling(trials: Sequence[TrialResult], size: int) -> Samples | None:
     return _samples([trial.rows_per_s for trial in replays if trial.status == "ok"])
 
 
-def _of_mode(trials: list[TrialResult], mode: Mode) -> list[TrialResult]:
-    return [trial for trial in trials if trial.spec.mode == mode]
+def _of_mode(trials: Sequence[TrialResult], mode: Mode) -> tuple[TrialResult, ...]:
+    return tuple(trial for trial in trials if trial.spec.mode == mode)
 
 
 def _samples(values: list[float | None]) -> Samples | None:
@@ -167,7 +200,7 @@ def _samples(values: list[float | None]) -> Samples | None:
 
 
 def _backend(ok: Sequence[TrialResult]) -> str:
-    """The loader's library, where it worked, and what had to be put back into others for it."""
+    """The loader's library, where it worked, and what its adapter had to put back into other libraries."""
     trial = next((trial for trial in ok if trial.backend), None)
     if trial is None or not trial.backend:
         return ""
@@ -185,18 +218,18 @@ def _label(run: str, loader: str, size: int, settings: set[tuple[str, int]]) -> 
 
 
 def _loaders(run: RunRecord, size: int) -> list[str]:
-    """Those that were run at this batch size, the ceiling apart."""
+    """The loaders that ran at this batch size, without the ceiling."""
     specs = [trial.spec for trial in run.trials if trial.spec.mode != "replay"]
     return list(dict.fromkeys(spec.loader for spec in specs if spec.batch_size == size))
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """A short name for each run: its folder's, with a number where two have the same."""
+    """A short name for each run: its folder's, with a number if two are the same."""
     names = [
         path.parent.name if store.is_file_name(path) else path.name for path in (path.absolute() for path in paths)
     ]
-    told = [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
-    return told if len(set(told)) == len(told) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
+    numbered = [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
+    return numbered if len(set(numbered)) == len(numbered) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
 
 
 def _slowness(row: Row) -> tuple[bool, bool, float]:

@@ -1,26 +1,60 @@
-"""Every epoch of every trial as a table: for Parquet, and for `feedrate.reports.load`."""
+"""A comparison as tidy rows: what CSV, JSON, Parquet and pandas are written from."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 from feedrate.bench.results.record import EpochRecord, RunRecord, TrialResult
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.reports.analysis.metrics import METRICS
+from feedrate.reports.analysis.summarize import Comparison, Row
 
-SPEC = tuple(field.name for field in dataclasses.fields(TrialSpec) if field.name != "model")
+_FIRST = (
+    "loader", "mode", "repeat", "seed", "batch_size", "epochs", "device", "workers", "prefetch", "shuffle",
+    "memory_budget_bytes", "cache",
+)  # fmt: skip
+SPEC = (*_FIRST, *(field.name for field in dataclasses.fields(TrialSpec) if field.name not in (*_FIRST, "model")))
+"""A trial's settings in the order of the columns. Newer settings follow."""
 MODEL = tuple(field.name for field in dataclasses.fields(ModelSpec))
 EPOCH = tuple(field.name for field in dataclasses.fields(EpochRecord))
 STEPS = ("step_wait_s", "step_s")
+LOADER_COLUMNS = (
+    "run", "loader", "batch_size", "backend", "ceiling_rows_per_s", "ceiling_fraction",
+    *(f"{metric.name}{part}" for metric in METRICS for part in ("", "_low", "_high", "_n")),
+)  # fmt: skip
+Grain = Literal["loader", "epoch", "step"]
 
 
-def samples(runs: Sequence[tuple[str, RunRecord]], *, steps: bool = False) -> Iterator[dict[str, Any]]:
-    """A dictionary for each epoch, all with the same keys in the same order; a trial without an epoch has one, whose epoch is None.
+def tidy_rows(comparison: Comparison, grain: Grain) -> Iterator[dict[str, Any]]:
+    """Yield dictionaries that all have the same keys in the same order.
 
-    steps: with the waits and durations of its steps, as lists.
+    grain: "loader": one row per loader and batch size, each metric with mean, low, high and n. "epoch": one row per epoch of
+    each trial. "step": the same with the waits and durations of the epoch's steps, as lists.
+    """
+    if grain == "loader":
+        return loader_rows(comparison.rows)
+    return epoch_rows(comparison.runs, steps=grain == "step")
+
+
+def loader_rows(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Yield a dictionary for each row of a comparison. Values are in SI units, and None if they were not measured."""
+    for row in rows:
+        ceiling = row.ceiling.estimate.mean if row.ceiling else None
+        values = [row.run, row.loader, row.batch_size, row.backend, ceiling, row.ceiling_fraction]
+        for metric in METRICS:
+            samples = row.metrics.get(metric.name)
+            estimate = samples.estimate if samples else None
+            values += [estimate.mean, estimate.low, estimate.high, estimate.n] if estimate else [None] * 4
+        yield dict(zip(LOADER_COLUMNS, values, strict=True))
+
+
+def epoch_rows(runs: Sequence[tuple[str, RunRecord]], *, steps: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield a dictionary for each epoch of each trial. A trial without an epoch has one, whose epoch is None.
+
+    steps: add the waits and durations of the epoch's steps, as lists of seconds.
     """
     for name, run in runs:
         for trial in run.trials:
@@ -52,12 +86,12 @@ def _of_trial(name: str, run: RunRecord, trial: TrialResult) -> dict[str, Any]:
 
 def _of_epoch(trial: TrialResult, number: int) -> dict[str, Any]:
     epochs = trial.epochs or ()
-    own = epochs[number] if number < len(epochs) else None
+    epoch = epochs[number] if number < len(epochs) else None
     return {
-        "epoch": number + 1 if own else None,
-        "steady": number >= trial.first_epochs if own else None,
-        **{f"epoch_{field}": getattr(own, field, None) for field in EPOCH},
-        "epoch_rows_per_s": own.rows / own.wall_s if own and own.wall_s else None,
+        "epoch": number + 1 if epoch else None,
+        "steady": number >= trial.first_epochs if epoch else None,
+        **{f"epoch_{field}": getattr(epoch, field, None) for field in EPOCH},
+        "epoch_rows_per_s": epoch.rows / epoch.wall_s if epoch and epoch.wall_s else None,
         "epoch_auc": _at(trial.auc, number),
         "epoch_loss": _at(trial.loss, number),
         "epoch_train_loss": _at(trial.train_loss, number),
@@ -65,7 +99,7 @@ def _of_epoch(trial: TrialResult, number: int) -> dict[str, Any]:
 
 
 def _steps(trial: TrialResult, number: int) -> dict[str, Any]:
-    """As many of the trial's as the epoch has batches; the last epoch has what is left."""
+    """As many steps as the epoch has batches; the last epoch has the rest."""
     ends = list(accumulate(-(-epoch.rows // trial.spec.batch_size) for epoch in trial.epochs or ()))
     begin = ends[number - 1] if number else 0
     end = ends[number] if number + 1 < len(ends) else None

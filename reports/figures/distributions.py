@@ -3,61 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from feedrate.bench.results.stats import Estimate, percentile
+from feedrate.bench.results.stats import Estimate
 from feedrate.reports import units
-from feedrate.reports.analysis.summarize import Comparison, Row
-from feedrate.reports.figures.figure import COLOURS, LOG, SHARE, Figure, basis, error_bars, line, said, trials_of
+from feedrate.reports.analysis.summarize import Basis, Row
+from feedrate.reports.figures.figure import COLOURS, LOG, SHARE, Figure, basis_sentence, error_bars, line, said
 
-LEVELS = (*(level / 200 for level in range(1, 200)), 0.999, 1.0)
-"""Of the waits that are drawn."""
-MIN_WAIT_S = 1e-7
-"""What a wait of nothing is drawn as."""
-Place = Callable[[Comparison, Row], tuple[str, int] | None]
+Place = Callable[[Sequence[Row], Basis, Row], tuple[str, int] | None]
 """Of a row in a sweep: what one line is, and where on the axis."""
 
 
-def wait_distribution(comparison: Comparison) -> Figure:
+def auc(rows: Sequence[Row], basis: Basis) -> Figure:
     data = []
-    for number, row in enumerate(comparison.rows):
-        waits = step_waits(comparison, row)
-        if waits:
-            values = [max(percentile(waits, level), MIN_WAIT_S) for level in LEVELS]
-            data.append(
-                line(
-                    row, number, values, list(LEVELS), [units.format_seconds(value) for value in values], markers=False
-                )
-            )
-    return Figure(
-        name="wait-distribution",
-        title="Distribution of waits",
-        about="Host time in next() of every training step. A flat stretch on the right is a burst.",
-        basis=basis(
-            comparison, "s", ("train_rows_per_s",), "no interval: the steps of all processes and epochs together"
-        ),
-        data=data,
-        layout={
-            "xaxis": {**LOG, "title": {"text": "wait, s, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
-            "yaxis": {"title": {"text": "share of steps that waited no longer"}, **SHARE, "range": [0, 1.02]},
-            "showlegend": True,
-        },
-        x_text=units.format_seconds,
-        y_text=units.format_percent,
-    )  # fmt: skip
-
-
-def auc(comparison: Comparison) -> Figure:
-    data = []
-    for number, row in enumerate(row for row in comparison.rows if row.auc_by_epoch):
+    for number, row in enumerate(row for row in rows if row.auc_by_epoch):
         epochs = list(range(1, len(row.auc_by_epoch) + 1))
         text = [
             f"epoch {epoch}: {units.format_auc(mean)}" for epoch, mean in zip(epochs, row.auc_by_epoch, strict=True)
         ]
-        data.append(_with_spread(line(row, number, epochs, row.auc_by_epoch, text), comparison, row))
-    best = comparison.runs[0][1].dataset.best_auc
+        data.append(_with_spread(line(row, number, epochs, row.auc_by_epoch, text), row))
+    best = basis.best_auc
     about = "Mean over the processes. Loaders that deliver the same rows must learn the same."
     if best is not None:
         about += f" The best that any model could reach on these labels, which were drawn from known probabilities, is {units.format_auc(best)}."
@@ -65,7 +32,7 @@ def auc(comparison: Comparison) -> Figure:
         name="auc",
         title="AUC by epoch",
         about=about,
-        basis=basis(comparison, "AUC, 0 to 1", ("auc",), "least to greatest"),
+        basis=basis_sentence(rows, basis, "AUC, 0 to 1", ("auc",), "least to greatest"),
         data=data,
         layout={
             "xaxis": {"title": {"text": "epoch"}, "dtick": 1},
@@ -77,20 +44,20 @@ def auc(comparison: Comparison) -> Figure:
     )
 
 
-def auc_over_time(comparison: Comparison) -> Figure:
+def auc_over_time(rows: Sequence[Row], basis: Basis) -> Figure:
     data = []
-    for number, row in enumerate(comparison.rows):
-        trials = [trial for trial in trials_of(comparison, row, "train") if trial.auc and trial.epochs]
+    for number, row in enumerate(rows):
+        trials = [trial for trial in row.trials["train"] if trial.auc and trial.epochs]
         if trials and row.auc_by_epoch:
             walls = [[epoch.wall_s for epoch in trial.epochs or ()] for trial in trials]
             spent = [sum(sum(own[: end + 1]) for own in walls) / len(walls) for end in range(len(row.auc_by_epoch))]
             trace = line(row, number, spent, row.auc_by_epoch, [units.format_auc(mean) for mean in row.auc_by_epoch])
-            data.append(_with_spread(trace, comparison, row))
+            data.append(_with_spread(trace, row))
     return Figure(
         name="auc-over-time",
         title="AUC over time",
         about="What a loader's speed buys: the same AUC sooner. Means over the processes.",
-        basis=basis(comparison, "AUC, 0 to 1, over seconds", ("auc",), "least to greatest AUC"),
+        basis=basis_sentence(rows, basis, "AUC, 0 to 1, over seconds", ("auc",), "least to greatest AUC"),
         data=data,
         layout={
             "xaxis": {"title": {"text": "training time, s, evaluations left out"}, "rangemode": "tozero"},
@@ -103,19 +70,19 @@ def auc_over_time(comparison: Comparison) -> Figure:
     )
 
 
-def sweeps(comparison: Comparison) -> list[Figure]:
+def sweeps(rows: Sequence[Row], basis: Basis) -> list[Figure]:
     """Throughput over batch sizes and over workers, where there is more than one of them."""
     made = [
-        _sweep(comparison, "batch-sizes", "batch size, rows, log scale", _by_batch_size),
-        _sweep(comparison, "workers", "worker processes", _by_workers),
+        _sweep(rows, basis, "batch-sizes", "batch size, rows, log scale", _by_batch_size),
+        _sweep(rows, basis, "workers", "worker processes", _by_workers),
     ]
     return [figure for figure in made if figure.data]
 
 
-def utilisation(comparison: Comparison) -> Figure:
+def utilisation(rows: Sequence[Row], basis: Basis) -> Figure:
     data = []
-    for number, row in enumerate(comparison.rows):
-        seen = [trial.gpu for trial in trials_of(comparison, row, "train") if trial.gpu and trial.gpu.at_s]
+    for number, row in enumerate(rows):
+        seen = [trial.gpu for trial in row.trials["train"] if trial.gpu and trial.gpu.at_s]
         for place, gpu in enumerate(seen):
             trace = line(
                 row, number, gpu.at_s, gpu.busy, [units.format_percent(share) for share in gpu.busy], markers=False
@@ -129,7 +96,7 @@ def utilisation(comparison: Comparison) -> Figure:
             "NVML's utilization.gpu within the timed epochs: the share of NVML's own period with any kernel resident, which flatters. The "
             "first training trial of each loader is shown, the others when chosen in the legend. A gap: NVML gave no value."
         ),
-        basis=basis(comparison, "share of time", ("gpu_busy_fraction",), "no interval: a line is one trial"),
+        basis=basis_sentence(rows, basis, "share of time", ("gpu_busy_fraction",), "no interval: a line is one trial"),
         data=data,
         layout={
             "xaxis": {"title": {"text": "time since the first timed epoch began, s"}},
@@ -141,27 +108,22 @@ def utilisation(comparison: Comparison) -> Figure:
     )
 
 
-def step_waits(comparison: Comparison, row: Row) -> list[float]:
-    """Of its trainings, in seconds, sorted."""
-    return sorted(wait for trial in trials_of(comparison, row, "train") for wait in trial.step_wait_s or ())
-
-
-def _with_spread(trace: dict[str, Any], comparison: Comparison, row: Row) -> dict[str, Any]:
+def _with_spread(trace: dict[str, Any], row: Row) -> dict[str, Any]:
     """A line of AUC by epoch with the least and greatest of each, and all of them."""
     n = len(row.metrics["auc"].values)
     spread = [Estimate(mean, low, high, n) for mean, (low, high) in zip(row.auc_by_epoch, row.auc_spread, strict=True)]
-    curves = [trial.auc for trial in trials_of(comparison, row, "train") if trial.auc]
+    curves = [trial.auc for trial in row.trials["train"] if trial.auc]
     meta = {**trace["meta"], "y_values": [list(values) for values in zip(*curves, strict=False)]}
     return {**trace, "error_y": error_bars(spread, trace["line"]["color"]), "meta": meta}
 
 
-def _sweep(comparison: Comparison, name: str, axis: str, place: Place) -> Figure:
+def _sweep(rows: Sequence[Row], basis: Basis, name: str, axis: str, place: Place) -> Figure:
     data: list[dict[str, Any]] = []
     for metric, title in (("train_rows_per_s", "training"), ("load_rows_per_s", "alone")):
         lines: dict[str, list[tuple[int, Row]]] = {}
-        for row in comparison.rows:
-            if metric in row.metrics and (found := place(comparison, row)) is not None:
-                lines.setdefault(found[0], []).append((found[1], row))
+        for row in rows:
+            if metric in row.metrics and (position := place(rows, basis, row)) is not None:
+                lines.setdefault(position[0], []).append((position[1], row))
         for label, points in lines.items():
             if len({x for x, _ in points}) > 1:
                 data.append(_swept(f"{label}, {title}", label, len(data), points, metric))
@@ -169,7 +131,7 @@ def _sweep(comparison: Comparison, name: str, axis: str, place: Place) -> Figure
         name=name,
         title=f"Throughput over {name.replace('-', ' ')}",
         about="Means over the processes; one line for each loader of each run, all else being equal.",
-        basis=basis(comparison, "rows/s", ("train_rows_per_s", "load_rows_per_s")),
+        basis=basis_sentence(rows, basis, "rows/s", ("train_rows_per_s", "load_rows_per_s")),
         data=data,
         layout={
             "xaxis": {"title": {"text": axis}, **(LOG if "log" in axis else {})},
@@ -194,20 +156,20 @@ def _swept(name: str, loader: str, number: int, points: list[tuple[int, Row]], m
     }  # fmt: skip
 
 
-def _by_batch_size(comparison: Comparison, row: Row) -> tuple[str, int]:
-    return _labelled(comparison, row.loader, row.run), row.batch_size
+def _by_batch_size(_rows: Sequence[Row], basis: Basis, row: Row) -> tuple[str, int]:
+    return _labelled(basis, row.loader, row.run), row.batch_size
 
 
-def _by_workers(comparison: Comparison, row: Row) -> tuple[str, int] | None:
-    """Its own option where it has one, else the run's setting."""
-    trials = [trial for mode in ("train", "load") for trial in trials_of(comparison, row, mode)]
-    found = re.search(r":workers=(\d+)", row.loader)
-    asked = found[1] if found else row.options.get("workers", "")
-    loader = _labelled(comparison, re.sub(r":workers=\d+", "", row.loader), row.run)
-    sizes = {own.batch_size for own in comparison.rows}
+def _by_workers(rows: Sequence[Row], basis: Basis, row: Row) -> tuple[str, int] | None:
+    """The loader's own option if it has one, otherwise the run's setting."""
+    trials = (*row.trials["train"], *row.trials["load"])
+    option = re.search(r":workers=(\d+)", row.loader)
+    workers = option[1] if option else row.options.get("workers", "")
+    loader = _labelled(basis, re.sub(r":workers=\d+", "", row.loader), row.run)
+    sizes = {other.batch_size for other in rows}
     label = f"{loader}, batch {row.batch_size}" if len(sizes) > 1 else loader
-    return (label, int(asked) if asked.isdigit() else trials[0].spec.workers) if trials else None
+    return (label, int(workers) if workers.isdigit() else trials[0].spec.workers) if trials else None
 
 
-def _labelled(comparison: Comparison, loader: str, run: str) -> str:
-    return f"{loader}, {run}" if len(comparison.runs) > 1 else loader
+def _labelled(basis: Basis, loader: str, run: str) -> str:
+    return f"{loader}, {run}" if basis.runs > 1 else loader

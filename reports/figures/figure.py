@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 
-from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.stats import Estimate
-from feedrate.reports.analysis.summarize import Comparison, Row, Samples
+from feedrate.reports.analysis.summarize import Basis, Row, Samples
 from feedrate.reports.names import plain
 
 # Okabe and Ito's palette: told apart with any colour vision.
@@ -76,14 +75,14 @@ class Figure:
         return found
 
 
-def basis(comparison: Comparison, unit: str, metrics: Sequence[str], interval: str = STUDENT) -> str:
-    """What the numbers stand on: unit, n of these metrics, what the bars on a point are, page cache, device.
+def basis_sentence(
+    rows: Sequence[Row], basis: Basis, unit: str, metrics: Sequence[str], interval: str = STUDENT
+) -> str:
+    """Say what the numbers stand on: unit, n of these metrics, what the bars on a point are, page cache and device.
 
-    interval: of a figure without bars, why it has none, as "no interval: ...".
+    interval: what the bars are. For a figure without bars, why it has none, as "no interval: ...".
     """
-    counts = {
-        len(samples.values) for row in comparison.rows for name, samples in row.metrics.items() if name in metrics
-    }
+    counts = {len(samples.values) for row in rows for name, samples in row.metrics.items() if name in metrics}
     parts = [f"Unit: {unit}"]
     if counts:
         span = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts)}"
@@ -93,28 +92,13 @@ def basis(comparison: Comparison, unit: str, metrics: Sequence[str], interval: s
     elif max(counts) == 1:
         parts.append("no interval: one trial")
     else:
-        parts.append(f"bars: {interval}{', none where n = 1' if min(counts) == 1 else ''}")
-    trials = [trial for _, run in comparison.runs for trial in run.trials]
-    caches = " and ".join(sorted({trial.spec.cache for trial in trials}))
-    places = {run.environment.gpu or f"{run.environment.cores} CPU cores" for _, run in comparison.runs}
-    return f"{'; '.join(parts)}; page cache {caches}; {plain(' and '.join(sorted(places)))}."
+        parts.append(f"bars: {interval}{', none if n = 1' if min(counts) == 1 else ''}")
+    return f"{'; '.join(parts)}; page cache {basis.cache}; {plain(basis.places)}."
 
 
-def trials_of(comparison: Comparison, row: Row, mode: str) -> list[TrialResult]:
-    """Those that a row was made from; of mode replay, those that it is measured against."""
-    run = next(run for name, run in comparison.runs if name == row.run)
-    return [
-        trial
-        for trial in run.trials
-        if trial.status == "ok"
-        and (trial.spec.mode, trial.spec.batch_size) == (mode, row.batch_size)
-        and (mode == "replay" or trial.spec.loader == row.loader)
-    ]
-
-
-def host_memory(comparison: Comparison) -> str:
-    """The metric: PSS where it is known, for RSS counts what workers share for each of them."""
-    return "peak_pss_bytes" if any("peak_pss_bytes" in row.metrics for row in comparison.rows) else "peak_rss_bytes"
+def host_memory(rows: Sequence[Row]) -> str:
+    """Return the metric of host memory: PSS if it is known, because RSS counts shared pages once for each worker."""
+    return "peak_pss_bytes" if any("peak_pss_bytes" in row.metrics for row in rows) else "peak_rss_bytes"
 
 
 def said(samples: Samples, text: Text) -> str:

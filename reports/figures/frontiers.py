@@ -8,37 +8,42 @@ from typing import Any
 
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
-from feedrate.reports.analysis.summarize import Comparison, Row
-from feedrate.reports.figures.figure import COLOURS, LOG, Figure, Text, basis, error_bars, host_memory, said
+from feedrate.reports.analysis.summarize import Basis, Row
+from feedrate.reports.figures.figure import COLOURS, LOG, Figure, Text, basis_sentence, error_bars, host_memory, said
 
 
-def frontiers(comparison: Comparison) -> list[Figure]:
-    memory = "peak_gpu_bytes" if _has(comparison, "peak_gpu_bytes") else host_memory(comparison)
+def frontiers(rows: Sequence[Row], basis: Basis) -> list[Figure]:
+    memory = "peak_gpu_bytes" if _has(rows, "peak_gpu_bytes") else host_memory(rows)
     made = [
         frontier(
-            comparison, memory, "Speed against memory", units.format_size, {"exponentformat": "SI", "ticksuffix": "B"}
+            rows, basis, memory, "Speed against memory", units.format_size, {"exponentformat": "SI", "ticksuffix": "B"}
         ),
         frontier(
-            comparison, "shuffle_quality", "Speed against shuffle", units.format_three_decimals, {"rangemode": "tozero"}
+            rows,
+            basis,
+            "shuffle_quality",
+            "Speed against shuffle",
+            units.format_three_decimals,
+            {"rangemode": "tozero"},
         ),
-        frontier(comparison, "auc", "Speed against AUC", units.format_auc, {"tickformat": ".4f"}),
+        frontier(rows, basis, "auc", "Speed against AUC", units.format_auc, {"tickformat": ".4f"}),
     ]
     return [figure for figure in made if figure.data]
 
 
-def frontier(comparison: Comparison, price: str, title: str, text: Text, axis: dict[str, Any]) -> Figure:
+def frontier(rows: Sequence[Row], basis: Basis, price: str, title: str, text: Text, axis: dict[str, Any]) -> Figure:
     """Of training speed, or of loaders alone where nothing was trained."""
-    speed = "train_rows_per_s" if _has(comparison, "train_rows_per_s") else "load_rows_per_s"
-    rows = [row for row in comparison.rows if price in row.metrics and speed in row.metrics]
+    speed = "train_rows_per_s" if _has(rows, "train_rows_per_s") else "load_rows_per_s"
+    drawn = [row for row in rows if price in row.metrics and speed in row.metrics]
     metric = BY_NAME[price]
     what = "training" if speed == "train_rows_per_s" else "loader alone"
     return Figure(
         name=f"frontier-{price.replace('_', '-')}",
         title=title,
         about=f"Mean rows/s, {what}. {metric.about} Line: loaders than which none is both faster and better.",
-        basis=basis(comparison, f"rows/s over {_unit(price)}", (speed, price)),
-        data=[_marks(rows, price, speed, text, from_zero="rangemode" in axis), _edge(rows, price, speed)]
-        if len(rows) > 1
+        basis=basis_sentence(rows, basis, f"rows/s over {_unit(price)}", (speed, price)),
+        data=[_marks(drawn, price, speed, text, from_zero="rangemode" in axis), _edge(drawn, price, speed)]
+        if len(drawn) > 1
         else [],
         layout={
             "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **axis},
@@ -100,5 +105,5 @@ def _edge(rows: Sequence[Row], price: str, speed: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _has(comparison: Comparison, metric: str) -> bool:
-    return any(metric in row.metrics for row in comparison.rows)
+def _has(rows: Sequence[Row], metric: str) -> bool:
+    return any(metric in row.metrics for row in rows)

@@ -16,9 +16,10 @@ from feedrate.reports import units
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.run_comparison import Line, Side, change_text, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
+from feedrate.reports.analysis.tidy import SPEC
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profiles import heading, profile_figures
-from feedrate.reports.formats import pagekit, text
+from feedrate.reports.formats import pagekit, sentences, table
 
 
 def render(
@@ -31,11 +32,11 @@ def render(
     drawn = [*figures(comparison), *profile_figures(profiles)]
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
     page: str = pagekit.template("report.html").render(
-        answer=text.answer(comparison),
-        unlike=text.unlike(comparison),
+        answer=sentences.answer(comparison),
+        unlike=sentences.unlike(comparison),
         against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
-        table=table(comparison),
+        table=sortable_table(comparison),
         cards=[card(row) for row in comparison.rows],
         about={metric.title: metric.about for metric in METRICS},
         figures=drawn,
@@ -85,9 +86,9 @@ def _line(line: Line) -> list[str]:
     return [line.head, str(line.batch_size), line.metric.title, *numbers, line.word, str(line.verdict.change.n)]
 
 
-def table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
-    """(head, lines), the ceilings' lines last."""
-    head, *body = text.cells(comparison)
+def sortable_table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
+    """Return (head, lines), with the ceilings' lines last."""
+    head, *body = table.cells(comparison)
     names = {metric.title: metric.name for metric in METRICS}
     lines = []
     for number, words in enumerate(body):
@@ -99,16 +100,16 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
 def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
     if row is None:
         return None
-    if title == text.SHARE:
+    if title == table.SHARE:
         return row.ceiling_fraction
-    if title == text.AGAINST:
+    if title == table.AGAINST:
         verdict = row.verdicts.get("train_rows_per_s")
         return verdict.change.mean if verdict else None
     return row.mean(names[title]) if title in names else None
 
 
 def card(row: Row) -> dict[str, Any]:
-    """A loader at a glance."""
+    """Return what a loader's card on the page shows."""
     share = row.ceiling_fraction
     facts = [
         ("Training", units.format_rate(row.mean("train_rows_per_s"))),
@@ -116,22 +117,22 @@ def card(row: Row) -> dict[str, Any]:
         ("Stall", units.format_percent(row.mean("stall_fraction"))),
         ("AUC", units.format_auc(row.mean("auc"))),
         ("First batch", units.format_seconds(row.mean("first_batch_s"))),
-        ("Against baseline", text.against(row)),
+        ("Against baseline", sentences.against(row)),
     ]
     return {
         "label": row.label,
-        "verdict": text.verdict(row),
+        "verdict": sentences.verdict(row),
         "share": None if share is None else round(min(share, 1.0) * 100, 1),
         "share_text": units.format_percent(share),
         "facts": [(name, value) for name, value in facts if value != units.NONE],
-        "sentences": [s for s in (text.stall_split(row), text.auc_parity(row), *row.flags) if s],
+        "sentences": [s for s in (sentences.stall_split(row), sentences.auc_parity(row), *row.flags) if s],
         "deviations": row.deviations,
         "backend": row.backend or "no result",
     }
 
 
 def options_table(comparison: Comparison) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """Each option with every loader's value, and whether it was asked for rather than the default."""
+    """Return each option with every loader's value, and whether the user set it."""
     names = dict.fromkeys(name for row in comparison.rows for name in row.options)
     return [
         (name, [(row.options.get(name, units.NONE), f":{name}" in row.loader) for row in comparison.rows])
@@ -140,7 +141,7 @@ def options_table(comparison: Comparison) -> list[tuple[str, list[tuple[str, boo
 
 
 def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
-    """What the run's environment and data were, for people."""
+    """Return the run's environment and data as (name, text)."""
     env, data = run.environment, run.dataset
     commit = f"{env.commit[:12]}{', with changes' if env.dirty else ''}" if env.commit else units.NONE
     return [
@@ -165,29 +166,25 @@ def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
 
 
 def gpu_condition(run: RunRecord) -> str:
-    """Clocks, power and temperature over the timed epochs of all trials."""
-    seen = [trial.gpu for trial in run.trials if trial.gpu]
-    if not seen:
+    """Return clocks, power and temperature over the timed epochs of all trials, as text."""
+    records = [trial.gpu for trial in run.trials if trial.gpu]
+    if not records:
         return units.NONE
-    clocks = [gpu.sm_clock_hz / 1e6 for gpu in seen if gpu.sm_clock_hz]
-    watts = [gpu.power_w for gpu in seen if gpu.power_w]
-    degrees = [gpu.temperature_c for gpu in seen if gpu.temperature_c]
+    clocks = [gpu.sm_clock_hz / 1e6 for gpu in records if gpu.sm_clock_hz]
+    watts = [gpu.power_w for gpu in records if gpu.power_w]
+    degrees = [gpu.temperature_c for gpu in records if gpu.temperature_c]
     parts = [
         f"{name} {min(values):.0f} to {max(values):.0f} {unit}"
         for name, values, unit in (("SM clock", clocks, "MHz"), ("power", watts, "W"), ("temperature", degrees, "°C"))
         if values
     ]
-    held = sorted({reason for gpu in seen for reason in gpu.throttled})
+    held = sorted({reason for gpu in records for reason in gpu.throttled})
     return ", ".join([*parts, f"throttled: {', '.join(held)}" if held else "not throttled"])
 
 
 def settings(run: RunRecord) -> list[tuple[str, str]]:
-    """Each setting of the trials, with all the values it took."""
-    names = (
-        [name for name in run.trials[0].spec.__dataclass_fields__ if name not in ("loader", "model")]
-        if run.trials
-        else []
-    )
+    """Return each setting of the trials, with all the values that it took."""
+    names = [name for name in SPEC if name != "loader"] if run.trials else []
     rows = [(name, _values([getattr(trial.spec, name) for trial in run.trials])) for name in names]
     models = [trial.spec.model for trial in run.trials]
     fields = models[0].__dataclass_fields__ if models else ()

@@ -21,7 +21,7 @@ from feedrate.reports.analysis.selection import Chosen, select
 from feedrate.reports.analysis.summarize import Comparison, Row, summarize
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.overview import figures
-from feedrate.reports.formats import pagekit, text
+from feedrate.reports.formats import pagekit, sentences, table
 from feedrate.reports.names import file_name, plain, short
 
 STYLES = ("page.css", "plotly.css")
@@ -117,7 +117,7 @@ def _can_be_drawn(run: Chosen, warn: Callable[[str], None]) -> bool:
     try:
         comparison = summarize([(Path(run.name) / "run.json", replace(run.record, baseline=None))])
         pagekit.script_json([{"data": figure.data, "layout": figure.layout} for figure in figures(comparison)])
-        text.cells(comparison)
+        table.cells(comparison)
     except (ArithmeticError, ValueError, TypeError, AttributeError, FeedrateError) as error:
         warn(f"skipped: {plain(run.moment.path)} holds impossible numbers: {error}")
         return False
@@ -151,16 +151,16 @@ def _place_page(place: Place, sections: Sequence[Section], common: dict[str, Any
 def _part(number: int, section: Section) -> dict[str, Any]:
     """Return what the template shows of a section."""
     comparison = section.comparison
-    head, *body = text.cells(comparison)
+    head, *body = table.cells(comparison)
     runs = [row.run for row in comparison.rows] + [run for run, _ in comparison.ceilings]
     dates = [[section.moments[run].date, section.moments[run].commit] for run in runs]
     return {
         "settings": section.settings,
-        "answer": text.answer(comparison) if any(map(_trained, comparison.rows)) else "",
+        "answer": sentences.answer(comparison) if any(map(_trained, comparison.rows)) else "",
         "head": [*head, "Date", "Commit"],
         "body": [[plain(cell) for cell in [*line, *date]] for line, date in zip(body, dates, strict=True)],
         "figures": [_renamed(f"s{number}-{figure.name}", figure) for figure in figures(comparison)],
-        "notes": text.notes(comparison),
+        "notes": sentences.notes(comparison),
         "runs": [_run(name, comparison, section.moments[name]) for name, _ in comparison.runs],
     }
 

@@ -11,7 +11,7 @@ from feedrate.bench.results.record import TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
 from feedrate.reports.analysis.summarize import summarize
-from feedrate.reports.formats import text
+from feedrate.reports.formats import markdown, numbers, sentences, table
 from sample_record import RUN, record, trial
 
 
@@ -50,28 +50,28 @@ def test_a_run_of_the_ceiling_alone_and_one_without_any_result_can_be_drawn() ->
     from feedrate.reports.formats import html
 
     ceiling = summarize([(Path("a"), record(trial("replay", "replay", 1000)))])
-    assert text.cells(ceiling)[-1][0] == "replay (ceiling)"
+    assert table.cells(ceiling)[-1][0] == "replay (ceiling)"
     nothing = summarize(
         [(Path("a"), record(TrialResult(spec=trial("x", "load", 1).spec, status="failed", detail="why")))]
     )
     assert "the model alone takes 1.00 k rows/s; no loader was run" in html.render(ceiling)
-    assert "no loader has finished" in html.render(nothing)
+    assert "no loader finished" in html.render(nothing)
 
 
 def test_the_answer_names_every_machine() -> None:
     other = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
-    assert text.answer(summarize([(Path("a"), RUN), (Path("b"), other)])).startswith("On A GPU and B GPU, ")
+    assert sentences.answer(summarize([(Path("a"), RUN), (Path("b"), other)])).startswith("On A GPU and B GPU, ")
 
 
 def test_the_answer_names_the_best_and_the_worst() -> None:
-    assert text.answer(summarize([(Path("a"), RUN)])) == (
+    assert sentences.answer(summarize([(Path("a"), RUN)])) == (
         "On A GPU, fast trains at 800 rows/s, 80.0 % of the model's ceiling; slow reaches 99.3 rows/s, "
         "9.9 % of the model's ceiling and keeps the model waiting 25.0 % of the time."
     ).replace("99.3", "100").replace("9.9 %", "10.0 %")
 
 
 def test_markdown_is_this() -> None:
-    found = text.markdown(summarize([(Path("a"), RUN)]))
+    found = markdown.write_markdown(summarize([(Path("a"), RUN)]))
     assert found.splitlines()[2:] == [
         "| Loader | Loader alone | Training | Share of ceiling | Waiting | AUC | First batch | Host memory (RSS) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -87,7 +87,9 @@ def test_markdown_is_this() -> None:
 
 
 def test_csv_has_plain_numbers_and_nothing_for_what_was_not_measured() -> None:
-    head, fast, _slow, gone = (line.split(",") for line in text.csv_text(summarize([(Path("a"), RUN)])).splitlines())
+    head, fast, _slow, gone = (
+        line.split(",") for line in numbers.write_csv(summarize([(Path("a"), RUN)])).splitlines()
+    )
     cell = dict(zip(head, fast, strict=True))
     assert float(cell["train_rows_per_s"]) == pytest.approx(800)
     assert (cell["train_rows_per_s_n"], cell["peak_gpu_bytes"]) == ("3", "")
@@ -97,7 +99,7 @@ def test_csv_has_plain_numbers_and_nothing_for_what_was_not_measured() -> None:
 def test_deviations_are_never_hidden() -> None:
     deviant = replace(RUN.trials[0], deviations={"some_rule": "because"})
     comparison = summarize([(Path("a"), record(deviant))])
-    assert "slow deviates (some_rule): because" in text.notes(comparison)
+    assert "slow deviates (some_rule): because" in sentences.notes(comparison)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_numbers_for_people(found: str, wanted: str) -> None:
 
 def test_reports_load_neither_torch_nor_cupy() -> None:
     code = (
-        "import sys; import feedrate.reports, feedrate.reports.formats.html, feedrate.reports.formats.text, feedrate.bench.results.store\n"
+        "import sys; import feedrate.reports, feedrate.reports.formats.html, feedrate.reports.formats.table, feedrate.bench.results.store\n"
         "print(sorted({'torch', 'cupy', 'pyarrow', 'polars'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -148,20 +150,20 @@ def test_an_auc_that_seeds_do_not_explain_is_marked(aucs: tuple[float, ...], mar
     comparison = summarize([(Path("a"), run)])
     [odd] = [row for row in comparison.rows if row.loader == "odd"]
     assert (odd.auc_differs is not None) == marked
-    assert any("more than seeds explain" in note for note in text.notes(comparison)) == marked
+    assert any("seeds do not explain it" in note for note in sentences.notes(comparison)) == marked
 
 
 def test_flags_are_shown_and_not_twice() -> None:
     flagged = [replace(trial("a", "train", 100, repeat), flags=("it is odd",)) for repeat in range(2)]
-    assert text.notes(summarize([(Path("a"), record(*flagged))])).count("a: it is odd") == 1
+    assert sentences.notes(summarize([(Path("a"), record(*flagged))])).count("a: it is odd") == 1
 
 
 def test_a_better_metric_takes_the_place_of_what_it_stands_for() -> None:
     one = trial("a", "train", 100)
     epoch = replace(one.epochs[0], stall_s=0.1) if one.epochs else None
     new = replace(one, epochs=(epoch,), peak_pss_bytes=1) if epoch else one
-    assert "Waiting" in text.cells(summarize([(Path("a"), record(one))]))[0]
-    head = text.cells(summarize([(Path("a"), record(new))]))[0]
+    assert "Waiting" in table.cells(summarize([(Path("a"), record(one))]))[0]
+    head = table.cells(summarize([(Path("a"), record(new))]))[0]
     assert ("Waiting" in head, "Stall" in head, "Host memory" in head, "Host memory (RSS)" in head) == (
         False,
         True,
@@ -178,4 +180,4 @@ def test_what_was_put_back_into_other_libraries_stands_beside_the_loader_s_own()
 
 def test_the_answer_says_how_little_is_known() -> None:
     run = record(*(trial("wild", "train", speed, repeat=n) for n, speed in enumerate((100, 200, 300))))
-    assert "wild trains at 200 rows/s (known to within 124.2 % only)" in text.answer(summarize([(Path("a"), run)]))
+    assert "wild trains at 200 rows/s (known to within 124.2 % only)" in sentences.answer(summarize([(Path("a"), run)]))
