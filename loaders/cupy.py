@@ -73,7 +73,7 @@ class CupyLoader:
     begins). Its memory is used again after the work that was enqueued there before the last view was gone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the settings of a training script)
         self,
         data: Split | Path | str,
         *,

@@ -84,7 +84,10 @@ def _empty_loop(batch: Batch, steps: int) -> float:
     return now() - begin
 
 
+def record_of(step_s: float) -> HarnessRecord:
+    """Return the record of a cost per step, with the ceiling that follows from it."""
+    return HarnessRecord(step_s=step_s, steps=STEPS, null_rows_per_s=BATCH_SIZE / step_s)
+
+
 if __name__ == "__main__":
-    step_s = harness_step_s(sys.argv[1])
-    record = HarnessRecord(step_s=step_s, steps=STEPS, null_rows_per_s=BATCH_SIZE / step_s)
-    sys.stdout.buffer.write(msgspec.json.encode(record))
+    sys.stdout.buffer.write(msgspec.json.encode(record_of(harness_step_s(sys.argv[1]))))

@@ -46,6 +46,7 @@ class World:
 
     @property
     def schema(self) -> Schema:
+        """The columns of the dataset."""
         return Schema(
             single_hot=(
                 Categorical(name="userId", cardinality=len(self.user_cdf) + 1),

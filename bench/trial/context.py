@@ -34,9 +34,11 @@ class TrialContext:
 
     @property
     def on_gpu(self) -> bool:
+        """Whether the trial's device is a GPU."""
         return self.spec.device != "cpu"
 
     def open_loader(self, split: SplitName, *, shuffle: bool) -> Loader:
+        """Open the trial's loader on a split. Raises what the loader raises."""
         return self.choice.open(self.dataset.split(split), loader_config(self.spec, shuffle=shuffle))
 
     def reported(self, phase: str, batches: Iterator[Batch] | EpochClock, split: SplitName) -> Iterator[Batch]:

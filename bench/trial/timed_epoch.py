@@ -52,6 +52,7 @@ class EpochTimer:
 
     @classmethod
     def of(cls, context: TrialContext, loader: Loader, gpu_bytes_before: int | None) -> EpochTimer:
+        """Make a timer whose CUDA events serve all epochs."""
         marks = DeviceMarks(context.spec.device) if context.on_gpu else None
         return cls(context, loader, marks, gpu_bytes_before)
 
