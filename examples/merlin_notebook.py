@@ -46,7 +46,7 @@ def run(dataset: Dataset, epochs: int, batch_size: int) -> None:
     from feedrate.loaders.nvtabular import import_nvtabular
 
     import_nvtabular()
-    from nvtabular.loader.torch import DLDataLoader
+    from nvtabular.loader.torch import DLDataLoader  # pyright: ignore[reportMissingImports]
 
     sets = {split: _iterator(dataset, split, batch_size) for split in ("train", "valid")}
     loaders = {
@@ -71,8 +71,8 @@ def run(dataset: Dataset, epochs: int, batch_size: int) -> None:
 
 
 def _iterator(dataset: Dataset, split: Any, batch_size: int) -> Any:
-    import nvtabular
-    from nvtabular.loader.torch import TorchAsyncItr
+    import nvtabular  # pyright: ignore[reportMissingImports]
+    from nvtabular.loader.torch import TorchAsyncItr  # pyright: ignore[reportMissingImports]
 
     schema = dataset.info.schema
     return TorchAsyncItr(
@@ -85,8 +85,8 @@ def _iterator(dataset: Dataset, split: Any, batch_size: int) -> Any:
 
 
 def _model(dataset: Dataset) -> torch.nn.Module:
-    import nvtabular
-    from nvtabular.framework_utils.torch.models import Model
+    import nvtabular  # pyright: ignore[reportMissingImports]
+    from nvtabular.framework_utils.torch.models import Model  # pyright: ignore[reportMissingImports]
 
     workflow = nvtabular.Workflow.load(str(dataset.folder / WORKFLOW))
     sizes = nvtabular.ops.get_embedding_sizes(workflow)

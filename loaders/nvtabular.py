@@ -247,8 +247,8 @@ def import_nvtabular() -> Library:
                 nvtabular_compat.repair_neighbours()
                 importlib.import_module("merlin.core.dispatch")
                 nvtabular_compat.repair_merlin()
-            from merlin.io import Dataset
-            from nvtabular.loader.torch import TorchAsyncItr
+            from merlin.io import Dataset  # pyright: ignore[reportMissingImports]
+            from nvtabular.loader.torch import TorchAsyncItr  # pyright: ignore[reportMissingImports]
     except Exception as error:  # imports fail in many ways, most often because a newer dependency lacks a name
         raise LoaderUnavailable(
             f"nvtabular is installed, but its import fails ({type(error).__name__}: {error}): {HOW_TO_GET}"
@@ -270,7 +270,7 @@ def backend(device: str) -> str:
         return f"{name} on {pandas}, host memory"
     if not _on_gpu(device):
         return f"{name} on {pandas} (no cudf here), copied to the device"
-    import cudf
+    import cudf  # pyright: ignore[reportMissingImports]
 
     untried = "; ".join(nvtabular_compat.untried())
     return f"{name} on cudf {cudf.__version__}, device memory" + (f" ({untried})" if untried else "")

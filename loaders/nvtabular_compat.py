@@ -73,13 +73,13 @@ def numpy_names() -> bool:
 
 def cudf_build_column() -> bool:
     """Restore cudf.core.column.build_column for Merlin's only use of it: a list column of (offsets, elements)."""
-    from cudf.core import column
+    from cudf.core import column  # pyright: ignore[reportMissingImports]
 
     if hasattr(column, "build_column"):
         return False
 
     def build_column(data: object, dtype: object, *, size: int, children: tuple[Any, ...], **options: object) -> Any:
-        import pylibcudf as plc
+        import pylibcudf as plc  # pyright: ignore[reportMissingImports]
 
         if data is not None or any(value is not None for value in options.values()) or len(children) != 2:
             raise NotImplementedError(
@@ -98,7 +98,7 @@ def cudf_build_categorical_column() -> bool:
 
     It calls the function only for partitioned folders, and then this one raises NotImplementedError.
     """
-    from cudf.core import column
+    from cudf.core import column  # pyright: ignore[reportMissingImports]
 
     if hasattr(column, "build_categorical_column"):
         return False
@@ -122,9 +122,9 @@ def dask_cudf_without_dask_expr() -> bool:
     spec = find_spec("dask_cudf")
     if spec is None or spec.submodule_search_locations is None:
         return False
-    import cudf
-    from dask.dataframe import core
-    from dask.dataframe.dispatch import get_parallel_type
+    import cudf  # pyright: ignore[reportMissingImports]
+    from dask.dataframe import core  # pyright: ignore[reportMissingImports]
+    from dask.dataframe.dispatch import get_parallel_type  # pyright: ignore[reportMissingImports]
 
     package: Any = types.ModuleType("dask_cudf")
     package.__path__, package.__spec__ = list(spec.submodule_search_locations), spec
@@ -146,9 +146,9 @@ def dask_cudf_without_dask_expr() -> bool:
 
 def merlin_make_series() -> bool:
     """Let merlin.core.dispatch.make_series accept a cudf column, which cudf.Series no longer does."""
-    import cudf
-    from cudf.core.column import ColumnBase, ListColumn
-    from merlin.core import dispatch
+    import cudf  # pyright: ignore[reportMissingImports]
+    from cudf.core.column import ColumnBase, ListColumn  # pyright: ignore[reportMissingImports]
+    from merlin.core import dispatch  # pyright: ignore[reportMissingImports]
 
     if hasattr(ListColumn, "offsets"):  # such a cudf also has a Series that accepts a column
         return False
@@ -168,10 +168,10 @@ def merlin_pull_apart_list() -> bool:
 
     The offsets are the running sum of the lists' lengths.
     """
-    import cudf
+    import cudf  # pyright: ignore[reportMissingImports]
     import cupy
-    from cudf.core.column import ListColumn
-    from merlin.core import dispatch
+    from cudf.core.column import ListColumn  # pyright: ignore[reportMissingImports]
+    from merlin.core import dispatch  # pyright: ignore[reportMissingImports]
 
     if hasattr(ListColumn, "offsets"):
         return False

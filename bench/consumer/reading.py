@@ -39,7 +39,7 @@ def reader(device: str) -> Callable[[Batch], None]:
     """
     if device != "cpu":
         try:
-            import cupy
+            import cupy  # pyright: ignore[reportMissingImports]
         except ImportError:
             return sums
         return FusedReader(cupy, device)

@@ -111,7 +111,7 @@ def _cpu() -> str:
 
 def _driver() -> str | None:
     try:
-        import pynvml
+        import pynvml  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     try:

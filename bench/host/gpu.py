@@ -62,7 +62,7 @@ class NvmlDevice:
         if device == "cpu":
             return None
         try:
-            import pynvml
+            import pynvml  # pyright: ignore[reportMissingImports]
         except ImportError:
             return None
         number = int(device.partition(":")[2] or 0)

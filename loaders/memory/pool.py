@@ -12,8 +12,8 @@ def use_memory_pool(device: str) -> None:
 
     Without a pool, each allocation may wait for the whole device. Does nothing if another allocator was chosen already.
     """
-    import rmm
-    from cuda.bindings import driver, runtime
+    import rmm  # pyright: ignore[reportMissingImports]
+    from cuda.bindings import driver, runtime  # pyright: ignore[reportMissingImports]
 
     with torch.cuda.device(device):
         if type(rmm.mr.get_current_device_resource()) is not rmm.mr.CudaMemoryResource:
@@ -30,7 +30,7 @@ def most_pool_bytes(device: str) -> int:
     torch's allocator does not use this pool. Returns 0 if cuda-bindings, a dependency of cudf, is not installed.
     """
     try:
-        from cuda.bindings import runtime
+        from cuda.bindings import runtime  # pyright: ignore[reportMissingImports]
     except ImportError:
         return 0
     error, most = runtime.cudaMemPoolGetAttribute(

@@ -188,7 +188,7 @@ class CudfDecoder:
     def __init__(self, schema: Schema, device: str) -> None:
         """Raises LoaderUnavailable if pylibcudf is not installed."""
         try:
-            import pylibcudf
+            import pylibcudf  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise LoaderUnavailable(
                 "pylibcudf is not installed: run `pip install 'feedrate[rapids]'`, or use decode=pyarrow"

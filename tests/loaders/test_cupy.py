@@ -12,11 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from compiled_kernels import COMPILER, CompiledKernels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from any_columns import any_columns, assert_equal, checked
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.loaders import CupyLoader
 from feedrate.loaders.base import LoaderConfig, Split
@@ -26,6 +24,8 @@ from feedrate.loaders.packed.kernels import order_words, positions, source
 from feedrate.loaders.packed.packing import INLINE_BYTES, choose_layout
 from feedrate.loaders.packed.resident import DeviceRows
 from feedrate.loaders.parquet.columns import Columns, read_columns
+from tests.samples.any_columns import any_columns, assert_equal, checked
+from tests.samples.compiled_kernels import COMPILER, CompiledKernels
 
 
 @given(any_columns(), st.data())

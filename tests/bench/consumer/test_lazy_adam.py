@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from compiled_kernels import COMPILER, CompiledKernels
 from torch import Tensor, nn
 
 from feedrate.bench.consumer import lazy_adam
@@ -18,6 +17,7 @@ from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.results.spec import ModelSpec
 from feedrate.loaders.base import Split
 from feedrate.loaders.parquet.columns import epoch_order, read_columns
+from tests.samples.compiled_kernels import COMPILER, CompiledKernels
 
 ROWS, WIDTHS = (50, 9), (6, 5)
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")

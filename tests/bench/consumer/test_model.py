@@ -82,7 +82,7 @@ def _batch_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, training: b
 
 @pytest.mark.nvtabular
 def test_the_forward_pass_equals_nvtabular_s_model(small) -> None:  # type: ignore[no-untyped-def]
-    from nvtabular.framework_utils.torch.models import Model
+    from nvtabular.framework_utils.torch.models import Model  # pyright: ignore[reportMissingImports]
 
     schema = small.info.schema
     ours = build_model(schema, ModelSpec(), seed=2, device="cpu").eval()

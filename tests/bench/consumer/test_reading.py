@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from compiled_kernels import COMPILER, CompiledKernels
 
 from feedrate.bench.consumer.reading import THREADS, FusedReader, kernel_source, reader, sums, tensors_struct
 from feedrate.loaders.base import Batch
+from tests.samples.compiled_kernels import COMPILER, CompiledKernels
 
 MAGIC = 0x9E3779B9
 """The kernel writes its result only if it equals this number."""

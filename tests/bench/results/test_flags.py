@@ -6,7 +6,7 @@ import pytest
 
 from feedrate.bench.results import flags
 from feedrate.bench.results.record import GpuRecord, ShuffleRecord
-from sample_record import trial
+from tests.samples.sample_record import trial
 
 TRIAL = trial("a", "load", 100)
 IDEAL = ShuffleRecord(quality=0.99, displacement=1.0, diversity=0.99, expected_low=0.98, samples=9999)

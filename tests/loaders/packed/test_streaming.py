@@ -19,11 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from compiled_kernels import COMPILER, CompiledKernels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from any_columns import any_columns, checked
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.suite import run_suite
@@ -49,6 +47,8 @@ from feedrate.loaders.packed.streaming import StreamedRows, plan_epoch
 from feedrate.loaders.packed.windows import DeviceMixer, HostMixer
 from feedrate.loaders.parquet.columns import Columns, columns_of_table, read_columns
 from feedrate.loaders.parquet.decode import ArrowDecoder, Group, Part, Reads, read_groups, row_group_arrays, staged
+from tests.samples.any_columns import any_columns, checked
+from tests.samples.compiled_kernels import COMPILER, CompiledKernels
 
 WINDOW_KERNELS = ("window_lengths", "window_rows", "pointed")
 BUDGET = 1_200_000

@@ -21,7 +21,7 @@ from feedrate.reports.analysis.history import history
 from feedrate.reports.analysis.run_comparison import read_side
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats.site import build
-from sample_record import RUN, record, trial
+from tests.samples.sample_record import RUN, record, trial
 
 
 def _compress(file: Path) -> Path:

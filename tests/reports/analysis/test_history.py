@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from snapshot import check_page
 from typer.testing import CliRunner
 
 from feedrate.bench.cli.app import app
@@ -22,7 +21,8 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.changes import change_points
 from feedrate.reports.analysis.history import History, history
 from feedrate.reports.formats import history_page, history_text
-from sample_record import record, trial
+from tests.samples.sample_record import record, trial
+from tests.samples.snapshot import check_page
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOSTILE = "</script><script>document.title='owned'</script>\x1b[31m\u202e"

@@ -11,7 +11,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.gates import failures, read_gates, undecided
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs, read_side, refuse_unlike, within
-from sample_record import record, trial
+from tests.samples.sample_record import record, trial
 
 
 def _run(rows_per_s: float, auc: float = 0.8, loader: str = "a") -> RunRecord:

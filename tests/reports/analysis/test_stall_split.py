@@ -6,7 +6,7 @@ import pytest
 
 from feedrate.bench.results.record import EpochRecord, HarnessRecord, TrialResult
 from feedrate.reports.analysis.stall_split import StallSplit, split
-from sample_record import trial
+from tests.samples.sample_record import trial
 
 HARNESS = HarnessRecord(step_s=0.001, steps=1, null_rows_per_s=1e9)
 

@@ -12,7 +12,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import markdown, numbers, sentences, table
-from sample_record import RUN, record, trial
+from tests.samples.sample_record import RUN, record, trial
 
 
 def test_rows_are_by_speed_with_their_share_of_the_ceiling() -> None:

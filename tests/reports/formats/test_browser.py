@@ -16,7 +16,7 @@ from feedrate.bench.results.record import GpuRecord
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import html
 from feedrate.reports.formats.site import build
-from sample_record import RUN, record, trial
+from tests.samples.sample_record import RUN, record, trial
 
 CHROMIUM = shutil.which("chromium")
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")

@@ -26,7 +26,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import markdown, numbers, pagekit, sentences, table
 from feedrate.reports.formats.site import build
-from sample_record import RUN, record, trial
+from tests.samples.sample_record import RUN, record, trial
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = sorted((ROOT / "reports" / "published").rglob("run.json.gz"))

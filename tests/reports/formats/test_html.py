@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from snapshot import check_page
 
 from feedrate.bench.cli import profile, terminal
 from feedrate.bench.results import store
@@ -23,7 +22,8 @@ from feedrate.reports.figures.frontiers import on_frontier
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.formats import history_page, html
 from feedrate.reports.formats.site import build
-from sample_record import RUN, record, trial
+from tests.samples.sample_record import RUN, record, trial
+from tests.samples.snapshot import check_page
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from snapshot import check_page
 from typer.testing import CliRunner
 
 from feedrate.bench.cli.app import app
@@ -20,7 +19,8 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.formats.pagekit import script_json
 from feedrate.reports.formats.site import build
 from feedrate.reports.names import file_name, plain, short
-from sample_record import RUN, trial
+from tests.samples.sample_record import RUN, trial
+from tests.samples.snapshot import check_page
 
 PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
 SCRIPT = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

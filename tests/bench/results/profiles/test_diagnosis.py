@@ -10,7 +10,7 @@ from feedrate.bench.results.profiles.diagnosis import diagnose
 from feedrate.bench.results.profiles.record import CallRow, CopyRow, GapRow, Profile
 from feedrate.bench.results.record import EpochRecord, GpuRecord
 from feedrate.bench.results.spec import TrialSpec
-from sample_record import trial
+from tests.samples.sample_record import trial
 
 EPOCH = EpochRecord(
     rows=3_276_800,
