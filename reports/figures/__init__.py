@@ -1,1 +1,1 @@
-"""Numbers to figures, as Plotly's plain data."""
+"""Turns numbers into figures, as Plotly's plain data."""

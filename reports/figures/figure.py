@@ -1,4 +1,4 @@
-"""What a figure is, what all of them have in common, and its numbers as a table."""
+"""Defines a figure, the parts that all figures share, and a figure's numbers as a table."""
 
 from __future__ import annotations
 
@@ -11,76 +11,79 @@ from feedrate.bench.results.stats import Estimate
 from feedrate.reports.analysis.summarize import Basis, Row, Samples
 from feedrate.reports.names import plain
 
-# Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00", "#666666")
+"""Okabe and Ito's palette, which people with any colour vision can tell apart. The last colour is grey."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-MAX_LINES = 40
-"""Of the points of a line that its table shows."""
+MAX_POINTS = 40
+"""How many points of a line its table shows, apart from the last one."""
 LOG: dict[str, Any] = {"type": "log", "nticks": 4}
 SHARE = {"tickformat": "~%"}
-STUDENT = "95 % Student t interval of the mean"
-Text = Callable[[Any], str]
+STUDENT = "95 % confidence interval of the mean (Student t)"
+Formatter = Callable[[Any], str]
+"""Formats a value for people."""
 
 
-def number(value: Any) -> str:
+def format_number(value: Any) -> str:
+    """Format a float with four significant digits, and anything else as it is."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """As Plotly's plain data: made without the plotly package, drawn by its JavaScript."""
+    """A figure as Plotly's plain data. It is built without the plotly package, and Plotly's JavaScript draws it."""
 
     name: str
+    """Id of the figure's element in a page, and its file name as an image."""
     title: str
     about: str
-    """What is drawn and how to read it."""
+    """Says what is drawn and how to read it."""
     basis: str
-    """What it stands on: unit, n, interval, cache state, device."""
+    """Says what the numbers are based on: unit, n, interval, state of the page cache, device."""
     data: list[dict[str, Any]]
-    """A trace's own `meta` says of which loader it is, and holds x_values or y_values: those of each trial, by point."""
+    """Plotly's traces. A trace's `meta` names its loader, and holds the trials' values for each point in x_values or y_values."""
     layout: dict[str, Any]
-    x_text: Text = number
-    y_text: Text = number
+    x_text: Formatter = format_number
+    y_text: Formatter = format_number
     interval: str = "95 % interval"
-    """What the bars on a point are."""
+    """Says what the error bars of a point are."""
 
     @property
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """All that is drawn, for those who would rather read: (head, lines); columns without anything are left out."""
+        """The drawn numbers as text: (head, lines). Columns that are empty in every line are left out."""
         x, y = _title(self.layout, "xaxis"), _title(self.layout, "yaxis") or "Loader"
-        head = ["Series", y, f"{y}: {self.interval}", x, f"{x}: {self.interval}", "n", f"{y}: each", f"{x}: each"]
+        head = ["Series", y, f"{y}: {self.interval}", x, f"{x}: {self.interval}", "n", f"{y}: samples", f"{x}: samples"]
         lines = [line for trace in self.data if trace.get("hoverinfo") != "skip" for line in self._lines(trace)]
-        used = [place for place in range(len(head)) if any(line[place] for line in lines)]
-        return [head[place] for place in used], [[line[place] for place in used] for line in lines]
+        used = [column for column in range(len(head)) if any(line[column] for line in lines)]
+        return [head[column] for column in used], [[line[column] for column in used] for line in lines]
 
     @property
     def thinned(self) -> bool:
-        """Whether the table leaves out points of long lines."""
-        return any(len(trace["x"]) > MAX_LINES for trace in self.data if trace.get("hoverinfo") != "skip")
+        """Whether the table leaves out some points of a long line."""
+        return any(len(trace["x"]) > MAX_POINTS for trace in self.data if trace.get("hoverinfo") != "skip")
 
     def _lines(self, trace: dict[str, Any]) -> list[list[str]]:
         meta = trace.get("meta", {})
-        found = []
-        for place in _thinned(len(trace["x"])):
-            ys, xs = (meta.get(f"{axis}_values", {place: ()})[place] for axis in "yx")
-            n = max(len(ys), len(xs)) or (meta["n"][place] if "n" in meta else "")
-            found.append(
+        lines = []
+        for index in _thinned(len(trace["x"])):
+            ys, xs = (meta.get(f"{axis}_values", {index: ()})[index] for axis in "yx")
+            n = max(len(ys), len(xs)) or (meta["n"][index] if "n" in meta else "")
+            lines.append(
                 [
-                    unescape(trace["text"][place] if "labels" in meta else trace["name"]),
-                    unescape(_cell(trace, "y", place, self.y_text)), _bounds(trace, "y", place, self.y_text),
-                    _cell(trace, "x", place, self.x_text), _bounds(trace, "x", place, self.x_text),
+                    unescape(trace["text"][index] if "labels" in meta else trace["name"]),
+                    unescape(_cell(trace, "y", index, self.y_text)), _bounds(trace, "y", index, self.y_text),
+                    _cell(trace, "x", index, self.x_text), _bounds(trace, "x", index, self.x_text),
                     str(n), ", ".join(map(self.y_text, ys)), ", ".join(map(self.x_text, xs)),
                 ]
             )  # fmt: skip
-        return found
+        return lines
 
 
 def basis_sentence(
     rows: Sequence[Row], basis: Basis, unit: str, metrics: Sequence[str], interval: str = STUDENT
 ) -> str:
-    """Say what the numbers stand on: unit, n of these metrics, what the bars on a point are, page cache and device.
+    """Return a figure's basis: unit, n of these metrics, meaning of the error bars, page cache and device.
 
-    interval: what the bars are. For a figure without bars, why it has none, as "no interval: ...".
+    interval: what the error bars are. For a figure without them, the reason, as "no interval: ...".
     """
     counts = {len(samples.values) for row in rows for name, samples in row.metrics.items() if name in metrics}
     parts = [f"Unit: {unit}"]
@@ -90,38 +93,42 @@ def basis_sentence(
     if interval.startswith("no interval") or not counts:
         parts.append(interval)
     elif max(counts) == 1:
-        parts.append("no interval: one trial")
+        parts.append("no interval: only one trial")
     else:
         parts.append(f"bars: {interval}{', none if n = 1' if min(counts) == 1 else ''}")
     return f"{'; '.join(parts)}; page cache {basis.cache}; {plain(basis.places)}."
 
 
-def host_memory(rows: Sequence[Row]) -> str:
-    """Return the metric of host memory: PSS if it is known, because RSS counts shared pages once for each worker."""
+def host_memory_metric(rows: Sequence[Row]) -> str:
+    """Return the name of the metric for host memory: PSS if known, because RSS counts shared pages once per worker."""
     return "peak_pss_bytes" if any("peak_pss_bytes" in row.metrics for row in rows) else "peak_rss_bytes"
 
 
-def said(samples: Samples, text: Text) -> str:
-    """A mean with its interval and n."""
-    found = samples.estimate
-    if found.low is None or found.high is None:
-        return f"{text(found.mean)}, n = {found.n}"
-    return f"{text(found.mean)} ({text(found.low)} to {text(found.high)}, n = {found.n})"
+def mean_text(samples: Samples, text: Formatter) -> str:
+    """Return a mean with its interval, if it has one, and n."""
+    estimate = samples.estimate
+    if estimate.low is None or estimate.high is None:
+        return f"{text(estimate.mean)}, n = {estimate.n}"
+    return f"{text(estimate.mean)} ({text(estimate.low)} to {text(estimate.high)}, n = {estimate.n})"
 
 
 def error_bars(estimates: Sequence[Estimate], colour: str) -> dict[str, Any]:
-    """From low to high; none where that is not known."""
+    """Return Plotly's error bars from low to high. An estimate without an interval gets none."""
     return {
         "type": "data", "symmetric": False, "color": colour,
-        "array": [None if found.high is None else found.high - found.mean for found in estimates],
-        "arrayminus": [None if found.low is None else found.mean - found.low for found in estimates],
+        "array": [None if estimate.high is None else estimate.high - estimate.mean for estimate in estimates],
+        "arrayminus": [None if estimate.low is None else estimate.mean - estimate.low for estimate in estimates],
     }  # fmt: skip
 
 
 def line(
     row: Row, number: int, x: Sequence[float], y: Sequence[float | None], text: Sequence[str], *, markers: bool = True
 ) -> dict[str, Any]:
-    """A loader's line, told from others by colour, dash and mark."""
+    """Return the trace of a loader's line.
+
+    number: position of the line in the figure. It sets colour, dash and marker, which tell the lines apart.
+    text: one string per point, shown when the pointer is on it.
+    """
     return {
         "type": "scatter", "mode": "lines+markers" if markers else "lines", "name": escape(row.label), "x": list(x), "y": list(y),
         "meta": {"loader": escape(row.label)}, "customdata": list(text),
@@ -132,29 +139,29 @@ def line(
 
 
 def _title(layout: dict[str, Any], axis: str) -> str:
-    """Of an axis, without what is said of it after a comma."""
+    """Return an axis title up to its first comma. Details such as the unit and the scale follow the comma."""
     title: str = layout.get(axis, {}).get("title", {}).get("text", "")
     return title.partition(",")[0]
 
 
 def _thinned(points: int) -> list[int]:
-    """Places of a line that its table shows, the last among them."""
-    step = -(-points // MAX_LINES)
+    """Return the indices of the points that a line's table shows, the last one included."""
+    step = -(-points // MAX_POINTS)
     return sorted({*range(0, points, step or 1), points - 1}) if points else []
 
 
-def _cell(trace: dict[str, Any], axis: str, place: int, text: Text) -> str:
-    value = trace[axis][place]
+def _cell(trace: dict[str, Any], axis: str, index: int, text: Formatter) -> str:
+    value = trace[axis][index]
     if isinstance(value, str):
         return value
     if axis == "x" and "base" in trace:
-        return f"{text(trace['base'][place])} to {text(trace['base'][place] + value)}"
+        return f"{text(trace['base'][index])} to {text(trace['base'][index] + value)}"
     return "-" if value is None else text(value)
 
 
-def _bounds(trace: dict[str, Any], axis: str, place: int, text: Text) -> str:
+def _bounds(trace: dict[str, Any], axis: str, index: int, text: Formatter) -> str:
     bars = trace.get(f"error_{axis}")
-    if not bars or bars["array"][place] is None:
+    if not bars or bars["array"][index] is None:
         return ""
-    value = trace[axis][place]
-    return f"{text(value - bars['arrayminus'][place])} to {text(value + bars['array'][place])}"
+    value = trace[axis][index]
+    return f"{text(value - bars['arrayminus'][index])} to {text(value + bars['array'][index])}"

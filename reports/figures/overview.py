@@ -1,6 +1,6 @@
-"""The report's figures as Plotly's plain data: built without the plotly package, drawn by its JavaScript.
+"""Builds the report's figures as Plotly's plain data, without the plotly package. Plotly's JavaScript draws them.
 
-Every figure states its unit, what n is and what the bars on a point mean. Raw samples are drawn beside their mean.
+Every figure states its unit, n, and the meaning of its error bars. Raw samples are drawn beside their mean.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from feedrate.reports.figures.figure import (
     SHARE,
     Figure,
     basis_sentence,
-    host_memory,
+    host_memory_metric,
 )
 from feedrate.reports.figures.frontiers import frontiers
 from feedrate.reports.figures.points import loader_axis, points, rows_with
@@ -29,9 +29,9 @@ from feedrate.reports.figures.waits import stalls, wait_distribution, wait_times
 
 
 def figures(comparison: Comparison) -> list[Figure]:
-    """Return the report's figures, without those for which nothing was measured."""
+    """Return the report's figures. Those for which nothing was measured are left out."""
     rows, basis = comparison.rows, comparison.basis
-    drawn = (
+    candidates = (
         throughput(rows, basis),
         ceiling(rows, basis),
         stalls(rows, basis),
@@ -45,24 +45,28 @@ def figures(comparison: Comparison) -> list[Figure]:
         memory(rows, basis),
         utilisation(rows, basis),
     )
-    return [figure for figure in drawn if figure.data]
+    return [figure for figure in candidates if figure.data]
 
 
 def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
+    """Draw rows/s of each loader alone, in training, and of the model alone."""
     data: list[dict[str, Any]] = []
     for metric, symbol, colour in (
         ("load_rows_per_s", "circle", COLOURS[0]),
         ("train_rows_per_s", "diamond", COLOURS[1]),
     ):
-        if found := rows_with(rows, metric):
-            data += points(found, BY_NAME[metric].title, symbol, colour, units.format_rate)
+        if measured := rows_with(rows, metric):
+            data += points(measured, BY_NAME[metric].title, symbol, colour, units.format_rate)
     ceilings = [(row.label, row.ceiling) for row in rows if row.ceiling]
     if data and ceilings:
         data += points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7], units.format_rate)
     return Figure(
         name="throughput",
         title="Throughput",
-        about="Rows delivered over wall time. Large marks: mean over fresh processes; small marks: each process.",
+        about=(
+            "Rows delivered per second of wall time. Each large mark is the mean over fresh processes, and each small mark is one "
+            "process."
+        ),
         basis=basis_sentence(rows, basis, "rows/s", ("load_rows_per_s", "train_rows_per_s")),
         data=data,
         layout={
@@ -74,17 +78,27 @@ def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
+    """Draw each loader's training rows/s as a share of those of the model alone."""
     shares = [(row.label, share) for row in rows if (share := ceiling_share(row)) is not None]
-    data = points(shares, "Share", "diamond", COLOURS[1], units.format_percent, said_at="top center") if shares else []
+    data = (
+        points(shares, "Share", "diamond", COLOURS[1], units.format_percent, text_position="top center")
+        if shares
+        else []
+    )
     known = any(share.estimate.low is not None for _, share in shares)
-    interval = "95 % bootstrap interval of the ratio" if known else "no interval: one trial of training or of replay"
+    interval = (
+        "95 % bootstrap confidence interval of the ratio"
+        if known
+        else "no interval: only one trial of training or replay"
+    )
     line = {"dash": "dash", "color": COLOURS[7]}
     return Figure(
         name="ceiling",
         title="Share of the ceiling",
         about=(
-            "How much of what the model can take each loader delivers: mean training rows/s over mean replay rows/s; small marks: each "
-            "round. Past 100 % is noise."
+            "Mean training rows/s divided by mean replay rows/s. Replay runs the model alone, so 100 % (dashed line) is the most that a "
+            "loader can deliver. A value above 100 % is noise. Each small mark is one round, or one training trial if fewer than two "
+            "rounds have both training and replay."
         ),
         basis=basis_sentence(rows, basis, "share of replay's rows/s", ("train_rows_per_s",), interval),
         data=data,
@@ -99,7 +113,11 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def ceiling_share(row: Row) -> Samples | None:
-    """Training over replay, of each round where both ran in two rounds or more; else each training over the mean replay."""
+    """Return training divided by replay, or None if one of them was not measured.
+
+    If at least two rounds have both, there is one value per round. Otherwise there is one value per training trial,
+    divided by the mean of replay.
+    """
     if not row.ceiling_fraction or row.ceiling is None:
         return None
     train, replay = (_by_round(row.trials[mode]) for mode in ("train", "replay"))
@@ -111,16 +129,17 @@ def ceiling_share(row: Row) -> Samples | None:
         else (list(train.values()), list(replay.values()))
     )
     values = tuple(
-        a / b for a, b in zip(heads, bases if paired else [row.ceiling.estimate.mean] * len(heads), strict=True)
+        head / base
+        for head, base in zip(heads, bases if paired else [row.ceiling.estimate.mean] * len(heads), strict=True)
     )
-    return Samples(values, _about(row.ceiling_fraction, ratio(heads, bases, paired=paired), len(values)))
+    return Samples(values, _centred_on(row.ceiling_fraction, ratio(heads, bases, paired=paired), len(values)))
 
 
-def _about(mean: float, found: Estimate, n: int) -> Estimate:
-    """The mean with the relative interval of another estimate of it."""
-    if found.low is None or found.high is None:
+def _centred_on(mean: float, estimate: Estimate, n: int) -> Estimate:
+    """Return the mean with the relative interval of another estimate of the same quantity."""
+    if estimate.low is None or estimate.high is None:
         return Estimate(mean, None, None, n)
-    return Estimate(mean, mean * found.low / found.mean, mean * found.high / found.mean, n)
+    return Estimate(mean, mean * estimate.low / estimate.mean, mean * estimate.high / estimate.mean, n)
 
 
 def _by_round(trials: Sequence[TrialResult]) -> dict[SampleKey, float]:
@@ -132,18 +151,22 @@ def _by_round(trials: Sequence[TrialResult]) -> dict[SampleKey, float]:
 
 
 def memory(rows: Sequence[Row], basis: Basis) -> Figure:
-    host = host_memory(rows)
+    """Draw the peak memory of host and device while training."""
+    host = host_memory_metric(rows)
     data: list[dict[str, Any]] = []
     for metric, name, symbol, colour, side in (
         (host, "Host, process tree", "circle", COLOURS[2], "top center"),
         ("peak_gpu_bytes", "Device", "square", COLOURS[3], "bottom center"),
     ):
-        if found := rows_with(rows, metric):
-            data += points(found, name, symbol, colour, units.format_size, said_at=side)
+        if measured := rows_with(rows, metric):
+            data += points(measured, name, symbol, colour, units.format_size, text_position=side)
     return Figure(
         name="memory",
         title="Memory",
-        about="Peak while training, model and libraries included: speed that is paid for in memory shows here. Small marks: each process.",
+        about=(
+            "Peak memory while training, including the model and all libraries. It shows what a loader's speed costs in memory. Each "
+            "small mark is one process."
+        ),
         basis=basis_sentence(rows, basis, "bytes", (host, "peak_gpu_bytes")),
         data=data,
         layout={

@@ -1,4 +1,4 @@
-"""What profiles beside a run say: causes in words, what a step consists of, and a timeline of some steps that can be zoomed."""
+"""Draws the profiles beside a run: the parts of a step, and a timeline of some steps that can be zoomed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from feedrate.reports import units
 from feedrate.reports.figures.figure import COLOURS, Figure
 
 KNOWN = ("next", "forward", "backward", "optimizer", "decode", "copy", "shuffle")
-"""Ranges that have a colour of their own, the same in every timeline; all others are grey."""
+"""Ranges with a colour of their own, which is the same in every timeline. All others are grey."""
 MAX_BARS = 2_000
-"""Of a timeline that a page carries: the longest ones."""
+"""Maximum number of bars in a timeline. The longest ones are kept."""
 PARTS = ("next", "forward", "backward", "optimizer")
-"""Of a step, one after the other on the consumer's thread."""
-OTHER, REST, WHOLE = "other work", "the rest", "in all"
+"""Parts of a step, which follow each other on the consumer's thread."""
+OTHER, REST, TOTAL = "other work", "rest", "total"
 
 
 def heading(profile: Profile) -> str:
-    """What was recorded, in a line."""
+    """Describe a recording in one paragraph for people: steps, settings, device, profiler."""
     parts = [
         f"{profile.steps} steps of {units.format_seconds(profile.window_s / max(profile.steps, 1))}",
         settings(profile.spec),
@@ -29,25 +29,28 @@ def heading(profile: Profile) -> str:
     if profile.device_busy_fraction is not None:
         parts.append(f"device busy {units.format_percent(profile.device_busy_fraction)} (union of kernels and copies)")
     if profile.launches_per_step is not None:
-        parts.append(f"{profile.launches_per_step:.0f} launches a step")
-    return f"{', '.join(parts)}; recorded by {profile.profiler} {profile.version}. A profile explains; its speed is no result."
+        parts.append(f"{profile.launches_per_step:.0f} launches per step")
+    return (
+        f"{', '.join(parts)}. Recorded by {profile.profiler} {profile.version}. Recording costs time, so the speed of a profile is not a "
+        "result."
+    )
 
 
 def profile_figures(profiles: Sequence[Explained]) -> list[Figure]:
-    """For each profile what a step consists of, and a timeline of some steps."""
-    made = []
-    for number, found in enumerate(profiles):
-        if found.profile.steps and found.profile.window_s:
-            made.append(waterfall(found.profile, number))
-        if found.profile.timeline:
-            made.append(timeline(found.profile, number))
-    return made
+    """Return two figures for each profile: the parts of its mean step, and a timeline of some steps."""
+    figures = []
+    for number, profile in enumerate(explained.profile for explained in profiles):
+        if profile.steps and profile.window_s:
+            figures.append(waterfall(profile, number))
+        if profile.timeline:
+            figures.append(timeline(profile, number))
+    return figures
 
 
 def waterfall(profile: Profile, number: int = 0) -> Figure:
-    """The mean step, part after part: the host's time and, with a device, that of what it launched there."""
+    """Draw the mean step, part after part: the host's time and, with a device, the time of the work launched there."""
     ranges = {row.name: row for row in profile.ranges if row.thread == "main"}
-    # a step that is one CUDA graph has no parts
+    # A step that is a single CUDA graph has no parts.
     names = PARTS if any(name in ranges for name in PARTS[1:]) else (PARTS[0], "step")
     rows = [ranges.get(name) for name in names]
     host = [row.seconds if row else 0.0 for row in rows]
@@ -56,8 +59,9 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
         device = [(row.device_s or 0.0) if row else 0.0 for row in rows]
         device.append(max(profile.device_busy_fraction * profile.window_s - sum(device), 0.0))
         data.append(_bars(profile, "Device", names, device, COLOURS[1]))
-    launched = (
-        f" Device: the work that was launched in each part, however late it ran; {OTHER}: that of other threads and ranges; grey: idle."
+    device_text = (
+        " Device bars show the work launched in each part, however late it ran. Other work was launched by other threads or "
+        "ranges. Grey is idle time of the device."
         if len(data) > 1
         else ""
     )
@@ -65,15 +69,16 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
         name=f"waterfall-{number}",
         title=f"A step of {profile.spec.loader}",
         about=(
-            f"The mean of {profile.steps} recorded steps, part after part: each bar begins where the one above ends, and the last is "
-            f"the whole; grey is what is left of it. Host: the consumer's thread.{launched} Here: {settings(profile.spec)}."
+            f"The mean of {profile.steps} recorded steps, part after part. Each bar begins where the bar above it ends. The last bar is "
+            f"the whole step, and grey is the rest of it. Host bars show the time of the consumer's thread.{device_text} Settings: "
+            f"{settings(profile.spec)}."
         ),
-        basis=f"Unit: ms; n = {profile.steps} steps of one recording; no interval: means of one trial; page cache {profile.spec.cache}; "
+        basis=f"Unit: ms; n = {profile.steps} steps of one recording; no interval: only one trial; page cache {profile.spec.cache}; "
         f"{profile.spec.device}.",
         data=data,
         layout={
             "barmode": "group",
-            "xaxis": {"title": {"text": "ms of a step"}},
+            "xaxis": {"title": {"text": "time in the step, ms"}},
             "yaxis": {"autorange": "reversed", "type": "category", "title": {"text": "part"}},
             "showlegend": True,
         },
@@ -84,21 +89,24 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
 def _bars(
     profile: Profile, name: str, names: Sequence[str], seconds: Sequence[float], colour: str
 ) -> dict[str, object]:
-    """seconds: over all steps, of the parts by name and of other work."""
-    whole = profile.window_s / profile.steps
-    parts = [own / profile.steps for own in seconds]
-    parts.append(max(whole - sum(parts), 0.0))
-    lengths, begins = [*parts, whole], [0.0, *list(accumulate(parts))[:-1], 0.0]
+    """Return the bars of the host or the device.
+
+    seconds: time over all steps, for each part in `names` and then for other work.
+    """
+    step_s = profile.window_s / profile.steps
+    parts = [total_s / profile.steps for total_s in seconds]
+    parts.append(max(step_s - sum(parts), 0.0))
+    lengths, begins = [*parts, step_s], [0.0, *list(accumulate(parts))[:-1], 0.0]
     colours = [*[colour] * len(seconds), COLOURS[7], colour]
     return {
-        "type": "bar", "orientation": "h", "name": name, "base": [begin * 1e3 for begin in begins], "x": [own * 1e3 for own in lengths],
-        "y": [*names, OTHER, REST, WHOLE], "customdata": [units.format_seconds(own) for own in lengths], "marker": {"color": colours},
+        "type": "bar", "orientation": "h", "name": name, "base": [begin * 1e3 for begin in begins], "x": [length * 1e3 for length in lengths],
+        "y": [*names, OTHER, REST, TOTAL], "customdata": [units.format_seconds(length) for length in lengths], "marker": {"color": colours},
         "hovertemplate": f"{name}, %{{y}}: %{{customdata}}<extra></extra>", "meta": {"rows": True},
     }  # fmt: skip
 
 
 def timeline(profile: Profile, number: int = 0) -> Figure:
-    """A row for each thread and for the device; a range within another lies upon it."""
+    """Draw one row for each thread and for the device. A nested range lies on top of the one around it."""
     bars = sorted(profile.timeline, key=lambda bar: bar.start_s - bar.end_s)[:MAX_BARS]
     names = list(dict.fromkeys(bar.name for bar in bars))
     rows = sorted({bar.row for bar in bars}, key=lambda row: (row != "main", row.startswith("device"), row))
@@ -107,16 +115,16 @@ def timeline(profile: Profile, number: int = 0) -> Figure:
         name=f"timeline-{number}",
         title=f"Timeline of {profile.spec.loader}",
         about=(
-            f"Some steps of {profile.spec.loader}: what each thread was in, and the device. Drag to zoom, double-click to go back. "
-            f"{heading(profile)}"
+            f"What each thread and the device did in some steps of {profile.spec.loader}. Drag to zoom, double-click to reset. "
+            f"Whole recording: {heading(profile)}"
         ),
         basis=(
-            f"Unit: ms; n = 1 recording; no interval: one trial; page cache {profile.spec.cache}; {profile.spec.device}."
+            f"Unit: ms; n = 1 recording; no interval: only one trial; page cache {profile.spec.cache}; {profile.spec.device}."
         ),
         data=data,
         layout={
             "barmode": "overlay",
-            "xaxis": {"title": {"text": "ms since the first of these steps began"}},
+            "xaxis": {"title": {"text": "time since the first of these steps began, ms"}},
             "yaxis": {
                 "autorange": "reversed", "type": "category", "title": {"text": "thread"}, "categoryarray": [escape(row) for row in rows],
             },

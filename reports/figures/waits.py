@@ -1,4 +1,4 @@
-"""How long a loader is waited for, and why."""
+"""Draws how long the training waits for a loader, and why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from feedrate.reports.figures.points import loader_axis, points, rows_with
 
 
 def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Both ways of finding the loss: the bars are its parts, the marks the two totals."""
+    """Draw the time lost to each loader. The bars are its causes, and the two marks are the totals by two methods."""
     split = [(row.label, row.stall) for row in rows if row.stall is not None]
     labels = [escape(label) for label, _ in split]
     data: list[dict[str, Any]] = []
@@ -36,8 +36,8 @@ def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
             }
         )  # fmt: skip
     for name, title, symbol in (
-        ("differential", "train against replay", "diamond"),
-        ("direct", "waiting, device idle", "circle-open"),
+        ("differential", "training against replay", "diamond"),
+        ("direct", "waits with an idle device", "circle-open"),
     ):
         totals = [getattr(stall, name) for _, stall in split]
         data.append(
@@ -52,12 +52,13 @@ def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
         name="stalls",
         title="Where the time goes",
         about=(
-            "Time lost to the loader, by cause. Diamond: 1 - training/replay, between trials. Circle: in each step, waiting in next() "
-            "while the device had nothing to do. Where they are apart the steps themselves were slower beside the loader."
+            "Training time lost to the loader, by cause. The diamond is the loss measured between trials: 1 - (training rows/s) / "
+            "(replay rows/s). The circle is the loss measured within steps: waits in next() while the device was idle, and device time between "
+            "steps. If the two differ, the model's own steps were slower beside the loader."
         ),
         basis=basis_sentence(
             rows, basis, "share of the training time", ("train_rows_per_s",),
-            "no interval: the steady epochs of all processes together",
+            "no interval: the steady epochs of all processes are pooled",
         ),
         data=data if split else [],
         layout={
@@ -71,13 +72,20 @@ def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def waiting(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Where the stall is not known."""
-    found = rows_with([row for row in rows if row.stall is None], "wait_fraction")
-    data = points(found, "Waiting", "diamond", COLOURS[1], units.format_percent, said_at="top center") if found else []
+    """Draw the host's wait of the loaders whose stall was not measured."""
+    waits = rows_with([row for row in rows if row.stall is None], "wait_fraction")
+    data = (
+        points(waits, "Waiting", "diamond", COLOURS[1], units.format_percent, text_position="top center")
+        if waits
+        else []
+    )
     return Figure(
         name="waiting",
         title="Waiting for data",
-        about="Share of the training time that the host spent in the loader; small marks: each process. On a GPU the host may wait while the device still works.",
+        about=(
+            "Share of the training time that the host spent in the loader's next(). Each small mark is one process. On a GPU, the host "
+            "may wait while the device still works."
+        ),
         basis=basis_sentence(rows, basis, "share of the training time", ("wait_fraction",)),
         data=data,
         layout={
@@ -90,13 +98,13 @@ def waiting(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def wait_times(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Percentiles of the wait of each step: a loader that delivers in bursts shows here and nowhere else."""
+    """Draw percentiles of the steps' waits. Only they and the distribution show that a loader delivers in bursts."""
     marks = (("median", 0.5, "circle"), ("p95", 0.95, "diamond"), ("p99", 0.99, "square"), ("max", 1.0, "x"))
     waits = {row.label: waits for row in rows if (waits := step_waits(row))}
     levels = {label: percentiles(waits, [fraction for _, fraction, _ in marks]) for label, waits in waits.items()}
     data = []
-    for place, (colour, (name, _, symbol)) in enumerate(zip(COLOURS, marks, strict=False)):
-        values = [max(values[place], MIN_WAIT_S) for values in levels.values()]
+    for index, (colour, (name, _, symbol)) in enumerate(zip(COLOURS, marks, strict=False)):
+        values = [max(values[index], MIN_WAIT_S) for values in levels.values()]
         data.append(
             {
                 "type": "scatter", "mode": "markers", "name": name, "x": values, "y": [escape(label) for label in levels],
@@ -108,13 +116,16 @@ def wait_times(rows: Sequence[Row], basis: Basis) -> Figure:
     return Figure(
         name="wait-times",
         title="Wait of a step",
-        about="Host time in next() of every training step. A max far from the median is a bursty loader.",
+        about=(
+            "Host time in next() per training step: median, 95th and 99th percentile, and maximum. A loader whose maximum is far from "
+            "its median delivers in bursts."
+        ),
         basis=basis_sentence(
-            rows, basis, "s", ("train_rows_per_s",), "no interval: percentiles of the steps of all processes and epochs together"
+            rows, basis, "s", ("train_rows_per_s",), "no interval: the steps of all processes and epochs are pooled"
         ),
         data=data if levels else [],
         layout={
-            "xaxis": {**LOG, "title": {"text": "time, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
+            "xaxis": {**LOG, "title": {"text": "time in next(), log scale"}, "tickformat": "~s", "ticksuffix": "s"},
             "yaxis": loader_axis(rows, data),
         },
         x_text=units.format_seconds,
@@ -122,14 +133,13 @@ def wait_times(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 LEVELS = (*(level / 200 for level in range(1, 200)), 0.999, 1.0)
-"""Of the waits that are drawn."""
-
-
+"""Levels of the percentiles that are drawn, from 0 to 1."""
 MIN_WAIT_S = 1e-7
-"""What a wait of nothing is drawn as."""
+"""Shortest wait that is drawn. Shorter ones are drawn as this, because a log scale has no zero."""
 
 
 def wait_distribution(rows: Sequence[Row], basis: Basis) -> Figure:
+    """Draw the cumulative distribution of the steps' waits, one line per loader."""
     data = []
     for number, row in enumerate(rows):
         waits = step_waits(row)
@@ -143,14 +153,17 @@ def wait_distribution(rows: Sequence[Row], basis: Basis) -> Figure:
     return Figure(
         name="wait-distribution",
         title="Distribution of waits",
-        about="Host time in next() of every training step. A flat stretch on the right is a burst.",
+        about=(
+            "Host time in next() per training step, as a cumulative distribution. A flat stretch on the right means that few steps wait "
+            "long: the loader delivers in bursts."
+        ),
         basis=basis_sentence(
-            rows, basis, "s", ("train_rows_per_s",), "no interval: the steps of all processes and epochs together"
+            rows, basis, "s", ("train_rows_per_s",), "no interval: the steps of all processes and epochs are pooled"
         ),
         data=data,
         layout={
-            "xaxis": {**LOG, "title": {"text": "wait, s, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
-            "yaxis": {"title": {"text": "share of steps that waited no longer"}, **SHARE, "range": [0, 1.02]},
+            "xaxis": {**LOG, "title": {"text": "wait, log scale"}, "tickformat": "~s", "ticksuffix": "s"},
+            "yaxis": {"title": {"text": "share of steps with at most this wait"}, **SHARE, "range": [0, 1.02]},
             "showlegend": True,
         },
         x_text=units.format_seconds,
@@ -159,5 +172,5 @@ def wait_distribution(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def step_waits(row: Row) -> list[float]:
-    """Of its trainings, in seconds, sorted."""
+    """Return the waits of all steps of the row's training trials, in seconds, sorted."""
     return sorted(wait for trial in row.trials["train"] for wait in trial.step_wait_s or ())

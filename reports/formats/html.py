@@ -1,4 +1,4 @@
-"""The comparison as one HTML file that works offline: Plotly's JavaScript inlined once, everything from records escaped."""
+"""Renders a comparison as one HTML file that works offline. It contains Plotly's JavaScript, and escapes everything from records."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ def render(
     profiles: Sequence[Explained] = (),
     made_at: datetime | None = None,
 ) -> str:
-    """The page. profiles: those of the runs' loaders, with what they show; made_at is printed at its foot."""
-    drawn = [*figures(comparison), *profile_figures(profiles)]
+    """Return the page.
+
+    profiles: profiles of the runs' loaders. made_at: time printed at the foot of the page. Default: now.
+    """
+    page_figures = [*figures(comparison), *profile_figures(profiles)]
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
     page: str = pagekit.template("report.html").render(
         answer=sentences.answer(comparison),
@@ -39,14 +42,14 @@ def render(
         table=sortable_table(comparison),
         cards=[card(row) for row in comparison.rows],
         about={metric.title: metric.about for metric in METRICS},
-        figures=drawn,
-        figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in drawn]),
+        figures=page_figures,
+        figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
         runs=[
             {"name": name, "record": run, "environment": environment_rows(run), "settings": settings(run)}
             for name, run in comparison.runs
         ],
         options=options_table(comparison),
-        profiles=[(found.profile.spec.loader, heading(found.profile), found) for found in profiles],
+        profiles=[(explained.profile.spec.loader, heading(explained.profile), explained) for explained in profiles],
         rows=comparison.rows,
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
@@ -59,26 +62,28 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """A cell of the results table."""
+
     text: str
     value: float | None
-    """What it is sorted by."""
+    """Number to sort the column by. None if the cell has no number."""
 
 
 def against_first(comparison: Comparison) -> list[tuple[str, list[list[str]], str]]:
-    """Every other run against the first: (which, its lines, why there are none)."""
+    """Compare every other run with the first. Returns a list of (title, lines, reason why there are no lines)."""
     if len(comparison.runs) < 2:
         return []
     (name, first), *others = comparison.runs
-    found: list[tuple[str, list[list[str]], str]] = []
-    for other, record in others:
-        title = f"{other} against {name}"
+    comparisons: list[tuple[str, list[list[str]], str]] = []
+    for other_name, record in others:
+        title = f"{other_name} against {name}"
         try:
-            lines = compare_runs(Side(name, first, None), Side(other, record, None))
+            lines = compare_runs(Side(name, first, None), Side(other_name, record, None))
         except FeedrateError as error:
-            found.append((title, [], str(error)))
+            comparisons.append((title, [], str(error)))
         else:
-            found.append((title, [_line(line) for line in lines if line.metric.in_table], ""))
-    return found
+            comparisons.append((title, [_line(line) for line in lines if line.metric.in_table], ""))
+    return comparisons
 
 
 def _line(line: Line) -> list[str]:
@@ -87,13 +92,13 @@ def _line(line: Line) -> list[str]:
 
 
 def sortable_table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
-    """Return (head, lines), with the ceilings' lines last."""
+    """Return the results table as (head, lines). The ceilings' lines come last."""
     head, *body = table.cells(comparison)
     names = {metric.title: metric.name for metric in METRICS}
     lines = []
-    for number, words in enumerate(body):
+    for number, texts in enumerate(body):
         row = comparison.rows[number] if number < len(comparison.rows) else None
-        lines.append([Cell(word, _value(row, title, names)) for title, word in zip(head, words, strict=True)])
+        lines.append([Cell(text, _value(row, title, names)) for title, text in zip(head, texts, strict=True)])
     return head, lines
 
 
@@ -109,11 +114,11 @@ def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
 
 
 def card(row: Row) -> dict[str, Any]:
-    """Return what a loader's card on the page shows."""
+    """Return the content of a loader's card on the page, by the template's names."""
     share = row.ceiling_fraction
     facts = [
         ("Training", units.format_rate(row.mean("train_rows_per_s"))),
-        ("Alone", units.format_rate(row.mean("load_rows_per_s"))),
+        ("Loader alone", units.format_rate(row.mean("load_rows_per_s"))),
         ("Stall", units.format_percent(row.mean("stall_fraction"))),
         ("AUC", units.format_auc(row.mean("auc"))),
         ("First batch", units.format_seconds(row.mean("first_batch_s"))),
@@ -132,7 +137,7 @@ def card(row: Row) -> dict[str, Any]:
 
 
 def options_table(comparison: Comparison) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """Return each option with every loader's value, and whether the user set it."""
+    """Return (option, values). Values has one (text, set by the user) for each row of the comparison, in its order."""
     names = dict.fromkeys(name for row in comparison.rows for name in row.options)
     return [
         (name, [(row.options.get(name, units.NONE), f":{name}" in row.loader) for row in comparison.rows])
@@ -141,9 +146,9 @@ def options_table(comparison: Comparison) -> list[tuple[str, list[tuple[str, boo
 
 
 def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
-    """Return the run's environment and data as (name, text)."""
+    """Return facts about the run's environment and dataset as (name, text)."""
     env, data = run.environment, run.dataset
-    commit = f"{env.commit[:12]}{', with changes' if env.dirty else ''}" if env.commit else units.NONE
+    commit = f"{env.commit[:12]}{', with uncommitted changes' if env.dirty else ''}" if env.commit else units.NONE
     return [
         ("GPU", f"{env.gpu}, {units.format_size(env.gpu_memory_bytes)}, driver {env.driver}" if env.gpu else "none"),
         ("CPU", f"{env.cores} cores of {env.cpu}"),
@@ -154,9 +159,9 @@ def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
         ("Started", env.started_at),
         ("Command", env.command),
         ("Baseline", run.baseline or units.NONE),
-        ("Rounds", run.stopped or "the run did not end by itself"),
-        ("Harness", f"{units.format_seconds(run.harness.step_s)} a step, calibrated" if run.harness else units.NONE),
-        ("GPU's condition", gpu_condition(run)),
+        ("Rounds", run.stopped or "the run did not finish"),
+        ("Harness", f"{units.format_seconds(run.harness.step_s)} per step, calibrated" if run.harness else units.NONE),
+        ("GPU condition", gpu_condition(run)),
         (
             "Dataset",
             f"{data.name}: {data.train_rows:,} train and {data.valid_rows:,} valid rows, fingerprint {data.fingerprint[:12]}",
@@ -166,7 +171,7 @@ def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
 
 
 def gpu_condition(run: RunRecord) -> str:
-    """Return clocks, power and temperature over the timed epochs of all trials, as text."""
+    """Return the ranges of clock, power and temperature over the timed epochs of all trials, as text."""
     records = [trial.gpu for trial in run.trials if trial.gpu]
     if not records:
         return units.NONE
@@ -178,12 +183,12 @@ def gpu_condition(run: RunRecord) -> str:
         for name, values, unit in (("SM clock", clocks, "MHz"), ("power", watts, "W"), ("temperature", degrees, "°C"))
         if values
     ]
-    held = sorted({reason for gpu in records for reason in gpu.throttled})
-    return ", ".join([*parts, f"throttled: {', '.join(held)}" if held else "not throttled"])
+    reasons = sorted({reason for gpu in records for reason in gpu.throttled})
+    return ", ".join([*parts, f"throttled: {', '.join(reasons)}" if reasons else "not throttled"])
 
 
 def settings(run: RunRecord) -> list[tuple[str, str]]:
-    """Return each setting of the trials, with all the values that it took."""
+    """Return each setting of the trials as (name, text). The text lists all values that the setting took."""
     names = [name for name in SPEC if name != "loader"] if run.trials else []
     rows = [(name, _values([getattr(trial.spec, name) for trial in run.trials])) for name in names]
     models = [trial.spec.model for trial in run.trials]

@@ -1,4 +1,4 @@
-"""Figures as SVG or PNG files, on request: Plotly's own export, which draws them in a headless Chromium."""
+"""Writes figures as SVG or PNG files, on request. Kaleido, Plotly's own export, draws them in a headless Chromium."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ from feedrate.reports.figures.overview import figures
 
 FORMATS = ("svg", "png")
 WIDTH, HEIGHT, SCALE = 900, 520, 2
-"""Pixels; a PNG has SCALE times as many."""
+"""Width and height in pixels. A PNG has SCALE times as many in each direction."""
 WRAP = 120
-"""Characters of a line below the title."""
+"""Maximum number of characters in a line below the title."""
 
 
 def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
-    """A file for each figure. Raises FeedrateError for another format, and where kaleido or a browser is missing."""
+    """Write one file for each figure, and return their paths.
+
+    form: "svg" or "png". Creates the folder. Raises FeedrateError for any other format, and if kaleido or a browser is missing.
+    """
     if form not in FORMATS:
         raise FeedrateError(f"--figure-format is {form!r}, but must be one of {', '.join(FORMATS)}")
     try:
         import kaleido
     except ImportError as error:
-        raise FeedrateError("figures as files need kaleido: `pip install 'feedrate[images]'`") from error
+        raise FeedrateError(
+            "kaleido, which writes figures to files, is not installed: run `pip install 'feedrate[images]'`"
+        ) from error
     folder.mkdir(parents=True, exist_ok=True)
-    asked: list[dict[str, Any]] = [
+    exports: list[dict[str, Any]] = [
         {
             "fig": _page(figure),
             "path": folder / f"{figure.name}.{form}",
@@ -37,16 +42,16 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
         for figure in figures(comparison)
     ]
     try:
-        kaleido.write_fig_from_object_sync(asked, cancel_on_error=True)
-    except Exception as error:  # kaleido raises what its browser does
+        kaleido.write_fig_from_object_sync(exports, cancel_on_error=True)
+    except Exception as error:  # kaleido passes on whatever its browser raises
         raise FeedrateError(
-            f"the browser that draws figures did not start ({type(error).__name__}: {error}): install Chromium (Debian's package `chromium`)"
+            f"could not draw the figures in a browser ({type(error).__name__}: {error}): install Chromium (Debian's package `chromium`)"
         ) from error
-    return [one["path"] for one in asked]
+    return [export["path"] for export in exports]
 
 
 def _page(figure: Figure) -> dict[str, Any]:
-    """What the page says under a figure stands below the title here."""
+    """Return a figure for export. The basis, which the page shows below the figure, is here the subtitle."""
     basis = "<br>".join(map(escape, wrap(figure.basis, WRAP)))
     title = {
         "text": escape(figure.title),

@@ -1,4 +1,4 @@
-"""A comparison as a table: its cells as text, and the table in a terminal."""
+"""Turns a comparison into a table: its cells as text, and the table in a terminal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 SHARE = "Share of ceiling"
 AGAINST = "Against baseline"
+"""Headings of the two columns that are no metric."""
 REPLACED_BY = {"wait_fraction": "stall_fraction", "peak_rss_bytes": "peak_pss_bytes"}
+"""Maps a metric to the better one, which replaces it in the table if any loader has it."""
 
 
 def print_table(comparison: Comparison, console: Console) -> None:
-    """Print the answer, the table and the notes."""
+    """Print the answer, the table and the notes to a console."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -28,12 +30,12 @@ def print_table(comparison: Comparison, console: Console) -> None:
     head, *body = cells(comparison)
     console.print(Text(plain(answer(comparison)), style="bold"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(head):
+    for column, name in enumerate(head):
         table.add_column(
             plain(name),
-            justify="left" if i == 0 else "right",
-            no_wrap=i > 0,
-            min_width=max(len(line[0]) for line in body) if i == 0 else len(name),
+            justify="left" if column == 0 else "right",
+            no_wrap=column > 0,
+            min_width=max(len(line[0]) for line in body) if column == 0 else len(name),
         )
     for line in body:
         table.add_row(*(Text(plain(cell)) for cell in line))
@@ -43,7 +45,7 @@ def print_table(comparison: Comparison, console: Console) -> None:
 
 
 def cells(comparison: Comparison) -> list[list[str]]:
-    """Return the table: a head, a line for each loader, then the ceilings. Columns that no loader has are left out."""
+    """Return the table as text: a head, a line for each loader, then the ceilings. Columns without any value are left out."""
     shown = shown_metrics(comparison)
     ceilings = comparison.ceilings
     judged = any("train_rows_per_s" in row.verdicts for row in comparison.rows)
@@ -71,14 +73,17 @@ def cells(comparison: Comparison) -> list[list[str]]:
 
 
 def shown_metrics(comparison: Comparison) -> list[Metric]:
-    """Return the table's metrics that any loader has. One that a better metric replaces is left out (version 1 lacks those)."""
+    """Return the table's metrics that any loader has, without those that `REPLACED_BY` replaces.
+
+    Records of version 1 lack the better metrics, so their tables show the replaced ones.
+    """
     measured = [m for m in METRICS if m.in_table and any(m.name in row.metrics for row in comparison.rows)]
     names = {metric.name for metric in measured}
     return [metric for metric in measured if REPLACED_BY.get(metric.name) not in names]
 
 
 def interval_text(samples: Samples, text: Callable[[float | None], str]) -> str:
-    """Return the mean, with half the width of its interval as a percentage of it."""
+    """Return the mean as text, followed by half the width of its interval as a percentage of the mean."""
     estimate = samples.estimate
     if estimate.low is None or not estimate.mean:
         return text(estimate.mean)

@@ -1,4 +1,4 @@
-"""The report in a real browser, Debian's Chromium: what a reader can do with it, and what a stranger's record cannot."""
+"""The report in a real browser, Debian's Chromium: what its readers can do, and what a stranger's record cannot do."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,36 +44,36 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Reader:
-    """A page, and what went wrong on it."""
+    """An open page, with its console messages, its errors and its requests."""
 
     def __init__(self, browser: Any, path: Path, **options: Any) -> None:
         self.page = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}).new_page()
-        self.complaints: list[str] = []
+        self.messages: list[str] = []
         self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
         self.page.wait_for_selector(".plotly")
 
 
-def until(right: Callable[[], bool]) -> None:
-    """The page's own policy forbids Playwright's wait_for_function."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition. The page's own policy forbids Playwright's wait_for_function."""
     end = time.monotonic() + 10
-    while not right():
-        assert time.monotonic() < end, "it did not come to that"
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true within 10 s"
         time.sleep(0.05)
 
 
-def test_it_draws_everything_and_asks_for_nothing(browser: Any, report: Path) -> None:
+def test_it_draws_all_figures_and_requests_nothing_else(browser: Any, report: Path) -> None:
     reader = Reader(browser, report)
     drawn = reader.page.locator(".figure .plot-container").count()
     assert drawn == reader.page.locator(".figure").count() > 10
-    assert reader.complaints == []
+    assert reader.messages == []
     assert [url for url in reader.requests if not url.startswith(("data:", "blob:"))] == [report.as_uri()]
 
 
-def test_typing_a_name_leaves_only_its_loaders_everywhere(browser: Any, report: Path) -> None:
+def test_typing_a_name_shows_only_the_matching_loaders(browser: Any, report: Path) -> None:
     page = Reader(browser, report).page
     page.fill("#filter", "CUPY")
     assert page.locator(".card:visible h3").all_text_contents() == ["cupy"]
@@ -114,7 +114,7 @@ def test_the_theme_changes_page_and_figures(browser: Any, report: Path) -> None:
     assert dark[1] != before[1]
     page.click("#theme")
     page.emulate_media(color_scheme="dark")
-    until(lambda: page.evaluate(colours) == dark)
+    wait_until(lambda: page.evaluate(colours) == dark)
 
 
 def test_dragging_zooms_and_a_double_click_goes_back(browser: Any, report: Path) -> None:
@@ -122,30 +122,30 @@ def test_dragging_zooms_and_a_double_click_goes_back(browser: Any, report: Path)
     shown = "document.getElementById('throughput')._fullLayout.xaxis.range"
     page.locator("#throughput").scroll_into_view_if_needed()
     box = page.locator("#throughput .nsewdrag").bounding_box()
-    whole = page.evaluate(shown)
+    full_range = page.evaluate(shown)
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
     page.mouse.up()
-    until(lambda: page.evaluate(shown)[0] > whole[0] + 0.01)
+    wait_until(lambda: page.evaluate(shown)[0] > full_range[0] + 0.01)
     page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
-    until(lambda: abs(page.evaluate(shown)[0] - whole[0]) < 0.01)
+    wait_until(lambda: abs(page.evaluate(shown)[0] - full_range[0]) < 0.01)
 
 
-def test_the_frontier_is_of_the_loaders_that_are_shown(browser: Any, report: Path) -> None:
+def test_the_frontier_is_drawn_for_the_loaders_that_are_shown(browser: Any, report: Path) -> None:
     page = Reader(browser, report).page
     edge = "document.getElementById('frontier-peak-gpu-bytes').data[1].y"
-    whole = page.evaluate(edge)
-    marks = page.evaluate("[...document.getElementById('frontier-peak-gpu-bytes').data[0].y]")
+    full_edge = page.evaluate(edge)
+    speeds = page.evaluate("[...document.getElementById('frontier-peak-gpu-bytes').data[0].y]")
     page.fill("#filter", "native")
-    left = page.evaluate("[...document.getElementById('frontier-peak-gpu-bytes').data[0].y]")
-    assert len(left) == 2
-    assert set(page.evaluate(edge)) <= set(left)
-    assert max(page.evaluate(edge)) == max(left) < max(marks)
+    remaining = page.evaluate("[...document.getElementById('frontier-peak-gpu-bytes').data[0].y]")
+    assert len(remaining) == 2
+    assert set(page.evaluate(edge)) <= set(remaining)
+    assert max(page.evaluate(edge)) == max(remaining) < max(speeds)
     page.fill("#filter", "no such loader")
     assert page.evaluate(edge) == []
     page.fill("#filter", "")
-    assert page.evaluate(edge) == whole
+    assert page.evaluate(edge) == full_edge
 
 
 def test_a_hidden_trial_stays_hidden_until_it_is_chosen(browser: Any, tmp_path: Path) -> None:
@@ -177,7 +177,9 @@ PRINTED = """() => {
 }"""
 
 
-def test_paper_is_light_and_unfolded_and_the_page_as_it_was_afterwards(browser: Any, report: Path, site: Path) -> None:
+def test_a_printed_page_is_light_and_unfolded_and_is_restored_afterwards(
+    browser: Any, report: Path, site: Path
+) -> None:
     place = next((site / "results").glob("*.html"))
     for path in (report, place):
         reader = Reader(browser, path, color_scheme="dark")
@@ -187,7 +189,7 @@ def test_paper_is_light_and_unfolded_and_the_page_as_it_was_afterwards(browser: 
         assert seen["printed"]["width"] == 640
         assert seen["before"]["open"] < seen["printed"]["open"] == seen["folds"]
         assert seen["after"] == seen["before"]
-        assert reader.complaints == []
+        assert reader.messages == []
 
 
 def test_a_chosen_dark_theme_is_light_on_paper_too(browser: Any, report: Path) -> None:
@@ -203,12 +205,21 @@ def test_a_chosen_dark_theme_is_light_on_paper_too(browser: Any, report: Path) -
     assert page.evaluate(background) == "rgb(255, 255, 255)"
 
 
+def _serious(violations: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return the rule and the first element of each violation that axe calls serious or critical."""
+    return [
+        (violation["id"], violation["nodes"][0]["html"])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(scheme: str, browser: Any, report: Path) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
     page = Reader(browser, report, color_scheme=scheme).page
-    found = axe.Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    violations = axe.Axe().run(page).response["violations"]
+    assert _serious(violations) == []
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, report: Path) -> None:
@@ -216,14 +227,14 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, report: Path)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_a_figure_s_numbers_can_be_read(browser: Any, report: Path) -> None:
+def test_a_figure_s_numbers_are_in_its_table(browser: Any, report: Path) -> None:
     page = Reader(browser, report).page
     page.click("text=Data table: Throughput >> nth=0")
     lines = page.locator("section[aria-labelledby=throughput-title] tbody tr").all_inner_texts()
     assert any(line.split("\t")[:2] == ["Training", "cupy"] and "rows/s" in line for line in lines)
 
 
-def test_a_stranger_s_names_are_text(browser: Any, tmp_path: Path) -> None:
+def test_a_stranger_s_names_are_shown_as_text(browser: Any, tmp_path: Path) -> None:
     evil = record(*RUN.trials, trial(HOSTILE, "train", 50), trial(HOSTILE, "load", 50))
     path = tmp_path / "evil.html"
     path.write_text(html.render(summarize([(Path("a"), evil)])))
@@ -231,7 +242,7 @@ def test_a_stranger_s_names_are_text(browser: Any, tmp_path: Path) -> None:
     assert reader.page.title().startswith("feedrate")
     assert reader.page.locator(".card h3", has_text="<b>bold</b>").count() == 1
     assert reader.page.locator("main img, main b").count() == 0
-    assert reader.complaints == []
+    assert reader.messages == []
     reader.page.fill("#filter", "</script>")
     assert reader.page.locator(".card:visible").count() == 1
 
@@ -242,7 +253,7 @@ def test_the_policy_stops_what_escaping_would_let_through(browser: Any, report: 
     path.write_text(report.read_text().replace("</body>", planted))
     reader = Reader(browser, path)
     assert reader.page.title() != "owned"
-    assert len([text for text in reader.complaints if "Content Security Policy" in text]) == 2
+    assert len([text for text in reader.messages if "Content Security Policy" in text]) == 2
 
 
 @pytest.fixture(scope="module")
@@ -257,8 +268,8 @@ def test_the_site_s_index_filters_and_leads_to_pages(browser: Any, site: Path) -
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto((site / "index.html").as_uri())
-    every = page.locator("tr[data-row]:visible").count()
-    assert every >= 3
+    total = page.locator("tr[data-row]:visible").count()
+    assert total >= 3
     page.fill("#filter", "h100 nvtabular 25,000,000")
     assert page.locator("tr[data-row]:visible").count() == 1
     page.click("tr[data-row]:visible a")
@@ -273,5 +284,5 @@ def test_axe_finds_nothing_serious_on_the_site(scheme: str, browser: Any, site: 
     for path in (site / "index.html", *sorted((site / "results").glob("*.html"))[:1]):
         page = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844}).new_page()
         page.goto(path.as_uri())
-        found = axe.Axe().run(page).response["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+        violations = axe.Axe().run(page).response["violations"]
+        assert _serious(violations) == []
