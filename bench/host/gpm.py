@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from feedrate.bench.results.record import GpmValues
+from feedrate.bench.results.gpu_record import GpmValues
 
 MIB = 1 << 20
 

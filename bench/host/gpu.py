@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from feedrate.bench.host.gpm import Gpm
-from feedrate.bench.results.record import GpmValues, GpuRecord
+from feedrate.bench.results.gpu_record import GpmValues, GpuRecord
 
 Value = TypeVar("Value")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import psutil
 
 from feedrate.bench.host.gpu import GpuSample, NvmlDevice, summary
-from feedrate.bench.results.record import GpuRecord
+from feedrate.bench.results.gpu_record import GpuRecord
 from feedrate.bench.timing.clock import now
 
 WATCH_EVERY_S = 0.1

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from feedrate.bench.results.record import GpuRecord, TrialResult
+from feedrate.bench.results.gpu_record import GpuRecord
+from feedrate.bench.results.record import TrialResult
 
 UNSHUFFLED = 0.05
 """Shuffle quality below which an order counts as that of the files."""

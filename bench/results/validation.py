@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from feedrate.bench.results.bounds import MAX_ROWS_PER_S, TOLERANCE
 from feedrate.bench.results.compressed import MAX_BYTES, read_bytes
-from feedrate.bench.results.record import MAX_ROWS_PER_S, SCHEMA_VERSION, TOLERANCE, RunRecord, TrialResult
+from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
 MAX_FAULTS = 50

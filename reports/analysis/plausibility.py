@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedrate.bench.results.record import MAX_ROWS_PER_S, TOLERANCE, RunRecord, TrialResult
+from feedrate.bench.results.bounds import MAX_ROWS_PER_S, TOLERANCE
+from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.metrics import METRICS
 

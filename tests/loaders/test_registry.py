@@ -51,7 +51,7 @@ def test_read_bytes(text: str, bytes_: int | None) -> None:
         ("math:nothing", "module math has no 'nothing'"),
         ("no_such_module:Loader", "there is no module 'no_such_module'"),
         ("native:workers=-1", "workers is -1, but must be at least 0"),
-        ("cupy:decode=foo", "decode is 'foo': choose from"),
+        ("cupy:decode=foo", "decode is 'foo', but must be one of"),
         ("cupy:window_rows=-1", "window_rows is -1"),
         ("math:pi", "neither an Adapter nor a class or function that takes"),
     ],

@@ -38,6 +38,6 @@ def test_a_module_and_its_functions_are_short(module: Path) -> None:
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines from def to the end. A command's signature is its list of options, so there only the body counts."""
     assert function.end_lineno is not None
-    command = any("command" in ast.unparse(decorator) for decorator in function.decorator_list)
+    command = "typer." in ast.unparse(function.args)
     begin = function.body[0].lineno if command else function.lineno
     return function.end_lineno - begin + 1

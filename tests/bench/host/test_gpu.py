@@ -8,7 +8,7 @@ import pytest
 
 from feedrate.bench.host.gpm import Gpm
 from feedrate.bench.host.gpu import GpuSample, energy_j, summary
-from feedrate.bench.results.record import GpmValues
+from feedrate.bench.results.gpu_record import GpmValues
 
 
 def _sample(at: float, energy: float | None = None, reasons: int = 0, busy: float = 0.5) -> GpuSample:

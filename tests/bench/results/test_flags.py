@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from feedrate.bench.results import flags
-from feedrate.bench.results.record import GpuRecord, ShuffleRecord
+from feedrate.bench.results.gpu_record import GpuRecord
+from feedrate.bench.results.record import ShuffleRecord
 from tests.samples.sample_record import trial
 
 TRIAL = trial("a", "load", 100)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from feedrate.bench.results import store
-from feedrate.bench.results.record import GpuRecord
+from feedrate.bench.results.gpu_record import GpuRecord
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import html
 from feedrate.reports.formats.site import build

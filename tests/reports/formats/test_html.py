@@ -14,9 +14,10 @@ from rich.console import Console
 
 from feedrate.bench.cli import profile, terminal
 from feedrate.bench.results import store
+from feedrate.bench.results.gpu_record import GpuRecord
 from feedrate.bench.results.profiles.explained import explain
 from feedrate.bench.results.profiles.record import Bar, Profile, RangeRow
-from feedrate.bench.results.record import GpuRecord, RunRecord, TrialResult
+from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.reports.analysis.history import history
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.figures.figure import Figure

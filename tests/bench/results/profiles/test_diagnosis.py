@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from feedrate.bench.results.gpu_record import GpuRecord
 from feedrate.bench.results.profiles.diagnosis import diagnose
 from feedrate.bench.results.profiles.record import CallRow, CopyRow, GapRow, Profile
-from feedrate.bench.results.record import EpochRecord, GpuRecord
+from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.spec import TrialSpec
 from tests.samples.sample_record import trial
 
