@@ -77,11 +77,11 @@ def test_ctrl_c_leaves_a_readable_run_that_resume_finishes(small: Dataset, tmp_p
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "keeps 1 trial(s); --resume goes on" in said
+    assert "keeps 1 trial(s); --resume continues" in said
     assert len(json.loads(record.read_text())["trials"]) == 1
     done = _feedrate(*words, "--resume")
     assert done.returncode == 0, done.stderr
-    assert "1 trial(s) are there already" in done.stderr
+    assert "1 trial(s) exist already" in done.stderr
     assert [trial["status"] for trial in json.loads(record.read_text())["trials"]] == ["ok", "ok"]
 
 

@@ -103,15 +103,16 @@ def test_one_command_installs_nvtabular_in_a_fresh_virtual_environment(tmp_path:
     """Installs the package as a user does, so a file that the package omits would be missing."""
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("bench", "loaders", "reports", "pyproject.toml", "README.md", "LICENSE"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
+    for name in ("feedrate", "bench", "loaders", "reports"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("published"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
     _run(sys.executable, "-m", "venv", tmp_path / "venv")
     python, feedrate = (tmp_path / "venv" / "bin" / name for name in ("python", "feedrate"))
     _run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "requirements.lock", source)
     assert "`feedrate install nvtabular`" in _run(feedrate, "doctor")
     assert "nvtabular 23.8.0 on pandas" in _run(feedrate, "install", "nvtabular")
-    assert "every rule holds, or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
+    assert "every rule holds or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
     doctor = _run(feedrate, "doctor")
     assert "environment nvtabular (layered)" in doctor
     assert "dask 2024.12.1" in doctor
@@ -121,7 +122,7 @@ def test_one_command_installs_nvtabular_in_a_fresh_virtual_environment(tmp_path:
     assert "nvtabular" in _run(feedrate, "run", small.folder, *words, "-o", tmp_path / "run")
     if sys.version_info < (3, 12):  # pandas 1 has no wheels after 3.11
         assert "nvtabular 23.8.0 on pandas 1.5" in _run(feedrate, "install", "nvtabular", "--isolated")
-        assert "every rule holds, or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
+        assert "every rule holds or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
 
 
 def _run(*command: str | Path) -> str:

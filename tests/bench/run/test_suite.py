@@ -187,7 +187,7 @@ def test_crashes_exits_and_hangs_fail_and_the_next_trial_runs(theirs: str, small
     crashed, exited, hung, after = _run(specs, small, tmp_path, timeout_s=8)
     assert (crashed.status, exited.status, hung.status, after.status) == ("failed", "failed", "failed", "ok")
     assert "SIGABRT" in crashed.detail
-    assert "exit code 3" in exited.detail
+    assert "exited with code 3" in exited.detail
     assert "reported nothing for 8 s" in hung.detail
     assert time.monotonic() - began < 60
 
