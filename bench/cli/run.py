@@ -53,7 +53,7 @@ def run(
         typer.Option(
             metavar="A,B",
             parser=read_modes,
-            help="What to measure. load: the loader only; replay: the model only, the ceiling; train: training with the loader.",
+            help="What to measure. load: the loader alone; replay: the model alone, the ceiling; train: training with the loader.",
         ),
     ] = Modes(("load", "replay", "train")),
     repeats: Annotated[

@@ -88,17 +88,19 @@ def read_dataset(folder: Path) -> Dataset:
         ) from None
     except (msgspec.DecodeError, OSError) as error:
         raise FeedrateError(
-            f"{path} cannot be read ({error}): make it anew with `feedrate prepare --overwrite`"
+            f"{path} cannot be read ({error}): prepare it again with `feedrate prepare --overwrite`"
         ) from error
     if info.format_version != FORMAT_VERSION:
         raise FeedrateError(
-            f"{path} has format {info.format_version}, and this feedrate reads {FORMAT_VERSION}: prepare it anew"
+            f"{path} has format {info.format_version}, and this feedrate reads {FORMAT_VERSION}: prepare it again with `feedrate prepare --overwrite`"
         )
     dataset = Dataset(folder, info)
     for name in info.splits:
         for file in dataset.split(name).files:
             if not file.is_file():
-                raise FeedrateError(f"{file} is missing, though dataset.json lists it: prepare {folder} anew")
+                raise FeedrateError(
+                    f"{file} is missing, though dataset.json lists it: prepare {folder} again with --overwrite"
+                )
             footer(file)
     return dataset
 

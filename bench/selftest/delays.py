@@ -98,7 +98,7 @@ class Measured:
 
 
 def run(dataset: Path) -> Iterator[Measured]:
-    """Run a loader-only trial on the CPU for each delay.
+    """Run a trial of the loader alone on the CPU for each delay.
 
     dataset: a prepared folder with 4,000 training rows.
     Another program on the machine can spoil a single trial, so a trial with problems is repeated. A wrong clock is

@@ -44,7 +44,9 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
     try:
         info = msgspec.json.decode(description.read_bytes(), type=_Info)
     except (msgspec.DecodeError, OSError) as error:
-        raise FeedrateError(f"{description} cannot be read ({error}): run `feedrate prepare` again") from error
+        raise FeedrateError(
+            f"{description} cannot be read ({error}): prepare it again with `feedrate prepare --overwrite`"
+        ) from error
     if split not in info.splits:
         raise FeedrateError(f"{path} has no split {split!r}: choose from {', '.join(info.splits)}")
     split_info = info.splits[split]
