@@ -68,28 +68,31 @@ def _elsewhere(base: RunRecord) -> RunRecord:
 
 def test_runs_of_another_task_are_refused_with_the_list() -> None:
     base = _run(100)
-    other = replace(
+    elsewhere = replace(
         base,
         dataset=replace(base.dataset, fingerprint="f" * 16),
         trials=tuple(replace(t, spec=replace(t.spec, epochs=7)) for t in base.trials),
     )
     with pytest.raises(FeedrateError) as refused:
-        compare_runs(Side("base", base, None), Side("head", other, None))
-    assert "dataset (0123456789ab and ffffffffffff)" in str(refused.value)
+        compare_runs(Side("base", base, None), Side("head", elsewhere, None))
+    assert "dataset (d 0123456789ab and d ffffffffffff)" in str(refused.value)
     assert "epochs (1 and 7)" in str(refused.value)
     refuse_unlike(base, base)
 
 
 def test_runs_of_two_machines_and_versions_are_compared_and_their_differences_named() -> None:
     base = _run(1000)
-    other = _elsewhere(_run(800))
-    assert _lines(base, other)["train_rows_per_s"].word == "slower"
-    assert [str(diff) for diff in provenance_diff([base, other])] == ["GPU (A GPU and B GPU)", "torch (2.13.0 and 9)"]
+    elsewhere = _elsewhere(_run(800))
+    assert _lines(base, elsewhere)["train_rows_per_s"].word == "slower"
+    assert [str(diff) for diff in provenance_diff([base, elsewhere])] == [
+        "GPU (A GPU and B GPU)",
+        "torch (2.13.0 and 9)",
+    ]
 
 
 def test_a_gate_refuses_runs_of_two_machines() -> None:
     base, head = Side("base", _run(1000), None), Side("head", _elsewhere(_run(800)), None)
-    with pytest.raises(FeedrateError, match=r"differ in GPU \(A GPU and B GPU\)"):
+    with pytest.raises(FeedrateError, match=r"differ in: GPU \(A GPU and B GPU\)"):
         list(failures(base, head, compare_runs(base, head), read_gates("rows_per_s<-5%")))
 
 
@@ -97,6 +100,12 @@ def test_a_gate_says_that_one_trial_on_each_side_decides_nothing() -> None:
     base = head = Side("x", record(trial("a", "train", 100)), None)
     [sentence] = undecided(compare_runs(base, head), read_gates("rows_per_s<-5%"))
     assert "has no confidence interval: it needs two samples or more on each side" in sentence
+
+
+def test_a_run_of_one_loader_has_nothing_to_compare_itself_with() -> None:
+    one = _run(1, loader="a")
+    with pytest.raises(FeedrateError, match="x has only one loader to compare: pass a second run or RUN@LOADER"):
+        compare_runs(Side("x", one, "a"), Side("x", one, None))
 
 
 def test_runs_with_nothing_in_common_are_refused() -> None:
