@@ -39,8 +39,8 @@ def faults(file: Path) -> list[str]:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         return [f"schema_version is {repr(version)[:40]}, but must be a number from 1 to {SCHEMA_VERSION}"]
-    found = list(islice(chain(_values(content, ""), _typed(content)), MAX_FAULTS))
-    return [*found, "and perhaps more"] if len(found) == MAX_FAULTS else found
+    faults = list(islice(chain(_values(content, ""), _typed(content)), MAX_FAULTS))
+    return [*faults, "and perhaps more"] if len(faults) == MAX_FAULTS else faults
 
 
 def _typed(content: dict[str, Any]) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _typed(content: dict[str, Any]) -> Iterator[str]:
         trials = []
     record, faults = _converted({**content, "trials": []}, RunRecord, "")
     results = [_converted(trial, TrialResult, f"trials[{number}]") for number, trial in enumerate(trials)]
-    faults += [fault for _, own in results for fault in own]
+    faults += [fault for _, faults_of_trial in results for fault in faults_of_trial]
     if record is None or faults:
         yield from faults
         return

@@ -17,7 +17,7 @@ from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.timed_epoch import EpochTimer, gpu_bytes_used
 from feedrate.bench.trial.training import TimedEpochs, time_loading, time_training
 from feedrate.bench.trial.warm_up import DrawnModel, WarmUp, warm_up
-from feedrate.loaders.memory.pool import most_pool_bytes
+from feedrate.loaders.memory.pool import peak_pool_bytes
 
 Windows = tuple[tuple[float, float], ...]
 """Start and end of each timed epoch, in seconds of clock.now()."""
@@ -70,7 +70,7 @@ def _peak_memory(context: TrialContext) -> Memory:
         return Memory()
     device = context.spec.device
     reserved = torch.cuda.max_memory_reserved(device)
-    of_loader = reserved + most_pool_bytes(device) if context.spec.mode == "load" else None
+    of_loader = reserved + peak_pool_bytes(device) if context.spec.mode == "load" else None
     return Memory(torch_gpu_bytes=reserved, loader_gpu_bytes=of_loader)
 
 

@@ -24,7 +24,7 @@ def use_memory_pool(device: str) -> None:
         rmm.mr.set_current_device_resource(rmm.mr.CudaAsyncViewMemoryResource(pool))
 
 
-def most_pool_bytes(device: str) -> int:
+def peak_pool_bytes(device: str) -> int:
     """Return the peak size in bytes of the device's default pool in this process.
 
     torch's allocator does not use this pool. Returns 0 if cuda-bindings, a dependency of cudf, is not installed.

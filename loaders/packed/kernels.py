@@ -117,15 +117,15 @@ def part_words(flat: int, bags: int) -> int:
 
 
 _PART = r"""
-// Returns the part that holds this row. Sets own to the row's number within that part.
-static __device__ __forceinline__ const i64* part_of(const i64* parts, u32 count, u32 row, u32& own) {
+// Returns the part that holds this row. Sets local_row to the row's number within that part.
+static __device__ __forceinline__ const i64* part_of(const i64* parts, u32 count, u32 row, u32& local_row) {
     u32 low = 0, high = count;
     while (high - low > 1) {
         u32 middle = (low + high) / 2;
         if (parts[(size_t)middle * WIDTH] <= row) low = middle; else high = middle;
     }
     const i64* part = parts + (size_t)low * WIDTH;
-    own = row - (u32)part[0];
+    local_row = row - (u32)part[0];
     return part;
 }
 """
@@ -133,9 +133,9 @@ static __device__ __forceinline__ const i64* part_of(const i64* parts, u32 count
 
 def _window_lengths(flat: int, bags: int) -> str:
     parameters = ", const i64* parts, u32 parts_count" + "".join(f", int* taken_{bag}" for bag in range(bags))
-    body = ["u32 own;", "const i64* part = part_of(parts, parts_count, row, own);"]
+    body = ["u32 local_row;", "const i64* part = part_of(parts, parts_count, row, local_row);"]
     for bag in range(bags):
-        body.append(f"const int* offsets_{bag} = (const int*)part[{1 + flat + 2 * bag}] + own;")
+        body.append(f"const int* offsets_{bag} = (const int*)part[{1 + flat + 2 * bag}] + local_row;")
         body.append(f"taken_{bag}[i + 1] = offsets_{bag}[1] - offsets_{bag}[0];")
         body.append(f"if (i == 0) taken_{bag}[0] = 0;")
     return _order_kernel("window_lengths", parameters, "\n    ".join(body))
@@ -143,11 +143,11 @@ def _window_lengths(flat: int, bags: int) -> str:
 
 def _window_rows(flat: int, bags: int) -> str:
     parameters = [f", u32* flat_{place}" for place in range(flat)]
-    body = [f"flat_{place}[i] = ((const u32*)part[{1 + place}])[own];" for place in range(flat)]
+    body = [f"flat_{place}[i] = ((const u32*)part[{1 + place}])[local_row];" for place in range(flat)]
     for bag in range(bags):
         parameters.append(f", const int* taken_{bag}, int* own_{bag}, i64* starts_{bag}, int* bounds_{bag}")
         at = 1 + flat + 2 * bag  # a start counts int32 values from address 0
-        body.append(f"starts_{bag}[i] = part[{at + 1}] / 4 + ((const int*)part[{at}])[own];")
+        body.append(f"starts_{bag}[i] = part[{at + 1}] / 4 + ((const int*)part[{at}])[local_row];")
         body.append(_batch_offsets(f"taken_{bag}", f"own_{bag}"))
         body.append(f"if (i == begin) bounds_{bag}[number] = taken_{bag}[i];")
         body.append(f"if (i + 1 == count) bounds_{bag}[number + 1] = taken_{bag}[count];")
@@ -155,8 +155,8 @@ def _window_rows(flat: int, bags: int) -> str:
 extern "C" __global__ void window_rows(const u32* order, u32 count, u32 batch, const i64* parts, u32 parts_count{"".join(parameters)}) {{
     u32 i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
-    u32 own, number = i / batch, begin = number * batch;
-    const i64* part = part_of(parts, parts_count, order[i], own);
+    u32 local_row, number = i / batch, begin = number * batch;
+    const i64* part = part_of(parts, parts_count, order[i], local_row);
     bool last = i + 1 == count || i + 1 == begin + batch;
     {"".join(body)}
 }}"""

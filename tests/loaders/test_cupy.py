@@ -76,10 +76,10 @@ def test_the_kernels_do_the_same(
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 97, 10_007, 65_536])
 def test_the_computed_order_is_a_permutation(rows: int) -> None:
-    found = [positions(order_words(rows, shuffle=True, seed=1, epoch=epoch), np.arange(rows)) for epoch in range(2)]
-    assert all(sorted(order.tolist()) == list(range(rows)) for order in found)
+    orders = [positions(order_words(rows, shuffle=True, seed=1, epoch=epoch), np.arange(rows)) for epoch in range(2)]
+    assert all(sorted(order.tolist()) == list(range(rows)) for order in orders)
     if rows > 90:
-        assert not np.array_equal(*found)
+        assert not np.array_equal(*orders)
 
 
 def test_the_computed_order_is_as_mixed_as_a_drawn_one() -> None:
@@ -147,9 +147,9 @@ def test_a_loaded_state_goes_on_behind_its_batch(small: Dataset) -> None:
     for wrong in ({"epoch": -1}, {"epoch": "x"}, {"batches": -3}, {"batches": 8}):
         with pytest.raises(FeedrateError, match="but an epoch has 7 batches"):
             rest.load_state_dict({**state, **wrong})
-    other = CupyLoader(small.folder, batch_size=500, device="cpu", seed=5)
+    resumed = CupyLoader(small.folder, batch_size=500, device="cpu", seed=5)
     with pytest.raises(FeedrateError, match="another order of rows: batch_size was 600, now 500"):
-        other.load_state_dict(state)
+        resumed.load_state_dict(state)
 
 
 def test_drop_last_gives_every_rank_the_same_number_of_whole_batches(small: Dataset) -> None:

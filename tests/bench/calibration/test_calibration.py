@@ -42,8 +42,8 @@ def test_the_cost_is_measured_in_a_process_of_its_own() -> None:
     assert record.step_s > 0
 
 
-def test_a_process_is_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it comes to is said by `feedrate calibrate --sampling`, on a machine that does nothing else."""
+def test_a_process_is_sampled_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`feedrate calibrate --sampling` measures the cost itself, on a machine that does nothing else."""
     watches: list[Watch] = []
     paused: list[bool] = []
 
@@ -58,7 +58,7 @@ def test_a_process_is_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> Non
                 paused.append(bool(value))
 
     monkeypatch.setattr(sampling, "Watch", Seen)
-    found = sampling.cost("launches", "cpu", pairs=2, block_s=0.25)
-    assert found.n == 2
+    measured = sampling.cost("launches", "cpu", pairs=2, block_s=0.25)
+    assert measured.n == 2
     assert paused[-5:] == [True, False, True, True, False]
     assert watches[0].peak_rss_bytes > 0

@@ -42,8 +42,8 @@ def test_integer_width_does_not_matter(columns: Columns) -> None:
 
 def _swap_two_labels(batch: Batch) -> Batch:
     label = batch.label.clone()
-    one, zero = int((label == 1).nonzero()[0]), int((label == 0).nonzero()[0])
-    label[one], label[zero] = 0, 1
+    with_one, with_zero = int((label == 1).nonzero()[0]), int((label == 0).nonzero()[0])
+    label[with_one], label[with_zero] = 0, 1
     return replace(batch, label=label)
 
 

@@ -19,16 +19,16 @@ CONTENT = bytes(range(256)) * 20_000
 class Server(ThreadingHTTPServer):
     ranges = True
     break_after: int | None = None
-    asked: list[str | None]
+    requested: list[str | None]
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range")
-        self.server.asked.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.ranges else 0
+        requested = self.headers.get("Range")
+        self.server.requested.append(requested)
+        start = int(requested.removeprefix("bytes=").rstrip("-")) if requested and self.server.ranges else 0
         body = CONTENT[start:]
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server(("127.0.0.1", 0), Handler)
-    server.asked = []
+    server.requested = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -62,7 +62,7 @@ def test_a_download_is_verified_and_kept(server: Server, tmp_path: Path) -> None
     assert path.read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     fetch(_release(server), tmp_path)
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
 
 
 def test_a_broken_download_is_gone_on_with(server: Server, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_broken_download_is_gone_on_with(server: Server, tmp_path: Path) -> No
         fetch(_release(server), tmp_path)
     server.break_after = None
     assert fetch(_release(server), tmp_path).read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=1000000-"]
+    assert server.requested == [None, "bytes=1000000-"]
 
 
 def test_a_server_without_ranges_sends_it_all_again(server: Server, tmp_path: Path) -> None:

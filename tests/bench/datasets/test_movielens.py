@@ -178,7 +178,7 @@ def test_a_broken_line_of_movies_dat_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_zip_and_a_folder_without_ratings(tmp_path: Path) -> None:
     (tmp_path / "ml.zip").write_bytes(b"PK\x03\x04 and then nothing")
-    with pytest.raises(FeedrateError, match="is not a whole zip file"):
+    with pytest.raises(FeedrateError, match="is incomplete, damaged or not a zip file"):
         prepare_movielens(tmp_path / "ml.zip", tmp_path / "out", name="x")
     with pytest.raises(FeedrateError, match="has no ratings"):
         prepare_movielens(tmp_path, tmp_path / "out", name="x")

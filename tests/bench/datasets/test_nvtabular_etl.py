@@ -28,9 +28,9 @@ def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(
     ours = movielens.prepare_movielens(source, tmp_path / "ours", name="x", options=PrepareOptions(seed=3))
     theirs = nvtabular_etl.prepare_movielens(source, tmp_path / "theirs", name="x", options=PrepareOptions(seed=3))
     _same_up_to_ids(ours, theirs)
-    for one, other in zip(ours.info.schema.single_hot, theirs.info.schema.single_hot, strict=True):
+    for first, second in zip(ours.info.schema.single_hot, theirs.info.schema.single_hot, strict=True):
         assert (
-            other.cardinality == one.cardinality + 2
+            second.cardinality == first.cardinality + 2
         )  # 0 is padding, 1 null, 2 unseen there; here 0 is both of the latter
     saved = tmp_path / "theirs" / nvtabular_etl.WORKFLOW
     again = nvtabular_etl.prepare_movielens(
@@ -45,18 +45,18 @@ def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(
 
 def _same_up_to_ids(ours: Dataset, theirs: Dataset) -> None:
     """The same splits and order; each id of one is always the same id of the other, over both splits."""
-    one, other = ([read_columns(dataset.split(split)) for split in SPLITS] for dataset in (ours, theirs))
-    assert [columns.rows for columns in one] == [columns.rows for columns in other]
+    first, second = ([read_columns(dataset.split(split)) for split in SPLITS] for dataset in (ours, theirs))
+    assert [columns.rows for columns in first] == [columns.rows for columns in second]
     for name in ("userId", "movieId"):
-        _one_to_one(*(np.concatenate([columns.ids[name] for columns in side]) for side in (one, other)))
-    _one_to_one(*(np.concatenate([columns.bags["genres"][0] for columns in side]) for side in (one, other)))
-    for mine, its in zip(one, other, strict=True):
-        assert torch.equal(mine.bags["genres"][1].long(), its.bags["genres"][1].long())
-        assert torch.equal(mine.label, its.label)
+        _one_to_one(*(np.concatenate([columns.ids[name] for columns in side]) for side in (first, second)))
+    _one_to_one(*(np.concatenate([columns.bags["genres"][0] for columns in side]) for side in (first, second)))
+    for our_columns, their_columns in zip(first, second, strict=True):
+        assert torch.equal(our_columns.bags["genres"][1].long(), their_columns.bags["genres"][1].long())
+        assert torch.equal(our_columns.label, their_columns.label)
 
 
-def _one_to_one(one: np.ndarray, other: np.ndarray) -> None:
-    pairs = np.unique(np.stack([one, other], 1), axis=0)
+def _one_to_one(first: np.ndarray, second: np.ndarray) -> None:
+    pairs = np.unique(np.stack([first, second], 1), axis=0)
     assert len(pairs) > 1
     assert len(pairs) == len(np.unique(pairs[:, 0])) == len(np.unique(pairs[:, 1]))
 
@@ -66,8 +66,8 @@ def test_a_movie_without_genres_has_an_empty_bag(tmp_path: Path) -> None:
     lines = [f"{user},{movie},{1 + (user * movie) % 5}.0,0" for user in range(1, 41) for movie in (10, 20, 30)]
     (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines]) + "\n")
     (tmp_path / "movies.csv").write_text("movieId,title,genres\n10,a,Action|Crime\n20,b,Comedy\n")
-    found = nvtabular_etl.prepare_movielens(tmp_path, tmp_path / "out", name="x")
-    columns = read_columns(found.split("train"))
+    prepared = nvtabular_etl.prepare_movielens(tmp_path, tmp_path / "out", name="x")
+    columns = read_columns(prepared.split("train"))
     lengths = columns.bags["genres"][1].diff()
     assert {
         tuple(lengths[columns.ids["movieId"] == movie].unique().tolist()) for movie in columns.ids["movieId"].unique()

@@ -173,9 +173,9 @@ def test_files_that_are_no_parquet_are_refused(tmp_path: Path) -> None:
     whole = (_written(tmp_path, _table()) / "a.parquet").read_bytes()
     for name, content, sentence in (
         ("empty", b"", "is empty: 0 bytes"),
-        ("truncated", whole[: len(whole) // 2], "is not a whole Parquet file"),
+        ("truncated", whole[: len(whole) // 2], "is incomplete, damaged or not a Parquet file"),
         ("torn", b"PAR1" + b"\xff" * 400 + whole[404:], "cannot be read to its end"),
-        ("text", b"user,item\n1,2\n", "is not a whole Parquet file"),
+        ("text", b"user,item\n1,2\n", "is incomplete, damaged or not a Parquet file"),
     ):
         path = tmp_path / f"{name}.parquet"
         path.write_bytes(content)

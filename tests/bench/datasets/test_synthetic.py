@@ -14,12 +14,12 @@ from feedrate.loaders.parquet.columns import read_columns
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_others(tmp_path: Path) -> None:
-    made = [
+    datasets = [
         prepare_synthetic(tmp_path / str(i), rows=3000, options=PrepareOptions(seed=seed)).info
         for i, seed in enumerate((0, 0, 1))
     ]
-    assert made[0] == made[1]
-    assert made[0].fingerprint != made[2].fingerprint
+    assert datasets[0] == datasets[1]
+    assert datasets[0].fingerprint != datasets[2].fingerprint
 
 
 def test_every_fifth_row_is_for_validation_across_chunks(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ def test_a_right_trial_has_none() -> None:
 )
 def test_bad_shuffles_are_named(quality: float, same_order: bool, words: list[str]) -> None:
     shuffle = replace(IDEAL, quality=quality)
-    found = flags.raised(replace(TRIAL, shuffle=shuffle), same_order=same_order).flags
-    assert len(found) == len(words)
-    assert all(word in flag for word, flag in zip(words, found, strict=True))
+    raised_flags = flags.raised(replace(TRIAL, shuffle=shuffle), same_order=same_order).flags
+    assert len(raised_flags) == len(words)
+    assert all(word in flag for word, flag in zip(words, raised_flags, strict=True))
     unshuffled = replace(TRIAL, shuffle=shuffle, spec=replace(TRIAL.spec, shuffle=False))
     assert flags.raised(unshuffled, same_order=same_order).flags == ()
 
@@ -64,8 +64,8 @@ def test_throttling_is_named() -> None:
 @pytest.mark.parametrize(("held_mb", "words"), [(1090, ()), (1200, ("over its budget of 1,000 MB",)), (None, ())])
 def test_a_loader_that_holds_more_than_its_budget_is_named(held_mb: int | None, words: tuple[str, ...]) -> None:
     spec = replace(TRIAL.spec, memory_budget_bytes=10**9)
-    found = flags.raised(
+    raised_flags = flags.raised(
         replace(TRIAL, spec=spec, peak_loader_gpu_bytes=held_mb and held_mb * 10**6), same_order=False
     ).flags
-    assert len(found) == len(words)
-    assert all(word in flag for word, flag in zip(words, found, strict=True))
+    assert len(raised_flags) == len(words)
+    assert all(word in flag for word, flag in zip(words, raised_flags, strict=True))

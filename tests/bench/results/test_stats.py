@@ -13,10 +13,10 @@ samples_strategy = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30)
 
 @given(samples_strategy)
 def test_the_interval_is_scipy_s(samples: list[float]) -> None:
-    found = estimate(samples)
+    result = estimate(samples)
     half = scipy_stats.t.ppf(0.975, len(samples) - 1) * np.std(samples, ddof=1) / len(samples) ** 0.5
-    assert found.low is not None
-    assert found.mean - found.low == pytest.approx(half, rel=1e-6, abs=1e-6)
+    assert result.low is not None
+    assert result.mean - result.low == pytest.approx(half, rel=1e-6, abs=1e-6)
 
 
 def test_one_sample_has_no_interval() -> None:
@@ -40,10 +40,10 @@ def test_the_interval_of_a_ratio_holds_the_truth_in_95_of_100_cases(n: int, pair
     held = 0
     for _ in range(400):
         head, base = np.exp(rng.normal(0.1, 0.03, n)), np.exp(rng.normal(0, 0.03, n))
-        found = ratio(head, base, paired=paired)
-        assert found.low is not None
-        assert found.high is not None
-        held += found.low <= np.exp(0.1) <= found.high
+        result = ratio(head, base, paired=paired)
+        assert result.low is not None
+        assert result.high is not None
+        held += result.low <= np.exp(0.1) <= result.high
     assert 0.92 <= held / 400 <= 0.98
 
 
@@ -57,8 +57,8 @@ def test_pairing_takes_out_what_both_share() -> None:
 
 
 def test_a_ratio_of_single_samples_has_no_interval_and_no_verdict() -> None:
-    found = judge_ratio([2.0], [1.0], paired=True)
-    assert (found.change.mean, found.change.low, found.direction, found.smallest_seen) == (
+    result = judge_ratio([2.0], [1.0], paired=True)
+    assert (result.change.mean, result.change.low, result.direction, result.smallest_seen) == (
         2.0,
         None,
         "inconclusive",
@@ -83,5 +83,5 @@ def test_a_verdict_needs_significance_and_a_size(head: list[float], verdict: str
 
 
 def test_differences_are_judged_in_their_own_unit() -> None:
-    found = judge_difference([0.79, 0.791, 0.792], [0.8, 0.801, 0.802], paired=True, effect=0.001)
-    assert (found.direction, found.change.mean) == ("less", pytest.approx(-0.01))
+    result = judge_difference([0.79, 0.791, 0.792], [0.8, 0.801, 0.802], paired=True, effect=0.001)
+    assert (result.direction, result.change.mean) == ("less", pytest.approx(-0.01))

@@ -95,7 +95,7 @@ def test_a_file_that_is_no_record_is_said_in_a_sentence(content: str, sentence: 
 
 
 def test_no_file_is_said_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(FeedrateError, match="does not exist: `feedrate run DATA -o"):
+    with pytest.raises(FeedrateError, match="does not exist: create it with `feedrate run DATA -o"):
         store.read(tmp_path)
 
 

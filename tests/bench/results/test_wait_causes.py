@@ -8,9 +8,9 @@ from feedrate.bench.results.wait_causes import WaitCauses, wait_causes
 
 def _causes(**measured: float | None) -> WaitCauses:
     usual = {"rows": 1, "wall_s": 10.0, "wait_s": 8.0, "stall_s": 8.0, "wait_cpu_s": 0.0, "wait_others_cpu_s": 0.0}
-    found = wait_causes([EpochRecord(**{**usual, **measured})])  # type: ignore[arg-type]
-    assert found is not None
-    return found
+    causes = wait_causes([EpochRecord(**{**usual, **measured})])  # type: ignore[arg-type]
+    assert causes is not None
+    return causes
 
 
 def test_blocked_while_nothing_computes_is_fetching() -> None:
@@ -47,6 +47,6 @@ def test_records_without_the_measurements_have_no_causes() -> None:
 
 def test_epochs_add_up() -> None:
     epoch = EpochRecord(rows=1, wall_s=10.0, wait_s=8.0, stall_s=8.0, wait_cpu_s=2.0, wait_others_cpu_s=0.0)
-    found = wait_causes([epoch, epoch])
-    assert found is not None
-    assert found.fetch_s + found.decode_s == pytest.approx(16)
+    causes = wait_causes([epoch, epoch])
+    assert causes is not None
+    assert causes.fetch_s + causes.decode_s == pytest.approx(16)

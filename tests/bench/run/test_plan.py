@@ -17,8 +17,8 @@ def _all(plan: Plan) -> list[TrialSpec]:
 def test_each_round_has_every_loader_and_mode_once_in_an_order_of_its_own() -> None:
     plan = Plan(loaders=("native", "cupy", "native-batched"), modes=("load", "train"), repeats=4, seeds=(0,))
     rounds = [[(spec.mode, spec.loader) for spec in plan.round(number)] for number in range(4)]
-    assert all(sorted(one) == sorted(rounds[0]) and len(set(one)) == 6 for one in rounds)
-    assert len({tuple(one) for one in rounds}) > 1
+    assert all(sorted(first) == sorted(rounds[0]) and len(set(first)) == 6 for first in rounds)
+    assert len({tuple(first) for first in rounds}) > 1
     assert plan.round(2) == plan.round(2)
 
 
@@ -75,7 +75,7 @@ def test_a_plan_that_cannot_be_is_refused(settings: Mapping[str, Any], sentence:
 
 
 def test_specs_are_values() -> None:
-    one = TrialSpec(loader="a", mode="load", repeat=0, seed=0, batch_size=1, epochs=1, device="cpu")
-    two = TrialSpec(loader="a", mode="load", repeat=0, seed=0, batch_size=1, epochs=1, device="cpu")
-    assert one == two
-    assert hash(one) == hash(two)
+    first = TrialSpec(loader="a", mode="load", repeat=0, seed=0, batch_size=1, epochs=1, device="cpu")
+    second = TrialSpec(loader="a", mode="load", repeat=0, seed=0, batch_size=1, epochs=1, device="cpu")
+    assert first == second
+    assert hash(first) == hash(second)

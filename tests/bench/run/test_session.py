@@ -80,7 +80,7 @@ def test_a_run_that_was_stopped_is_readable_and_gone_on_with(small: Dataset, tmp
 
 def test_a_run_that_is_there_is_not_overwritten_unasked(small: Dataset, tmp_path: Path) -> None:
     next(_run(_start(small.folder, tmp_path)))
-    with pytest.raises(FeedrateError, match="exists: pass --resume to go on with it or --overwrite"):
+    with pytest.raises(FeedrateError, match="exists: pass --resume to continue it or --overwrite"):
         _start(small.folder, tmp_path)
     with pytest.raises(FeedrateError, match="pass one of them"):
         _start(small.folder, tmp_path, resume=True, overwrite=True)
@@ -100,9 +100,9 @@ def test_a_gzipped_run_is_refused_with_the_way_out(flags: dict[str, bool], small
 
 def test_resume_refuses_to_mix_datasets_and_machines(small: Dataset, here: Environment, tmp_path: Path) -> None:
     next(_run(_start(small.folder, tmp_path / "run")))
-    other = prepare_synthetic(tmp_path / "other", rows=2000, options=PrepareOptions(seed=9))
+    other_dataset = prepare_synthetic(tmp_path / "other", rows=2000, options=PrepareOptions(seed=9))
     with pytest.raises(FeedrateError, match="started under other conditions: dataset"):
-        _start(other.folder, tmp_path / "run", resume=True)
+        _start(other_dataset.folder, tmp_path / "run", resume=True)
     with pytest.raises(FeedrateError, match="GPU \\(then None, now Another GPU\\)"):
         _start(small.folder, tmp_path / "run", here=replace(here, gpu="Another GPU"), resume=True)
 

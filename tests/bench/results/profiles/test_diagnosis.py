@@ -56,7 +56,7 @@ CASES = {
     "launch-bound": replace(
         HEALTHY, kernel_busy_fraction=0.5, gaps=(GapRow(within="forward", call="", count=900, seconds=0.5),)
     ),
-    "too small batches": replace(
+    "batches too small": replace(
         HEALTHY,
         rows=100 * 256,
         kernel_busy_fraction=0.5,
