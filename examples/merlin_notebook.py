@@ -1,11 +1,12 @@
-"""The flow of NVIDIA's notebook "Getting Started MovieLens: Training with PyTorch", run for real, and what its last line should say.
+"""Run the flow of NVIDIA's notebook "Getting Started MovieLens: Training with PyTorch" and correct the throughput that it prints.
 
     feedrate install nvtabular
     feedrate prepare movielens-1m --etl nvtabular -o data/ml-1m-nvt
     python examples/merlin_notebook.py data/ml-1m-nvt --trust-workflow
 
-TorchAsyncItr, DLDataLoader and Model are NVTabular's own. Its process_epoch is not: with the loader of 23.8 it ends in
-KeyError 'genres', since batches became flat dicts (genres__values, genres__offsets) and it still expects pairs.
+TorchAsyncItr, DLDataLoader and Model come from NVTabular. This script has its own version of process_epoch, because NVTabular's
+fails with KeyError 'genres' on the loader of 23.8. That loader yields flat dicts (genres__values, genres__offsets), but
+process_epoch still expects pairs.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path, help="A folder that `feedrate prepare ... --etl nvtabular` made.")
-    parser.add_argument("--trust-workflow", action="store_true", help="Load its workflow, which is code that is run.")
+    parser.add_argument("dataset", type=Path, help="Folder written by `feedrate prepare ... --etl nvtabular`.")
+    parser.add_argument(
+        "--trust-workflow", action="store_true", help="Load the dataset's workflow. This runs code from it."
+    )
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32 * 1024)
     options = parser.parse_args()
@@ -57,7 +60,7 @@ def run(dataset: Dataset, epochs: int, batch_size: int) -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     rows, began = 0, perf_counter()
     for epoch in range(epochs):
-        start = perf_counter()  # as in the notebook: anew in each epoch
+        start = perf_counter()  # set again in each epoch, as in the notebook
         train_loss, trained, _, _ = _process_epoch(loaders["train"], model, optimizer)
         valid_loss, validated, predicted, truth = _process_epoch(loaders["valid"], model, None)
         rows += trained + validated
@@ -104,7 +107,7 @@ def _model(dataset: Dataset) -> torch.nn.Module:
 def _process_epoch(
     loader: Any, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None
 ) -> tuple[float, int, torch.Tensor, torch.Tensor]:
-    """Mean loss, rows delivered, outputs and labels; trains where there is an optimizer."""
+    """Return the mean loss, the rows delivered, the outputs and the labels. Train if there is an optimizer."""
     model.train(optimizer is not None)
     loss_sum, rows, outputs, labels = torch.zeros((), device=DEVICE), 0, [], []
     with torch.set_grad_enabled(optimizer is not None):
@@ -124,7 +127,10 @@ def _process_epoch(
 
 
 def _inputs(columns: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, torch.Tensor]]]:
-    """The layout before 23.x, which Model expects: ids [B, columns], and (values, starts [B, 1]) of each list column."""
+    """Convert a batch to the layout before 23.x, which Model expects.
+
+    It consists of ids [B, columns], and of (values, starts [B, 1]) for each list column.
+    """
     columns = {name: column.to(DEVICE).long() for name, column in columns.items()}
     lists = [name.removesuffix("__values") for name in columns if name.endswith("__values")]
     ids = [column for name, column in columns.items() if not name.endswith(("__values", "__offsets"))]
@@ -136,12 +142,13 @@ def _explain(counted: int, rows: int, epochs: int, last_s: float, all_s: float, 
     printed, true = counted * epochs / last_s, rows / all_s
     print(
         f"run_time: {last_s} - rows: {counted * epochs} - epochs: {epochs} - dl_thru: {printed}\n\n"
-        "The line above is the notebook's own. Two things in it are wrong:\n"
-        f"  time  it is that of the last epoch ({last_s:.1f} s), since `start` is set in each; all {epochs} took {all_s:.1f} s\n"
-        f"  rows  num_rows_processed went up by {counted / batches:.0f} a batch, the entries of its dict of columns, and is of one\n"
-        f"        epoch: {counted:,} times {epochs}; delivered were {rows:,} rows\n"
+        "The line above is the notebook's own. Two values in it are wrong:\n"
+        f"  time  covers only the last epoch ({last_s:.1f} s), because `start` is set in each epoch. "
+        f"All {epochs} epochs took {all_s:.1f} s.\n"
+        f"  rows  num_rows_processed went up by {counted / batches:.0f} a batch, the number of entries in its dict of columns.\n"
+        f"        It counts one epoch: {counted:,} times {epochs}. The loaders delivered {rows:,} rows.\n"
         f"printed  {printed:,.0f} rows/s\n"
-        f"true     {true:,.0f} rows/s, {true / printed:,.0f} times that, of training and validation together"
+        f"true     {true:,.0f} rows/s, {true / printed:,.0f} times as much, for training and validation together"
     )
 
 

@@ -1,4 +1,4 @@
-"""CupyLoader in a training script of one's own: an embedding model on MovieLens, with a checkpoint that resumes in mid-epoch.
+"""Train an embedding model on MovieLens with CupyLoader, with a checkpoint that resumes in the middle of an epoch.
 
 feedrate prepare movielens-1m -o data/ml-1m
 python examples/train_with_cupy.py data/ml-1m
@@ -12,12 +12,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from feedrate.loaders import CupyLoader
-from feedrate.loaders.base import Batch, Schema
+from feedrate import Batch, CupyLoader, Schema
 
 
 class Model(nn.Module):
-    """A table for each categorical column, and two layers."""
+    """One embedding table for each categorical column, followed by two linear layers."""
 
     def __init__(self, schema: Schema, width: int = 32) -> None:
         super().__init__()
@@ -40,7 +39,7 @@ class Model(nn.Module):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path, help="A folder that `feedrate prepare` made.")
+    parser.add_argument("dataset", type=Path, help="Folder written by `feedrate prepare`.")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=8192)
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoint.pt"))
@@ -49,14 +48,14 @@ def main() -> None:
     loader = CupyLoader(options.dataset, batch_size=options.batch_size)
     model = Model(loader.schema).to(loader.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    begin = 0
+    first_epoch = 0
     if options.checkpoint.exists():
         saved = torch.load(options.checkpoint)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         loader.load_state_dict(saved["loader"])
-        begin = saved["loader"]["epoch"]
-    for epoch in range(begin, options.epochs):
+        first_epoch = saved["loader"]["epoch"]
+    for epoch in range(first_epoch, options.epochs):
         for batch in loader:
             loss = nn.functional.binary_cross_entropy_with_logits(model(batch), batch.label)
             optimizer.zero_grad()

@@ -1,6 +1,7 @@
-"""Two files of --benchmark-json side by side, as a Markdown table: python table.py BASE HEAD
+"""Print two --benchmark-json files side by side as a Markdown table: python table.py BASE HEAD
 
-A fork's code has written them, so neither is trusted: numbers are written as numbers, names without what could be markup.
+A fork's code may have written the files, so neither is trusted. Only finite numbers are printed. In names, every
+character that could be markup is replaced.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 METRICS = (("rows_per_s", "rows/s", ",.0f"), ("wait_fraction", "waiting", ".1%"), ("auc", "AUC", ".4f"))
-MAX_BYTES, MOST_TESTS, MOST_LETTERS = 20_000_000, 50, 150
+MAX_BYTES, MAX_TESTS, MAX_CHARACTERS = 20_000_000, 50, 150
 HEADER = "| test | | base | head | change |\n| --- | --- | ---: | ---: | ---: |"
 
 
@@ -21,17 +22,18 @@ def main() -> None:
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
-    """The extra_info of each test; empty for a file that is missing or none of pytest-benchmark."""
+    """Return the extra_info of each test. Empty if the file is missing or not from pytest-benchmark."""
     try:
         if path.stat().st_size > MAX_BYTES:
             return {}
-        return {str(one["fullname"]): dict(one["extra_info"]) for one in json.loads(path.read_bytes())["benchmarks"]}
+        benchmarks = json.loads(path.read_bytes())["benchmarks"]
+        return {str(benchmark["fullname"]): dict(benchmark["extra_info"]) for benchmark in benchmarks}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}
 
 
 def table(base: dict[str, dict[str, Any]], head: dict[str, dict[str, Any]]) -> str:
-    tests = list(dict.fromkeys([*base, *head]))[:MOST_TESTS]
+    tests = list(dict.fromkeys([*base, *head]))[:MAX_TESTS]
     lines = [
         f"| `{plain(test)}` | {title} | {text(before, form)} | {text(after, form)} | {change(before, after, name)} |"
         for test in tests
@@ -39,16 +41,16 @@ def table(base: dict[str, dict[str, Any]], head: dict[str, dict[str, Any]]) -> s
         for before, after in [[number(side.get(test, {}).get(name)) for side in (base, head)]]
         if before is not None or after is not None
     ]
-    return "\n".join([HEADER, *lines]) if lines else "Neither base nor head has measured anything: see the job's log."
+    return "\n".join([HEADER, *lines]) if lines else "Neither base nor head has measured anything. See the job's log."
 
 
 def plain(name: str) -> str:
-    """For a code span in a table's cell: nothing there ends either of them."""
-    return re.sub(r"[^A-Za-z0-9_./:\[\]-]", "?", name)[:MOST_LETTERS]
+    """Make a name safe for a code span in a table cell: no character left in it can end the span or the cell."""
+    return re.sub(r"[^A-Za-z0-9_./:\[\]-]", "?", name)[:MAX_CHARACTERS]
 
 
 def number(value: Any) -> float | None:
-    """None for what is no number or of no use as one."""
+    """Return the number, or None if it is not finite and plausible."""
     return float(value) if type(value) in (int, float) and abs(value) < 1e15 else None
 
 
@@ -57,7 +59,7 @@ def text(value: float | None, form: str) -> str:
 
 
 def change(before: float | None, after: float | None, name: str) -> str:
-    """Of a rate relative, of fractions their difference."""
+    """Relative change of a rate; difference of a fraction."""
     if before is None or after is None:
         return "-"
     if name != "rows_per_s":

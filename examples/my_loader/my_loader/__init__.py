@@ -1,4 +1,4 @@
-"""A loader of Parquet into batches: a table in memory, and a random order of its rows in each epoch."""
+"""A loader that keeps Parquet files as a table in memory and yields its rows in a new random order in each epoch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class MyLoader:
         self._schema, self._config = split.schema, config
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        """Every row of the shard exactly once; order fixed by (seed, index)."""
+        """Yield every row of the shard exactly once, in an order fixed by (seed, index)."""
         order = np.arange(len(self._table))
         if self._config.shuffle:
             np.random.default_rng((self._config.seed, index)).shuffle(order)
-        own = order[self._config.rank :: self._config.world_size]
-        for start in range(0, len(own), self._config.batch_size):
-            yield self._batch(self._table.take(own[start : start + self._config.batch_size]).combine_chunks())
+        shard = order[self._config.rank :: self._config.world_size]
+        for start in range(0, len(shard), self._config.batch_size):
+            yield self._batch(self._table.take(shard[start : start + self._config.batch_size]).combine_chunks())
 
     def close(self) -> None:
         self._table = self._table.slice(0, 0)

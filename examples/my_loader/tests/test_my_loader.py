@@ -1,4 +1,4 @@
-"""Its rules, its speed and what a model learns from it: see README.md for the gate."""
+"""Checks the contract, speed and AUC of MyLoader."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from my_loader import MyLoader
 
 @pytest.mark.parametrize("mode", ["load", "train"])
 def test_my_loader(feedrate, mode):  # type: ignore[no-untyped-def]
-    found = feedrate(MyLoader, dataset="synthetic-movielens", rows=20_000, mode=mode, batch_size=1024, rounds=3)
-    assert found["rows_per_s"] > 0
+    result = feedrate(MyLoader, dataset="synthetic-movielens", rows=20_000, mode=mode, batch_size=1024, rounds=3)
+    assert result["rows_per_s"] > 0
