@@ -1,7 +1,7 @@
-"""Clocks and device synchronisation.
+"""Clocks and device synchronization.
 
-Nothing waits for the device inside a timed window. The device is synchronised once before the clock starts and once
-before it stops. Synchronising in each step would remove the overlap that a good loader provides. CUDA events are
+Nothing waits for the device inside a timed window. The device is synchronized once before the clock starts and once
+before it stops. Synchronizing in each step would remove the overlap that a good loader provides. CUDA events are
 recorded inside the window and read after it.
 """
 
