@@ -52,7 +52,8 @@ def require_no_file(name: str, folder: Path) -> None:
 def require_over_zero(name: str, value: float, hint: str = "") -> None:
     """Raise FeedrateError unless `value` is finite and greater than 0. `hint` is appended to the message."""
     if not (isfinite(value) and value > 0):
-        raise FeedrateError(f"{name} is {value:g}, but must be finite and greater than 0{hint}")
+        bound = "greater than 0" if isfinite(value) else "finite and greater than 0"
+        raise FeedrateError(f"{name} is {value:g}, but must be {bound}{hint}")
 
 
 def require_choice(name: str, value: object, choices: Sequence[object]) -> None:

@@ -84,7 +84,7 @@ def comparable(baseline: Baseline, test: str, settings: Mapping[str, Any]) -> Ma
     ]
     if differences:
         raise FeedrateError(
-            f"{baseline.path} cannot be compared with this run, because they differ in {'; '.join(differences)}"
+            f"{baseline.path} cannot be compared with this run, because they differ in: {'; '.join(differences)}"
         )
     return base
 

@@ -28,7 +28,7 @@ def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
 
     width: of the 95 % interval, as a share of the ratio. Raises FeedrateError for a width or budget that is not over 0.
     """
-    require_over_zero("--precision", width, ": 0.05 asks for intervals of 5 %")
+    require_over_zero("--precision", width, ", for example 0.05 for 5 %")
     require_over_zero("--budget", budget_s)
     if plan.repeats is not None:
         return FixedRounds(plan.repeats, seeds=len(plan.seeds))
@@ -135,7 +135,7 @@ class UntilPrecise:
             return ""
         widths = [_width(estimate) for estimate in self._ratios()]
         if not widths:
-            return f"no loader to compare with {self.baseline}: more rounds would not help"
+            return f"no loader can be compared with {self.baseline}, so more rounds would not help"
         if any(width is None or width > self.width for width in widths):
             return ""
         return f"every ratio to {self.baseline} is known to {self.width:.1%} or better"

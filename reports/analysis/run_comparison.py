@@ -115,6 +115,9 @@ def compare_runs(base: Side, head: Side) -> list[Line]:
         if (line := _line(base.record, head.record, base_loader, head_loader, size, metric)) is not None
     ]
     if not lines:
+        if base.record == head.record and len(_loaders(base.record)) == 1:
+            run = base.name.partition("@")[0]
+            raise FeedrateError(f"{run} has only one loader to compare: pass a second run or RUN@LOADER")
         raise FeedrateError(
             f"{base.name} and {head.name} have no loader and metric in common: name the loaders as RUN@LOADER"
         )
@@ -125,7 +128,7 @@ def refuse_unlike(base: RunRecord, head: RunRecord, *kinds: Kind) -> None:
     """Raise FeedrateError if the runs differ in the task, or in one of `kinds`."""
     reasons = [str(diff) for diff in provenance_diff([base, head]) if diff.kind in ("task", *kinds)]
     if reasons:
-        raise FeedrateError(f"these runs must not be compared, because they differ in {'; '.join(reasons)}")
+        raise FeedrateError(f"these runs must not be compared, because they differ in: {'; '.join(reasons)}")
 
 
 def judge_samples(

@@ -150,13 +150,13 @@ def cached_environment() -> Environment:
         ("run {data} -o x --batch-size many", "--batch-size: 'many' must be whole numbers with commas between"),
         ("run {data} -o x --memory-budget lots", "--memory-budget: 'lots' is not a size such as 2GB"),
         ("run {data} -o x --device cuda", "torch sees no CUDA device here"),
-        ("run {data} -o x --loss l1", "--loss: 'l1' is not one of 'mse', 'bce'"),
+        ("run {data} -o x --loss l1", "--loss is 'l1', but must be one of mse, bce"),
         (
             "run {data} -o x --loaders nvtabular:part_size=1GB",
             "has no option 'part_size=1GB': its options are part_size_bytes",
         ),
-        ("run {data} -o x --workers -1", "--workers is -1: input should be greater than or equal to 0"),
-        ("run {data} -o x --timeout 0", "--timeout is 0, but must be finite and greater than 0"),
+        ("run {data} -o x --workers -1", "--workers is -1, but must be at least 0"),
+        ("run {data} -o x --timeout 0", "--timeout is 0, but must be greater than 0"),
         ("run {data} -o x --timeout nan", "--timeout is nan, but must be finite and greater than 0"),
         ("run {data} -o x --learning-rate nan", "learning_rate is nan, but must be finite and greater than 0"),
         ("run {data} -o {data}/train/part-0000.parquet", "part-0000.parquet, which is a file: specify a folder"),
@@ -168,19 +168,22 @@ def cached_environment() -> Environment:
             "--figures is {data}/dataset.json, which is a file: specify a folder",
         ),
         ("site {data} -o {data}/dataset.json", "-o is {data}/dataset.json, which is a file: specify a folder"),
-        ("selftest --pairs -1", "--pairs is -1: input should be greater than or equal to 0"),
-        ("selftest --rounds 0", "--rounds is 0: input should be greater than or equal to 1"),
+        ("run {data} -o x --epochs many", "--epochs is 'many', but must be a whole number"),
+        ("run {data} -o x --budget many", "--budget is 'many', but must be a number"),
+        ("run", "missing argument DATA"),
+        ("selftest --pairs -1", "--pairs is -1, but must be at least 0"),
+        ("selftest --rounds 0", "--rounds is 0, but must be at least 1"),
         ("profile cupy,cupy {data} -o x", "loaders contains duplicates: cupy, cupy"),
         ("profile cupy {data} -o x --timeout inf", "--timeout is inf, but must be finite and greater than 0"),
         ("check cupy --rows 500", "--rows has 500 rows, but the rules need at least 4 batches of 512: 2048"),
         ("report nowhere", "does not exist"),
-        ("report nowhere --format xml", "--format: 'xml' is not one of 'table', 'markdown', 'csv'"),
+        ("report nowhere --format xml", "--format is 'xml', but must be one of table, markdown, csv"),
         ("report {data}", "does not exist"),
         ("check replay", "there is nothing to check"),
-        ("run {data}", "Missing option '-o'"),
+        ("run {data}", "missing option -o / --output"),
         ("run {data} -o x --epoch 3", "No such option: --epoch"),
         ("nonesuch", "No such command 'nonesuch'"),
-        ("prepare movielens-1m --etl spark -o x", "--etl: 'spark' is not one of 'feedrate', 'nvtabular'"),
+        ("prepare movielens-1m --etl spark -o x", "--etl is 'spark', but must be one of feedrate, nvtabular"),
         ("prepare movielens-99m -o x", "there is no source 'movielens-99m': choose from movielens-100k"),
         ("prepare movielens-1m --archive nowhere -o x", "nowhere does not exist"),
         ("prepare synthetic-movielens --rows 3 -o x", "--rows is 3, but"),
@@ -246,7 +249,7 @@ def test_compare_judges_runs_and_refuses_those_that_differ(run: Path) -> None:
     assert "differs: GPU (none and Another)" in done.stdout
     gated = _feedrate("compare", run, other, "--fail-if", "rows_per_s<-5%")
     assert gated.returncode == 2
-    assert "must not be compared, because they differ in GPU (none and Another)" in gated.stderr
+    assert "must not be compared, because they differ in: GPU (none and Another)" in gated.stderr
 
 
 def test_calibrate_says_what_a_step_costs() -> None:
@@ -282,7 +285,7 @@ def test_a_device_that_is_not_there_breaks_no_rule(device: str) -> None:
 def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
     done = _feedrate("prepare", "synthetic-movielens", "--rows", "2000", "--seed", "-1", "-o", str(tmp_path / "d"))
     assert done.returncode == 2
-    assert "--seed is -1: input should be greater than or equal to 0" in done.stderr
+    assert "--seed is -1, but must be at least 0" in done.stderr
 
 
 def test_version_is_the_same_however_it_is_asked_for() -> None:

@@ -64,7 +64,7 @@ def test_a_condition_that_cannot_be_judged_fails_with_a_sentence(
     [("mode", "load"), ("dataset_fingerprint", "xyz"), ("rows", 2000), ("seed", 1), ("batch_size", 512), ("rounds", 5), ("device", "cuda")],
 )  # fmt: skip
 def test_a_run_with_other_settings_is_refused_and_they_are_named(name: str, value: object) -> None:
-    sentence = f"differ in {name} \\({value} and {SETTINGS[name]}\\)"
+    sentence = f"differ in: {name} \\({value} and {SETTINGS[name]}\\)"
     with pytest.raises(FeedrateError, match=sentence):
         comparable(_baseline("auc<-0.1", **{name: value}), "test", SETTINGS)
 
@@ -72,7 +72,7 @@ def test_a_run_with_other_settings_is_refused_and_they_are_named(name: str, valu
 def test_a_run_that_did_not_record_a_setting_is_refused() -> None:
     saved = {"test": {name: value for name, value in SETTINGS.items() if name != "seed"}}
     baseline = Baseline(gates=[], path=Path("saved.json"), saved=saved)
-    with pytest.raises(FeedrateError, match=r"differ in seed \(not recorded and 0\)"):
+    with pytest.raises(FeedrateError, match=r"differ in: seed \(not recorded and 0\)"):
         comparable(baseline, "test", SETTINGS)
 
 

@@ -233,7 +233,7 @@ def test_a_saved_run_with_other_settings_is_refused_and_one_of_another_machine_g
     result = _inside(pytester, *gate)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["saved.json cannot be compared with this run, because they differ in rows (2000 and 1000)"]
+        ["saved.json cannot be compared with this run, because they differ in: rows (2000 and 1000)"]
     )
     assert "rows/s" not in result.stdout.str()  # nothing was timed
 

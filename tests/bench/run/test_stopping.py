@@ -126,4 +126,4 @@ def test_without_a_ratio_nothing_is_said_to_be_known() -> None:
     rule = _rule()
     for number in range(3):
         rule.add(_round(number, {"other": 100.0}))
-    assert rule.finished == "no loader to compare with base: more rounds would not help"
+    assert rule.finished == "no loader can be compared with base, so more rounds would not help"
