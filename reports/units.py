@@ -44,8 +44,8 @@ def format_seconds(value: float | None) -> str:
 
 
 def format_percent(fraction: float | None) -> str:
-    """Format a fraction as a percentage: 0.985 -> "98.5 %"."""
-    return NONE if fraction is None else f"{fraction * 100:.1f} %"
+    """Format a fraction as a percentage: 0.985 -> "98.5 %". A value that rounds to zero has no sign."""
+    return NONE if fraction is None else f"{fraction * 100:z.1f} %"
 
 
 def format_three_decimals(value: float | None) -> str:

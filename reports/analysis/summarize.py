@@ -204,7 +204,7 @@ def _backend(ok: Sequence[TrialResult]) -> str:
     trial = next((trial for trial in ok if trial.backend), None)
     if trial is None or not trial.backend:
         return ""
-    repaired = f"; put back for it: {', '.join(trial.repairs)}" if trial.repairs else ""
+    repaired = f"; compatibility repairs: {', '.join(trial.repairs)}" if trial.repairs else ""
     return trial.backend + repaired
 
 

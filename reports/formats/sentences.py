@@ -14,6 +14,14 @@ that what it leaves."""
 UNSURE = 0.25
 """Half an interval, as a share of the mean. From here on the answer says how little is known."""
 WORDS = {"more": "faster", "less": "slower"}
+MAIN_CAUSES = {
+    "fetch": "waits for storage or locks",
+    "decode": "decoding in the loader",
+    "copy": "copies from host to device",
+    "overhead": "overhead on the host",
+    "contention": "contention for the device",
+}
+"""Causes of the loss, by field of `StallSplit`, in words that follow "because of"."""
 
 
 def answer(comparison: Comparison) -> str:
@@ -46,9 +54,7 @@ def _speed(row: Row, metric: str) -> str:
     estimate = row.metrics[metric].estimate
     half = None if estimate.low is None else (estimate.mean - estimate.low) / estimate.mean
     unsure = half is not None and half >= UNSURE
-    return units.format_rate(estimate.mean) + (
-        f" (known to within {units.format_percent(half)} only)" if unsure else ""
-    )
+    return units.format_rate(estimate.mean) + (f" (±{units.format_percent(half)})" if unsure else "")
 
 
 def _answer_alone(comparison: Comparison, place: str) -> str:
@@ -56,7 +62,9 @@ def _answer_alone(comparison: Comparison, place: str) -> str:
     if not alone:
         if comparison.ceilings:
             best_ceiling = max(samples.estimate.mean for samples in comparison.ceilings.values())
-            return f"On {place} the model alone takes {units.format_rate(best_ceiling)}; no loader was run, or none finished."
+            return (
+                f"On {place} the ceiling (model only) is {units.format_rate(best_ceiling)}; no loader trial finished."
+            )
         return f"On {place} no loader finished a trial."
     best, worst = alone[0], alone[-1]
     text = f"On {place}, {best.label} alone delivers {_speed(best, 'load_rows_per_s')}"
@@ -77,14 +85,14 @@ def verdict(row: Row) -> str:
     cause = _main_cause(row)
     if share >= HALF:
         return f"Costs the model {units.format_percent(1 - share)} of its speed{cause}."
-    return f"Holds the model back to {units.format_percent(share)} of its speed{cause}."
+    return f"Limits the model to {units.format_percent(share)} of its ceiling{cause}."
 
 
 def _main_cause(row: Row) -> str:
     if row.stall is None:
         return ""
     name = max(CAUSES, key=lambda cause: float(getattr(row.stall, cause)))
-    return f", mostly by {CAUSES[name].lower()}" if getattr(row.stall, name) > 0 else ""
+    return f", mainly because of {MAIN_CAUSES[name]}" if getattr(row.stall, name) > 0 else ""
 
 
 def _place(run: RunRecord) -> str:
@@ -132,9 +140,9 @@ def stall_split(row: Row) -> str:
         return ""
     parts = [f"{name} {units.format_percent(share)}" for name in CAUSES if (share := getattr(row.stall, name)) >= 0.001]
     return (
-        f"lost to the loader: {units.format_percent(row.stall.differential)} by speed compared with replay, "
-        f"{units.format_percent(row.stall.direct)} by waiting with an idle device, "
-        f"{units.format_change(row.stall.difference)} apart; {', '.join(parts) or 'nothing'}"
+        f"training loses {units.format_percent(row.stall.differential)} against replay "
+        f"({units.format_percent(row.stall.direct)} measured as waits with an idle device)"
+        f"{': ' + ', '.join(parts) if parts else '; no cause stands out'}"
     )
 
 
@@ -146,7 +154,7 @@ def auc_parity(row: Row) -> str:
     change = verdict.change
     return (
         f"its AUC differs from the baseline's by {change.mean:+.4f} ({change.low:+.4f} to {change.high:+.4f}, "
-        f"{change.n} seeds): seeds do not explain it, whatever its speed"
+        f"{change.n} seeds), more than seeds explain; treat its speed with caution"
     )
 
 

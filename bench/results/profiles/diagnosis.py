@@ -165,7 +165,7 @@ def _launches(case: Case) -> Finding | None:
         return None  # launches are late only because the host has just waited for the loader
     small = case.profile.rows / max(case.profile.steps, 1) < SMALL_BATCH_ROWS
     return Finding(
-        cause="too small batches" if small else "launch-bound",
+        cause="batches too small" if small else "launch-bound",
         sentence="The host cannot launch work as fast as the device completes it.",
         evidence=f"the device idles in the model's own step for {share:.0%} of the time; "
         f"{case.profile.launches_per_step or 0:.0f} launches per step of {case.step_s * 1e3:.2f} ms",
