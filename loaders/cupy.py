@@ -1,11 +1,11 @@
-"""Our own batcher: the shard's columns are packed in memory and shuffled whole in every epoch. On a GPU a batch is a view.
+"""feedrate's batcher: keeps packed rows in memory and shuffles all of them each epoch.
 
     from feedrate import CupyLoader
 
     for batch in CupyLoader("data/ml-25m", batch_size=32768):
         ...  # batch.ids["userId"], batch.bags["genres"], batch.label
 
-It has its own kernels, run by CuPy on a CUDA device and by NumPy and Numba on the CPU.
+On a GPU a batch is a view. The batcher has its own kernels, run by CuPy on a CUDA device and by NumPy and Numba on the CPU.
 """
 
 from __future__ import annotations

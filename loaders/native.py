@@ -1,4 +1,4 @@
-"""The way of PyTorch's tutorials: a Dataset with one row per `__getitem__`, and a DataLoader that collates them."""
+"""A plain PyTorch Dataset (one row per item) with a DataLoader."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ def site(runs: Runs, output: Output) -> None:
 def validate(
     records: Annotated[list[Path], typer.Argument(help="run.json files, or folders that have one.")],
 ) -> None:
-    """Check that records are whole and plausible.
+    """Check that records are complete and plausible.
 
-    Use it on a record that somebody sent. The exit code is 2 if one is not right.
+    Use it on a record that somebody sent. The exit code is 2 if a record is invalid.
     """
     if not show_faults(records):
         raise typer.Exit(2)
@@ -60,17 +60,17 @@ def show_faults(records: Iterable[Path]) -> bool:
     from feedrate.bench.cli.terminal import out
     from feedrate.bench.results import store, validation
 
-    right = True
+    all_valid = True
     for record in records:
         file = store.path_of(record)
         faults = validation.faults(file)
-        right &= not faults
+        all_valid &= not faults
         for fault in faults:
             printable = "".join(c if c.isprintable() else "?" for c in fault)
             out.print(f"{file}: {printable}", markup=False, soft_wrap=True)
         if not faults:
-            out.print(f"{file}: right", markup=False, soft_wrap=True)
-    return right
+            out.print(f"{file}: valid", markup=False, soft_wrap=True)
+    return all_valid
 
 
 COMMANDS = {"validate": validate, "history": history, "site": site}

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def calibrate(
     device: Device = "auto",
     sampling: Annotated[
-        bool, typer.Option("--sampling", help="Also measure what the watch over memory and device costs a trial.")
+        bool,
+        typer.Option(
+            "--sampling",
+            help="Also measure how much sampling memory and the GPU ten times a second slows a trial down. Takes two minutes.",
+        ),
     ] = False,
 ) -> None:
     """Measure what feedrate itself costs per step.
@@ -45,7 +49,7 @@ def show_cost(cost: HarnessRecord) -> None:
 
     step = units.format_seconds(cost.step_s)
     out.print(f"feedrate itself costs {step} per step ({cost.steps:,} steps, minimum of several rounds)")
-    out.print(f"so a loader at no cost would reach {units.format_rate(cost.null_rows_per_s)} at batch 32768")
+    out.print(f"ceiling for a loader without any cost: {units.format_rate(cost.null_rows_per_s)} at batch 32768")
 
 
 def show_watch_cost(work: Work, speed: Estimate) -> None:
@@ -55,10 +59,14 @@ def show_watch_cost(work: Work, speed: Estimate) -> None:
     from feedrate.bench.host.watch import WATCH_EVERY_S
 
     out.print(
-        f"{work}: {speed.mean:.2%} of its speed while watched every {WATCH_EVERY_S:g} s (95 % interval {speed.low:.2%} to "
-        f"{speed.high:.2%}; {PAIRS} pairs of blocks of {BLOCK_S:g} s)",
+        f"{work}: keeps {_percent(speed.mean)} of its speed with sampling every {WATCH_EVERY_S:g} s "
+        f"(95 % interval {_percent(speed.low)} to {_percent(speed.high)}; {PAIRS} pairs of blocks of {BLOCK_S:g} s)",
         soft_wrap=True,
     )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share * 100:.2f} %"
 
 
 COMMANDS = {"calibrate": calibrate}

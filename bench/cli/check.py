@@ -20,11 +20,11 @@ def check(
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Check on the training rows of a prepared dataset. Default: planted rows."),
+        typer.Option(metavar="DIR", help="Check on the training rows of a prepared dataset. Default: generated rows."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Number of planted rows.")] = 10_007,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows per batch.")] = 512,
-    workers: Annotated[int, typer.Option(min=0, help="Worker processes, for loaders that use them.")] = 0,
+    rows: Annotated[int, typer.Option(metavar="N", min=1, help="Number of generated rows.")] = 10_007,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Rows per batch.")] = 512,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Worker processes, for loaders that use them.")] = 0,
 ) -> None:
     """Check a loader against every rule of the contract. The exit code is 1 if a rule is broken."""
     from feedrate.bench.cli.terminal import out

@@ -31,11 +31,11 @@ def compare(
         bool, typer.Option("--all", help="Show every quantity, not only those of the report's table.")
     ] = False,
 ) -> None:
-    """Say if HEAD is faster or slower than BASE, or the same.
+    """Compare HEAD with BASE: faster, slower, same or inconclusive.
 
-    If that cannot be told, the verdict is inconclusive. Each line has the change with its confidence interval and the smallest change that would be visible. Other differences
-    between the runs (machine, versions, settings) are listed. Runs of different tasks (dataset, device, model, epochs,
-    shuffle, page cache) are refused, and so are conditions over two machines.
+    Each line has the change with its confidence interval and the smallest change that would be visible. Other
+    differences between the runs (machine, versions, settings) are listed. Runs of different tasks (dataset, device,
+    model, epochs, shuffle, page cache) are refused. --fail-if is refused if the runs come from different machines.
     """
     from feedrate.reports.analysis import gates as conditions
     from feedrate.reports.analysis import run_comparison
@@ -97,7 +97,7 @@ def show_gates(failed: Sequence[str], undecided: Sequence[str]) -> None:
     for sentence in failed:
         say(f"failed: {sentence}")
     for sentence in undecided:
-        say(f"not beyond what chance explains, more rounds would help: {sentence}")
+        say(f"undecided (could be chance; run more rounds): {sentence}")
 
 
 COMMANDS = {"compare": compare}

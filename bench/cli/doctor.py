@@ -98,7 +98,9 @@ def _environments(loaders: Iterable[str]) -> Iterator[Text]:
         path = venvs.folder(environment)
         existing = venvs.made(path)
         if existing is None:
-            yield Text(f"environment {environment.name}: missing; `feedrate install {environment.name}` makes {path}")
+            yield Text(
+                f"environment {environment.name}: missing; create {path} with `feedrate install {environment.name}`"
+            )
             continue
         packages = ", ".join(f"{package} {version}" for package, version in venvs.packages(path).items())
         yield Text(f"environment {environment.name} ({existing.kind}) in {path}: {packages}")

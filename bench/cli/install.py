@@ -19,10 +19,10 @@ def install(
     ] = False,
     find_links: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Take every package from this folder of wheels, without a network."),
+        typer.Option(metavar="DIR", help="Install offline from this folder of wheels."),
     ] = None,
 ) -> None:
-    """Make the environment in which a loader's trials run. An old one is replaced."""
+    """Create the environment in which a loader's trials run. Replaces an existing environment."""
     from rich.text import Text
 
     from feedrate.bench.cli.terminal import err, out

@@ -70,7 +70,9 @@ def size(value: Any) -> int | None:
 
 
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists there.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing dataset or run in the output folder.")
+]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `feedrate prepare` wrote.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
 Hidden = Annotated[

@@ -56,20 +56,22 @@ def prepare(
     categorify: Annotated[
         Words,
         typer.Option(
-            metavar="A,B", parser=words, help="parquet: columns whose values become ids. Text columns always do."
+            metavar="A,B",
+            parser=words,
+            help="parquet: columns whose values become ids. Text columns are always included.",
         ),
     ] = Words(),
     drop: Annotated[Words, typer.Option(metavar="A,B", parser=words, help="parquet: columns to leave out.")] = Words(),
     etl: Annotated[
         Literal["feedrate", "nvtabular"],
-        typer.Option(help="movielens: who makes the ids. nvtabular saves its Workflow to DIR/workflow."),
+        typer.Option(help="movielens: ETL that assigns the ids. nvtabular saves its Workflow to DIR/workflow."),
     ] = "feedrate",
     workflow: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="--etl nvtabular: use this saved workflow instead of fitting one."),
     ] = None,
     trust_workflow: Annotated[
-        bool, typer.Option("--trust-workflow", help="Load the saved workflow, although it is code that will run.")
+        bool, typer.Option("--trust-workflow", help="Allow --workflow to run the code that a saved workflow contains.")
     ] = False,
     row_group_rows: Annotated[
         int, typer.Option(min=1, help="Rows per Parquet row group. NVTabular's ranks share whole row groups.")
@@ -83,7 +85,7 @@ def prepare(
     overwrite: Overwrite = False,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if the dataset exists already.")] = False,
 ) -> None:
-    """Write a dataset in the one form that all loaders read.
+    """Convert a dataset to the folder layout that every loader reads.
 
     DIR then holds train/*.parquet, valid/*.parquet and dataset.json.
     """
@@ -160,7 +162,7 @@ def confirm_columns(columns: Columns, declared: set[str], *, yes: bool) -> None:
         raise FeedrateError(
             f"the kinds of {', '.join(sorted(inferred))} are inferred: pass --yes to accept them, or declare them"
         )
-    if input("Prepare it like this? [y/N] ").strip().lower() not in ("y", "yes"):
+    if input("Prepare with these kinds? [y/N] ").strip().lower() not in ("y", "yes"):
         raise FeedrateError(
             "nothing was written: declare the kinds with --single-hot, --multi-hot, --continuous and --drop"
         )
@@ -172,7 +174,7 @@ def _columns_table(columns: Columns, declared: set[str]) -> Table:
 
     table = Table("column", "kind", "ids", "from", title=None)
     for name, kind in columns.kinds().items():
-        ids = "made from its values" if name in columns.categorify else "as they are"
+        ids = "assigned by frequency" if name in columns.categorify else "as they are"
         has_ids = kind not in ("continuous", "label")
         table.add_row(Text(name), kind, ids if has_ids else "", "you" if name in declared else "its type")
     for name, type_name in columns.left_out.items():

@@ -1,4 +1,4 @@
-"""`feedrate profile` and `feedrate explain`: why a loader is as fast as it is."""
+"""`feedrate profile` and `feedrate explain`: what limits a loader."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def explain(
         Path, typer.Argument(help="Folder that `feedrate profile` or `feedrate run` wrote, or a profile.json file.")
     ],
 ) -> None:
-    """Say why each profiled loader is as fast as it is.
+    """Explain what limits each profiled loader.
 
     Each cause comes with its evidence and a remedy.
     """
@@ -66,7 +66,7 @@ def explain(
 
     profiles = list(files.explained(run))
     if not profiles:
-        raise FeedrateError(f"{run} has no profile: `feedrate profile LOADER DATA -o {run}` makes one")
+        raise FeedrateError(f"{run} has no profile: create one with `feedrate profile LOADER DATA -o {run}`")
     print_profiles(profiles)
 
 
@@ -89,7 +89,7 @@ def print_profiles(profiles: Iterable[Explained]) -> None:
         )
         out.print(Text(head, style="bold"), soft_wrap=True)
         if not explained.findings:
-            out.print("  no rule finds a cause: nothing stands out")
+            out.print("  no cause found")
         for finding in explained.findings:
             out.print(Text(f"  {finding.cause}: ", style="bold"), Text(finding.sentence), sep="", soft_wrap=True)
             out.print(f"    seen: {finding.evidence}", markup=False, soft_wrap=True)

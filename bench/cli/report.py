@@ -67,12 +67,12 @@ def _refuse_wrong_output(output: Path | None, form: Format, figures: Path | None
         raise FeedrateError(f"-o is {output}, which is a folder: name a file in it")
     if output and form in ("markdown", "csv", "json") and output.suffix not in (".html", ".htm"):
         raise FeedrateError(
-            f"-o is {output}, but names the page: `feedrate report RUN --format {form} > {output}` writes the text"
+            f"-o names an HTML page, not {output}. To save the text: `feedrate report RUN --format {form} > {output}`"
         )
     if figures:
         require_no_file("--figures", figures)
     if form == "parquet" and output is None:
-        raise FeedrateError("--format parquet is not text: name a file with -o FILE")
+        raise FeedrateError("--format parquet needs an output file: pass -o FILE")
 
 
 def show_comparison(comparison: Comparison, form: Format = "table") -> None:

@@ -102,7 +102,7 @@ def run(
         int | None, typer.Option(min=1, help="Width of every embedding table. Default: NVTabular's rule.")
     ] = None,
     dropout: Annotated[
-        float, typer.Option(help="Dropout after each hidden layer, from 0 up to, not including, 1.")
+        float, typer.Option(metavar="P", help="Dropout probability after each hidden layer, at least 0 and below 1.")
     ] = 0.0,
     loss: Annotated[Literal["mse", "bce"], typer.Option(help="Loss of the model.")] = "mse",
     optimizer: Annotated[Literal["adam", "sgd", "adagrad"], typer.Option(help="Optimizer of the model.")] = "adam",
@@ -177,7 +177,7 @@ def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord
     except KeyboardInterrupt:
         say(f"stopped: {session.output} keeps {len(record.trials)} trial(s); --resume continues")
         sys.exit(130)
-    say(f"no further round: {record.stopped}")
+    say(f"run ended: {record.stopped}")
     return record
 
 

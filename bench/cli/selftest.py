@@ -1,4 +1,4 @@
-"""`feedrate selftest`: proof on this machine that feedrate catches faults, measures delays and judges right."""
+"""`feedrate selftest`: proof on this machine that feedrate catches faults, measures delays and gives correct verdicts."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def selftest(
     ] = 20,
     rounds: Annotated[int, typer.Option(min=1, help="Processes for each side of a comparison.")] = 4,
 ) -> None:
-    """Prove on this machine that feedrate measures right.
+    """Check on this machine that feedrate measures correctly.
 
-    It must catch planted faults, measure planted delays and give right verdicts. It takes six to fifteen minutes on two cores. The exit code is 1 if a proof fails.
+    feedrate catches planted faults, measures planted delays and gives correct verdicts. The check takes six to fifteen
+    minutes on two cores. The exit code is 1 if a proof fails.
     """
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.host.device import choose_device
@@ -55,11 +56,11 @@ def show_proofs(proofs: Iterable[Proof]) -> bool:
         line.append(sentence, style="default")
         out.print(line, soft_wrap=True)
     for sentence in broken:
-        out.print(Text(f"does not hold: {sentence}"), soft_wrap=True)
+        out.print(Text(f"FAILED: {sentence}"), soft_wrap=True)
     if broken:
         out.print(f"{len(broken)} proof(s) do not hold")
     else:
-        out.print("feedrate catches, measures and judges as it should on this machine")
+        out.print("all proofs hold on this machine")
     return not broken
 
 

@@ -76,13 +76,15 @@ def extract(archive: Path, folder: Path) -> None:
                     ):
                         shutil.copyfileobj(packed, file, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise FeedrateError(f"{archive} is not a whole zip file ({error}): download it again") from error
+        raise FeedrateError(
+            f"{archive} is incomplete, damaged or not a zip file ({error}): download it again"
+        ) from error
 
 
 def read_ratings(folder: Path) -> Ratings:
     """Read userId, movieId and rating from u.data (TSV), ratings*.dat (::), ratings*.csv or ratings*.parquet.
 
-    Raises FeedrateError for a file that is not whole, and for ids or ratings that are missing or out of range.
+    Raises FeedrateError for a file that is incomplete or damaged, and for ids or ratings that are missing or out of range.
     """
     import polars as pl
 

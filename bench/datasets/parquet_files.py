@@ -34,7 +34,9 @@ def open_file(file: Path) -> Any:
     try:
         return pq.ParquetFile(file)
     except (pa.ArrowInvalid, OSError) as error:
-        raise FeedrateError(f"{file} is not a whole Parquet file ({_short(error)}): write or copy it again") from error
+        raise FeedrateError(
+            f"{file} is incomplete, damaged or not a Parquet file ({_short(error)}): write or copy it again"
+        ) from error
 
 
 def common_schema(files: Sequence[Path]) -> pa.Schema:

@@ -100,7 +100,9 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     """
     environment = of(loader)
     if environment is None:
-        raise FeedrateError(f"{loader} needs no separate environment: run `feedrate doctor` to see what it is missing")
+        raise FeedrateError(
+            f"{loader} runs in the current environment: there is nothing to install. `feedrate doctor` checks it."
+        )
     if util.find_spec("pip") is None:
         raise FeedrateError(f"{sys.executable} has no pip: run `{sys.executable} -m ensurepip` or `uv pip install pip`")
     path = folder(environment)

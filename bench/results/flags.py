@@ -1,4 +1,4 @@
-"""Flags: what a reader must know about a trial although it is ok. Each is a sentence that names what was seen."""
+"""Flags: what a reader must know about a trial even if its status is ok. Each is a sentence that names what was seen."""
 
 from __future__ import annotations
 

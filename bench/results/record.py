@@ -122,7 +122,7 @@ class HarnessRecord:
     """Host time per step beyond an empty loop."""
     steps: Count
     null_rows_per_s: Amount
-    """The harness's own ceiling: what a loader at no cost would reach at the default batch size."""
+    """The harness's own ceiling: what a loader without any cost would reach at the default batch size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class TrialResult:
     spec: TrialSpec
     status: Status
     detail: str = ""
-    """Why the trial is not ok, in a sentence."""
+    """Why the trial is unavailable, failed or void, in a sentence."""
     backend: str | None = None
     """The loader's library and where it worked."""
     deviations: Mapping[str, str] | None = None
@@ -147,7 +147,7 @@ class TrialResult:
     run_at: str | None = None
     """When the `feedrate run` began that ran this trial. Only trials of the same one are paired by round."""
     flags: tuple[str, ...] = ()
-    """What a reader must know although the trial is ok, a sentence each."""
+    """What a reader must know even if the status is ok, a sentence each."""
     rows: Count | None = None
     """Rows delivered in the timed epochs."""
     wall_s: Seconds | None = None

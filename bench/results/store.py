@@ -44,7 +44,7 @@ def read(run: Path) -> RunRecord:
     except FeedrateError as error:  # of an invalid setting in it
         raise FeedrateError(f"{path} is not a run record: {error}") from error
     except FileNotFoundError:
-        raise FeedrateError(f"{path} does not exist: `feedrate run DATA -o {run}` makes it") from None
+        raise FeedrateError(f"{path} does not exist: create it with `feedrate run DATA -o {run}`") from None
     except (OSError, msgspec.DecodeError) as error:
         raise FeedrateError(f"{path} is not a run record: {error}") from error
     raise FeedrateError(

@@ -65,7 +65,7 @@ def failing_trials(record: RunRecord) -> set[tuple[str, str, int]]:
 
 
 def start(data: Path, output: Path, plan: Plan, environment: Environment, *, resume: bool, overwrite: bool) -> Session:
-    """Prepare a new run, or read the one that --resume goes on with.
+    """Prepare a new run, or read the one that --resume continues.
 
     Raises FeedrateError if a run is in the way, or if --resume would mix two runs that do not agree.
     """
@@ -74,9 +74,9 @@ def start(data: Path, output: Path, plan: Plan, environment: Environment, *, res
     require_no_file("-o", target.parent)
     exists = target.exists()
     if exists and not (resume or overwrite):
-        raise FeedrateError(f"{target} exists: pass --resume to go on with it or --overwrite to replace it")
+        raise FeedrateError(f"{target} exists: pass --resume to continue it or --overwrite to replace it")
     if resume and overwrite:
-        raise FeedrateError("--resume goes on with a run and --overwrite replaces it: pass one of them")
+        raise FeedrateError("--resume and --overwrite exclude each other: pass only one")
     record = RunRecord(
         environment=environment, dataset=describe(dataset), harness=measure(plan.device), baseline=plan.compared_to
     )
@@ -90,7 +90,8 @@ def _resumed(output: Path, new: RunRecord, plan: Plan) -> RunRecord:
     old = store.read(output)
     if old.schema_version != SCHEMA_VERSION:
         raise FeedrateError(
-            f"{output} is a record of version {old.schema_version}, whose trials were timed differently: choose another -o"
+            f"{output} has record version {old.schema_version}, which cannot be resumed because its timing differs: "
+            "choose another -o"
         )
     _refuse_to_mix(output, old, new)
     _refuse_other_settings(output, old, plan)

@@ -59,7 +59,7 @@ def _explained(context: TrialContext, loader: Loader, epoch: int, sentence: str)
     try:
         batches = itertools.islice(context.reported("compare rows", loader.epoch(epoch), "train"), most)
         why = explain(batches, read_columns(context.dataset.split("train")))
-    except Exception as error:  # the gate's finding stands, however the second look ends
+    except Exception as error:  # the gate's finding stands, however the row-by-row comparison ends
         traceback.print_exc()
-        why = f"a second look at its rows ended with {type(error).__name__}: {error}"
+        why = f"the row-by-row comparison failed with {type(error).__name__}: {error}"
     return f"{sentence}; {why}" if why else sentence

@@ -76,7 +76,7 @@ def test_every_requirement_is_pinned() -> None:
 
 
 def test_a_loader_without_an_environment_cannot_be_installed() -> None:
-    with pytest.raises(FeedrateError, match="cupy needs no separate environment: run `feedrate doctor`"):
+    with pytest.raises(FeedrateError, match="cupy runs in the current environment: there is nothing to install"):
         venvs.install("cupy", isolated=False)
 
 

@@ -82,7 +82,7 @@ def test_a_run_that_is_there_is_not_overwritten_unasked(small: Dataset, tmp_path
     next(_run(_start(small.folder, tmp_path)))
     with pytest.raises(FeedrateError, match="exists: pass --resume to continue it or --overwrite"):
         _start(small.folder, tmp_path)
-    with pytest.raises(FeedrateError, match="pass one of them"):
+    with pytest.raises(FeedrateError, match="exclude each other: pass only one"):
         _start(small.folder, tmp_path, resume=True, overwrite=True)
     assert _start(small.folder, tmp_path, overwrite=True).record.trials == ()
 

@@ -229,7 +229,7 @@ def test_parquet_has_one_schema_and_every_step(tmp_path: Path) -> None:
     assert {"epochs", "memory_budget_bytes", "model_hidden", "model_step"} <= set(one.column_names)
     assert [len(own) for own in one["epoch_step_wait_s"].to_pylist()] == [13]
     assert not (tmp_path / "a" / "report.html").exists()
-    with pytest.raises(FeedrateError, match="--format parquet is not text"):
+    with pytest.raises(FeedrateError, match="--format parquet needs an output file: pass -o FILE"):
         app.app(["report", str(tmp_path / "a"), "--format", "parquet"], standalone_mode=False)
 
 
@@ -275,7 +275,7 @@ def test_an_error_that_quotes_a_record_does_not_steer_the_terminal(
 
 def test_the_text_of_a_report_is_not_written_over_by_its_page(tmp_path: Path) -> None:
     store.write(tmp_path / "a", RUN)
-    with pytest.raises(FeedrateError, match="names the page"):
+    with pytest.raises(FeedrateError, match="-o names an HTML page, not"):
         app.app(
             ["report", str(tmp_path / "a"), "--format", "csv", "-o", str(tmp_path / "x.csv")], standalone_mode=False
         )
