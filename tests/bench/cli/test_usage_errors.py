@@ -1,0 +1,97 @@
+"""Invalid requests: one sentence, exit code 2, and nothing written."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.cli.app import main
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.host import environment
+from feedrate.bench.results.record import Environment
+
+
+@cache
+def cached_environment() -> Environment:
+    """This environment, observed once: a process for each of the errors would take a minute."""
+    return environment.collect()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("run nowhere -o x", "nowhere is not a prepared dataset"),
+        ("run {data} -o x --loaders nativ", "unknown loader 'nativ'"),
+        ("run {data} -o x --modes drive", "--modes: 'drive' is not one of load, replay, train"),
+        ("run {data} -o x --batch-size many", "--batch-size: 'many' must be whole numbers with commas between"),
+        ("run {data} -o x --memory-budget lots", "--memory-budget: 'lots' is not a size such as 2GB"),
+        ("run {data} -o x --device cuda", "torch sees no CUDA device here"),
+        ("run {data} -o x --loss l1", "--loss is 'l1', but must be one of mse, bce"),
+        (
+            "run {data} -o x --loaders nvtabular:part_size=1GB",
+            "has no option 'part_size=1GB': its options are part_size_bytes",
+        ),
+        ("run {data} -o x --workers -1", "--workers is -1, but must be at least 0"),
+        ("run {data} -o x --timeout 0", "--timeout is 0, but must be greater than 0"),
+        ("run {data} -o x --timeout nan", "--timeout is nan, but must be finite and greater than 0"),
+        ("run {data} -o x --learning-rate nan", "learning_rate is nan, but must be finite and greater than 0"),
+        ("run {data} -o {data}/train/part-0000.parquet", "part-0000.parquet, which is a file: specify a folder"),
+        ("run {data} -o x --memory-budget infGB", "--memory-budget: 'infGB' is not a size"),
+        ("run {data} -o x --memory-budget=-infGB", "--memory-budget: '-infGB' is not a size"),
+        ("run {data} -o x --loaders slow:delay_s=nan", "delay_s of the slow loader is nan"),
+        (
+            "report {data} --figures {data}/dataset.json",
+            "--figures is {data}/dataset.json, which is a file: specify a folder",
+        ),
+        ("site {data} -o {data}/dataset.json", "-o is {data}/dataset.json, which is a file: specify a folder"),
+        ("run {data} -o x --epochs many", "--epochs is 'many', but must be a whole number"),
+        ("run {data} -o x --budget many", "--budget is 'many', but must be a number"),
+        ("run", "missing argument DATA"),
+        ("selftest --pairs -1", "--pairs is -1, but must be at least 0"),
+        ("selftest --rounds 0", "--rounds is 0, but must be at least 1"),
+        ("profile cupy,cupy {data} -o x", "loaders contains duplicates: cupy, cupy"),
+        ("profile cupy {data} -o x --timeout inf", "--timeout is inf, but must be finite and greater than 0"),
+        ("check cupy --rows 500", "--rows has 500 rows, but the rules need at least 4 batches of 512: 2048"),
+        ("report nowhere", "does not exist"),
+        ("report nowhere --format xml", "--format is 'xml', but must be one of table, markdown, csv"),
+        ("report {data}", "does not exist"),
+        ("check replay", "there is nothing to check"),
+        ("run {data}", "missing option -o / --output"),
+        ("run {data} -o x --epoch 3", "No such option: --epoch"),
+        ("nonesuch", "No such command 'nonesuch'"),
+        ("prepare movielens-1m --etl spark -o x", "--etl is 'spark', but must be one of feedrate, nvtabular"),
+        ("prepare movielens-99m -o x", "there is no source 'movielens-99m': choose from movielens-100k"),
+        ("prepare movielens-1m --archive nowhere -o x", "nowhere does not exist"),
+        ("prepare synthetic-movielens --rows 3 -o x", "--rows is 3, but"),
+        ("prepare parquet -o x", "needs a PATH and --label"),
+        ("prepare parquet nowhere --label y -o x", "nowhere does not exist"),
+    ],
+)
+def test_a_user_s_error_is_one_sentence_and_exit_code_2(
+    words: str,
+    sentence: str,
+    small: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In this process: twenty that import torch would take a minute."""
+    if "--device cuda" in words:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("there is a CUDA device here")
+    monkeypatch.setattr(environment, "observe", cached_environment)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["feedrate", *words.format(data=small.folder).split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert sentence.format(data=small.folder) in said
+    assert said.startswith("feedrate: ")
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
