@@ -26,7 +26,7 @@ def calibrate(
 ) -> None:
     """Measure what feedrate itself costs per step.
 
-    The loader and the model do nothing here. Each run records the same. --sampling takes about two minutes: it measures the speed that is lost while a trial is watched ten times a second.
+    The loader and the model do nothing here. Each run records the same.
     """
     from feedrate.bench.calibration import harness_cost
     from feedrate.bench.calibration import sampling as watch_cost

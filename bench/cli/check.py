@@ -17,7 +17,7 @@ def check(
     loader: Annotated[
         str, typer.Argument(help="A loader from `feedrate list`, or your own as package.module:Factory.")
     ],
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda or cuda:N.")] = "cpu",
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Check on the training rows of a prepared dataset. Default: generated rows."),

@@ -96,7 +96,7 @@ def _environments(loaders: Iterable[str]) -> Iterator[Text]:
         if environment is None:
             continue
         path = venvs.folder(environment)
-        existing = venvs.made(path)
+        existing = venvs.read_marker(path)
         if existing is None:
             yield Text(
                 f"environment {environment.name}: missing; create {path} with `feedrate install {environment.name}`"

@@ -74,7 +74,7 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing dataset or run in the output folder.")
 ]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `feedrate prepare` wrote.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
 Hidden = Annotated[
     Numbers, typer.Option(metavar="N,M", parser=numbers, help="Units in each hidden layer of the model.")
 ]

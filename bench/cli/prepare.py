@@ -37,9 +37,9 @@ def prepare(
         typer.Option(metavar="ZIP_OR_DIR", help="movielens: use this zip or folder instead of a download."),
     ] = None,
     rows: Annotated[
-        int, typer.Option(help="synthetic-movielens: number of rows, training and validation together.")
+        int, typer.Option(metavar="N", help="synthetic-movielens: number of rows, training and validation together.")
     ] = 25_000_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random split, and of synthetic rows.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random split, and of synthetic rows.")] = 0,
     label: Annotated[str, typer.Option(metavar="COLUMN", help="parquet: column to predict, 0 or 1. Required.")] = "",
     label_above: Annotated[
         float | None, typer.Option(metavar="NUMBER", help="parquet: set the label to 1 if the column is above NUMBER.")
@@ -74,10 +74,11 @@ def prepare(
         bool, typer.Option("--trust-workflow", help="Allow --workflow to run the code that a saved workflow contains.")
     ] = False,
     row_group_rows: Annotated[
-        int, typer.Option(min=1, help="Rows per Parquet row group. NVTabular's ranks share whole row groups.")
+        int,
+        typer.Option(metavar="N", min=1, help="Rows per Parquet row group. NVTabular's ranks share whole row groups."),
     ] = ROW_GROUP_ROWS,
     valid_fraction: Annotated[
-        float, typer.Option(help="parquet: share of the rows for validation, between 0 and 1.")
+        float, typer.Option(metavar="SHARE", help="parquet: share of the rows for validation, between 0 and 1.")
     ] = 0.2,
     yes: Annotated[
         bool, typer.Option("--yes", help="parquet: accept the inferred column kinds without asking.")

@@ -53,13 +53,15 @@ def run(
         typer.Option(
             metavar="A,B",
             parser=read_modes,
-            help="What to measure. load: the loader alone; replay: the model alone, the ceiling; train: training with the loader.",
+            help="What to measure. load: the loader only; replay: the model only, the ceiling; train: training with the loader.",
         ),
     ] = Modes(("load", "replay", "train")),
     repeats: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Rounds with each seed. Default: rounds go on until --precision or --budget ends them."
+            metavar="N",
+            min=1,
+            help="Rounds with each seed. Default: rounds go on until --precision or --budget ends them.",
         ),
     ] = None,
     precision: Annotated[
@@ -78,7 +80,7 @@ def run(
         Numbers,
         typer.Option(metavar="N,M", parser=numbers, help="Rows per batch. Several values are measured in turn."),
     ] = Numbers((32768,)),
-    epochs: Annotated[int, typer.Option(min=1, help="Timed epochs in each trial.")] = 5,
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Timed epochs in each trial.")] = 5,
     seeds: Annotated[
         Numbers,
         typer.Option(
@@ -90,8 +92,8 @@ def run(
     cache: Annotated[
         Literal["warm", "cold"], typer.Option(help="State of the page cache at the start of each trial.")
     ] = "warm",
-    workers: Annotated[int, typer.Option(min=0, help="Worker processes, for loaders that use them.")] = 0,
-    prefetch: Annotated[int, typer.Option(min=1, help="Batches that each worker prepares ahead.")] = 2,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Worker processes, for loaders that use them.")] = 0,
+    prefetch: Annotated[int, typer.Option(metavar="N", min=1, help="Batches that each worker prepares ahead.")] = 2,
     device: Device = "auto",
     shuffle: Annotated[
         bool, typer.Option(help="Shuffle the rows in every epoch, or keep the order of the files.")
@@ -99,14 +101,14 @@ def run(
     memory_budget: MemoryBudget = None,
     hidden: Hidden = Numbers((128, 128, 128)),
     embedding_width: Annotated[
-        int | None, typer.Option(min=1, help="Width of every embedding table. Default: NVTabular's rule.")
+        int | None, typer.Option(metavar="N", min=1, help="Width of every embedding table. Default: NVTabular's rule.")
     ] = None,
     dropout: Annotated[
         float, typer.Option(metavar="P", help="Dropout probability after each hidden layer, at least 0 and below 1.")
     ] = 0.0,
     loss: Annotated[Literal["mse", "bce"], typer.Option(help="Loss of the model.")] = "mse",
     optimizer: Annotated[Literal["adam", "sgd", "adagrad"], typer.Option(help="Optimizer of the model.")] = "adam",
-    learning_rate: Annotated[float, typer.Option(help="Learning rate of the optimizer.")] = 0.01,
+    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the optimizer.")] = 0.01,
     step: StepOption = "eager",
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="Stop a trial that reports nothing for this long.")

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 def selftest(
     device: Annotated[
-        str, typer.Option(help="Device that planted faults run on: auto (a GPU if there is one), cpu, cuda or cuda:N.")
+        str,
+        typer.Option(
+            metavar="DEVICE",
+            help="Device that planted faults run on: auto (a GPU if there is one), cpu, cuda or cuda:N.",
+        ),
     ] = "auto",
     pairs: Annotated[
-        int, typer.Option(min=0, help="Real comparisons of a loader with itself. 0: skip the verdicts.")
+        int, typer.Option(metavar="N", min=0, help="Real comparisons of a loader with itself. 0: skip the verdicts.")
     ] = 20,
-    rounds: Annotated[int, typer.Option(min=1, help="Processes for each side of a comparison.")] = 4,
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Processes for each side of a comparison.")] = 4,
 ) -> None:
     """Check on this machine that feedrate measures correctly.
 

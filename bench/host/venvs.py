@@ -56,7 +56,7 @@ def folder(environment: OwnEnvironment) -> Path:
     return Path(platformdirs.user_data_dir("feedrate")) / "environments" / f"{environment.name}-{version}"
 
 
-def made(path: Path) -> Marker | None:
+def read_marker(path: Path) -> Marker | None:
     """Read the marker of the environment in a folder. Returns None if it is missing or incomplete."""
     try:
         return msgspec.json.decode((path / MARK).read_bytes(), type=Marker)
@@ -70,11 +70,11 @@ def interpreter(loader: str) -> str:
         environment = of(loader)
     except FeedrateError:  # its trial will report the reason
         return sys.executable
-    current = made(Path(sys.prefix))
+    current = read_marker(Path(sys.prefix))
     if environment is None or (current is not None and current.name == environment.name):
         return sys.executable
     path = folder(environment)
-    if made(path) is not None:
+    if read_marker(path) is not None:
         return str(_python(path))
     if util.find_spec(environment.module) is not None:  # the user has installed it in this environment
         return sys.executable
@@ -131,7 +131,7 @@ def _create(path: Path, environment: OwnEnvironment, isolated: bool, find_links:
 def _replacing(path: Path) -> Iterator[None]:
     """Move what is at `path` aside, and restore it if the block fails."""
     backup = path.with_name(f"{path.name}.old")
-    if made(path) is None and made(backup) is not None:  # the previous attempt was killed
+    if read_marker(path) is None and read_marker(backup) is not None:  # the previous attempt was killed
         shutil.rmtree(path, ignore_errors=True)
     elif path.exists():
         shutil.rmtree(backup, ignore_errors=True)
