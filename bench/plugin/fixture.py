@@ -31,7 +31,7 @@ from feedrate.loaders.registry import LoaderChoice
 SYNTHETIC = "synthetic-movielens"
 """Name of the dataset that is generated on demand."""
 MODES = ("load", "train")
-"""load: the loader alone. train: the loader drives the reference model."""
+"""load: the loader only. train: the loader drives the reference model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

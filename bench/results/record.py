@@ -78,7 +78,7 @@ class EpochRecord:
     copy_s: Seconds | None = None
     """Host time in next() that the loader spent in copies to the device."""
     stall_s: Seconds | None = None
-    """The part of wait_s in which the device had nothing to do: on the CPU all of it, None for a loader alone on a GPU."""
+    """The part of wait_s in which the device had nothing to do: on the CPU all of it, None in mode load on a GPU."""
     gap_s: Seconds | None = None
     """GPU: device time between steps beyond stall_s: copies and kernels of the loader on the consumer's stream."""
     worker_cpu_s: Seconds | None = None
@@ -188,7 +188,7 @@ class TrialResult:
     peak_torch_gpu_bytes: Bytes | None = None
     """Memory that torch's allocator reserved. The rest of peak_gpu_bytes is the loader's own pools and CUDA itself."""
     peak_loader_gpu_bytes: Bytes | None = None
-    """Of a loader alone: memory reserved since the loader was opened, by torch's allocator and by the device's default pool, which
+    """Mode load: memory reserved since the loader was opened, by torch's allocator and by the device's default pool, which
     cudf uses."""
     gpu_busy_fraction: Share | None = None
     """Only in records before version 2; now in gpu."""

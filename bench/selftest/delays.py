@@ -98,7 +98,7 @@ class Measured:
 
 
 def run(dataset: Path) -> Iterator[Measured]:
-    """Run a trial of the loader alone on the CPU for each delay.
+    """Run a loader-only trial on the CPU for each delay.
 
     dataset: a prepared folder with 4,000 training rows.
     Another program on the machine can spoil a single trial, so a trial with problems is repeated. A wrong clock is
@@ -160,7 +160,7 @@ class Agreement:
     direct: float
     """Waiting with an idle device, summed over the steps."""
     differential: float
-    """1 - rows/s of training / rows/s of the model alone."""
+    """1 - rows/s of training / rows/s of the model only."""
     detail: str = ""
     """Why there is no result. Empty if there is one."""
 
@@ -172,7 +172,7 @@ class Agreement:
 
 
 def measure_agreement(dataset: Path) -> Agreement:
-    """Train on the CPU with a loader that computes in the consumer's thread, and on the model alone.
+    """Train on the CPU with a loader that computes in the consumer's thread, and run replay.
 
     dataset: a prepared folder with 4,000 training rows. A measurement that does not hold is repeated, as in run().
     """

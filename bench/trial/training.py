@@ -1,4 +1,4 @@
-"""Timed epochs: of a loader alone, and of training with an evaluation after each."""
+"""Timed epochs: of the loader only, and of training with an evaluation after each."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class TimedEpochs:
 
     epochs: tuple[TimedEpoch, ...]
     evaluations: tuple[Evaluation, ...] = ()
-    """After each epoch; empty for a loader alone and for replay."""
+    """After each epoch; empty in the modes load and replay."""
     train_loss: tuple[float, ...] = ()
-    """Mean over each epoch's rows; empty for a loader alone."""
+    """Mean over each epoch's rows; empty in mode load."""
     step_bytes: float | None = None
     """Bytes that the optimizer alone must read and write in a step; see bench/consumer/step_floor.py."""
 
 
 def time_loading(timer: EpochTimer, read: Callable[[Batch], None]) -> TimedEpochs:
-    """Time the loader alone: every tensor of every batch is read on its device."""
+    """Time the loader only: every tensor of every batch is read on its device."""
 
     def consume(batches: Iterator[Batch]) -> None:
         for batch in batches:

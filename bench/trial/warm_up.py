@@ -32,7 +32,7 @@ class WarmUp:
     warmed_up_s: float
     """Seconds since the process started."""
     copy_bytes_per_s: float | None
-    """GPU: bytes read and written per second by a copy within its memory; None for a loader alone and on the CPU."""
+    """GPU: bytes read and written per second by a copy within its memory; None in mode load and on the CPU."""
     resident_fraction: float | None
     """Share of the training files' pages in the page cache."""
 
@@ -105,7 +105,7 @@ def _warm_up_steps(context: TrialContext, batch: Batch) -> None:
 
 def run_in_thread(work: Callable[[], Value]) -> Future[Value]:
     """Start the work in a thread of its own."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="beside")
+    pool = ThreadPoolExecutor(1, thread_name_prefix="model-weights")
     result = pool.submit(work)
     pool.shutdown(wait=False)
     return result

@@ -71,7 +71,7 @@ def _read_bytes(trial: TrialResult) -> float | None:
 
 METRICS = (
     Metric(
-        "load_rows_per_s", "Loader alone", "rows/s", "higher", "load",
+        "load_rows_per_s", "Loader only", "rows/s", "higher", "load",
         "Rows delivered per second of wall time in the steady epochs, without a model. Each batch is read in full on its device.",
         lambda trial: trial.rows_per_s, units.format_rate,
     ),

@@ -1,7 +1,7 @@
 """Splits the training time that is lost to the loader by cause. Two methods measure the loss, and they must agree.
 
 direct        within each step: waiting in next() while the device is idle, plus device time between steps
-differential  between trials: training against the model alone, 1 - rows/s of train / rows/s of replay
+differential  between trials: training against the model only, 1 - rows/s of train / rows/s of replay
 
 The differential loss can be larger. The excess is not waiting: the model's own steps are slower beside the loader.
 """
@@ -61,7 +61,7 @@ def split(
 ) -> StallSplit | None:
     """Split the loss of the train trials by cause.
 
-    train: trials of one loader in mode train. replay: trials of the model alone, at the same batch size.
+    train: trials of one loader in mode train. replay: trials of mode replay, at the same batch size.
     harness: calibrated cost of the harness, or None if it was not measured.
 
     Returns None if there is no replay, or if the records are older than version 2.

@@ -133,7 +133,7 @@ def _with_range(trace: dict[str, Any], row: Row) -> dict[str, Any]:
 
 def _sweep(rows: Sequence[Row], basis: Basis, name: str, axis: str, place: Place) -> Figure:
     data: list[dict[str, Any]] = []
-    for metric, title in (("train_rows_per_s", "training"), ("load_rows_per_s", "loader alone")):
+    for metric, title in (("train_rows_per_s", "training"), ("load_rows_per_s", "loader only")):
         lines: dict[str, list[tuple[int, Row]]] = {}
         for row in rows:
             if metric in row.metrics and (position := place(rows, basis, row)) is not None:

@@ -47,14 +47,14 @@ def frontiers(rows: Sequence[Row], basis: Basis) -> list[Figure]:
 def frontier(
     rows: Sequence[Row], basis: Basis, price: str, title: str, text: Formatter, axis: dict[str, Any]
 ) -> Figure:
-    """Draw speed against a price. Speed is that of training, or of loaders alone if nothing was trained.
+    """Draw speed against a price. Speed is that of training, or of the loader only if nothing was trained.
 
     price: name of a metric. axis: additional layout of the x axis.
     """
     speed = "train_rows_per_s" if _has(rows, "train_rows_per_s") else "load_rows_per_s"
     drawn = [row for row in rows if price in row.metrics and speed in row.metrics]
     metric = BY_NAME[price]
-    speed_text = "in training" if speed == "train_rows_per_s" else "of the loader alone"
+    speed_text = "in training" if speed == "train_rows_per_s" else "loader only"
     return Figure(
         name=f"frontier-{price.replace('_', '-')}",
         title=title,

@@ -49,7 +49,7 @@ def figures(comparison: Comparison) -> list[Figure]:
 
 
 def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Draw rows/s of each loader alone, in training, and of the model alone."""
+    """Draw rows/s of each loader only, in training, and of the model only."""
     data: list[dict[str, Any]] = []
     for metric, symbol, colour in (
         ("load_rows_per_s", "circle", COLOURS[0]),
@@ -59,7 +59,7 @@ def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
             data += points(measured, BY_NAME[metric].title, symbol, colour, units.format_rate)
     ceilings = [(row.label, row.ceiling) for row in rows if row.ceiling]
     if data and ceilings:
-        data += points(ceilings, "Model alone (ceiling)", "line-ns-open", COLOURS[7], units.format_rate)
+        data += points(ceilings, "Model only (ceiling)", "line-ns-open", COLOURS[7], units.format_rate)
     return Figure(
         name="throughput",
         title="Throughput",
@@ -78,7 +78,7 @@ def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Draw each loader's training rows/s as a share of those of the model alone."""
+    """Draw each loader's training rows/s as a share of those of replay."""
     shares = [(row.label, share) for row in rows if (share := ceiling_share(row)) is not None]
     data = (
         points(shares, "Share", "diamond", COLOURS[1], units.format_percent, text_position="top center")
@@ -96,14 +96,14 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
         name="ceiling",
         title="Share of the ceiling",
         about=(
-            "Mean training rows/s divided by mean replay rows/s. Replay runs the model alone, so 100 % (dashed line) is the most that a "
+            "Mean training rows/s divided by mean replay rows/s. Replay runs the model without a loader, so 100 % (dashed line) is the most that a "
             "loader can deliver. A value above 100 % is noise. Each small mark is one round, or one training trial if fewer than two "
             "rounds have both training and replay."
         ),
         basis=basis_sentence(rows, basis, "share of replay's rows/s", ("train_rows_per_s",), interval),
         data=data,
         layout={
-            "xaxis": {"title": {"text": "training / model alone"}, **SHARE, "rangemode": "tozero"},
+            "xaxis": {"title": {"text": "training / model only"}, **SHARE, "rangemode": "tozero"},
             "yaxis": loader_axis(rows, data),
             "showlegend": False,
             "shapes": [{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],

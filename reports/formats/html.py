@@ -118,7 +118,7 @@ def card(row: Row) -> dict[str, Any]:
     share = row.ceiling_fraction
     facts = [
         ("Training", units.format_rate(row.mean("train_rows_per_s"))),
-        ("Loader alone", units.format_rate(row.mean("load_rows_per_s"))),
+        ("Loader only", units.format_rate(row.mean("load_rows_per_s"))),
         ("Stall", units.format_percent(row.mean("stall_fraction"))),
         ("AUC", units.format_auc(row.mean("auc"))),
         ("First batch", units.format_seconds(row.mean("first_batch_s"))),

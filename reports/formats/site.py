@@ -212,4 +212,4 @@ def _speed_text(row: Row) -> str:
     train, load = row.mean("train_rows_per_s"), row.mean("load_rows_per_s")
     if train is None and load is None:
         return "no result"
-    return units.format_rate(train) if train is not None else f"{units.format_rate(load)}, loader alone"
+    return units.format_rate(train) if train is not None else f"{units.format_rate(load)}, loader only"

@@ -35,7 +35,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_load(benchmark: BenchmarkFixture, name: str, dataset: Dataset) -> None:
-    """The loader alone: every tensor of every batch is read on its device."""
+    """The loader only: every tensor of every batch is read on its device."""
     _timed(benchmark, name, dataset, "load")
 
 

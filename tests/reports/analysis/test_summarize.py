@@ -29,8 +29,8 @@ def test_rows_are_by_speed_with_their_share_of_the_ceiling() -> None:
 
 
 def test_batch_sizes_and_runs_are_told_apart() -> None:
-    other = record(trial("fast", "train", 10, size=200), trial("fast", "train", 20, size=100))
-    labels = [row.label for row in summarize([(Path("runs/a"), RUN), (Path("x/b/run.json"), other)]).rows]
+    second = record(trial("fast", "train", 10, size=200), trial("fast", "train", 20, size=100))
+    labels = [row.label for row in summarize([(Path("runs/a"), RUN), (Path("x/b/run.json"), second)]).rows]
     assert {"fast, batch 100, a", "fast, batch 100, b", "fast, batch 200, b"} <= set(labels)
     same = [row.label for row in summarize([(Path("a"), RUN), (Path("a"), RUN)]).rows]
     assert {"fast, a 1", "fast, a 2"} <= set(same)
@@ -59,8 +59,8 @@ def test_a_run_of_the_ceiling_alone_and_one_without_any_result_can_be_drawn() ->
 
 
 def test_the_answer_names_every_machine() -> None:
-    other = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
-    assert sentences.answer(summarize([(Path("a"), RUN), (Path("b"), other)])).startswith("On A GPU and B GPU, ")
+    second = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
+    assert sentences.answer(summarize([(Path("a"), RUN), (Path("b"), second)])).startswith("On A GPU and B GPU, ")
 
 
 def test_the_answer_names_the_best_and_the_worst() -> None:
@@ -71,9 +71,9 @@ def test_the_answer_names_the_best_and_the_worst() -> None:
 
 
 def test_markdown_is_this() -> None:
-    found = markdown.write_markdown(summarize([(Path("a"), RUN)]))
-    assert found.splitlines()[2:] == [
-        "| Loader | Loader alone | Training | Share of ceiling | Waiting | AUC | First batch | Host memory (RSS) |",
+    actual = markdown.write_markdown(summarize([(Path("a"), RUN)]))
+    assert actual.splitlines()[2:] == [
+        "| Loader | Loader only | Training | Share of ceiling | Waiting | AUC | First batch | Host memory (RSS) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| fast | 5.00 M rows/s | 800 rows/s ±3 % | 80.0 % | 25.0 % | 0.8050 | 250 ms | 500 MB |",
         "| slow | - | 100 rows/s ±25 % | 10.0 % | 25.0 % | 0.8000 | 250 ms | 500 MB |",
@@ -103,7 +103,7 @@ def test_deviations_are_never_hidden() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted"),
+    ("actual", "expected"),
     [
         (units.format_rate(1_234_567), "1.23 M rows/s"),
         (units.format_rate(151_000_000), "151 M rows/s"),
@@ -119,8 +119,8 @@ def test_deviations_are_never_hidden() -> None:
         (units.format_count(0), "0"),
     ],
 )
-def test_numbers_for_people(found: str, wanted: str) -> None:
-    assert found == wanted
+def test_numbers_for_people(actual: str, expected: str) -> None:
+    assert actual == expected
 
 
 def test_reports_load_neither_torch_nor_cupy() -> None:
@@ -134,7 +134,7 @@ def test_reports_load_neither_torch_nor_cupy() -> None:
 
 def _seeded(loader: str, aucs: tuple[float, ...]) -> list[TrialResult]:
     trials = [trial(loader, "train", 100, auc=auc) for auc in aucs]
-    return [replace(one, spec=replace(one.spec, seed=seed)) for seed, one in enumerate(trials)]
+    return [replace(result, spec=replace(result.spec, seed=seed)) for seed, result in enumerate(trials)]
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_flags_are_shown_and_not_twice() -> None:
 
 
 def test_a_better_metric_takes_the_place_of_what_it_stands_for() -> None:
-    one = trial("a", "train", 100)
-    epoch = replace(one.epochs[0], stall_s=0.1) if one.epochs else None
-    new = replace(one, epochs=(epoch,), peak_pss_bytes=1) if epoch else one
-    assert "Waiting" in table.cells(summarize([(Path("a"), record(one))]))[0]
+    first = trial("a", "train", 100)
+    epoch = replace(first.epochs[0], stall_s=0.1) if first.epochs else None
+    new = replace(first, epochs=(epoch,), peak_pss_bytes=1) if epoch else first
+    assert "Waiting" in table.cells(summarize([(Path("a"), record(first))]))[0]
     head = table.cells(summarize([(Path("a"), record(new))]))[0]
     assert ("Waiting" in head, "Stall" in head, "Host memory" in head, "Host memory (RSS)" in head) == (
         False,

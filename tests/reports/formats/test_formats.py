@@ -105,12 +105,12 @@ def test_what_is_no_record_at_all_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_json_has_the_csv_s_numbers() -> None:
-    found = json.loads(numbers.write_json(summarize([(Path("a"), RUN)])))
-    fast = next(row for row in found["loaders"] if row["loader"] == "fast")
+    summary = json.loads(numbers.write_json(summarize([(Path("a"), RUN)])))
+    fast = next(row for row in summary["loaders"] if row["loader"] == "fast")
     train = fast["metrics"]["train_rows_per_s"]
     assert (train["mean"], train["n"], train["unit"]) == (pytest.approx(800, rel=1e-3), 3, "rows/s")
     assert train["low"] < 800 < train["high"]
-    assert found["without_result"] == [
+    assert summary["without_result"] == [
         {"loader": "gone", "mode": "train", "status": "unavailable", "detail": "get it | there"}
     ]
 
@@ -126,7 +126,7 @@ def test_parquet_and_dataframe_have_every_epoch(tmp_path: Path) -> None:
     epochs = sum(len(trial.epochs or ()) for trial in record.trials)
     assert len(table) == len(frame) == epochs
     waits = sum(len(trial.step_wait_s or ()) for trial in record.trials)
-    assert sum(len(own) for own in table["epoch_step_wait_s"].to_pylist()) == waits
+    assert sum(len(waits_of_trial) for waits_of_trial in table["epoch_step_wait_s"].to_pylist()) == waits
     first = frame[(frame["loader"] == "cupy") & (frame["mode"] == "train") & (frame["seed"] == 0)]
     trial = next(t for t in record.trials if (t.spec.loader, t.spec.mode, t.spec.seed) == ("cupy", "train", 0))
     assert first["epoch"].tolist() == [1, 2, 3, 4, 5]
@@ -187,8 +187,8 @@ def test_a_rate_that_cannot_be_costs_its_own_record_only(walls: tuple[float, ...
     store.write(tmp_path / "right", RUN)
     trials = tuple(trial("replay", "replay", 1000, number) for number in range(len(walls)))
     hostile = [
-        replace(one, wall_s=wall, epochs=tuple(replace(epoch, wall_s=wall) for epoch in one.epochs or ()))
-        for one, wall in zip(trials, walls, strict=True)
+        replace(result, wall_s=wall, epochs=tuple(replace(epoch, wall_s=wall) for epoch in result.epochs or ()))
+        for result, wall in zip(trials, walls, strict=True)
     ]
     store.write(tmp_path / "hostile", record(*hostile))
     said: list[str] = []
@@ -224,10 +224,10 @@ def test_parquet_has_one_schema_and_every_step(tmp_path: Path) -> None:
             ["report", str(tmp_path / name), "--format", "parquet", "-o", str(tmp_path / f"{name}.parquet")],
             standalone_mode=False,
         )
-    one, other = (pq.read_table(tmp_path / f"{name}.parquet") for name in "ab")
-    assert one.schema.equals(other.schema)
-    assert {"epochs", "memory_budget_bytes", "model_hidden", "model_step"} <= set(one.column_names)
-    assert [len(own) for own in one["epoch_step_wait_s"].to_pylist()] == [13]
+    first, second = (pq.read_table(tmp_path / f"{name}.parquet") for name in "ab")
+    assert first.schema.equals(second.schema)
+    assert {"epochs", "memory_budget_bytes", "model_hidden", "model_step"} <= set(first.column_names)
+    assert [len(waits_of_trial) for waits_of_trial in first["epoch_step_wait_s"].to_pylist()] == [13]
     assert not (tmp_path / "a" / "report.html").exists()
     with pytest.raises(FeedrateError, match="--format parquet needs an output file: pass -o FILE"):
         app.app(["report", str(tmp_path / "a"), "--format", "parquet"], standalone_mode=False)
@@ -247,11 +247,11 @@ def test_several_runs_replace_no_page_of_one(tmp_path: Path, capsys: pytest.Capt
 
 def test_numbers_that_cannot_be_are_refused_by_compare_and_its_gate(tmp_path: Path) -> None:
     store.write(tmp_path / "base", RUN)
-    for name, one in {
+    for name, result in {
         "first_batch_s": replace(RUN.trials[0], first_batch_s=1e308),
         r"auc\[1\]": replace(RUN.trials[0], auc=(0.5, 7.0)),
     }.items():
-        store.write(tmp_path / "head", record(one))
+        store.write(tmp_path / "head", record(result))
         for words in (
             ["compare", str(tmp_path / "base"), str(tmp_path / "head"), "--fail-if", "rows_per_s<-5%"],
             ["report", str(tmp_path / "head")],
@@ -282,8 +282,8 @@ def test_the_text_of_a_report_is_not_written_over_by_its_page(tmp_path: Path) ->
 
 
 def test_runs_of_two_tasks_have_no_answer_together() -> None:
-    other = replace(RUN, dataset=replace(RUN.dataset, fingerprint="f" * 16))
+    second = replace(RUN, dataset=replace(RUN.dataset, fingerprint="f" * 16))
     assert (
-        sentences.answer(summarize([(Path("a"), RUN), (Path("b"), other)]))
+        sentences.answer(summarize([(Path("a"), RUN), (Path("b"), second)]))
         == "These runs must not be compared, because they differ in dataset."
     )

@@ -148,8 +148,10 @@ def test_file_names_differ_if_the_names_differ() -> None:
 
 
 def test_the_index_names_the_fastest_loader_of_each_data_set_and_machine(tmp_path: Path) -> None:
-    other = replace(RUN, environment=replace(RUN.environment, gpu="Another GPU"), trials=(trial("slow", "train", 70),))
-    site, _ = _site(tmp_path, RUN, other)
+    elsewhere = replace(
+        RUN, environment=replace(RUN.environment, gpu="Another GPU"), trials=(trial("slow", "train", 70),)
+    )
+    site, _ = _site(tmp_path, RUN, elsewhere)
     rows = re.findall(r"<tr data-row.*?</tr>", _pages(site)["index.html"], re.DOTALL)
     assert len(rows) == 2
     [row] = [row for row in rows if "A GPU" in row]
