@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(path for name in ("bench", "loaders", "reports", "tests", "examples") for path in (ROOT / name).rglob("*.py"))
+MODULES = sorted(
+    path for name in ("bench", "loaders", "reports", "tests", "examples") for path in (ROOT / name).rglob("*.py")
+)
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 15, 300, 50
 LONG_FILES = {"loaders/conformance.py"}
 """One function for each rule of the contract, read from top to bottom."""
