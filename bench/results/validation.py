@@ -80,7 +80,10 @@ def _lookup(value: Any, path: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
+    try:
+        text = str(value)
+    except RecursionError:
+        return "a value that is nested too deeply to show"
     return text if len(text) <= 60 else f"{text[:40]} ..."
 
 

@@ -184,3 +184,20 @@ def test_a_gzipped_record_is_never_written_to(tmp_path: Path) -> None:
             store.append(target, RECORD, TRIAL)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json.gz"]
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe",
+        b'{"schema_version": 2, "environment": {"cpu": "\xff"}}',
+        b'{"schema_version": 2, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"schema_version": 2, "dataset": ' + b'{"a":' * 980 + b"1" + b"}" * 981,
+    ],
+    ids=["no text", "a part that is no text", "deep lists", "deep objects"],
+)
+def test_a_file_that_is_not_json_of_a_record_is_one_sentence(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(FeedrateError, match="is not a run record: "):
+        store.read(tmp_path)
+    assert validation.faults(tmp_path / "run.json")
