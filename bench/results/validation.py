@@ -45,10 +45,10 @@ def faults(file: Path) -> list[str]:
 
 def _typed(content: dict[str, Any]) -> Iterator[str]:
     """Yield a fault for each part whose types or bounds are wrong; if there is none, what does not fit together."""
-    trials = content.get("trials")
-    if not isinstance(trials, list):
-        trials = []
-    record, faults = _converted({**content, "trials": []}, RunRecord, "")
+    trials = content.get("trials", [])
+    listed = isinstance(trials, list)  # otherwise it is a fault of the record, which the conversion names
+    record, faults = _converted({**content, "trials": [] if listed else trials}, RunRecord, "")
+    trials = trials if listed else []
     results = [_converted(trial, TrialResult, f"trials[{number}]") for number, trial in enumerate(trials)]
     faults += [fault for _, faults_of_trial in results for fault in faults_of_trial]
     if record is None or faults:

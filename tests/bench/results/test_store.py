@@ -201,3 +201,13 @@ def test_a_file_that_is_not_json_of_a_record_is_one_sentence(content: bytes, tmp
     with pytest.raises(FeedrateError, match="is not a run record: "):
         store.read(tmp_path)
     assert validation.faults(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("trials", [None, "x", {}, 3])
+def test_trials_that_are_no_list_are_a_fault(trials: object, tmp_path: Path) -> None:
+    store.append(tmp_path, RECORD, TRIAL)
+    content = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**content, "trials": trials}))
+    with pytest.raises(FeedrateError, match="is not a run record: "):
+        store.read(tmp_path)
+    assert any("trials" in fault for fault in validation.faults(tmp_path / "run.json"))
