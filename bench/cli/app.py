@@ -49,6 +49,7 @@ def options(
     """How fast can a data loader feed this GPU, what holds it back, and which loader should I use?"""
     if context.invoked_subcommand is None:
         print(context.get_help())
+        raise typer.Exit(2)
 
 
 for module in (prepare, run, report, compare, profile, check, install, doctor, archive, calibrate, selftest):

@@ -212,5 +212,5 @@ def test_version_is_the_same_however_it_is_asked_for() -> None:
 
 def test_without_a_command_the_help_is_shown() -> None:
     done = _feedrate()
-    assert done.returncode == 0
+    assert done.returncode == 2
     assert "Commands:" in done.stdout
