@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from feedrate.loaders.base import LoaderSettings
 from feedrate.loaders.errors import FeedrateError, require_choice, require_over_zero, require_whole
@@ -43,6 +43,12 @@ class ModelSpec:
         if not 0 <= self.dropout < 1:
             raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and less than 1")
         require_over_zero("learning_rate", self.learning_rate)
+
+
+def shared_fields(source: Any, target: type) -> dict[str, Any]:
+    """Return the values of the fields of a dataclass instance that another dataclass has, too, as keyword arguments for it."""
+    names = {field.name for field in fields(source)}
+    return {field.name: getattr(source, field.name) for field in fields(target) if field.name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

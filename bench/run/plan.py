@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
-from feedrate.bench.results.spec import Cache, Mode, ModelSpec, TrialSpec
+from feedrate.bench.results.spec import Cache, Mode, ModelSpec, TrialSpec, shared_fields
 from feedrate.loaders import registry
 from feedrate.loaders.base import LoaderSettings
 from feedrate.loaders.errors import FeedrateError, require_distinct, require_whole
@@ -57,7 +56,7 @@ class Plan(LoaderSettings):
                 f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"
             )
         for number in range(len(self.seeds)):
-            self.round(number)  # a TrialSpec refuses what no trial can be
+            self.round(number)  # a TrialSpec refuses invalid settings
 
     @property
     def compared_to(self) -> str:
@@ -77,7 +76,7 @@ class Plan(LoaderSettings):
         """
         specs = [
             TrialSpec(
-                **self._shared(),
+                **shared_fields(self, TrialSpec),
                 loader=loader,
                 mode=mode,
                 repeat=number // len(self.seeds),
@@ -89,11 +88,6 @@ class Plan(LoaderSettings):
         ]
         Random(number).shuffle(specs)
         return specs
-
-    def _shared(self) -> dict[str, Any]:
-        """The values of the fields that a TrialSpec has, too."""
-        names = {field.name for field in fields(TrialSpec)}
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name in names}
 
     def _mode_loaders(self) -> Iterator[tuple[Mode, str]]:
         """Yield each mode with each loader. Replay is a mode and a loader in one, needed once for all the others."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.gate.epoch import GateFailed, refuse_endless
 from feedrate.bench.results.messages import Progress
-from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.spec import TrialSpec, shared_fields
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.loaders import registry
@@ -48,9 +48,7 @@ class TrialContext:
 
 def loader_config(spec: TrialSpec, *, shuffle: bool) -> LoaderConfig:
     """The configuration a loader is opened with: every field that a TrialSpec has, too."""
-    names = {field.name for field in fields(TrialSpec)}
-    shared = {field.name: getattr(spec, field.name) for field in fields(LoaderConfig) if field.name in names}
-    return LoaderConfig(**{**shared, "shuffle": shuffle})
+    return LoaderConfig(**{**shared_fields(spec, LoaderConfig), "shuffle": shuffle})
 
 
 def reported(
