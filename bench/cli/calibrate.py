@@ -31,10 +31,9 @@ def calibrate(
     from feedrate.bench.calibration import harness_cost
     from feedrate.bench.calibration import sampling as watch_cost
     from feedrate.bench.cli.terminal import say
-    from feedrate.bench.host.device import choose_device
-    from feedrate.bench.host.environment import observe
+    from feedrate.bench.host.device import choose_device_here
 
-    device = choose_device(device, observe())
+    device = choose_device_here(device)
     show_cost(harness_cost.measure(device))
     if sampling:
         for work in watch_cost.WORKS:

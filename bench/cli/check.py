@@ -29,12 +29,11 @@ def check(
     """Check a loader against every rule of the contract. The exit code is 1 if a rule is broken."""
     from feedrate.bench.cli.terminal import out
     from feedrate.bench.host import venvs
-    from feedrate.bench.host.device import choose_device
-    from feedrate.bench.host.environment import observe
+    from feedrate.bench.host.device import choose_device_here
     from feedrate.bench.run.check import check_loader
     from feedrate.loaders.base import LoaderConfig
 
-    device = "cpu" if device == "cpu" else choose_device(device, observe())
+    device = choose_device_here(device)
     results = check_loader(
         loader, LoaderConfig(batch_size=batch_size, device=device, workers=workers), data=data, rows=rows
     )

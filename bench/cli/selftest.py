@@ -30,11 +30,10 @@ def selftest(
     minutes on two cores. The exit code is 1 if a proof fails.
     """
     from feedrate.bench.cli.terminal import say
-    from feedrate.bench.host.device import choose_device
-    from feedrate.bench.host.environment import observe
+    from feedrate.bench.host.device import choose_device_here
     from feedrate.bench.selftest.proof import prove
 
-    device = choose_device(device, observe())
+    device = choose_device_here(device)
     if pairs:
         say(
             f"planted faults and delays take two to four minutes; {pairs * rounds * 2} trials of a few seconds follow, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from feedrate.bench.host import environment as host_environment
 from feedrate.bench.results.record import Environment
 from feedrate.loaders.base import is_device
 from feedrate.loaders.errors import FeedrateError
@@ -19,3 +20,11 @@ def choose_device(name: str, environment: Environment) -> str:
     if name != "cpu" and environment.gpu is None:
         raise FeedrateError(f"--device is {name!r}, but torch sees no CUDA device here: `feedrate doctor` says more")
     return name
+
+
+def choose_device_here(name: str) -> str:
+    """Return choose_device() for this machine. It is observed only if a GPU may be meant, because that imports torch.
+
+    Raises as choose_device() and observe() do.
+    """
+    return name if name == "cpu" else choose_device(name, host_environment.observe())

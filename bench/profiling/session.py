@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from feedrate.bench.host.device import choose_device
-from feedrate.bench.host.environment import observe
+from feedrate.bench.host.device import choose_device_here
 from feedrate.bench.profiling import nsys
 from feedrate.bench.profiling.run import profile_loader
 from feedrate.bench.results.profiles import files
@@ -49,7 +48,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
     require_over_zero("--timeout", request.timeout_s)
     require_no_file("-o", output)
     require_distinct("loaders", loaders)
-    device = choose_device(request.device, observe())
+    device = choose_device_here(request.device)
     profiler = _profiler(request.profiler, device)
     for loader in loaders:
         registry.check_text(loader)
