@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.changes import change_points
 from feedrate.reports.analysis.history import History, history
 from feedrate.reports.formats import history_page, history_text
+from tests.samples.chromium import dump_dom, needs_chromium
 from tests.samples.sample_record import record, trial
 from tests.samples.snapshot import check_page
 
@@ -202,19 +201,12 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "h.html").stat().st_size < 6_000_000
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package `chromium`)")
+@needs_chromium
 def test_a_browser_draws_the_page_with_an_empty_console(tmp_path: Path) -> None:
     runs = [_run(i, {HOSTILE: x, "slow": 100}) for i, x in enumerate([800.0] * 6 + [400.0] * 6)]
     path = tmp_path / "history.html"
     path.write_text(history_page.render(_history(_write(tmp_path / "runs", runs))), errors="replace")
-    done = subprocess.run(
-        [
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000", "--dump-dom", path.as_uri(),
-        ],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    done = dump_dom(path, tmp_path / "profile")
     assert done.returncode == 0, done.stderr
     assert "CONSOLE" not in done.stderr
     assert "<title>feedrate history</title>" in done.stdout

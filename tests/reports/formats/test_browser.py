@@ -16,13 +16,14 @@ from feedrate.bench.results.gpu_record import GpuRecord
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import html
 from feedrate.reports.formats.site import build
+from tests.samples.chromium import needs_chromium
 from tests.samples.sample_record import RUN, record, trial
 
 CHROMIUM = shutil.which("chromium")
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian's package `chromium`)"),
+    needs_chromium,
 ]
 PUBLISHED = Path(__file__).parents[3] / "reports" / "published" / "h200-engine-2026-11-24"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +25,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import markdown, numbers, pagekit, sentences, table
 from feedrate.reports.formats.site import build
+from tests.samples.chromium import needs_chromium
 from tests.samples.sample_record import RUN, record, trial
 
 ROOT = Path(__file__).parents[3]
@@ -151,7 +151,7 @@ def test_importing_reports_is_light() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package `chromium`)")
+@needs_chromium
 @pytest.mark.parametrize(("form", "begin"), [("svg", b"<svg"), ("png", b"\x89PNG")])
 def test_figures_become_files(form: str, begin: bytes, tmp_path: Path) -> None:
     pytest.importorskip("kaleido", reason="needs kaleido: `pip install 'feedrate[images]'`")

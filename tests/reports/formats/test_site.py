@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -19,6 +17,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.formats.pagekit import script_json
 from feedrate.reports.formats.site import build
 from feedrate.reports.names import file_name, plain, short
+from tests.samples.chromium import dump_dom, needs_chromium
 from tests.samples.sample_record import RUN, trial
 from tests.samples.snapshot import check_page
 
@@ -223,19 +222,12 @@ def test_the_committed_records_make_a_site(tmp_path: Path) -> None:
     assert "NVIDIA H100" in _pages(tmp_path / "site")["index.html"]
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package `chromium`)")
+@needs_chromium
 def test_a_browser_draws_the_site_with_an_empty_console(hostile: Path, tmp_path: Path) -> None:
     """Runs Chromium under the site's own policy, from disk. Blocked requests and script errors would appear on the console."""
     page = hostile / "results" / file_name(SCRIPT, SCRIPT, "2", SCRIPT)
     for path, figures in ((hostile / "index.html", 0), (page, 10)):
-        done = subprocess.run(
-            [
-                "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-                f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000", "--dump-dom", path.as_uri(),
-            ],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        done = dump_dom(path, tmp_path / "profile")
         assert done.returncode == 0, done.stderr
         assert "CONSOLE" not in done.stderr
         assert "<title>feedrate: " in done.stdout
