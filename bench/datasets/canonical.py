@@ -15,6 +15,7 @@ import msgspec
 
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.order_sample import OrderSample, OrderSampleWriter
+from feedrate.bench.results import compressed
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError, require_no_file
 
@@ -86,7 +87,7 @@ def read_dataset(folder: Path) -> Dataset:
         raise FeedrateError(
             f"{folder} is not a prepared dataset (it has no dataset.json): make one with `feedrate prepare`"
         ) from None
-    except (msgspec.DecodeError, OSError) as error:
+    except compressed.UNREADABLE as error:
         raise FeedrateError(
             f"{path} cannot be read ({error}): prepare it again with `feedrate prepare --overwrite`"
         ) from error

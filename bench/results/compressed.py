@@ -6,9 +6,13 @@ import gzip
 import zlib
 from pathlib import Path
 
+import msgspec
+
 from feedrate.loaders.errors import FeedrateError
 
 SUFFIX = ".gz"
+UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a JSON file and decoding it raises if it is absent, damaged, of another form, no text, or nested too deeply."""
 MAX_BYTES = 200_000_000
 """Limit for a record, decompressed: a small file from a stranger must not fill the memory."""
 

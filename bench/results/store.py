@@ -45,7 +45,7 @@ def read(run: Path) -> RunRecord:
         raise FeedrateError(f"{path} is not a run record: {error}") from error
     except FileNotFoundError:
         raise FeedrateError(f"{path} does not exist: create it with `feedrate run DATA -o {run}`") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except compressed.UNREADABLE as error:
         raise FeedrateError(f"{path} is not a run record: {error}") from error
     raise FeedrateError(
         f"{path} has schema version {version}, and this feedrate reads up to {SCHEMA_VERSION}: update feedrate"

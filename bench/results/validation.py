@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from feedrate.bench.results.bounds import MAX_ROWS_PER_S, TOLERANCE
-from feedrate.bench.results.compressed import MAX_BYTES, read_bytes
+from feedrate.bench.results.compressed import MAX_BYTES, UNREADABLE, read_bytes
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
@@ -34,7 +34,7 @@ def faults(file: Path) -> list[str]:
         content = msgspec.json.decode(read_bytes(file))
     except FeedrateError as error:  # of its compression
         return [str(error)]
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return [f"it is not readable JSON: {error}"]
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:

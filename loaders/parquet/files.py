@@ -43,7 +43,7 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
         return _of_parquet(path, label)
     try:
         info = msgspec.json.decode(description.read_bytes(), type=_Info)
-    except (msgspec.DecodeError, OSError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FeedrateError(
             f"{description} cannot be read ({error}): prepare it again with `feedrate prepare --overwrite`"
         ) from error

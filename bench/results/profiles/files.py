@@ -31,7 +31,7 @@ def read(path: Path) -> Profile:
         return msgspec.json.decode(compressed.read_bytes(file), type=Profile)
     except FileNotFoundError as error:
         raise FeedrateError(f"{file} does not exist: create it with `feedrate profile LOADER DATA -o DIR`") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, FeedrateError) as error:
+    except (*compressed.UNREADABLE, FeedrateError) as error:
         raise FeedrateError(f"{file} is not a profile: {error}") from error
 
 

@@ -15,6 +15,7 @@ from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
+from feedrate.loaders.parquet.files import read_split
 
 SCHEMA = Schema(single_hot=(Categorical(name="a", cardinality=10),), label="y")
 
@@ -78,9 +79,12 @@ def test_a_folder_that_is_none_or_broken_is_said_in_a_sentence(tmp_path: Path) -
         writer.finish("d", {})
     path = tmp_path / "d" / "dataset.json"
     content = json.loads(path.read_text())
-    path.write_text("{")
-    with pytest.raises(FeedrateError, match="cannot be read"):
-        read_dataset(tmp_path / "d")
+    for broken in (b"{", b'{"name": "\xff"}', b'{"provenance": ' + b"[" * 100_000):
+        path.write_bytes(broken)
+        with pytest.raises(FeedrateError, match="cannot be read"):
+            read_dataset(tmp_path / "d")
+        with pytest.raises(FeedrateError, match="cannot be read"):
+            read_split(tmp_path / "d", split="train")
     path.write_text(json.dumps({**content, "format_version": 99}))
     with pytest.raises(FeedrateError, match="has format 99"):
         read_dataset(tmp_path / "d")

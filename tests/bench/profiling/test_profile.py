@@ -114,6 +114,7 @@ def test_invalid_requests_give_one_line_errors(small: Dataset, tmp_path: Path) -
         list(session.run(["fake"], small.folder, tmp_path, replace(REQUEST, profiler="nsys")))
     with pytest.raises(FeedrateError, match="has no profile: create one with `feedrate profile"):
         app.app(["explain", str(tmp_path)], standalone_mode=False)
-    (tmp_path / files.FILE).write_text("{")
-    with pytest.raises(FeedrateError, match="is not a profile"):
-        list(files.explained(tmp_path))
+    for broken in (b"{", b'{"profiler": "\xff"}', b'{"gaps": ' + b"[" * 100_000):
+        (tmp_path / files.FILE).write_bytes(broken)
+        with pytest.raises(FeedrateError, match="is not a profile"):
+            list(files.explained(tmp_path))
