@@ -96,7 +96,7 @@ class CupyLoader:
         lists of integers (bags) and floats, in which `label` names a column. Or a Split.
         device: "cpu", "cuda", "cuda:N", or "auto", which is a GPU if there are one and CuPy.
         memory_budget_bytes: memory on that device. A shard that does not fit is streamed: row groups come in random order,
-        and rows are mixed in windows of window_rows (0: as many as the budget holds). Only one epoch can be under way.
+        and rows are mixed in windows of window_rows (0: as many as the budget holds). Only one epoch can run at a time.
         None: the whole shard stays in memory. PyArrow's row groups for a GPU wait in pinned host memory, beside the budget:
         a window's, and some 30 more.
         decode: as in CupyOptions.

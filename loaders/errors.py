@@ -44,7 +44,7 @@ def require_distinct(name: str, values: Sequence[object]) -> None:
 
 
 def require_no_file(name: str, folder: Path) -> None:
-    """Raise FeedrateError if `folder` is an existing file, where a folder is to be created."""
+    """Raise FeedrateError if a file exists at the path of a folder that is to be created."""
     if folder.is_file():
         raise FeedrateError(f"{name} is {folder}, which is a file: specify a folder")
 

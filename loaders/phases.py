@@ -1,6 +1,6 @@
 """Marks for the phases of a loader's work: `with phase("copy"): ...`. Without a listener, a mark is almost free.
 
-Loaders mark what cannot be seen from outside. The harness listens. Loaders know nothing about the harness.
+Loaders mark phases that the harness cannot see from outside. The harness listens. Loaders know nothing about it.
 """
 
 from __future__ import annotations

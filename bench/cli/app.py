@@ -1,4 +1,4 @@
-"""The command `feedrate`: its subcommands, and what happens to an error. Each subcommand has a file of its own."""
+"""The command `feedrate`: its subcommands, and the handling of errors. Each subcommand has a file of its own."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def calibrate(
 ) -> None:
     """Measure what feedrate itself costs per step.
 
-    The loader and the model do nothing here. Each run records the same.
+    The loader and the model do nothing here. Every run records this cost, too.
     """
     from feedrate.bench.calibration import harness_cost
     from feedrate.bench.calibration import sampling as watch_cost

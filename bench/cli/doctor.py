@@ -1,4 +1,4 @@
-"""`feedrate doctor` and `feedrate list`: what is available here."""
+"""`feedrate doctor` and `feedrate list`: the loaders and devices of this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def doctor() -> None:
-    """Show what is available here, and how to get the rest."""
+    """Show which loaders work on this machine, and how to install the others."""
     from feedrate.bench.cli.terminal import out
     from feedrate.bench.host.environment import observe
     from feedrate.loaders import registry
@@ -69,7 +69,7 @@ def _show_machine(environment: Environment) -> None:
 
 
 def _backends(loaders: Iterable[str], *, gpu: bool) -> Iterator[Text]:
-    """A line for each loader and device: the library, or what is missing."""
+    """A line for each loader and device: the library, or the reason why it does not work."""
     from rich.text import Text
 
     from feedrate.bench.host import venvs

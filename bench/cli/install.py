@@ -1,4 +1,4 @@
-"""`feedrate install`: the environment of a loader whose library cannot live beside the others."""
+"""`feedrate install`: the separate environment of a loader whose library conflicts with others."""
 
 from __future__ import annotations
 

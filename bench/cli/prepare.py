@@ -184,7 +184,7 @@ def _columns_table(columns: Columns, declared: set[str]) -> Table:
 
 
 def print_dataset(dataset: Dataset) -> None:
-    """Print what a canonical folder holds."""
+    """Print the splits and columns of a canonical folder."""
     from feedrate.bench.cli.terminal import out
 
     info, schema = dataset.info, dataset.info.schema

@@ -39,7 +39,7 @@ def profile(
         float, typer.Option(metavar="SECONDS", help="Stop a profile that takes longer than this.")
     ] = 300.0,
 ) -> None:
-    """Record some training steps and say what holds them back. Writes DIR/LOADER/profile.json and a trace.
+    """Record some training steps and explain what limits them. Writes DIR/LOADER/profile.json and a trace.
 
     A profile explains. The numbers to quote come from `feedrate run`, which no profiler disturbs.
     """

@@ -155,7 +155,7 @@ def run(
 
 
 def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord:
-    """Run the session with a bar for all trials, one for the trial under way, and a line for each trial that ends."""
+    """Run the session. Show a bar for all trials, a bar for the current trial, and a line for each finished trial."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
@@ -184,7 +184,7 @@ def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord
 
 
 def _row_bar(bars: Bars) -> Callable[[TrialSpec], Progress]:
-    """A bar for the rows of the trial under way."""
+    """A bar for the rows of the current trial."""
     rows = bars.add_task("", total=None)
 
     def progress(spec: TrialSpec) -> Any:

@@ -54,7 +54,7 @@ class DatasetInfo:
     """SHA-256 over schema, rows and checksums. If two are equal, the rows are the same, in any order and in any files."""
     provenance: Mapping[str, Any]
     best_auc: float | None = None
-    """AUC of the true probabilities on the valid split, where the source planted them."""
+    """AUC of the true probabilities on the valid split; None if the source has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Dataset:
         return OrderSample.read(path, self.info.splits[name].rows) if path.is_file() else None
 
     def split(self, name: SplitName) -> Split:
-        """Return what a loader needs to read the split."""
+        """Return the split as loaders take it: its files, rows and schema."""
         info = self.info.splits[name]
         files = tuple(self.folder / name / file for file in info.files)
         return Split(files=files, rows=info.rows, schema=self.info.schema)

@@ -9,7 +9,7 @@ from msgspec import Meta
 MAX_ROWS_PER_S = 1e13
 """No device reads a byte for each of so many rows."""
 TOLERANCE = 1e-6
-"""What rounding may add to a share, or to seconds."""
+"""The most that rounding adds to a share or to seconds."""
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Amount = Annotated[float, Meta(ge=0)]

@@ -83,5 +83,5 @@ class TrialSpec(LoaderSettings):
 
     @property
     def repeat_of(self) -> tuple[str, str, int]:
-        """What a trial has in common with its repeats within a run: loader, mode and batch size."""
+        """Loader, mode and batch size, which are the same for all repeats of a trial within a run."""
         return self.loader, self.mode, self.batch_size

@@ -1,4 +1,4 @@
-"""Whether a record that a stranger sent is one of ours, and whether its numbers are plausible. Nothing in it is executed."""
+"""Checks that a file is a run record and that its numbers are plausible. Nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def faults(file: Path) -> list[str]:
 
 
 def _typed(content: dict[str, Any]) -> Iterator[str]:
-    """Yield a fault for each part whose types or bounds are wrong; if there is none, what does not fit together."""
+    """Yield a fault for each part with a wrong type or bound. If there is none, yield the contradictions within the record."""
     trials = content.get("trials", [])
     listed = isinstance(trials, list)  # otherwise it is a fault of the record, which the conversion names
     record, faults = _converted({**content, "trials": [] if listed else trials}, RunRecord, "")
@@ -108,7 +108,7 @@ def _values(value: Any, place: str) -> Iterator[str]:
 
 
 def _consistent(record: RunRecord, trials: list[TrialResult]) -> Iterator[str]:
-    """Yield what does not fit together within the record."""
+    """Yield a sentence for each contradiction within the record."""
     for number, trial in enumerate(trials):
         place = f"trials[{number}]"
         if trial.status == "ok":

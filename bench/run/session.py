@@ -1,4 +1,4 @@
-"""A run from its first trial to its last: what exists already, what remains, and each result on disk before the next."""
+"""A run from its first trial to its last. Existing trials are kept, and each result is on disk before the next trial."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from feedrate.loaders.errors import FeedrateError, require_no_file
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run that is about to start or to go on."""
+    """A run that is about to start or to be continued."""
 
     output: Path
     dataset: Dataset
@@ -67,7 +67,7 @@ def failing_trials(record: RunRecord) -> set[tuple[str, str, int]]:
 def start(data: Path, output: Path, plan: Plan, environment: Environment, *, resume: bool, overwrite: bool) -> Session:
     """Prepare a new run, or read the one that --resume continues.
 
-    Raises FeedrateError if a run is in the way, or if --resume would mix two runs that do not agree.
+    Raises FeedrateError if the output folder already has a run, or if --resume would mix two runs that differ.
     """
     dataset = read_dataset(data)
     target = store.path_to_write(output)

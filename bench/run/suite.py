@@ -96,7 +96,7 @@ def _run_child(
 
 
 def _watched(result: TrialResult, watch: Watch, windows: Sequence[tuple[float, float]]) -> TrialResult:
-    """Add what the watch saw from outside the process."""
+    """Add the peaks and GPU samples that the watch took from outside the process."""
     if result.status != "ok":
         return result
     gpu = watch.gpu_within(windows)

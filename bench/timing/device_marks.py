@@ -36,7 +36,7 @@ class DeviceMarks:
     def gaps_s(self, begun_s: float) -> Sequence[tuple[float, float]]:
         """Return (start, end) of each gap between steps, in host seconds. Call it after synchronising the device.
 
-        begun_s: host time of begin(), where the clocks of host and device are aligned.
+        begun_s: host time of begin(). The clocks of host and device are aligned at that moment.
         Event times have a resolution of about 0.5 us (CUDA's documentation of cudaEventElapsedTime).
         """
         times = [begun_s + self._base.elapsed_time(event) / 1e3 for event in self._events[: self._used]]

@@ -18,7 +18,7 @@ from feedrate.loaders.parquet.columns import read_columns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """What the gate saw of an epoch that was right."""
+    """The gate's measurements of a correct epoch."""
 
     shuffle: ShuffleRecord | None = None
     same_order: bool = False
@@ -54,7 +54,7 @@ def _begins_alike(loader: Loader, epoch: int, hashes: list[int]) -> bool:
 
 
 def _explained(context: TrialContext, loader: Loader, epoch: int, sentence: str) -> str:
-    """The gate's sentence, and what a comparison row by row adds to it."""
+    """The gate's sentence, and the cause that a row-by-row comparison finds."""
     most = 2 * context.dataset.info.splits["train"].rows // context.spec.batch_size + 2
     try:
         batches = itertools.islice(context.reported("compare rows", loader.epoch(epoch), "train"), most)

@@ -1,4 +1,4 @@
-"""One timed epoch: what the clock, the CPUs and the device say of it."""
+"""One timed epoch, measured by the clock, the CPUs and the device."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class EpochTimer:
 
 
 def epoch_record(clock: EpochClock, before: Usage, after: Usage) -> EpochRecord:
-    """What the clock and the CPUs say of a window; memory and bytes read are left open."""
+    """The measurements of the clock and the CPUs for a window. Memory and bytes read are not filled in."""
     stall_s, gap_s = clock.stall_and_gap_s()
     return EpochRecord(
         rows=clock.rows,

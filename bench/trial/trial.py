@@ -115,6 +115,6 @@ def _result(
 
 
 def _with_checks(result: TrialResult, checks: Checks) -> TrialResult:
-    """The result with what the gate saw, and the flags that follow from all of it."""
+    """The result with the gate's measurements and the flags that follow."""
     whole = replace(result, shuffle=checks.shuffle, gate_s=checks.gate_s)
     return flags.raised(whole, same_order=checks.same_order)

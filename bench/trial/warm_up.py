@@ -65,7 +65,7 @@ class DrawnModel:
 def warm_up(context: TrialContext, model: DrawnModel, read: Callable[[Batch], None]) -> WarmUp:
     """Warm up, and bring the training files into or out of the page cache.
 
-    read: what consumes a batch when the loader is measured alone.
+    read: consumes a batch in mode load.
     """
     spec = context.spec
     batch = batch_to(read_head(context.dataset.split("train"), spec.batch_size), spec.device)

@@ -221,7 +221,7 @@ def _as_columns(batch: Batch) -> Columns:
 
 
 def _join_bags(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Concatenate bags, where the offsets of each part begin at 0."""
+    """Concatenate bags. The offsets of each part begin at 0."""
     values = torch.cat([part_values for part_values, _ in parts])
     bases = itertools.accumulate((len(part_values) for part_values, _ in parts), initial=0)
     dtype = torch.int32 if len(values) < 2**31 else torch.int64

@@ -200,7 +200,7 @@ def _samples(values: list[float | None]) -> Samples | None:
 
 
 def _backend(ok: Sequence[TrialResult]) -> str:
-    """The loader's library, where it worked, and what its adapter had to put back into other libraries."""
+    """The loader's library and device, and the compatibility repairs that its adapter made in other libraries."""
     trial = next((trial for trial in ok if trial.backend), None)
     if trial is None or not trial.backend:
         return ""

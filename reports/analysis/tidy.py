@@ -1,4 +1,4 @@
-"""A comparison as tidy rows: what CSV, JSON, Parquet and pandas are written from."""
+"""A comparison as tidy rows. CSV, JSON, Parquet and pandas are written from them."""
 
 from __future__ import annotations
 

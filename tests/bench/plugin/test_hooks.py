@@ -253,7 +253,7 @@ def _small(pytester: pytest.Pytester, loader: str = "MyLoader") -> None:
 
 
 def _inside(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
-    """Run pytest in this process, where torch is already imported."""
+    """Run pytest in this process, because it has imported torch already."""
     pytester.syspathinsert(REPOSITORY)
     plugins = [] if _installed() else ["-p", "feedrate.bench.plugin.hooks"]
     return pytester.runpytest_inprocess("-q", *plugins, *words)

@@ -72,7 +72,7 @@ def _run(specs: Sequence[TrialSpec], dataset: Dataset, tmp_path: Path, timeout_s
 
 @pytest.fixture
 def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module in the current folder, where a user's loader would be."""
+    """A module in the current folder, like a user's loader."""
     (tmp_path / "their_loaders.py").write_text(THEIR_LOADERS)
     monkeypatch.chdir(tmp_path)
     return "their_loaders"
