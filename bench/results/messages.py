@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 
+Mark = Literal["window begins", "window ended"]
 Progress = Callable[[str, int, int], None]
 """progress(phase, rows done, rows in all)."""
 
@@ -30,5 +32,7 @@ class Message:
     phase: str = ""
     done: int = 0
     total: int = 0
+    mark: Mark | None = None
+    """Sent just before the clock of a timed epoch starts, and just after it has stopped."""
     result: TrialResult | None = None
     windows: tuple[tuple[float, float], ...] = ()

@@ -21,6 +21,8 @@ from feedrate.bench.results.spec import TrialSpec
 SCHEMA_VERSION = 2
 
 Status = Literal["ok", "unavailable", "failed", "void"]
+RowsChecked = Literal["no", "sampled", "every"]
+"""Which rows of the timed epochs were compared with the dataset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,16 @@ class EpochRecord:
     """Device memory in use at the end of the epoch, beyond what was in use before the trial."""
     eval_s: Seconds | None = None
     """The validation pass that follows, which is not part of wall_s."""
+    thread_cpu_s: Seconds | None = None
+    """CPU time of the consumer's thread, in next() and outside it."""
+    run_queue_s: Seconds | None = None
+    """Time in which the consumer's thread was ready to run but had no core."""
+    others_run_queue_s: Seconds | None = None
+    """The same of the loader's thread or worker process that waited longest for a core."""
+    sampled_batches: Count | None = None
+    """Batches that were copied for the comparison with the dataset after the clock."""
+    sampling_s: Seconds | None = None
+    """Host time of those copies, which is part of wall_s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +210,20 @@ class TrialResult:
     """Share of the train files' pages in the page cache just before the loader was opened."""
     gate_s: Seconds | None = None
     """Time of the correctness gate's epoch, which is not part of wall_s."""
+    rows_checked: RowsChecked | None = None
+    """None in records of earlier versions of feedrate: no row of a timed epoch was checked."""
+    close_s: Seconds | None = None
+    """Time to close the loader."""
+    all_in_s: Seconds | None = None
+    """Opening and closing the loader, the timed epochs, and everything between them, evaluations included."""
+    open_cpu_s: Seconds | None = None
+    """CPU time of the process and its children while the loader was opened."""
+    off_clock_cpu_s: Seconds | None = None
+    """CPU time of the loader's threads and processes between the timed epochs and while it was closed."""
+    off_clock_device_s: Seconds | None = None
+    """GPU: time of work that was still under way on the device when a timed epoch was about to begin."""
+    peak_loader_host_bytes: Bytes | None = None
+    """Host memory beyond what the process used before the loader was opened, at the ends of epochs."""
 
     @property
     def steady(self) -> tuple[EpochRecord, ...]:

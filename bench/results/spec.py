@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any, Literal, get_args
 
 from feedrate.loaders.base import LoaderSettings
@@ -13,6 +14,7 @@ Cache = Literal["warm", "cold"]
 Loss = Literal["mse", "bce"]
 Optimizer = Literal["adam", "sgd", "adagrad"]
 StepKind = Literal["eager", "fast"]
+Check = Literal["sample", "every"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +69,24 @@ class TrialSpec(LoaderSettings):
     batch_size: int
     """Rows per batch."""
     epochs: int
-    """Timed epochs, each over the whole train split."""
+    """Timed epochs, each over the whole train split. With timed_s, the least number of steady ones."""
     device: str
     """cpu, cuda or cuda:N."""
     cache: Cache = "warm"
     """State of the page cache before the loader is opened; if cold, before each timed epoch, too."""
     model: ModelSpec = field(default_factory=ModelSpec)
+    timed_s: float = 0.0
+    """Seconds that the steady epochs must last in all, before no further epoch is timed. 0: exactly `epochs` epochs."""
+    check: Check = "sample"
+    """Rows of the timed epochs to compare with the dataset: those of some batches, or every row, which costs speed."""
 
     def __post_init__(self) -> None:
         LoaderSettings.__post_init__(self)  # super() does not know the class that slots=True makes
         require_choice("mode", self.mode, get_args(Mode))
         require_choice("cache", self.cache, get_args(Cache))
+        require_choice("check", self.check, get_args(Check))
+        if not 0 <= self.timed_s < inf:
+            raise FeedrateError(f"timed_s is {self.timed_s:g}, but must be at least 0 and finite")
         for name, minimum in (("batch_size", 1), ("epochs", 1), ("seed", 0)):
             require_whole(name, getattr(self, name), minimum)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.gate.epoch import GateFailed
-from feedrate.bench.results.messages import Message, Progress, Task
+from feedrate.bench.results.messages import Mark, Message, Progress, Task
 from feedrate.bench.results.record import Status, TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.trial.context import TrialContext
@@ -19,10 +20,10 @@ from feedrate.bench.trial.trial import run_trial
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 
-def attempt(spec: TrialSpec, folder: Path, say: Progress) -> Message:
+def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None) -> Message:
     """Run a trial. Whatever goes wrong becomes its status and a sentence; the traceback goes to standard error."""
     try:
-        result, windows = run_trial(TrialContext.of(spec, read_dataset(folder), say))
+        result, windows = run_trial(TrialContext.of(spec, read_dataset(folder), say, mark))
     except LoaderUnavailable as error:
         return _without_result(spec, "unavailable", str(error))
     except GateFailed as error:
@@ -49,7 +50,10 @@ def main() -> None:
     def say(phase: str, done: int, total: int) -> None:
         pipe.write(msgspec.json.encode(Message(phase=phase, done=done, total=total)) + b"\n")
 
-    pipe.write(msgspec.json.encode(attempt(task.spec, Path(task.dataset), say)) + b"\n")
+    def mark(window: Mark) -> None:
+        pipe.write(msgspec.json.encode(Message(mark=window)) + b"\n")
+
+    pipe.write(msgspec.json.encode(attempt(task.spec, Path(task.dataset), say, mark)) + b"\n")
     pipe.close()
     sys.stderr.flush()
     os._exit(0)  # a library's thread that does not end must not keep the suite waiting

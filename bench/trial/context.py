@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.gate.epoch import GateFailed, refuse_endless
-from feedrate.bench.results.messages import Progress
+from feedrate.bench.results.messages import Mark, Progress
 from feedrate.bench.results.spec import TrialSpec, shared_fields
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.epoch_clock import EpochClock
@@ -26,11 +26,15 @@ class TrialContext:
     dataset: Dataset
     choice: LoaderChoice
     say: Progress
+    mark: Callable[[Mark], None]
+    """Tells the suite that a timed window begins or has ended, so that it can time the window by its own clock."""
 
     @classmethod
-    def of(cls, spec: TrialSpec, dataset: Dataset, say: Progress) -> TrialContext:
+    def of(
+        cls, spec: TrialSpec, dataset: Dataset, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None
+    ) -> TrialContext:
         """Look up the loader that the spec names. Raises FeedrateError for an unknown one, LoaderUnavailable without its library."""
-        return cls(spec, dataset, registry.choose(spec.loader), say)
+        return cls(spec, dataset, registry.choose(spec.loader), say, mark)
 
     @property
     def on_gpu(self) -> bool:

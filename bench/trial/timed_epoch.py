@@ -68,8 +68,10 @@ class EpochTimer:
         start, each_step = partial(self.loader.epoch, number), spec.mode != "load"
         clock = EpochClock(start, spec.device, self.marks, flush, each_step=each_step)
         before = Usage.now(memory=False)
+        context.mark("window begins")
         with span("epoch", number):
             consume(context.reported(f"epoch {number + 1}", clock, "train"))
+        context.mark("window ended")
         after = Usage.now(memory=True)
         if sentence := wrong_count(clock.rows, context.dataset.info.splits["train"].rows, spec.batch_size):
             raise GateFailed(f"timed epoch {number + 1}: {sentence}")
