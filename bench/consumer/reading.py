@@ -1,14 +1,15 @@
 """Reads every byte of a batch on its device, so that a loader that has only enqueued its copies does not look fast.
 
-On a GPU, one kernel reads every tensor of the batch, so that reading does not limit the loaders being measured.
-Without CuPy, each tensor is summed instead.
+Reading yields a sum of each tensor's 4-byte words. The sums of an epoch tell whether it delivered the dataset's values.
+On a GPU, one kernel reads every tensor of the batch, so that reading does not limit the loaders being measured. Without
+CuPy, and on the CPU, each tensor is summed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,42 +20,119 @@ BLOCKS, THREADS = 264, 256
 """Launch size of the kernel: two blocks for each of the 132 multiprocessors of a Hopper GPU."""
 
 _SOURCE = r"""
-typedef unsigned int u32;
 typedef unsigned long long u64;
 struct Tensors { u64 at[TENSORS], words[TENSORS]; };
-extern "C" __global__ void read_all(Tensors tensors, u32* out) {
-    u32 thread = blockIdx.x * blockDim.x + threadIdx.x, threads = gridDim.x * blockDim.x, bits = 0;
-    #pragma unroll
-    for (int i = 0; i < TENSORS; ++i)
-        for (u64 k = thread; k < tensors.words[i]; k += threads) bits ^= ((const u32*)tensors.at[i])[k];
-    if (bits == 0x9e3779b9u) *out = bits;  // a possible write keeps the compiler from removing the reads
+#ifdef __CUDACC__
+__device__ __forceinline__ void add(u64* at, long long sum) {  // one atomic operation a block
+    __shared__ long long warps[THREADS / 32];
+    for (int lane = 16; lane; lane >>= 1) sum += __shfl_down_sync(0xffffffffu, sum, lane);
+    if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        for (int warp = 1; warp < THREADS / 32; ++warp) sum += warps[warp];
+        atomicAdd(at, (u64)sum);
+    }
+    __syncthreads();
+}
+#else  // threads one after the other, in tests
+inline void add(u64* at, long long sum) { atomicAdd(at, (u64)sum); }
+#endif
+extern "C" __global__ void read_all(Tensors tensors, u64* sums) {
+    u64 thread = blockIdx.x * blockDim.x + threadIdx.x, threads = gridDim.x * blockDim.x;
+    for (int i = 0; i < TENSORS; ++i) {
+        if ((u64)blockIdx.x * blockDim.x >= tensors.words[i]) continue;  // true for all threads of a block, or for none
+        long long sum = 0;
+        for (u64 k = thread; k < tensors.words[i]; k += threads) sum += ((const int*)tensors.at[i])[k];
+        add(&sums[i], sum);
+    }
 }
 """
 
 
-def reader(device: str) -> Callable[[Batch], None]:
-    """Return a function that reads every byte of a batch on the current stream.
+class BatchReader(Protocol):
+    """Reads batches and keeps the sums of their words."""
 
-    Elements must have 4 or 8 bytes, as those of every Batch do.
-    """
+    def begin(self, batches: int) -> None:
+        """Forget the sums and expect so many batches. More can come, but their sums are not kept apart."""
+        ...
+
+    def __call__(self, batch: Batch) -> None:
+        """Read a whole batch on the current stream."""
+        ...
+
+    def sums(self) -> np.ndarray:
+        """Return the sums modulo 2^64 since begin(): uint64 [batches, tensors], in the order of Batch.tensors().
+
+        Waits for the device.
+        """
+        ...
+
+
+def reader(device: str, tensors: int) -> BatchReader:
+    """Return a reader of batches that have this many tensors, each with elements of 4 or 8 bytes."""
     if device != "cpu":
         try:
             import cupy  # pyright: ignore[reportMissingImports]
         except ImportError:
-            return sums
-        return FusedReader(cupy, device)
-    return sums
+            return TensorReader()
+        return FusedReader(cupy, device, tensors)
+    return TensorReader()
 
 
-def sums(batch: Batch) -> None:
-    """Read every tensor of the batch by summing it."""
-    for tensor in batch.tensors():
-        tensor.sum()
+def word_sum(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the sum of a tensor's 4-byte words as signed integers, int64 [].
+
+    Words of int64 elements below 2^31 sum up to the sum of the elements, which is taken for them.
+    """
+    return (tensor.view(torch.int32) if tensor.is_floating_point() else tensor).sum()
+
+
+def word_sums(batch: Batch) -> dict[str, int]:
+    """Return the word sums of a batch on the CPU, by column. A bag has those of its values."""
+    columns = {**batch.ids, **{name: values for name, (values, _offsets) in batch.bags.items()}, **batch.dense}
+    return {name: int(word_sum(column)) for name, column in (*columns.items(), (LABEL, batch.label))}
+
+
+LABEL = "the label"
+"""Name of the label's sum."""
+
+
+def summed_columns(batch: Batch) -> list[str | None]:
+    """Return the column of each tensor of a batch, in the order of Batch.tensors(), and None for offsets."""
+    bags = (name for bag in batch.bags for name in (bag, None))
+    return [*batch.ids, *bags, *batch.dense, LABEL]
+
+
+class TensorReader:
+    """Sums tensor by tensor with torch."""
+
+    def __init__(self) -> None:
+        self._sums: list[list[torch.Tensor]] = []
+        self._numbers: list[list[int]] = []
+
+    def begin(self, batches: int) -> None:  # noqa: ARG002  (lists grow by themselves)
+        """Forget the sums."""
+        self._sums, self._numbers = [], []
+
+    def __call__(self, batch: Batch) -> None:
+        """Sum every tensor of the batch."""
+        sums = [word_sum(tensor) for tensor in batch.tensors()]
+        if batch.label.is_cuda:  # a number would wait for the device
+            self._sums.append(sums)
+        else:
+            self._numbers.append([int(total) for total in sums])
+
+    def sums(self) -> np.ndarray:
+        """Return the sums of each batch and tensor, uint64 [batches, tensors]."""
+        numbers = self._numbers
+        if self._sums:
+            numbers = torch.stack([torch.stack(sums) for sums in self._sums]).tolist()
+        return np.array(numbers, np.int64).reshape(len(numbers), -1).view(np.uint64)
 
 
 def kernel_source(tensors: int) -> str:
-    """Return the source of the kernel `read_all`, whose arguments are a struct Tensors and a pointer to write to."""
-    return _SOURCE.replace("TENSORS", str(tensors))
+    """Return the source of the kernel `read_all`, whose arguments are a struct Tensors and a pointer to the sums."""
+    return _SOURCE.replace("TENSORS", str(tensors)).replace("THREADS", str(THREADS))
 
 
 def tensors_struct(tensors: int) -> np.ndarray:
@@ -69,34 +147,50 @@ class FusedReader:
     is created: that must be the consumer's stream.
     """
 
-    def __init__(self, cupy: Any, device: str) -> None:
-        self._cupy, self._device = cupy, torch.device(device)
-        self._out = torch.zeros(1, dtype=torch.int32, device=device)
+    def __init__(self, cupy: Any, device: str, tensors: int) -> None:
+        self._device, self._tensors = torch.device(device), tensors
         self._stream: int = torch.cuda.current_stream(self._device).cuda_stream
-        self._launchers: dict[int, Callable[..., None]] = {}
+        self._sums = torch.zeros(1, tensors, dtype=torch.int64, device=device)
+        self._apart = TensorReader()
+        self._place = 0
+        self._address = np.zeros(1, np.uint64)
+        with cupy.cuda.Device(self._device.index or 0):
+            self._kernel = cupy.RawKernel(kernel_source(tensors), "read_all").kernel
+        self._launch = self._build_launcher(cupy.cuda.driver.launchKernel)
+
+    def begin(self, batches: int) -> None:
+        """Make room for the sums of this many batches, and one more for all that come later. Waits for the device."""
+        self._place = 0
+        if len(self._sums) != batches + 1:
+            self._sums = torch.zeros(batches + 1, self._tensors, dtype=torch.int64, device=self._device)
+        else:
+            self._sums.zero_()
+        self._address[0] = self._sums.data_ptr()
+        torch.cuda.synchronize(self._device)
 
     def __call__(self, batch: Batch) -> None:
-        """Enqueue a read of the whole batch. Batches with a tensor that is not contiguous are summed instead."""
+        """Enqueue a read of the whole batch. A tensor that is not contiguous is copied first."""
         tensors = batch.tensors()
         if not all(map(torch.Tensor.is_contiguous, tensors)):  # nbytes can exceed the memory behind the tensor
-            sums(batch)
-            return
-        launch = self._launchers.get(len(tensors)) or self._build_launcher(len(tensors))
-        launch(*[tensor.data_ptr() for tensor in tensors], *[tensor.nbytes >> 2 for tensor in tensors])
+            tensors = [tensor.contiguous() for tensor in tensors]
+        self._launch(*[tensor.data_ptr() for tensor in tensors], *[tensor.nbytes >> 2 for tensor in tensors])
+        self._place += 1
+        if self._place < len(self._sums):
+            self._address[0] += self._tensors * 8
 
-    def _build_launcher(self, tensors: int) -> Callable[..., None]:
+    def sums(self) -> np.ndarray:
+        """Return the sums of each batch and tensor, uint64 [batches, tensors]."""
+        return self._sums[: min(self._place, len(self._sums))].cpu().numpy().view(np.uint64)
+
+    def _build_launcher(self, launch_kernel: Callable[..., None]) -> Callable[..., None]:
         """Build a function that launches the kernel on the numbers of struct Tensors. The launch copies them."""
-        with self._cupy.cuda.Device(self._device.index or 0):
-            kernel = self._cupy.RawKernel(kernel_source(tensors), "read_all").kernel
-        struct = tensors_struct(tensors)
-        out = np.array([self._out.data_ptr()], np.uint64)
-        arguments = np.array([struct.ctypes.data, out.ctypes.data], np.uint64)
-        fill, buffer = Struct(f"{2 * tensors}Q").pack_into, struct.view(np.uint64).data
-        launch_kernel, address, stream = self._cupy.cuda.driver.launchKernel, arguments.ctypes.data, self._stream
+        struct = tensors_struct(self._tensors)
+        arguments = np.array([struct.ctypes.data, self._address.ctypes.data], np.uint64)
+        fill, buffer = Struct(f"{2 * self._tensors}Q").pack_into, struct.view(np.uint64).data
+        kernel, address, stream = self._kernel, arguments.ctypes.data, self._stream
 
-        def launch(*numbers: int, _keep_alive: object = (kernel, out, arguments)) -> None:
+        def launch(*numbers: int, _keep_alive: object = arguments) -> None:
             fill(buffer, 0, *numbers)
             launch_kernel(kernel.ptr, BLOCKS, 1, 1, THREADS, 1, 1, 0, stream, address, 0)
 
-        self._launchers[tensors] = launch
         return launch

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets import row_index
 from feedrate.bench.datasets.order_sample import OrderSample, OrderSampleWriter
+from feedrate.bench.datasets.row_index import RowIndex, RowIndexWriter
 from feedrate.bench.results import compressed
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError, require_no_file
@@ -68,6 +70,12 @@ class Dataset:
         """Return hashes and positions of a sample of the split's rows; None for a folder that was prepared without one."""
         path = self.folder / name / ORDER_SAMPLE_FILE
         return OrderSample.read(path, self.info.splits[name].rows) if path.is_file() else None
+
+    def row_index(self, name: SplitName) -> RowIndex:
+        """Return the hashes of the split's rows, which are made now for a folder that was prepared without them."""
+        return row_index.row_index(
+            self.folder, name, self.split(name), digest=self.info.splits[name].checksum, fingerprint=self.info.fingerprint
+        )
 
     def split(self, name: SplitName) -> Split:
         """Return the split as loaders take it: its files, rows and schema."""
@@ -181,6 +189,7 @@ class _SplitWriter:
         self._rows = 0
         self._sum: RowSum | None = None
         self._order_sample = OrderSampleWriter()
+        self._row_index = RowIndexWriter(folder.parent / row_index.FOLDER / folder.name)
 
     def add(self, table: pa.Table) -> None:
         import pyarrow as pa
@@ -202,6 +211,7 @@ class _SplitWriter:
             self._writer.close()
             self._writer = None
             self._order_sample.write(self._folder / ORDER_SAMPLE_FILE)
+            self._row_index.close(self.info().checksum)
 
     def info(self) -> SplitInfo:
         digest = self._sum.result().digest if self._sum else "0" * 16
@@ -223,8 +233,10 @@ class _SplitWriter:
         self._writer.write_table(group, row_group_size=group.num_rows)
         self._groups_in_file += 1
         self._sum = self._sum or RowSum()
-        hashes = self._sum.add(columns_of_table(group, self._schema).slice(0, group.num_rows))
-        self._order_sample.add(hashes.numpy(), first_row=self._rows)
+        rows = columns_of_table(group, self._schema).slice(0, group.num_rows)
+        hashes = self._sum.add(rows).numpy()
+        self._order_sample.add(hashes, first_row=self._rows)
+        self._row_index.add(rows, hashes)
         self._rows += group.num_rows
 
 

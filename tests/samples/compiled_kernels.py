@@ -25,6 +25,7 @@ struct Place { unsigned x; };
 static thread_local Place blockIdx, blockDim, threadIdx, gridDim;
 struct float2 { float x, y; };
 template <class T> static inline T atomicAdd(T* at, T more) { T old = *at; *at += more; return old; }
+static inline unsigned long long atomicAdd(unsigned long long* at, unsigned long long more) { unsigned long long old = *at; *at += more; return old; }
 static inline int atomicExch(int* at, int own) { int old = *at; *at = own; return old; }
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((std::uint64_t)a * b) >> 32); }
 """

@@ -1,0 +1,150 @@
+"""What a split's rows are, for the check of timed epochs: the hash of every row, and the sum of every column's words.
+
+The hashes lie sorted in DATA/row_hashes/SPLIT.i64, which is mapped into memory and searched. `prepare` writes them. A
+dataset that was prepared without them gets them once, beside its splits or, if it is read-only, in the user's cache.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from feedrate.bench.results import compressed
+from feedrate.loaders.base import Split
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    from feedrate.loaders.base import Batch
+
+FOLDER = "row_hashes"
+"""Folder of a dataset that holds the indices of its splits."""
+BLOCK_ROWS = 1 << 18
+"""Rows that are hashed at a time."""
+
+
+class RowIndexInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The file SPLIT.json beside the hashes."""
+
+    rows: int
+    digest: str
+    """Sum of the row hashes, as in dataset.json."""
+    word_sums: Mapping[str, int]
+    """Sum of each column's 4-byte words modulo 2^64, by name. A bag's words are its values. See consumer/reading.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowIndex:
+    """The row hashes of a split, sorted, and the sums of its columns."""
+
+    hashes: np.ndarray
+    """int64 [rows], ascending, mapped from the file."""
+    word_sums: Mapping[str, int]
+
+    def occurrences(self, hashes: np.ndarray) -> np.ndarray:
+        """Return how many rows of the split have each of these hashes, which must be sorted: int64 [K]."""
+        after = np.searchsorted(self.hashes, hashes, "right")
+        return after - np.searchsorted(self.hashes, hashes, "left")
+
+
+def row_index(folder: Path, name: str, split: Split, *, digest: str, fingerprint: str) -> RowIndex:
+    """Return the index of a split, and make it first if the dataset was prepared without one.
+
+    folder: of the dataset. name: of the split. digest, fingerprint: the split's and the dataset's, from dataset.json.
+    Raises FeedrateError if the files of the split are not those that dataset.json describes.
+    """
+    places = (folder / FOLDER, _cache() / fingerprint)
+    for place in places:
+        index = _read(place / name, split.rows, digest)
+        if index is not None:
+            return index
+    place = places[0] if os.access(folder, os.W_OK) else places[1]
+    _make(place, name, split, digest)
+    index = _read(place / name, split.rows, digest)
+    if index is None:
+        raise FeedrateError(f"{place / name}.i64 was just written and cannot be read: is the disk full?")
+    return index
+
+
+class RowIndexWriter:
+    """Writes the index of a split while its rows pass by. The files are whole, under their names, after close()."""
+
+    def __init__(self, path: Path) -> None:
+        """path: of the index without a suffix."""
+        self._path = path
+        self._hashes: IO[bytes] | None = None
+        self._sums: dict[str, int] = {}
+
+    def add(self, batch: Batch, hashes: np.ndarray) -> None:
+        """Take the next rows and their hashes, int64 [B]."""
+        from feedrate.bench.consumer.reading import word_sums
+
+        if self._hashes is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._hashes = self._partial.open("wb")
+        self._hashes.write(hashes.astype("<i8", copy=False).tobytes())
+        for name, words in word_sums(batch).items():
+            self._sums[name] = (self._sums.get(name, 0) + words) % 2**64
+
+    def close(self, digest: str) -> None:
+        """Sort the hashes and move the files into place. digest: sum of the hashes. Does nothing for no rows."""
+        if self._hashes is None:
+            return
+        self._hashes.close()
+        self._hashes = None
+        hashes = np.memmap(self._partial, dtype="<i8", mode="r+")
+        hashes.sort()
+        hashes.flush()
+        info = RowIndexInfo(rows=len(hashes), digest=digest, word_sums=self._sums)
+        del hashes
+        self._partial.replace(self._path.with_suffix(".i64"))
+        partial = self._path.with_suffix(f".json.{os.getpid()}")
+        partial.write_bytes(msgspec.json.encode(info))
+        partial.replace(self._path.with_suffix(".json"))
+
+    @property
+    def _partial(self) -> Path:
+        return self._path.with_suffix(f".partial-{os.getpid()}")
+
+
+def _read(path: Path, rows: int, digest: str) -> RowIndex | None:
+    """Return the index; None if it does not exist or belongs to other rows."""
+    file = path.with_suffix(".i64")
+    try:
+        info = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=RowIndexInfo)
+        if (info.rows, info.digest) != (rows, digest) or file.stat().st_size != 8 * rows:
+            return None
+        return RowIndex(np.memmap(file, dtype="<i8", mode="r"), info.word_sums)
+    except compressed.UNREADABLE:
+        return None
+
+
+def _make(place: Path, name: str, split: Split, digest: str) -> None:
+    """Hash every row of a split, row group by row group. Raises FeedrateError if they do not sum up to the digest."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from feedrate.bench.datasets.checksum import RowSum
+    from feedrate.loaders.parquet.columns import columns_of_table
+
+    total, writer = RowSum(), RowIndexWriter(place / name)
+    for file in split.files:
+        with pq.ParquetFile(file) as parquet:
+            for group in parquet.iter_batches(BLOCK_ROWS, columns=list(split.schema.columns)):
+                columns = columns_of_table(pa.Table.from_batches([group]), split.schema)
+                batch = columns.slice(0, columns.rows)
+                writer.add(batch, total.add(batch).numpy())
+    if total.result().digest != digest:
+        raise FeedrateError(f"the files of {split.files[0].parent} are not the ones that dataset.json describes: prepare it again")
+    writer.close(digest)
+
+
+def _cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("feedrate") / FOLDER
