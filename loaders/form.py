@@ -27,6 +27,10 @@ class FormBroken(Exception):
     """A batch does not have the form of the contract. The message is a sentence that says what is wrong."""
 
 
+class NotABatch(FormBroken):
+    """The loader yields something that is no Batch at all."""
+
+
 def plain_batch(batch: object) -> Batch:
     """Return the batch as a new Batch, with new dictionaries, of the same tensors. Copies no tensor.
 
@@ -34,7 +38,7 @@ def plain_batch(batch: object) -> Batch:
     anything but a Batch of plain tensors: subclasses can do work of the loader's when the consumer uses them.
     """
     if type(batch) is not Batch:
-        raise FormBroken(_not_a_batch(batch))
+        raise (FormBroken if isinstance(batch, Batch) else NotABatch)(_not_a_batch(batch))
     ids, bags, dense, label = batch.ids, batch.bags, batch.dense, batch.label
     ids = ids.copy() if type(ids) is dict else _copied(ids, "ids")
     bags = bags.copy() if type(bags) is dict else _copied(bags, "bags")
