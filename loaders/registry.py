@@ -41,6 +41,8 @@ class LoaderChoice:
     options: Any
     tuned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The fields of LoaderConfig that the text sets for this loader alone."""
+    replays: bool = False
+    """Whether this is the built-in loader that replays batches. Other adapters cannot leave out the gate."""
 
     def open(self, split: Split, config: LoaderConfig) -> Loader:
         """Open the loader on `split`, with `tuned` replacing fields of `config`. Raises what the adapter raises."""
@@ -76,7 +78,8 @@ def choose(text: str) -> LoaderChoice:
     values = _read_options(text, adapter.options, rest)
     tuned = {option: values.pop(option) for option in TUNABLE if option in values}
     LoaderConfig(**tuned)  # raises for invalid values
-    return LoaderChoice(adapter, adapter.options(**values), tuned)
+    replays = adapter.replays and target == BUILT_IN["replay"]
+    return LoaderChoice(adapter, adapter.options(**values), tuned, replays)
 
 
 def choice_of(factory: object) -> LoaderChoice:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets import row_index
+from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.order_sample import OrderSample, OrderSampleWriter
 from feedrate.bench.datasets.row_index import RowIndex, RowIndexWriter
 from feedrate.bench.results import compressed
@@ -74,7 +74,11 @@ class Dataset:
     def row_index(self, name: SplitName) -> RowIndex:
         """Return the hashes of the split's rows, which are made now for a folder that was prepared without them."""
         return row_index.row_index(
-            self.folder, name, self.split(name), digest=self.info.splits[name].checksum, fingerprint=self.info.fingerprint
+            self.folder,
+            name,
+            self.split(name),
+            digest=self.info.splits[name].checksum,
+            fingerprint=self.info.fingerprint,
         )
 
     def split(self, name: SplitName) -> Split:

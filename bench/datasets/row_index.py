@@ -140,7 +140,9 @@ def _make(place: Path, name: str, split: Split, digest: str) -> None:
                 batch = columns.slice(0, columns.rows)
                 writer.add(batch, total.add(batch).numpy())
     if total.result().digest != digest:
-        raise FeedrateError(f"the files of {split.files[0].parent} are not the ones that dataset.json describes: prepare it again")
+        raise FeedrateError(
+            f"the files of {split.files[0].parent} are not the ones that dataset.json describes: prepare it again"
+        )
     writer.close(digest)
 
 

@@ -16,10 +16,12 @@ import torch
 from feedrate.bench.datasets.canonical import SplitInfo
 from feedrate.bench.datasets.checksum import Checksum, RowSum
 from feedrate.bench.datasets.order_sample import OrderSample
+from feedrate.bench.gate.batch_watch import wrong_size
 from feedrate.bench.gate.shuffle import ShuffleWatch
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import synchronise
-from feedrate.loaders.base import Batch
+from feedrate.loaders.base import Batch, Schema
+from feedrate.loaders.form import plain_batch, require_form
 
 HELD_BATCHES = 9
 """Batches kept while the loader continues, more than in any usual ring of buffers. Then all of them are hashed again.
@@ -54,12 +56,19 @@ class WrongRows(Exception):
 
 
 def check_epoch(
-    batches: Iterable[Batch], wanted: SplitInfo, *, order_sample: OrderSample | None, batch_size: int, device: str
+    batches: Iterable[Batch],
+    wanted: SplitInfo,
+    schema: Schema,
+    *,
+    order_sample: OrderSample | None,
+    batch_size: int,
+    device: str,
 ) -> Delivered:
     """Check a whole epoch against the split.
 
     wanted: the split that the batches must deliver. order_sample: rows to judge the shuffle by, None to leave that out.
-    Raises GateFailed if a batch is malformed, changes later or was not ready, or if the epoch does not end.
+    Raises FormBroken for a batch of a wrong form, and GateFailed if a batch changes later, was not ready or has a wrong
+    size, or if the epoch does not end.
     Raises WrongRows if the rows differ from the split's.
     """
     at_once, later = RowSum(), RowSum()
@@ -67,9 +76,11 @@ def check_epoch(
     held: list[Batch] = []
     sums: list[torch.Tensor] = []
     start: torch.Tensor | None = None
-    rows = 0
-    for batch in batches:
-        check_form(batch, device)
+    rows, odd = 0, None
+    for number, batch in enumerate(map(plain_batch, batches)):
+        require_form(batch, schema, device=device, batch_size=batch_size)
+        if len(batch.label) != batch_size and odd is None:
+            odd = number, len(batch.label)
         if device == "cpu":  # on a GPU this would wait for the device and hide a copy that is not ordered
             check_offsets(batch)
         rows += len(batch.label)
@@ -85,6 +96,8 @@ def check_epoch(
             held = []
     _hash_again(held, later, device)
     refuse_wrong(at_once.result(), later.result(), wanted, batch_size, [int(total) for total in sums])
+    if sentence := wrong_size(odd, len(sums), batch_size):
+        raise GateFailed(sentence)
     assert start is not None, "a split has rows"
     return Delivered(start.tolist(), watch.result(batch_size) if watch else None)
 
@@ -97,26 +110,6 @@ def _hash_again(held: list[Batch], later: RowSum, device: str) -> None:
         later.add(batch)
 
 
-def check_form(batch: Batch, device: str) -> None:
-    """Raise GateFailed unless all columns have the same number of rows and lie on the trial's device."""
-    rows = len(batch.label)
-    if batch.label.dtype != torch.float32:
-        raise GateFailed(f"the label's dtype is {batch.label.dtype}, but must be torch.float32")
-    devices = {tensor.device.type for tensor in batch.tensors()}
-    if devices != {torch.device(device).type}:
-        raise GateFailed(f"a batch is on {', '.join(sorted(devices))}, but must be on {torch.device(device).type}")
-    if batch.rows != rows:
-        raise GateFailed(f"a batch claims to have {batch.rows:,} rows, but holds {rows:,}")
-    for name, column in (*batch.ids.items(), *batch.dense.items()):
-        if len(column) != rows:
-            raise GateFailed(f"a batch has {rows:,} labels, but {len(column):,} rows of {name}")
-    for name, (_values, offsets) in batch.bags.items():
-        if len(offsets) != rows + 1:
-            raise GateFailed(
-                f"a batch of {rows:,} rows has {len(offsets):,} offsets of {name}, but must have {rows + 1:,}"
-            )
-
-
 def check_offsets(batch: Batch) -> None:
     """Raise GateFailed unless offsets run from 0 to the number of values without decreasing. Waits for the device."""
     for name, (values, offsets) in batch.bags.items():
@@ -127,9 +120,14 @@ def check_offsets(batch: Batch) -> None:
             )
 
 
+def most_rows(wanted_rows: int, batch_size: int) -> int:
+    """Return the rows beyond which an epoch seems never to end."""
+    return wanted_rows + MAX_EXTRA_BATCHES * batch_size
+
+
 def refuse_endless(rows: int, wanted_rows: int, batch_size: int) -> None:
     """Raise GateFailed if an epoch has delivered so many rows that it seems never to end."""
-    if rows > wanted_rows + MAX_EXTRA_BATCHES * batch_size:
+    if rows > most_rows(wanted_rows, batch_size):
         raise GateFailed(
             f"an epoch does not end: it was stopped after {rows:,} rows, but the split has {wanted_rows:,}"
         )

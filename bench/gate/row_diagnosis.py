@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,31 +27,54 @@ def explain(batches: Iterable[Batch], truth: Columns) -> str:
     foreign, missing, extra = _compare(mixed(delivered.values()), mixed(wanted.values()))
     if not foreign:
         return f"{_rows(missing)} missing and {_rows(extra)} delivered more than once" if missing or extra else ""
-    return _explain_foreign(foreign, delivered, wanted, largest_ids, truth)
+    return f"{_rows(foreign)} not in the dataset: {_wrong_columns(delivered, wanted, largest_ids, truth, whole=True)}"
 
 
-def _explain_foreign(
-    foreign: int, delivered: dict[str, Tensor], wanted: dict[str, Tensor], largest_ids: dict[str, int], truth: Columns
+def explain_rows(batches: Sequence[Batch], truth: Columns) -> str:
+    """Return which columns of some rows are wrong. At least one row is not the dataset's.
+
+    Keeps the hashes of the dataset in memory: 8 bytes per row and column.
+    """
+    delivered, largest_ids = _delivered(batches)
+    wanted = column_hashes(truth.slice(0, truth.rows))
+    return _wrong_columns(delivered, wanted, largest_ids, truth, whole=False)
+
+
+def _wrong_columns(
+    delivered: dict[str, Tensor], wanted: dict[str, Tensor], largest_ids: dict[str, int], truth: Columns, *, whole: bool
 ) -> str:
-    """Name the one column without which all rows are the dataset's, and say what is wrong with it."""
-    problem = f"{_rows(foreign)} not in the dataset"
+    """Name the one column without which all rows are the dataset's, and say what is wrong with it. Otherwise name them all.
+
+    whole: whether the rows are those of a whole epoch, so that each column must have all of the dataset's values.
+    """
+
+    def unlike(name: str) -> bool:
+        foreign, *counts = _compare(delivered[name], wanted[name])
+        return bool(foreign) or (whole and any(counts))
+
     for name in delivered:
         others_right = not _compare(*(mixed(_without(columns, name)) for columns in (delivered, wanted)))[0]
         if not others_right:
             continue
-        if not any(_compare(delivered[name], wanted[name])):
-            return f"{problem}: the values of {name} match the dataset but belong to different rows"
+        if not unlike(name):
+            return f"the values of {name} match the dataset but belong to different rows"
         largest = largest_ids.get(name)
         true_largest = int(truth.ids[name].max()) if name in truth.ids else 0
         if largest in NARROW_LIMITS or (
             largest is not None and any(largest <= limit < true_largest for limit in NARROW_LIMITS)
         ):
-            return (
-                f"{problem}: {name} was cast to a narrower type (its largest id is {largest:,}, not {true_largest:,})"
-            )
-        parts = "the values or offsets" if name in truth.bags else "the values"
-        return f"{problem}: {parts} of {name} are wrong"
-    return f"{problem}: more than one column is wrong"
+            return f"{name} was cast to a narrower type (its largest id is {largest:,}, not {true_largest:,})"
+        return f"{'the values or offsets' if name in truth.bags else 'the values'} of {name} are wrong"
+    wrong = [name for name in delivered if unlike(name)]
+    if not wrong:
+        return "values of several columns belong to different rows"
+    right = ", the others are right" if len(wrong) < len(delivered) else ""
+    return f"the values of {listed(wrong)} are wrong{right}" if right else "more than one column is wrong"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names with commas and a last "and"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _delivered(batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, int]]:

@@ -26,6 +26,7 @@ from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import Loader, LoaderConfig
 from feedrate.loaders.errors import FeedrateError, require_choice
+from feedrate.loaders.form import FormBroken
 from feedrate.loaders.registry import LoaderChoice
 
 SYNTHETIC = "synthetic-movielens"
@@ -152,9 +153,12 @@ def timed(request: BenchmarkRequest, benchmark: Any, dataset: Dataset) -> dict[s
     clocks: list[EpochClock] = []
     spec = ModelSpec()
     model = build_model(dataset.info.schema, spec, seed=request.seed, device=request.device)
-    consume: Any = make_step(model, spec) if request.mode == "train" else reader(request.device)
+    schema = dataset.info.schema
+    read = reader(request.device, len(schema.columns) + len(schema.multi_hot))
+    consume: Any = make_step(model, spec) if request.mode == "train" else read
 
     def epoch() -> None:
+        read.begin(-(-dataset.info.splits["train"].rows // request.batch_size))
         clock = EpochClock(lambda: loader.epoch(len(clocks)), request.device)
         for batch in clock:
             consume(batch)
@@ -193,11 +197,12 @@ def _check_rows(request: BenchmarkRequest, loader: Loader, dataset: Dataset, spl
         check_epoch(
             loader.epoch(epoch),
             dataset.info.splits[split],
+            dataset.info.schema,
             order_sample=None,
             batch_size=request.batch_size,
             device=request.device,
         )
-    except (GateFailed, WrongRows) as error:
+    except (FormBroken, GateFailed, WrongRows) as error:
         pytest.fail(f"{request.name}, on the {split} split of {request.dataset}: {error}", pytrace=False)
 
 

@@ -18,10 +18,31 @@ LEAK_FRACTION = 0.01
 OVER_BUDGET = 0.1
 """Share of the memory budget by which a loader may exceed it."""
 
+OFF_CLOCK = 0.1
+"""Share of an epoch's cost that a loader may spend between two epochs."""
+OFF_CLOCK_S = 0.02
+"""Seconds that it may spend there in any case. The system counts the time of worker processes in steps of 0.01 s."""
+LATE, LATE_S = 2.0, 0.1
+"""An epoch that a loader could not expect may take so many times as long as the slowest timed one, and so many seconds more."""
+CORE_WAIT = "it waited for a core"
+"""How the flag of a busy machine begins, for those who compare flags of loaders."""
+MAX_CORE_WAIT = 0.1
+"""Share of the time that a thread may wait for a core."""
 
-def raised(trial: TrialResult, *, same_order: bool) -> TrialResult:
-    """Return the trial with the flags that its own process can raise."""
-    flags = [*_shuffle(trial, same_order), *_leak(trial), *_cache(trial), *_over_budget(trial)]
+
+def raised(trial: TrialResult, *, repeated_order: str = "", late_epoch_s: float | None = None) -> TrialResult:
+    """Return the trial with the flags that its own process can raise.
+
+    repeated_order: a sentence if epochs had the same order. late_epoch_s: time of an epoch after the timed ones.
+    """
+    flags = [
+        *_shuffle(trial, repeated_order),
+        *_leak(trial),
+        *_cache(trial),
+        *_over_budget(trial),
+        *_off_clock(trial, late_epoch_s),
+        *_cores(trial),
+    ]
     return replace(trial, flags=(*trial.flags, *flags))
 
 
@@ -30,7 +51,7 @@ def throttled(gpu: GpuRecord | None) -> tuple[str, ...]:
     return (f"the GPU was throttled: {', '.join(gpu.throttled)}",) if gpu and gpu.throttled else ()
 
 
-def _shuffle(trial: TrialResult, same_order: bool) -> list[str]:
+def _shuffle(trial: TrialResult, repeated_order: str) -> list[str]:
     if not trial.spec.shuffle:
         return []
     flags, shuffle = [], trial.shuffle
@@ -41,8 +62,8 @@ def _shuffle(trial: TrialResult, same_order: bool) -> list[str]:
             f"the rows were only partly shuffled: quality {shuffle.quality:.3f}, but an ideal shuffle has {shuffle.expected_low:.3f} to 1 "
             f"(displacement {shuffle.displacement:.3f}, batch diversity {shuffle.diversity:.3f})"
         )
-    if same_order and not (shuffle and shuffle.quality < UNSHUFFLED):
-        flags.append("two epochs began with the same rows in the same order")
+    if repeated_order and not (shuffle and shuffle.quality < UNSHUFFLED):
+        flags.append(repeated_order)
     return flags
 
 
@@ -74,7 +95,41 @@ def _cache(trial: TrialResult) -> list[str]:
 
 
 def _over_budget(trial: TrialResult) -> list[str]:
-    held, budget = trial.peak_loader_gpu_bytes, trial.spec.memory_budget_bytes
-    if held is None or budget is None or held <= budget * (1 + OVER_BUDGET):
+    budget = trial.spec.memory_budget_bytes
+    return [
+        f"the loader held {held / 1e6:,.0f} MB of {where} memory, over its budget of {budget / 1e6:,.0f} MB"
+        for where, held in (("device", trial.peak_loader_gpu_bytes), ("host", trial.peak_loader_host_bytes))
+        if held is not None and budget is not None and held > budget * (1 + OVER_BUDGET)
+    ]
+
+
+def _off_clock(trial: TrialResult, late_epoch_s: float | None) -> list[str]:
+    """Flags for work that belongs to the timed epochs and was done outside them."""
+    epochs = trial.epochs or ()
+    steady = trial.steady
+    if not steady:
         return []
-    return [f"the loader held {held / 1e6:,.0f} MB of device memory, over its budget of {budget / 1e6:,.0f} MB"]
+    flags = []
+    epoch_s = sum(max(epoch.wall_s, epoch.cpu_s or 0.0) for epoch in steady) / len(steady)
+    for what, spent_s in (("CPU", trial.off_clock_cpu_s), ("device", trial.off_clock_device_s)):
+        each_s = (spent_s or 0.0) / len(epochs)
+        if each_s > max(OFF_CLOCK * epoch_s, OFF_CLOCK_S):
+            flags.append(
+                f"the loader worked between the timed epochs: {each_s:.3g} {what} seconds each time, "
+                f"{each_s / epoch_s:.0%} of what an epoch costs"
+            )
+    longest_s = max(epoch.wall_s for epoch in steady)
+    if late_epoch_s is not None and late_epoch_s > LATE * longest_s + LATE_S:
+        flags.append(
+            f"an epoch that the loader could not expect took {late_epoch_s:.3g} s, {late_epoch_s / longest_s:.1f} times as long as the "
+            "slowest timed one: work of the timed epochs was done before the clock started"
+        )
+    return flags
+
+
+def _cores(trial: TrialResult) -> list[str]:
+    wall_s = sum(epoch.wall_s for epoch in trial.steady)
+    waited_s = sum(max(epoch.run_queue_s or 0.0, epoch.others_run_queue_s or 0.0) for epoch in trial.steady)
+    if not wall_s or waited_s <= MAX_CORE_WAIT * wall_s:
+        return []
+    return [f"{CORE_WAIT} {min(waited_s / wall_s, 1):.0%} of the time: more threads than cores were busy"]

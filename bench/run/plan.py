@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from feedrate.bench.results.spec import Cache, Mode, ModelSpec, TrialSpec, shared_fields
+from feedrate.bench.results.spec import Cache, Check, Mode, ModelSpec, TrialSpec, shared_fields
 from feedrate.loaders import registry
 from feedrate.loaders.base import LoaderSettings
 from feedrate.loaders.errors import FeedrateError, require_distinct, require_whole
@@ -32,6 +32,10 @@ class Plan(LoaderSettings):
     """Rounds cycle through them."""
     epochs: int = 5
     """Timed epochs in a trial."""
+    timed_s: float = 0.0
+    """Loader-only trials: seconds that the epochs after the first must last in all. 0: exactly `epochs` epochs are timed."""
+    check: Check = "sample"
+    """Rows of the timed epochs that are compared with the dataset."""
     device: str = "cpu"
     """cpu, cuda or cuda:N."""
     cache: Cache = "warm"
@@ -76,7 +80,7 @@ class Plan(LoaderSettings):
         """
         specs = [
             TrialSpec(
-                **shared_fields(self, TrialSpec),
+                **{**shared_fields(self, TrialSpec), "timed_s": self.timed_s if mode == "load" else 0.0},
                 loader=loader,
                 mode=mode,
                 repeat=number // len(self.seeds),

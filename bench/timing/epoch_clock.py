@@ -12,6 +12,7 @@ from feedrate.bench.timing.device_marks import DeviceMarks
 from feedrate.bench.timing.ranges import span
 from feedrate.loaders import phases
 from feedrate.loaders.base import Batch
+from feedrate.loaders.form import plain_batch
 
 
 class EpochClock:
@@ -77,6 +78,8 @@ class EpochClock:
                 if batches is None:  # a loader may do its work before it returns an iterator, which is waiting too
                     batches = iter(self._start())
                 batch = next(batches, None)
+                if batch is not None:  # the loader cannot change it afterwards, and lazy work is done within next()
+                    batch = plain_batch(batch)
             if mark:
                 mark.add()
             if detailed:
@@ -84,8 +87,9 @@ class EpochClock:
             received.append(clock())
             if batch is None:
                 break
-            self.rows += batch.label.shape[0]  # count the rows received, whatever the batch claims
+            self.rows += batch.label.shape[0]
             yield batch
+        batches = None  # what the iterator does when it is dropped belongs to the epoch
         self._flush()
         synchronise(self._device)
         self.window = requested[0], clock()

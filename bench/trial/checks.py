@@ -1,10 +1,16 @@
-"""After the clock: one more epoch, every row of it compared with the dataset, and the order of the next one."""
+"""After the clock: one more epoch that is timed, one whose every row is compared with the dataset, and the order of the next.
+
+Their numbers are drawn at random, so that no loader can prepare for them.
+"""
 
 from __future__ import annotations
 
 import itertools
+import random
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from feedrate.bench.datasets.checksum import row_hashes
 from feedrate.bench.gate.epoch import GateFailed, WrongRows, check_epoch
@@ -12,8 +18,14 @@ from feedrate.bench.gate.row_diagnosis import explain
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import now
 from feedrate.bench.trial.context import TrialContext
+from feedrate.bench.trial.timed_epoch import EpochTimer
+from feedrate.bench.trial.training import TimedEpochs, read_all
 from feedrate.loaders.base import Loader
+from feedrate.loaders.form import plain_batch
 from feedrate.loaders.parquet.columns import read_columns
+
+LATEST = 1000
+"""How far beyond the timed epochs the numbers of the later ones may lie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,36 +33,48 @@ class Checks:
     """The gate's measurements of a correct epoch."""
 
     shuffle: ShuffleRecord | None = None
-    same_order: bool = False
-    """Whether two epochs began with the same rows in the same order."""
+    repeated_order: str = ""
+    """A sentence if epochs had the same order or the same batches."""
+    late_epoch_s: float | None = None
+    """Time of an epoch with a number that the loader could not expect, without training."""
     gate_s: float | None = None
-    """None if there was no gate."""
+    """Time of all these epochs. None if there was no gate."""
 
 
-def check_rows(context: TrialContext, loader: Loader) -> Checks:
-    """Compare an epoch's rows with the dataset's. Raises GateFailed with what is wrong."""
-    begin, epoch = now(), context.spec.epochs
+def check_rows(timer: EpochTimer, timed: TimedEpochs) -> Checks:
+    """Time one more epoch, and compare another one's rows with the dataset's. Raises GateFailed with what is wrong."""
+    context, loader, begin = timer.context, timer.loader, now()
+    late = len(timed.epochs) + random.SystemRandom().randrange(1, LATEST)
+    epoch = timer.time(late, partial(read_all, timer.read), title="an epoch after the clock")
+    number = late + 1
     try:
         delivered = check_epoch(
-            context.reported("check", loader.epoch(epoch), "train"),
+            context.reported("check", loader.epoch(number), "train"),
             context.dataset.info.splits["train"],
+            context.dataset.info.schema,
             order_sample=context.dataset.order_sample("train"),
             batch_size=context.spec.batch_size,
             device=context.spec.device,
         )
     except WrongRows as error:
-        raise GateFailed(_explained(context, loader, epoch, error.sentence)) from None
-    same_order = context.spec.shuffle and _begins_alike(loader, epoch + 1, delivered.start)
-    return Checks(shuffle=delivered.shuffle, same_order=same_order, gate_s=now() - begin)
+        raise GateFailed(_explained(context, loader, number, error.sentence)) from None
+    return Checks(
+        shuffle=delivered.shuffle,
+        repeated_order=_repeated_order(timer, number + 1, delivered.start) if context.spec.shuffle else "",
+        late_epoch_s=epoch.record.wall_s,
+        gate_s=now() - begin,
+    )
 
 
-def _begins_alike(loader: Loader, epoch: int, hashes: list[int]) -> bool:
-    """Whether this epoch's first batch has rows with these hashes, in this order."""
-    batches = iter(loader.epoch(epoch))
+def _repeated_order(timer: EpochTimer, number: int, start: Sequence[int]) -> str:
+    """Return a sentence if epochs had the same order. start: row hashes of the first batch of the epoch before `number`."""
+    if timer.rows is not None and timer.rows.repeats.sentence:
+        return timer.rows.repeats.sentence
+    batches = iter(timer.loader.epoch(number))
     first = next(batches, None)
-    alike = first is not None and len(hashes) > 1 and row_hashes(first).tolist() == hashes
+    alike = first is not None and len(start) > 1 and row_hashes(plain_batch(first)).tolist() == start
     del batches
-    return alike
+    return "two epochs began with the same rows in the same order" if alike else ""
 
 
 def _explained(context: TrialContext, loader: Loader, epoch: int, sentence: str) -> str:
@@ -58,7 +82,7 @@ def _explained(context: TrialContext, loader: Loader, epoch: int, sentence: str)
     most = 2 * context.dataset.info.splits["train"].rows // context.spec.batch_size + 2
     try:
         batches = itertools.islice(context.reported("compare rows", loader.epoch(epoch), "train"), most)
-        why = explain(batches, read_columns(context.dataset.split("train")))
+        why = explain(map(plain_batch, batches), read_columns(context.dataset.split("train")))
     except Exception as error:  # the gate's finding stands, however the row-by-row comparison ends
         traceback.print_exc()
         why = f"the row-by-row comparison failed with {type(error).__name__}: {error}"

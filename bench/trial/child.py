@@ -18,6 +18,7 @@ from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.trial import run_trial
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.form import FormBroken, NotABatch
 
 
 def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None) -> Message:
@@ -26,7 +27,9 @@ def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark],
         result, windows = run_trial(TrialContext.of(spec, read_dataset(folder), say, mark))
     except LoaderUnavailable as error:
         return _without_result(spec, "unavailable", str(error))
-    except GateFailed as error:
+    except NotABatch as error:
+        return _without_result(spec, "failed", str(error))
+    except (GateFailed, FormBroken) as error:
         return _without_result(spec, "void", str(error))
     except FeedrateError as error:
         return _without_result(spec, "failed", str(error))

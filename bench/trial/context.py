@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from feedrate.bench.datasets.canonical import Dataset, SplitName
-from feedrate.bench.gate.epoch import GateFailed, refuse_endless
+from feedrate.bench.gate.batch_watch import BatchWatch
+from feedrate.bench.gate.epoch import GateFailed, most_rows, refuse_endless
 from feedrate.bench.results.messages import Mark, Progress
 from feedrate.bench.results.spec import TrialSpec, shared_fields
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.epoch_clock import EpochClock
+from feedrate.bench.trial.guard import Guard
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
 from feedrate.loaders.registry import LoaderChoice
@@ -29,12 +31,23 @@ class TrialContext:
     mark: Callable[[Mark], None]
     """Tells the suite that a timed window begins or has ended, so that it can time the window by its own clock."""
 
+    guard: Guard
+    """What there was before the loader's module was imported."""
+    import_flags: tuple[str, ...] = ()
+    """Settings that the loader's module changed when it was imported."""
+
     @classmethod
     def of(
         cls, spec: TrialSpec, dataset: Dataset, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None
     ) -> TrialContext:
-        """Look up the loader that the spec names. Raises FeedrateError for an unknown one, LoaderUnavailable without its library."""
-        return cls(spec, dataset, registry.choose(spec.loader), say, mark)
+        """Look up the loader that the spec names. Raises FeedrateError for an unknown one, LoaderUnavailable without its library.
+
+        Raises GateFailed if the loader's module replaces what measures it.
+        """
+        guard = Guard()
+        choice = registry.choose(spec.loader)
+        guard.require_untouched()
+        return cls(spec, dataset, choice, say, mark, guard, tuple(guard.changed()))
 
     @property
     def on_gpu(self) -> bool:
@@ -45,9 +58,27 @@ class TrialContext:
         """Open the trial's loader on a split. Raises what the loader raises."""
         return self.choice.open(self.dataset.split(split), loader_config(self.spec, shuffle=shuffle))
 
-    def reported(self, phase: str, batches: Iterator[Batch] | EpochClock, split: SplitName) -> Iterator[Batch]:
+    @property
+    def replays(self) -> bool:
+        """Whether the loader is the built-in one that replays batches: others may not leave out the gate."""
+        return self.choice.replays
+
+    @property
+    def tensors(self) -> int:
+        """Tensors of a batch."""
+        schema = self.dataset.info.schema
+        return len(schema.columns) + len(schema.multi_hot)
+
+    def reported(
+        self,
+        phase: str,
+        batches: Iterator[Batch] | EpochClock,
+        split: SplitName,
+        watch: BatchWatch | None = None,
+    ) -> Iterator[Batch]:
         """The same batches, reported to the suite while they come. Raises GateFailed for an epoch that does not end."""
-        return reported(phase, batches, self.dataset.info.splits[split].rows, self.spec.batch_size, self.say)
+        rows = self.dataset.info.splits[split].rows
+        return reported(phase, batches, rows, self.spec.batch_size, self.say, watch)
 
 
 def loader_config(spec: TrialSpec, *, shuffle: bool) -> LoaderConfig:
@@ -56,21 +87,36 @@ def loader_config(spec: TrialSpec, *, shuffle: bool) -> LoaderConfig:
 
 
 def reported(
-    phase: str, batches: Iterator[Batch] | EpochClock, total: int, batch_size: int, say: Progress
+    phase: str,
+    batches: Iterator[Batch] | EpochClock,
+    total: int,
+    batch_size: int,
+    say: Progress,
+    watch: BatchWatch | None = None,
 ) -> Iterator[Batch]:
     """Pass the batches on and send the suite a line twice a second. The suite takes silence for a hang.
 
-    total: rows that the epoch should have. Raises GateFailed for a batch without rows and for an epoch that does not end.
+    total: rows that the epoch should have. watch: sees the batches that it wants to copy, and the sizes of all.
+    Raises GateFailed for a batch without rows and for an epoch that does not end.
     """
-    done, due = 0, now() + REPORT_EVERY_S
+    done, number, clock, odd = 0, 0, now, None
+    limit, due = most_rows(total, batch_size), clock() + REPORT_EVERY_S
     say(phase, 0, total)
     for batch in batches:
         rows = batch.label.shape[0]
-        if not rows:
-            raise GateFailed(f"{phase}: a batch without rows came after {done:,} rows")
+        if rows != batch_size and odd is None:
+            if not rows:
+                raise GateFailed(f"{phase}: a batch without rows came after {done:,} rows")
+            odd = number, rows
+        if watch is not None and number == watch.next:
+            watch.take(batch)
         yield batch
+        number += 1
         done += rows
-        refuse_endless(done, total, batch_size)
-        if now() > due:
+        if done > limit:
+            refuse_endless(done, total, batch_size)
+        if clock() > due:
             say(phase, done, total)
-            due = now() + REPORT_EVERY_S
+            due = clock() + REPORT_EVERY_S
+    if watch is not None:
+        watch.odd, watch.delivered = odd, number

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from feedrate.bench.consumer.auc import auc
 from feedrate.bench.consumer.model import EmbeddingMLP, loss_of
+from feedrate.bench.consumer.reading import BatchReader
 from feedrate.bench.consumer.steps import Step, make_step
 from feedrate.bench.datasets.checksum import RowSum
-from feedrate.bench.gate.epoch import GateFailed, check_form, wrong_count
+from feedrate.bench.gate.batch_watch import BatchWatch
+from feedrate.bench.gate.epoch import GateFailed, wrong_count
 from feedrate.bench.host.process_usage import since_process_start
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.ranges import span
@@ -21,6 +24,12 @@ from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch
 from feedrate.loaders.base import Batch, Loader
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.form import plain_batch, require_form
+
+MAX_EPOCHS = 500
+"""Timed epochs of a trial whose epochs are too short for the time that they must last."""
+MAX_TIMES = 10.0
+"""How many times as long as they must last the steady epochs may take, with all that happens around them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,34 +56,48 @@ class TimedEpochs:
     """Bytes that the optimizer alone must read and write in a step; see bench/consumer/step_floor.py."""
 
 
-def time_loading(timer: EpochTimer, read: Callable[[Batch], None]) -> TimedEpochs:
+def time_loading(timer: EpochTimer) -> TimedEpochs:
     """Time the loader only: every tensor of every batch is read on its device."""
+    epochs: list[TimedEpoch] = []
+    begin, spec = now(), timer.context.spec
+    while len(epochs) < spec.epochs or not _long_enough(epochs, spec.timed_s, now() - begin):
+        epochs.append(timer.time(len(epochs), partial(read_all, timer.read)))
+    return TimedEpochs(epochs=tuple(epochs))
 
-    def consume(batches: Iterator[Batch]) -> None:
-        for batch in batches:
-            read(batch)
 
-    return TimedEpochs(epochs=tuple(timer.time(number, consume) for number in range(timer.context.spec.epochs)))
+def read_all(read: BatchReader, batches: Iterator[Batch]) -> None:
+    """Read every tensor of every batch."""
+    for batch in batches:
+        read(batch)
+
+
+def _long_enough(epochs: Sequence[TimedEpoch], timed_s: float, spent_s: float) -> bool:
+    """Whether the steady epochs last so many seconds, or no more epochs are affordable."""
+    steady_s = sum(epoch.record.wall_s for epoch in epochs[1:])
+    return steady_s >= timed_s or len(epochs) >= MAX_EPOCHS or spent_s >= MAX_TIMES * timed_s
 
 
 def time_training(timer: EpochTimer, model: EmbeddingMLP) -> TimedEpochs:
     """Time training epochs. After each, the whole valid split is evaluated through the same loader, unless it replays batches."""
-    context = timer.context
+    context, read = timer.context, timer.read
     step = make_step(model, context.spec.model)
     epochs, evaluations, losses = [], [], []
-    with nullcontext() if context.choice.adapter.replays else _ValidLoader(context) as valid:
+    with nullcontext() if context.replays else _ValidLoader(context) as valid:
         for number in range(context.spec.epochs):
             total = torch.zeros((), device=context.spec.device)
 
             def consume(batches: Iterator[Batch], total: torch.Tensor = total) -> None:
                 for place, batch in enumerate(batches):
                     with span("step", place):
+                        read(batch)
                         total += step(batch) * batch.rows
 
             epoch = timer.time(number, consume, step.flush)
             losses.append(finite("training loss", float(total.item()) / epoch.record.rows, number))
             if valid is not None:
+                timer.off_clock.evaluation_begins()
                 evaluations.append(evaluate(context, model, step, valid, number))
+                timer.off_clock.evaluation_ended(context.dataset.info.splits["valid"].rows)
                 epoch = replace(epoch, record=replace(epoch.record, eval_s=evaluations[-1].seconds))
             epochs.append(epoch)
         step_bytes = step.least_bytes()
@@ -97,31 +120,31 @@ class _ValidLoader:
 
 
 def evaluate(context: TrialContext, model: EmbeddingMLP, step: Step, valid: Loader, number: int) -> Evaluation:
-    """AUC and loss on the whole valid split. Its rows are checked after the first epoch; raises GateFailed if they are wrong."""
-    begin, check = now(), number == 0
-    outputs, labels, rows = [], [], RowSum()
+    """AUC and loss on the whole valid split. Raises GateFailed or FormBroken if the rows are not the split's."""
+    begin, spec = now(), context.spec
+    outputs, labels, rows, watch = [], [], RowSum(), BatchWatch()
     model.eval()
     with span("evaluate"), torch.no_grad():
-        for batch in context.reported("evaluate", valid.epoch(0), "valid"):
+        batches = map(plain_batch, valid.epoch(0))
+        for batch in context.reported("evaluate", batches, "valid", watch):
+            require_form(batch, context.dataset.info.schema, device=spec.device, batch_size=spec.batch_size)
             outputs.append(step.predict(batch))
             labels.append(batch.label.clone())  # a view would keep the memory that it lies in
-            if check:
-                check_form(batch, context.spec.device)
-                rows.add(batch)
+            rows.add(batch)
         output, label = torch.cat(outputs), torch.cat(labels)
-        loss = finite("validation loss", float(loss_of(output, label, context.spec.model).item()), number)
+        loss = finite("validation loss", float(loss_of(output, label, spec.model).item()), number)
         area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
-    if check:
-        _refuse_wrong_valid(context, rows)
+    _refuse_wrong_valid(context, rows, watch, number)
     return Evaluation(auc=area, loss=loss, seconds=now() - begin, ended_s=since_process_start())
 
 
-def _refuse_wrong_valid(context: TrialContext, rows: RowSum) -> None:
+def _refuse_wrong_valid(context: TrialContext, rows: RowSum, watch: BatchWatch, number: int) -> None:
     delivered, expected = rows.result(), context.dataset.info.splits["valid"]
-    if sentence := wrong_count(delivered.rows, expected.rows, context.spec.batch_size):
-        raise GateFailed(f"the valid split: {sentence}")
+    title, size = f"the valid split, after epoch {number + 1}", context.spec.batch_size
+    if sentence := wrong_count(delivered.rows, expected.rows, size) or watch.wrong_size(size):
+        raise GateFailed(f"{title}: {sentence}")
     if delivered.digest != expected.checksum:
-        raise GateFailed(f"the valid split's rows have checksum {delivered.digest}, not {expected.checksum}")
+        raise GateFailed(f"{title}: the rows have checksum {delivered.digest}, not {expected.checksum}")
 
 
 def finite(name: str, value: float, number: int) -> float:

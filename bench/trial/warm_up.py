@@ -10,8 +10,11 @@ from typing import TypeVar
 import torch
 
 from feedrate.bench.consumer.model import EmbeddingMLP, build_model, throwaway_model
+from feedrate.bench.consumer.reading import BatchReader
 from feedrate.bench.consumer.step_floor import copy_bytes_per_s
 from feedrate.bench.consumer.steps import make_step
+from feedrate.bench.datasets.checksum import row_hashes
+from feedrate.bench.gate.batch_copy import BatchCopy
 from feedrate.bench.host import pagecache
 from feedrate.bench.host.process_usage import since_process_start
 from feedrate.bench.timing.clock import synchronise
@@ -62,17 +65,15 @@ class DrawnModel:
         return build_model(self._context.dataset.info.schema, spec.model, seed=spec.seed, device="cpu")
 
 
-def warm_up(context: TrialContext, model: DrawnModel, read: Callable[[Batch], None]) -> WarmUp:
-    """Warm up, and bring the training files into or out of the page cache.
-
-    read: consumes a batch in mode load.
-    """
+def warm_up(context: TrialContext, model: DrawnModel, read: BatchReader) -> WarmUp:
+    """Warm up, and bring the training files into or out of the page cache."""
     spec = context.spec
     batch = batch_to(read_head(context.dataset.split("train"), spec.batch_size), spec.device)
     copy_speed = None
-    if spec.mode == "load":
-        read(batch)
-    else:
+    read.begin(1)
+    read(batch)
+    row_hashes(BatchCopy.of(batch).batch())
+    if spec.mode != "load":
         copy_speed = copy_bytes_per_s(spec.device)
         model.wait()
         _warm_up_steps(context, batch)

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from feedrate.bench.datasets.canonical import Dataset, SplitInfo
+from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.gate.epoch import Delivered, GateFailed, WrongRows, check_epoch, wrong_count
 from feedrate.bench.gate.row_diagnosis import explain
 from feedrate.bench.trial.context import reported
 from feedrate.loaders.base import Batch
+from feedrate.loaders.form import FormBroken
 from feedrate.loaders.parquet.columns import Columns, read_columns
 
 SIZE = 600
@@ -23,28 +24,24 @@ def columns(small: Dataset) -> Columns:
     return read_columns(small.split("train"))
 
 
-@pytest.fixture
-def wanted(small: Dataset) -> SplitInfo:
-    return small.info.splits["train"]
-
-
 def _batches(columns: Columns) -> list[Batch]:
     return [columns.slice(start, min(start + SIZE, columns.rows)) for start in range(0, columns.rows, SIZE)]
 
 
-def _check(batches: list[Batch] | Iterator[Batch], wanted: SplitInfo) -> Delivered:
-    return check_epoch(batches, wanted, order_sample=None, batch_size=SIZE, device="cpu")
+def _check(batches: list[Batch] | Iterator[Batch], small: Dataset) -> Delivered:
+    info = small.info
+    return check_epoch(batches, info.splits["train"], info.schema, order_sample=None, batch_size=SIZE, device="cpu")
 
 
-def test_a_correct_epoch_passes_in_any_order(columns: Columns, wanted: SplitInfo) -> None:
+def test_a_correct_epoch_passes_in_any_order(columns: Columns, small: Dataset) -> None:
     batches = _batches(columns)
-    forward, backward = _check(batches, wanted), _check(batches[::-1], wanted)
+    forward, backward = _check(batches, small), _check([*batches[-2::-1], batches[-1]], small)
     assert len(forward.start) == SIZE
     assert forward.start != backward.start
 
 
 def test_a_batch_overwritten_later_is_distinguished_from_one_that_was_not_ready(
-    columns: Columns, wanted: SplitInfo
+    columns: Columns, small: Dataset
 ) -> None:
     def overwritten() -> Iterator[Batch]:
         kept = [replace(batch, label=batch.label.clone()) for batch in _batches(columns)]
@@ -54,7 +51,7 @@ def test_a_batch_overwritten_later_is_distinguished_from_one_that_was_not_ready(
             yield batch
 
     with pytest.raises(GateFailed, match="the loader reused its buffer"):
-        _check(overwritten(), wanted)
+        _check(overwritten(), small)
 
     def late() -> Iterator[Batch]:
         for batch in _batches(columns):
@@ -63,21 +60,21 @@ def test_a_batch_overwritten_later_is_distinguished_from_one_that_was_not_ready(
             label.copy_(batch.label)
 
     with pytest.raises(GateFailed, match="was not ready when it was handed over"):
-        _check(late(), wanted)
+        _check(late(), small)
 
 
-def test_columns_of_different_lengths_are_rejected(columns: Columns, wanted: SplitInfo) -> None:
+def test_columns_of_different_lengths_are_rejected(columns: Columns, small: Dataset) -> None:
     batch = _batches(columns)[0]
     name = next(iter(batch.ids))
-    with pytest.raises(GateFailed, match=f"a batch has 600 labels, but 599 rows of {name}"):
-        _check([replace(batch, ids={**batch.ids, name: batch.ids[name][1:]})], wanted)
+    with pytest.raises(FormBroken, match=f"a batch has 600 labels, but 599 rows of {name}"):
+        _check([replace(batch, ids={**batch.ids, name: batch.ids[name][1:]})], small)
     bag, (values, offsets) = next(iter(batch.bags.items()))
-    with pytest.raises(GateFailed, match=f"has 600 offsets of {bag}, but must have 601"):
-        _check([replace(batch, bags={bag: (values, offsets[:-1])})], wanted)
+    with pytest.raises(FormBroken, match=f"has 600 offsets of {bag}, but must have 601"):
+        _check([replace(batch, bags={bag: (values, offsets[:-1])})], small)
     with pytest.raises(
         GateFailed, match=f"the offsets of {bag} run from 1 to [0-9]+, but must run from 0 to {len(values)}, "
     ):
-        _check([replace(batch, bags={bag: (values, offsets + 1)})], wanted)
+        _check([replace(batch, bags={bag: (values, offsets + 1)})], small)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +90,11 @@ def test_a_wrong_length_gives_a_sentence(rows: int, sentence: str) -> None:
     assert wrong_count(rows, 1000, 300) == sentence
 
 
-def test_wrong_labels_are_reported_and_explained(columns: Columns, wanted: SplitInfo) -> None:
+def test_wrong_labels_are_reported_and_explained(columns: Columns, small: Dataset) -> None:
     batches = _batches(columns)
     wrong = [replace(batches[0], label=1 - batches[0].label), *batches[1:]]
     with pytest.raises(WrongRows, match="checksum"):
-        _check(wrong, wanted)
+        _check(wrong, small)
     assert "rows are not in the dataset: the values of the label" in explain(wrong, columns)
     assert explain(batches, columns) == ""
     assert explain([], columns) == "the loader delivered no batches"
@@ -116,13 +113,13 @@ def test_two_wrong_columns_are_not_blamed_on_one(columns: Columns) -> None:
         replace(batch, ids={name: ids.roll(1 + number) for number, (name, ids) in enumerate(batch.ids.items())})
         for batch in batches
     ]
-    assert explain(wrong, columns).endswith("more than one column is wrong")
+    assert explain(wrong, columns).endswith("values of several columns belong to different rows")
 
 
-def test_a_label_with_a_wrong_dtype_is_rejected(columns: Columns, wanted: SplitInfo) -> None:
+def test_a_label_with_a_wrong_dtype_is_rejected(columns: Columns, small: Dataset) -> None:
     batch = _batches(columns)[0]
-    with pytest.raises(GateFailed, match=r"the label\'s dtype is torch\.int64, but must be torch\.float32"):
-        _check([replace(batch, label=batch.label.long())], wanted)
+    with pytest.raises(FormBroken, match=r"the label\'s dtype is torch\.int64, but must be torch\.float32"):
+        _check([replace(batch, label=batch.label.long())], small)
 
 
 def test_empty_batches_without_an_end_are_void(columns: Columns) -> None:

@@ -37,6 +37,20 @@ def test_device_time_between_steps_is_copying_where_the_loader_copies_and_its_ke
     assert _causes(gap_s=1.0) == WaitCauses(fetch_s=8, decode_s=0, copy_s=0, device_s=1)
 
 
+def test_being_ready_without_a_core_is_a_cause_of_its_own() -> None:
+    # all 2 s in next() that are not computing were spent in the run queue, and so were 2 s outside it
+    own = _causes(wait_s=4.0, stall_s=4.0, wait_cpu_s=2.0, thread_cpu_s=6.0, run_queue_s=4.0)
+    assert own == WaitCauses(fetch_s=0, core_s=2, decode_s=2, copy_s=0, device_s=0)
+    assert own.main == "core"
+    # a sleep of 6 s beside a queue of 2 s
+    assert _causes(thread_cpu_s=2.0, run_queue_s=2.0) == WaitCauses(
+        fetch_s=6, core_s=2, decode_s=0, copy_s=0, device_s=0
+    )
+    # a worker that waits for a core half of the time
+    queued = _causes(worker_cpu_s=5.0, others_run_queue_s=5.0)
+    assert queued == WaitCauses(fetch_s=0, core_s=4, decode_s=4, copy_s=0, device_s=0)
+
+
 def test_the_main_cause_is_the_greatest() -> None:
     assert (_causes().main, _causes(wait_cpu_s=6.0).main) == ("fetch", "decode")
 

@@ -1,0 +1,163 @@
+"""Checks what timed epochs delivered, after the clock of each.
+
+Sums tell whether an epoch's values add up to the dataset's, column by column. Copies of a few batches at random places
+tell whether their rows are the dataset's. A loader cannot know which batches are copied. Rows that are wrong in a single
+batch are found with the probability that this batch is copied in one of the epochs; `every` compares all rows.
+"""
+
+from __future__ import annotations
+
+import random
+from time import monotonic
+
+import numpy as np
+import torch
+
+from feedrate.bench.consumer.reading import BatchReader, summed_columns
+from feedrate.bench.datasets.canonical import Dataset, SplitName
+from feedrate.bench.datasets.checksum import row_hashes
+from feedrate.bench.gate.batch_copy import BatchCopy
+from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
+from feedrate.bench.gate.epoch import GateFailed, check_offsets, wrong_count
+from feedrate.bench.gate.repeats import RepeatedBatches
+from feedrate.bench.gate.row_diagnosis import explain_rows, listed
+from feedrate.loaders.base import Batch
+from feedrate.loaders.form import require_form
+from feedrate.loaders.parquet.columns import read_columns
+
+COPIES = 2
+"""Batches that are copied of the first epoch."""
+MAX_COPIES = 16
+"""Batches that are copied of an epoch at most."""
+MAX_COPIED_BYTES = 64 << 20
+"""Memory of the copies of an epoch, on the device of the batches. One batch is copied in any case."""
+MAX_COST = 0.004
+"""Share of an epoch that copying may take, judged by the epoch before. One batch is copied in any case."""
+
+
+class TimedRows(BatchWatch):
+    """Watches the timed epochs of one loader."""
+
+    def __init__(
+        self, dataset: Dataset, name: SplitName, read: BatchReader, *, batch_size: int, device: str, every: bool = False
+    ) -> None:
+        """every: compare all rows, which costs a multiple of the time that most loaders take for a batch."""
+        super().__init__()
+        self._dataset, self._name, self._read = dataset, name, read
+        self._info, self._schema = dataset.info.splits[name], dataset.info.schema
+        self._index = dataset.row_index(name)
+        self._batch_size, self._device, self._every = batch_size, device, every
+        self._batches = -(-self._info.rows // batch_size)
+        self._copies: list[BatchCopy] = []
+        self._hashes: list[torch.Tensor] = []
+        self._places: list[int] = []
+        self._columns: list[str | None] = []
+        self._choose = random.SystemRandom()  # seeds of the run are known to loaders
+        self.copied_s = 0.0
+        """Host seconds that copying took in this epoch."""
+        self.repeats = RepeatedBatches(batch_size)
+        self._last_copied, self._last_nbytes = COPIES, 1
+
+    @property
+    def copied(self) -> int:
+        """Batches that were copied of this epoch, or all of them with `every`."""
+        return len(self._hashes) if self._every else len(self._copies)
+
+    def begin(self, before: tuple[float, float] | None = None) -> None:
+        """Get ready for an epoch. Call it before the clock starts.
+
+        before: wall seconds of the last epoch, and what copying took in it. None for the first epoch.
+        """
+        count = min(COPIES if before is None else self._affordable(*before), self._batches)
+        self._places = sorted(self._choose.sample(range(self._batches), count), reverse=True)
+        self._copies, self._hashes = [], []
+        self.odd, self.delivered, self.copied_s = None, 0, 0.0
+        self.next = 0 if self._every else self._places.pop()
+        self._read.begin(self._batches)
+
+    def take(self, batch: Batch) -> None:
+        """Copy the batch, and choose the next place. Raises FormBroken if the batch has a wrong form."""
+        begin = monotonic()
+        require_form(batch, self._schema, device=self._device, batch_size=self._batch_size)
+        self._columns = summed_columns(batch)
+        if self._every:
+            self._hashes.append(row_hashes(batch))
+            self.next += 1
+        else:
+            self._copies.append(BatchCopy.of(batch))
+            self.next = self._places.pop() if self._places else NEVER
+        self.copied_s += monotonic() - begin
+
+    def end(self, title: str, rows: int) -> None:
+        """Check the epoch. Call it after the clock has stopped.
+
+        title: of the epoch, for messages. rows: that the clock counted. Raises GateFailed with what is wrong.
+        """
+        if sentence := wrong_count(rows, self._info.rows, self._batch_size):
+            raise GateFailed(f"{title}: {sentence}")
+        if sentence := self.wrong_size(self._batch_size):
+            raise GateFailed(f"{title}: {sentence}")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # the CPU time of this thread alone is then the harness's
+        try:
+            wrong = self._wrong_rows() or self._wrong_sums(title)
+        finally:
+            torch.set_num_threads(threads)
+        self._copies, self._hashes = [], []
+        if wrong:
+            raise GateFailed(f"{title}: {wrong}")
+
+    def _affordable(self, wall_s: float, copied_s: float) -> int:
+        """How many batches can be copied within MAX_COST of the time and MAX_COPIED_BYTES."""
+        batch_s = max(copied_s / self._last_copied, 1e-6)
+        by_bytes = MAX_COPIED_BYTES // max(self._last_nbytes, 1)
+        return max(1, min(MAX_COPIES, int(MAX_COST * wall_s / batch_s), by_bytes))
+
+    def _wrong_rows(self) -> str:
+        """Return what is wrong with the copied rows, or an empty string."""
+        batches = [copy.batch() for copy in self._copies]
+        if batches:
+            self._last_copied, self._last_nbytes = len(batches), self._copies[0].nbytes
+        for batch in batches:
+            check_offsets(batch)
+        hashes = self._hashes or [row_hashes(batch) for batch in batches]
+        keys, counts = np.unique(torch.cat(hashes).cpu().numpy(), return_counts=True)
+        known = self._index.occurrences(keys)
+        foreign, often = int(counts[known == 0].sum()), int((counts > known)[known > 0].sum())
+        checked = f"of {int(counts.sum()):,} rows that were compared"
+        if foreign:
+            return f"{checked}, {_are(foreign)} not in the {self._name} split{self._why(batches, keys[known == 0])}"
+        if often:
+            return f"{checked}, {_are(often)} delivered more often than the {self._name} split has {'it' if often == 1 else 'them'}"
+        return ""
+
+    def _why(self, batches: list[Batch], foreign: np.ndarray) -> str:
+        """Return why rows with these hashes are not in the split, after a colon, or an empty string."""
+        others = [name for name in self._dataset.info.splits if name != self._name]
+        for other in others:
+            if (self._dataset.row_index(other).occurrences(foreign) > 0).all():
+                return f": they are rows of the {other} split"
+        if not batches:
+            return ""
+        return f": {explain_rows(batches, read_columns(self._dataset.split(self._name)))}"
+
+    def _wrong_sums(self, title: str) -> str:
+        """Return which columns of the epoch do not add up to the dataset's, or an empty string."""
+        sums = self._read.sums()
+        self.repeats.add(title, sums)
+        totals = sums.sum(0, dtype=np.uint64)
+        wrong = [
+            name
+            for name, total in zip(self._columns, totals.tolist(), strict=True)
+            if name is not None and total != self._index.word_sums[name]
+        ]
+        if not wrong:
+            return ""
+        repeated = self.repeats.within(sums)
+        if repeated is not None:
+            return f"batch {repeated[1] + 1} repeats batch {repeated[0] + 1}"
+        return f"the values of {listed(wrong)} do not add up to those of the {self._name} split"
+
+
+def _are(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count:,} rows are"
