@@ -100,7 +100,9 @@ class TimedRows(BatchWatch):
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the CPU time of this thread alone is then the harness's
         try:
-            wrong = self._wrong_rows() or self._wrong_sums(title)
+            sums = self._read.sums()
+            wrong_sums = self._wrong_sums(title, sums)
+            wrong = (wrong_sums and self._repeated(sums)) or self._wrong_rows() or wrong_sums
         finally:
             torch.set_num_threads(threads)
         self._copies, self._hashes = [], []
@@ -141,9 +143,8 @@ class TimedRows(BatchWatch):
             return ""
         return f": {explain_rows(batches, read_columns(self._dataset.split(self._name)))}"
 
-    def _wrong_sums(self, title: str) -> str:
+    def _wrong_sums(self, title: str, sums: np.ndarray) -> str:
         """Return which columns of the epoch do not add up to the dataset's, or an empty string."""
-        sums = self._read.sums()
         self.repeats.add(title, sums)
         totals = sums.sum(0, dtype=np.uint64)
         wrong = [
@@ -153,10 +154,12 @@ class TimedRows(BatchWatch):
         ]
         if not wrong:
             return ""
-        repeated = self.repeats.within(sums)
-        if repeated is not None:
-            return f"batch {repeated[1] + 1} repeats batch {repeated[0] + 1}"
         return f"the values of {listed(wrong)} do not add up to those of the {self._name} split"
+
+    def _repeated(self, sums: np.ndarray) -> str:
+        """Return which batch comes again in an epoch whose sums are wrong, or an empty string."""
+        repeated = self.repeats.within(sums)
+        return "" if repeated is None else f"batch {repeated[1] + 1} repeats batch {repeated[0] + 1}"
 
 
 def _are(count: int) -> str:
