@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, cast, get_type_hints
 
 from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
+from feedrate.loaders.error_text import describe_import
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 BUILT_IN = {
@@ -98,22 +99,31 @@ def check_text(text: str) -> None:
 def _import(target: str) -> Adapter[Any]:
     module_name, _, attribute = target.partition(":")
     try:
-        loader = getattr(importlib.import_module(module_name), attribute)
-    except ModuleNotFoundError as error:
-        if error.name and f"{module_name}.".startswith(f"{error.name}."):
-            raise FeedrateError(
-                f"there is no module {error.name!r} for loader {target}: check the spelling and the Python path"
-            ) from error
-        raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
+        module = importlib.import_module(module_name)
     except ImportError as error:
-        raise LoaderUnavailable(f"loader {target} cannot be imported: {error}") from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if isinstance(missing, str) and f"{module_name}.".startswith(f"{missing}."):
+            raise FeedrateError(
+                f"there is no module {missing!r} for loader {target}: check the spelling and the Python path"
+            ) from error
+        raise LoaderUnavailable(_import_failed(target, error)) from error
+    except KeyboardInterrupt:  # the user stops feedrate
+        raise
+    except BaseException as error:  # importing somebody else's module may fail in any way, sys.exit included
+        raise FeedrateError(_import_failed(target, error)) from error
+    try:
+        loader = getattr(module, attribute)
     except AttributeError as error:
         raise FeedrateError(
             f"module {module_name} has no {attribute!r}: specify the loader's class, factory function or Adapter"
         ) from error
-    except Exception as error:  # importing somebody else's module may fail in any way
-        raise FeedrateError(f"loader {target} cannot be imported ({type(error).__name__}: {error})") from error
+    except Exception as error:  # a module's own __getattr__ may fail in any way
+        raise FeedrateError(_import_failed(target, error)) from error
     return loader if isinstance(loader, Adapter) else _wrap(target, loader)
+
+
+def _import_failed(target: str, error: BaseException) -> str:
+    return f"loader {target} cannot be imported: {describe_import(error)}"
 
 
 def _wrap(target: str, factory: object) -> Adapter[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -66,6 +67,30 @@ def test_a_loader_whose_library_is_missing_is_unavailable(tmp_path: Path, monkey
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(LoaderUnavailable, match="no_such_library"):
         registry.choose("needs_another:Loader")
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("import os\n\nos.foo\n", "AttributeError: module 'os' has no attribute 'foo' (broken.py, line 3)"),
+        ("x = 1\ndef f(:\n", "SyntaxError: invalid syntax (broken.py, line 2)"),
+        ("import sys\nsys.exit(3)\n", "it called sys.exit(3) (broken.py, line 2)"),
+        ("import json\njson.loads('{')\n", "JSONDecodeError: Expecting property name .* (broken.py, line 2)"),
+        ("import no_such_library\n", "ModuleNotFoundError: No module named 'no_such_library' (broken.py, line 1)"),
+        ("from os import foo\n", "ImportError: cannot import name 'foo' from 'os' .*(broken.py, line 1)"),
+        ("raise ValueError\n", "ValueError without a message (broken.py, line 1)"),
+        ("class E(BaseException):\n  def __str__(self): raise self\nraise E\n", "E with a message that cannot be printed (broken.py, line 3)"),
+    ],
+)  # fmt: skip
+def test_an_error_while_a_module_is_imported_is_that_error_with_its_place(
+    source: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    pattern = re.escape(f"loader broken:Loader cannot be imported: {sentence}").replace(r"\.\*", ".*")
+    with pytest.raises(FeedrateError, match=pattern):
+        registry.choose("broken:Loader")
 
 
 def test_a_plain_class_of_split_and_config_is_a_loader(
