@@ -1,0 +1,62 @@
+"""Notices that files of a dataset change while a trial runs. It looks at sizes and times, and reads no contents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What changes when a file is written to or replaced."""
+
+    bytes: int
+    modified_ns: int
+    inode: int
+
+
+def file_states(folder: Path) -> dict[str, FileState]:
+    """Return the state of each regular file below a folder, by its path relative to the folder."""
+    return dict(_states(folder, "", set()))
+
+
+def change(before: Mapping[str, FileState], after: Mapping[str, FileState]) -> str:
+    """Return a phrase about the first file that differs, such as "a.parquet was removed". Empty if none does."""
+    differ = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if not differ:
+        return ""
+    more = f", and {len(differ) - 1:,} more" if len(differ) > 1 else ""
+    return _change(differ[0], before.get(differ[0]), after.get(differ[0])) + more
+
+
+def _change(name: str, before: FileState | None, after: FileState | None) -> str:
+    if before is None:
+        return f"{name} was added"
+    if after is None:
+        return f"{name} was removed"
+    if before.bytes != after.bytes:
+        return f"{name} changed (size {before.bytes:,} -> {after.bytes:,} bytes)"
+    return f"{name} {'was replaced' if before.inode != after.inode else 'was written to'} (same size)"
+
+
+def _states(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, FileState]]:
+    """Files below a folder. Links are followed, each folder once. Files that vanish meanwhile are left out."""
+    try:
+        status = os.stat(folder)
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    for entry in entries:
+        try:
+            if entry.is_dir():
+                yield from _states(Path(entry.path), f"{prefix}{entry.name}/", seen)
+            elif entry.is_file():
+                file = entry.stat()
+                yield prefix + entry.name, FileState(file.st_size, file.st_mtime_ns, file.st_ino)
+        except OSError:  # it vanished
+            continue
