@@ -70,7 +70,8 @@ def left_over(before: Threads, *, grace_s: float = GRACE_S) -> tuple[str, ...]:
         _end(processes)
         sentences.append(_sentence("process", "processes", names, "; it was ended", "; they were ended"))
     if threads := Threads.now().started_since(before):
-        names = [repr(one_line(thread.name, NAME_CHARACTERS)) if thread else "unnamed" for thread in threads.values()]
+        named = [repr(one_line(thread.name, NAME_CHARACTERS)) for thread in threads.values() if thread]
+        names = [*named, *["(unnamed)"] * (len(threads) - len(named))]
         sentences.append(_sentence("thread", "threads", names, "", ""))
     return tuple(sentences)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from feedrate.bench.results.spec import Cache, Check, Mode, ModelSpec, TrialSpec, shared_fields
-from feedrate.loaders import registry
+from feedrate.bench.run.loader_lookup import check_texts
 from feedrate.loaders.base import LoaderSettings
 from feedrate.loaders.errors import FeedrateError, require_distinct, require_whole
 
@@ -53,8 +53,7 @@ class Plan(LoaderSettings):
             if not values:
                 raise FeedrateError(f"{name} is empty: name at least one")
             require_distinct(name, values)
-        for loader in self.loaders:
-            registry.check_text(loader)
+        check_texts(self.loaders)
         if self.baseline and self.baseline not in self.loaders:
             raise FeedrateError(
                 f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"

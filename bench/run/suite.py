@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import queue
-import subprocess
-import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
-from feedrate.bench.host import venvs
-from feedrate.bench.host.processes import end_group, how_it_died
-from feedrate.bench.host.watch import Watch
-from feedrate.bench.results import flags
-from feedrate.bench.results.messages import Message, Progress, Task
+from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.data_files import change, file_states
+from feedrate.bench.run.loader_lookup import interpreter
+from feedrate.bench.run.trial_process import run_in_process
 from feedrate.bench.timing.clock import utc
-from feedrate.loaders.errors import LoaderUnavailable
+from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 
 def run_suite(
@@ -36,18 +30,28 @@ def run_suite(
 
     A trial that dies, or reports nothing for `timeout_s` seconds, has failed, and the next one starts. logs: a folder for the
     standard error of trials that are not ok.
+
+    Raises FeedrateError after the result of a trial during which files of the dataset changed: later trials would be wrong.
     """
     for spec in trials:
         try:
-            python = venvs.interpreter(spec.loader)
+            python = interpreter(spec.loader)
         except LoaderUnavailable as error:
             yield TrialResult(spec=spec, status="unavailable", detail=str(error), started_at=utc())
             continue
-        with tempfile.TemporaryFile() as stderr:
-            result = _run_child(python, spec, dataset, timeout_s, stderr, progress(spec))
-            if result.status != "ok" and logs is not None:
-                result = _keep_log(result, stderr, logs)
+        before = file_states(dataset)
+        result, output = run_in_process(python, spec, dataset, timeout_s=timeout_s, progress=progress(spec))
+        if changed := change(before, file_states(dataset)):
+            detail = "; ".join(filter(None, (f"{changed} while this trial ran", result.detail)))
+            result = TrialResult(spec=spec, status="void", detail=detail, started_at=result.started_at)
+        if result.status != "ok" and logs is not None:
+            result = _keep_log(result, output, logs)
         yield result
+        if changed:
+            raise FeedrateError(
+                f"{dataset}: {changed} while a trial of {spec.loader} ran: prepare the data again with --overwrite, "
+                "then continue the run with --resume"
+            )
 
 
 def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[TrialSpec]:
@@ -57,92 +61,12 @@ def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[
     return [spec for spec in trials if msgspec.json.encode(spec) not in finished]
 
 
-def _run_child(
-    python: str, spec: TrialSpec, dataset: Path, timeout_s: float, stderr: IO[bytes], progress: Progress
-) -> TrialResult:
-    started_at = utc()
-    child = subprocess.Popen(
-        [python, "-m", "feedrate.bench.trial.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        start_new_session=True,  # Ctrl-C reaches the suite alone, which then ends the whole group
-    )
-    watch = Watch(child.pid)
-    patience_s = 0.0
-    try:
-        watch.start(spec.device)
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(msgspec.json.encode(Task(spec=spec, dataset=str(dataset))))
-        child.stdin.close()
-        last = _listen(child.stdout, timeout_s, progress)
-        patience_s = 5.0  # it has sent its result, so it is about to end by itself
-    except (BrokenPipeError, msgspec.DecodeError):
-        last = None
-    except TimeoutError:
-        return TrialResult(
-            spec=spec,
-            status="failed",
-            started_at=started_at,
-            detail=f"it reported nothing for {timeout_s:g} s and was stopped",
-        )
-    finally:
-        watch.stop()
-        end_group(child, patience_s=patience_s)
-    if last is None or last.result is None:
-        return TrialResult(spec=spec, status="failed", started_at=started_at, detail=how_it_died(child.returncode))
-    return _watched(replace(last.result, started_at=last.result.started_at or started_at), watch, last.windows)
-
-
-def _watched(result: TrialResult, watch: Watch, windows: Sequence[tuple[float, float]]) -> TrialResult:
-    """Add the peaks and GPU samples that the watch took from outside the process."""
-    if result.status != "ok":
-        return result
-    gpu = watch.gpu_within(windows)
-    peaks = [peak for peak in (result.peak_gpu_bytes, watch.peak_gpu_bytes()) if peak is not None]
-    return replace(
-        result,
-        peak_rss_bytes=watch.peak_rss_bytes,
-        peak_gpu_bytes=max(peaks, default=None),
-        gpu=gpu,
-        flags=(*result.flags, *flags.throttled(gpu)),
-    )
-
-
-def _listen(pipe: IO[bytes], timeout_s: float, progress: Progress) -> Message | None:
-    """Return the child's last message: its result, unless it died before. Raises TimeoutError after `timeout_s` of silence."""
-    lines: queue.Queue[bytes | None] = queue.Queue()
-
-    def read() -> None:
-        for line in pipe:
-            lines.put(line)
-        lines.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    message = None
-    while True:
-        try:
-            line = lines.get(timeout=timeout_s)
-        except queue.Empty:
-            raise TimeoutError from None
-        if line is None:
-            return message
-        message = msgspec.json.decode(line, type=Message)
-        if message.result is not None:  # the pipe may stay open: a process that the loader left behind holds it, too
-            return message
-        if message.phase:
-            progress(message.phase, message.done, message.total)
-
-
-def _keep_log(result: TrialResult, stderr: IO[bytes], logs: Path) -> TrialResult:
-    stderr.seek(0)
-    content = stderr.read()
-    if not content.strip():
+def _keep_log(result: TrialResult, output: bytes, logs: Path) -> TrialResult:
+    if not output.strip():
         return result
     logs.mkdir(parents=True, exist_ok=True)
     spec = result.spec
     name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec.loader)
     path = logs / f"{name}-{spec.mode}-{spec.batch_size}-{spec.seed}-{spec.repeat}.log"
-    path.write_bytes(content)
+    path.write_bytes(output)
     return replace(result, detail=f"{result.detail} (see {logs.name}/{path.name})")

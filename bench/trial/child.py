@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -12,13 +13,19 @@ import msgspec
 
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.gate.epoch import GateFailed
+from feedrate.bench.host.keeper import adopt_orphans
+from feedrate.bench.host.processes import LOST_PIPE
 from feedrate.bench.results.messages import Mark, Message, Progress, Task
 from feedrate.bench.results.record import Status, TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.trial import run_trial
+from feedrate.loaders.error_text import describe, one_line
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.form import FormBroken, NotABatch
+
+_write, _exit = os.write, os._exit
+"""Bound here, because a loader may replace functions of `os`."""
 
 
 def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None) -> Message:
@@ -32,34 +39,58 @@ def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark],
     except (GateFailed, FormBroken) as error:
         return _without_result(spec, "void", str(error))
     except FeedrateError as error:
+        _print_traceback_of_cause(error)
         return _without_result(spec, "failed", str(error))
-    except Exception as error:  # a loader may raise anything, and the suite goes on
-        traceback.print_exc()
-        return _without_result(spec, "failed", f"{type(error).__name__}: {error}")
+    except BaseException as error:  # a loader may raise anything, and the suite goes on
+        with contextlib.suppress(BaseException):  # it may even have closed standard error
+            traceback.print_exc()
+        return _without_result(spec, "failed", describe(error))
     return Message(result=result, windows=windows)
 
 
+def _print_traceback_of_cause(error: FeedrateError) -> None:
+    """Log why a module cannot be imported, which the sentence cannot hold in full."""
+    if error.__cause__ is not None:
+        with contextlib.suppress(BaseException):
+            traceback.print_exception(error.__cause__)
+
+
 def _without_result(spec: TrialSpec, status: Status, detail: str) -> Message:
-    return Message(result=TrialResult(spec=spec, status=status, detail=detail))
+    return Message(result=TrialResult(spec=spec, status=status, detail=one_line(detail)))
 
 
 def main() -> None:
     """Read the task, run it, send the result, and end without waiting for threads that a library left behind."""
+    adopt_orphans()
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     # What libraries print goes to standard error; the suite's pipe is ours alone.
-    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    pipe = os.dup(1)
     os.dup2(2, 1)
 
     def say(phase: str, done: int, total: int) -> None:
-        pipe.write(msgspec.json.encode(Message(phase=phase, done=done, total=total)) + b"\n")
+        _send(pipe, Message(phase=phase, done=done, total=total))
 
     def mark(window: Mark) -> None:
-        pipe.write(msgspec.json.encode(Message(mark=window)) + b"\n")
+        _send(pipe, Message(mark=window))
 
-    pipe.write(msgspec.json.encode(attempt(task.spec, Path(task.dataset), say, mark)) + b"\n")
-    pipe.close()
-    sys.stderr.flush()
-    os._exit(0)  # a library's thread that does not end must not keep the suite waiting
+    _send(pipe, attempt(task.spec, Path(task.dataset), say, mark))
+    with contextlib.suppress(BaseException):  # a loader may have closed or replaced it
+        sys.stderr.flush()
+    _exit(0)  # a library's thread that does not end must not keep the suite waiting
+
+
+def _send(pipe: int, message: Message) -> None:
+    """Write a message. Without the pipe, no result can reach the suite, so the process ends."""
+    try:
+        content = msgspec.json.encode(message) + b"\n"
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:  # text of the loader's that is no Unicode
+        assert message.result is not None
+        content = msgspec.json.encode(_without_result(message.result.spec, "failed", describe(error))) + b"\n"
+    try:
+        while content:
+            content = content[_write(pipe, content) :]
+    except OSError:
+        _exit(LOST_PIPE)
 
 
 if __name__ == "__main__":

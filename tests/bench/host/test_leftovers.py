@@ -75,7 +75,7 @@ def run(loader: str, folder: Path, grace_s: float = 0.3) -> tuple[list[str], lis
         (
             "threading.Thread(target=time.sleep, args=(3600,), name='fill').start()\n"
             "_thread.start_new_thread(lambda: time.sleep(3600), ()); time.sleep(0.1)",
-            ["2 threads still ran after close(): 'fill', unnamed"],
+            ["2 threads still ran after close(): 'fill', (unnamed)"],
         ),
         ("multiprocessing.get_context('forkserver').Semaphore(1); from multiprocessing import forkserver\n"
          "forkserver.ensure_running()", []),
