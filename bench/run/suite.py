@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
@@ -33,6 +34,9 @@ def run_suite(
 
     Raises FeedrateError after the result of a trial during which files of the dataset changed: later trials would be wrong.
     """
+    prepared = read_dataset(dataset)
+    for name in prepared.info.splits:
+        prepared.row_index(name)  # made here for old datasets, so that no trial changes the files
     for spec in trials:
         try:
             python = interpreter(spec.loader)

@@ -10,6 +10,7 @@ import torch
 
 from feedrate.bench.consumer.reading import reader
 from feedrate.bench.host.environment import packages
+from feedrate.bench.host.leftovers import Threads, left_over
 from feedrate.bench.host.process_usage import Usage, since_process_start
 from feedrate.bench.host.thread_times import LoaderCpu, ThreadTimes
 from feedrate.bench.results import flags
@@ -77,6 +78,7 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
     start = Start(at=at, imported_s=imported_s, backend=context.choice.adapter.backend(spec.device))
     warm = warm_up(context, model, read)
     host_bytes_before = Usage.now(memory=True).pss_bytes
+    threads = Threads.now()
     loader, costs, cpu = _open(context)
     try:
         timer = EpochTimer.of(context, loader, read, cpu, gpu_bytes_before)
@@ -90,6 +92,7 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
         costs.close_s = now() - begin
     context.guard.require_untouched()
     result = _result(context, start, warm, costs, timed, memory)
+    result = replace(result, flags=(*result.flags, *left_over(threads)))
     return _with_checks(context, result, checks, timer.off_clock), tuple(epoch.window for epoch in timed.epochs)
 
 

@@ -121,7 +121,7 @@ def test_larger_batches_are_wrong_even_if_none_of_them_was_copied(small: Dataset
 def test_rows_of_the_other_split_are_recognised(small: Dataset) -> None:
     batches = [*epoch(small, 0, "valid")[:3], *epoch(small, 0)[3:]]
     _watch, run = watched(small, every=True)
-    with pytest.raises(GateFailed, match="900 rows are not in the train split: they are rows of the valid split"):
+    with pytest.raises(GateFailed, match=r"\d+ rows are not in the train split: they are rows of the valid split"):
         run(batches)
     _watch, run = watched(small)
     with pytest.raises(GateFailed, match=r"do not add up to those of the train split|they are rows of the valid split"):
