@@ -37,6 +37,11 @@ class BoundedOutput:
             self._tail_bytes -= dropped
             self._left_out += dropped
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that came, kept or not."""
+        return len(self._head) + self._tail_bytes + self._left_out
+
     def content(self) -> bytes:
         """Return the head and the tail, and between them a line that says how much was left out."""
         gap = f"\n[... {self._left_out:,} bytes left out ...]\n".encode() if self._left_out else b""
@@ -57,6 +62,12 @@ class DrainedPipe:
         self._thread.join(patience_s)
         with self._lock:
             return self._output.content()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that came so far, kept or not."""
+        with self._lock:
+            return self._output.nbytes
 
     def _drain(self) -> None:
         with open(self._pipe, "rb", buffering=0) as pipe:

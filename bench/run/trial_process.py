@@ -28,6 +28,8 @@ MAX_MESSAGE_BYTES = 256 << 20
 """Longest line that a trial's process may send."""
 MAX_WAITING_LINES = 10_000
 """Lines that may wait to be decoded. A process that sends more has to wait."""
+MUCH_OUTPUT_BYTES = 10_000_000
+"""Output of a trial that is worth a flag."""
 PATIENCE_S = 5.0
 """Seconds in which a process must end that has sent its result or closed its pipe."""
 
@@ -83,7 +85,8 @@ def run_in_process(
     result = _result(msgspec.json.decode(task, type=Task).spec, heard, ended)
     result = replace(result, spec=spec, started_at=result.started_at or started_at)
     windows = heard.message.windows if heard.message else ()
-    return _watched(result, watch, windows), child.stderr.content()
+    output = child.stderr.content()
+    return _flagged(_watched(result, watch, windows), child.stderr.nbytes), output
 
 
 def _read(pipe: IO[bytes], events: queue.Queue[_Line | Ended], done: threading.Event) -> None:
@@ -169,3 +172,11 @@ def _watched(result: TrialResult, watch: Watch | None, windows: Sequence[tuple[f
         gpu=gpu,
         flags=(*result.flags, *flags.throttled(gpu)),
     )
+
+
+def _flagged(result: TrialResult, printed_bytes: int) -> TrialResult:
+    """Add a flag if the trial printed so much that it may have cost time."""
+    if result.status != "ok" or printed_bytes < MUCH_OUTPUT_BYTES:
+        return result
+    flag = f"it printed {printed_bytes / 1e6:,.1f} MB, which takes time"
+    return replace(result, flags=(*result.flags, flag))

@@ -6,36 +6,24 @@ After each faulty trial a correct one runs, which the fault must not disturb.
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.suite import run_suite
+from feedrate.bench.selftest.expected_processes import PROCESS_FAULTS
+from feedrate.bench.selftest.planted_fault import PlantedFault
 from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import LoaderConfig
 
-Catch = Literal["void", "failed", "flagged", "rule"]
-"""How a fault is caught: the trial is void or failed, its result has a flag, or a rule of the contract is broken."""
 HANG_TIMEOUT_S = 20.0
 """Silence after which a trial is stopped. Long enough for the next trial to start, even on a busy machine."""
 BATCH_SIZE = 512
-
-
-@dataclass(frozen=True, slots=True)
-class PlantedFault:
-    """A fault of the loader `planted`, and how it must be caught."""
-
-    name: str
-    catch: Catch
-    pattern: str
-    """Regular expression that the message must match. It names the fault."""
-    gpu: bool = False
-    """Whether the fault shows only on a GPU."""
 
 
 FAULTS = (
@@ -64,6 +52,7 @@ FAULTS = (
     PlantedFault("leaks", "flagged", "host memory grew by .* MB or more in every epoch: a leak"),
     PlantedFault("crashes", "failed", "its process was killed by SIGABRT"),
     PlantedFault("hangs", "failed", f"it reported nothing for {HANG_TIMEOUT_S:g} s and was stopped"),
+    *PROCESS_FAULTS,
 )
 
 
@@ -96,7 +85,7 @@ def _plant(fault: PlantedFault, dataset: Path, device: str) -> Caught:
 
 
 def _run_trials(fault: PlantedFault, dataset: Path, device: str) -> Caught:
-    specs = [
+    faulty_spec, after_spec = (
         TrialSpec(
             loader=f"planted:fault={name}",
             mode="load",
@@ -107,8 +96,11 @@ def _run_trials(fault: PlantedFault, dataset: Path, device: str) -> Caught:
             device=device,
         )
         for name in (fault.name, "none")
-    ]
-    faulty, after = run_suite(specs, dataset, timeout_s=HANG_TIMEOUT_S)
+    )
+    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
+        data = shutil.copytree(dataset, Path(folder) / "data") if fault.own_data else dataset
+        faulty = next(run_suite([faulty_spec], data, timeout_s=HANG_TIMEOUT_S))
+    after = next(run_suite([after_spec], dataset, timeout_s=HANG_TIMEOUT_S))
     message = _message(faulty)
     caught = "flagged" if faulty.status == "ok" and faulty.flags else faulty.status
     as_expected = caught == fault.catch and re.search(fault.pattern, message) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,8 @@ import torch
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import batch_to, epoch_order, read_columns
+from feedrate.loaders.testing.fault import Fault, right_order, to_device
+from feedrate.loaders.testing.planted_processes import PROCESS_FAULTS
 
 LEAK_BYTES = 8 << 20
 """Host memory that the fault `leaks` keeps for each batch."""
@@ -36,7 +38,7 @@ class PlantedLoader:
     """A loader that is correct except for its fault, which replaces the row order, the plan or the batches."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: PlantedOptions) -> None:
-        self.config = config
+        self.config, self.files = config, split.files
         self.columns = read_columns(split)
         self.leaked: list[np.ndarray] = []
         self._fault = FAULTS.get(options.fault, Fault())
@@ -52,36 +54,6 @@ class PlantedLoader:
     def close(self) -> None:
         """Free the memory that was leaked."""
         self.leaked = []
-
-
-def right_order(loader: PlantedLoader, epoch: int, *, shuffle: bool | None = None) -> np.ndarray:
-    """Return the row positions of the shard in the correct order. shuffle=None uses the configuration's value."""
-    config = loader.config
-    return epoch_order(
-        loader.columns.rows,
-        shuffle=config.shuffle if shuffle is None else shuffle,
-        seed=config.seed,
-        epoch=epoch,
-        rank=config.rank,
-        world_size=config.world_size,
-    ).copy()
-
-
-def _to_device(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
-    for batch in batches:
-        yield batch_to(batch, loader.config.device)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """The three steps of an epoch. Each is correct unless the fault replaces it."""
-
-    order: Callable[[PlantedLoader, int], np.ndarray] = right_order
-    """Takes the loader and the epoch, and returns row positions in the order of the epoch."""
-    plan: Callable[[list[np.ndarray], int], Iterable[np.ndarray]] = lambda plan, _epoch: plan
-    """Takes the row positions of each batch and the epoch, and returns those to deliver."""
-    batches: Callable[[PlantedLoader, Iterable[Batch], int], Iterator[Batch]] = _to_device
-    """Takes the loader, batches on the host and the epoch, and yields what is delivered."""
 
 
 def _row_dropped(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
@@ -140,7 +112,7 @@ def _ranks_uneven(loader: PlantedLoader, epoch: int) -> np.ndarray:
 
 def _labels_shifted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     shifted = (replace(batch, label=batch.label.roll(1)) for batch in batches)
-    return _to_device(loader, shifted, epoch)
+    return to_device(loader, shifted, epoch)
 
 
 def _offsets_off_by_one(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
@@ -150,7 +122,7 @@ def _offsets_off_by_one(loader: PlantedLoader, batches: Iterable[Batch], epoch: 
         return values, shifted
 
     faulty = (replace(batch, bags={name: shift(*bag) for name, bag in batch.bags.items()}) for batch in batches)
-    return _to_device(loader, faulty, epoch)
+    return to_device(loader, faulty, epoch)
 
 
 def _ids_narrowed(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
@@ -162,7 +134,7 @@ def _ids_narrowed(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) 
 
 def _buffer_reused(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     buffer = torch.empty(loader.config.batch_size, dtype=torch.float32, device=loader.config.device)
-    for batch in _to_device(loader, batches, epoch):
+    for batch in to_device(loader, batches, epoch):
         label = buffer[: len(batch.label)]
         label.copy_(batch.label)
         yield replace(batch, label=label)
@@ -178,7 +150,7 @@ class Overcounted(Batch):
 
 
 def _rows_overcounted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
-    for batch in _to_device(loader, batches, epoch):
+    for batch in to_device(loader, batches, epoch):
         yield Overcounted(batch.ids, batch.bags, batch.dense, batch.label)
 
 
@@ -202,7 +174,7 @@ def _unsynchronised_copy(loader: PlantedLoader, batches: Iterable[Batch], _epoch
 
 
 def _leaks(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
-    for batch in _to_device(loader, batches, epoch):
+    for batch in to_device(loader, batches, epoch):
         loader.leaked.append(np.ones(LEAK_BYTES, np.uint8))
         yield batch
 
@@ -239,6 +211,7 @@ FAULTS: dict[str, Fault] = {
     "leaks": Fault(batches=_leaks),
     "crashes": Fault(batches=_crashes),
     "hangs": Fault(batches=_hangs),
+    **PROCESS_FAULTS,
 }
 
 
