@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +77,19 @@ def test_a_run_that_was_stopped_is_readable_and_gone_on_with(small: Dataset, tmp
         (repeat, loader, "ok") for repeat in (0, 1) for loader in ("cupy", "fake")
     ]
     assert last.trials[0] == first.trials[0]
+
+
+def test_a_run_whose_data_a_trial_changed_ends_with_a_sentence_and_keeps_its_trials(
+    small: Dataset, tmp_path: Path
+) -> None:
+    data = shutil.copytree(small.folder, tmp_path / "data")
+    plan = replace(PLAN, loaders=("planted:fault=data_file_touched", "cupy"), repeats=1)
+    with pytest.raises(FeedrateError, match="train/part-0000.parquet was written to .*: prepare the data again"):
+        list(_run(_start(data, tmp_path / "run", plan)))
+    kept = store.read(tmp_path / "run").trials
+    assert kept[-1].status == "void"
+    assert "train/part-0000.parquet was written to (same size) while this trial ran" in kept[-1].detail
+    assert _start(data, tmp_path / "run", plan, resume=True).record.trials == kept
 
 
 def test_a_run_that_is_there_is_not_overwritten_unasked(small: Dataset, tmp_path: Path) -> None:
