@@ -145,7 +145,7 @@ class TimedRows(BatchWatch):
 
     def _wrong_sums(self, title: str, sums: np.ndarray) -> str:
         """Return which columns of the epoch do not add up to the dataset's, or an empty string."""
-        self.repeats.add(title, sums)
+        self.repeats.add(title, self._of_columns(sums))
         totals = sums.sum(0, dtype=np.uint64)
         wrong = [
             name
@@ -156,9 +156,13 @@ class TimedRows(BatchWatch):
             return ""
         return f"the values of {listed(wrong)} do not add up to those of the {self._name} split"
 
+    def _of_columns(self, sums: np.ndarray) -> np.ndarray:
+        """Leave out the offsets, whose sums depend on the order of the rows."""
+        return sums[:, [name is not None for name in self._columns]]
+
     def _repeated(self, sums: np.ndarray) -> str:
         """Return which batch comes again in an epoch whose sums are wrong, or an empty string."""
-        repeated = self.repeats.within(sums)
+        repeated = self.repeats.within(self._of_columns(sums))
         return "" if repeated is None else f"batch {repeated[1] + 1} repeats batch {repeated[0] + 1}"
 
 

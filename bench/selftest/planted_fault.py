@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Catch = Literal["void", "failed", "flagged", "rule"]
 """How a fault is caught: the trial is void or failed, its result has a flag, or a rule of the contract is broken."""
@@ -19,5 +20,11 @@ class PlantedFault:
     """Regular expression that the message must match. It names the fault."""
     gpu: bool = False
     """Whether the fault shows only on a GPU."""
+    cpu: bool = False
+    """Whether the fault shows only without a GPU."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the trial's spec that the fault needs to show."""
+    disturbs: bool = False
+    """Whether the fault could disturb the next trial, since it leaves something behind or dies."""
     own_data: bool = False
     """Whether the fault changes files of the dataset, so that its trial needs a copy."""

@@ -41,6 +41,8 @@ def prove(
         for caught in faults.run(small, device):
             seen = caught.message if caught.undisturbed else f"{caught.message}; the next trial was disturbed"
             yield Proof("fault", caught.fault.name, caught.as_expected and caught.undisturbed, seen)
+        for name, complaints in faults.run_unusual(small, device):
+            yield Proof("unusual", name, not complaints, complaints or "right, and not complained of")
         for measured in delays.run(small):
             wait, true_wait = (f"{seconds * 1e3:.1f} ms" for seconds in (measured.wait_s, measured.true_wait_s))
             seen = "; ".join(measured.problems) or f"{wait} per step, true value {true_wait}; cause: {measured.cause}"

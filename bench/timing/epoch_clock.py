@@ -87,7 +87,7 @@ class EpochClock:
             received.append(clock())
             if batch is None:
                 break
-            self.rows += batch.label.shape[0]
+            self.rows += batch.label.numel()
             yield batch
         batches = None  # what the iterator does when it is dropped belongs to the epoch
         self._flush()

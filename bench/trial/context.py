@@ -103,7 +103,7 @@ def reported(
     limit, due = most_rows(total, batch_size), clock() + REPORT_EVERY_S
     say(phase, 0, total)
     for batch in batches:
-        rows = batch.label.shape[0]
+        rows = batch.label.numel()
         if rows != batch_size and odd is None:
             if not rows:
                 raise GateFailed(f"{phase}: a batch without rows came after {done:,} rows")

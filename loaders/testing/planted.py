@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +14,11 @@ import torch
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import batch_to, epoch_order, read_columns
-from feedrate.loaders.testing.fault import Fault, right_order, to_device
+from feedrate.loaders.testing.fault import Fault, Planted, right_order, to_device
+from feedrate.loaders.testing.planted_orders import ORDER_FAULTS
 from feedrate.loaders.testing.planted_processes import PROCESS_FAULTS
+from feedrate.loaders.testing.planted_timed import TIMED_FAULTS
+from feedrate.loaders.testing.planted_unusual import UNUSUAL
 
 LEAK_BYTES = 8 << 20
 """Host memory that the fault `leaks` keeps for each batch."""
@@ -27,10 +31,10 @@ class PlantedOptions:
     """Options of the planted loader. Raises FeedrateError for an unknown fault."""
 
     fault: str = "none"
-    """Name of the fault: none, or one of FAULTS."""
+    """Name of the fault: none, one of FAULTS, or one of UNUSUAL, which are right."""
 
     def __post_init__(self) -> None:
-        if self.fault != "none" and self.fault not in FAULTS:
+        if self.fault not in ("none", *FAULTS, *UNUSUAL):
             raise FeedrateError(f"unknown fault {self.fault!r}: choose from none, {', '.join(FAULTS)}")
 
 
@@ -38,10 +42,12 @@ class PlantedLoader:
     """A loader that is correct except for its fault, which replaces the row order, the plan or the batches."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: PlantedOptions) -> None:
-        self.config, self.files = config, split.files
+        self.config, self.split = config, split
         self.columns = read_columns(split)
         self.leaked: list[np.ndarray] = []
-        self._fault = FAULTS.get(options.fault, Fault())
+        self.notes: dict[str, Any] = {}
+        self._fault = (FAULTS | UNUSUAL).get(options.fault, Fault())
+        self._fault.opened(self)
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield an epoch with the fault."""
@@ -54,6 +60,7 @@ class PlantedLoader:
     def close(self) -> None:
         """Free the memory that was leaked."""
         self.leaked = []
+        self.notes["closed"] = True
 
 
 def _row_dropped(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
@@ -85,37 +92,37 @@ def _stale_batch(plan: list[np.ndarray], _epoch: int) -> Iterable[np.ndarray]:
     return [*plan[:2], plan[1], *plan[3:]]
 
 
-def _no_shuffle(loader: PlantedLoader, epoch: int) -> np.ndarray:
+def _no_shuffle(loader: Planted, epoch: int) -> np.ndarray:
     return right_order(loader, epoch, shuffle=False)
 
 
-def _chunk_shuffle(loader: PlantedLoader, epoch: int) -> np.ndarray:
+def _chunk_shuffle(loader: Planted, epoch: int) -> np.ndarray:
     rng = np.random.default_rng((loader.config.seed, epoch))
     chunks = np.array_split(right_order(loader, epoch, shuffle=False), CHUNKS)
     return np.concatenate([rng.permutation(chunk) for chunk in chunks])
 
 
-def _same_order(loader: PlantedLoader, _epoch: int) -> np.ndarray:
+def _same_order(loader: Planted, _epoch: int) -> np.ndarray:
     return right_order(loader, 0)
 
 
-def _ranks_same_rows(loader: PlantedLoader, epoch: int) -> np.ndarray:
+def _ranks_same_rows(loader: Planted, epoch: int) -> np.ndarray:
     config = loader.config
     return epoch_order(loader.columns.rows, shuffle=config.shuffle, seed=config.seed, epoch=epoch).copy()
 
 
-def _ranks_uneven(loader: PlantedLoader, epoch: int) -> np.ndarray:
+def _ranks_uneven(loader: Planted, epoch: int) -> np.ndarray:
     order, config = _ranks_same_rows(loader, epoch), loader.config
     cuts = [0, *(len(order) * (rank + 2) // (config.world_size + 1) for rank in range(config.world_size))]
     return order[cuts[config.rank] : cuts[config.rank + 1]]
 
 
-def _labels_shifted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+def _labels_shifted(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     shifted = (replace(batch, label=batch.label.roll(1)) for batch in batches)
     return to_device(loader, shifted, epoch)
 
 
-def _offsets_off_by_one(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+def _offsets_off_by_one(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     def shift(values: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         shifted = (offsets + 1).clamp(max=len(values))
         shifted[0], shifted[-1] = 0, len(values)
@@ -125,14 +132,14 @@ def _offsets_off_by_one(loader: PlantedLoader, batches: Iterable[Batch], epoch: 
     return to_device(loader, faulty, epoch)
 
 
-def _ids_narrowed(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+def _ids_narrowed(loader: Planted, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
     for batch in batches:
         widest = max(batch.ids, key=lambda name: int(loader.columns.ids[name].max()))
         narrow = batch.ids[widest].to(torch.uint8).to(torch.int32)
         yield batch_to(replace(batch, ids={**batch.ids, widest: narrow}), loader.config.device)
 
 
-def _buffer_reused(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+def _buffer_reused(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     buffer = torch.empty(loader.config.batch_size, dtype=torch.float32, device=loader.config.device)
     for batch in to_device(loader, batches, epoch):
         label = buffer[: len(batch.label)]
@@ -149,12 +156,12 @@ class Overcounted(Batch):
         return 1 << 20
 
 
-def _rows_overcounted(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+def _rows_overcounted(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     for batch in to_device(loader, batches, epoch):
         yield Overcounted(batch.ids, batch.bags, batch.dense, batch.label)
 
 
-def _unsynchronised_copy(loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+def _unsynchronised_copy(loader: Planted, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
     """Copy on another stream, some milliseconds late, without making the consumer's stream wait for it."""
     device = torch.device(loader.config.device)
     copy_stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -173,18 +180,18 @@ def _unsynchronised_copy(loader: PlantedLoader, batches: Iterable[Batch], _epoch
         yield batch.map(copy_late)
 
 
-def _leaks(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+def _leaks(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     for batch in to_device(loader, batches, epoch):
         loader.leaked.append(np.ones(LEAK_BYTES, np.uint8))
         yield batch
 
 
-def _crashes(_loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+def _crashes(_loader: Planted, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
     yield next(iter(batches))
     os.abort()
 
 
-def _hangs(_loader: PlantedLoader, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
+def _hangs(_loader: Planted, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
     yield next(iter(batches))
     time.sleep(3600)
 
@@ -211,7 +218,9 @@ FAULTS: dict[str, Fault] = {
     "leaks": Fault(batches=_leaks),
     "crashes": Fault(batches=_crashes),
     "hangs": Fault(batches=_hangs),
+    **ORDER_FAULTS,
     **PROCESS_FAULTS,
+    **TIMED_FAULTS,
 }
 
 

@@ -9,15 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from torch.utils.data import DataLoader, Dataset
 
 from feedrate.loaders.base import Batch
-from feedrate.loaders.testing.fault import Fault, to_device
-
-if TYPE_CHECKING:
-    from feedrate.loaders.testing.planted import PlantedLoader
+from feedrate.loaders.testing.fault import Fault, Planted, to_device
 
 SLOWDOWN = 4
 """Factor by which the fault `slow_clock` slows the clock."""
@@ -28,10 +25,10 @@ OUTPUT_BYTES = 50_000_000
 FOREVER_S = 3600.0
 
 
-def _at_first(action: Callable[[PlantedLoader], object]) -> Fault:
+def _at_first(action: Callable[[Planted], object]) -> Fault:
     """A fault that acts once, before the first batch of the first epoch."""
 
-    def batches(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    def batches(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
         if epoch == 0:
             action(loader)
         yield from to_device(loader, batches, epoch)
@@ -39,7 +36,7 @@ def _at_first(action: Callable[[PlantedLoader], object]) -> Fault:
     return Fault(batches=batches)
 
 
-def _slow_clock(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+def _slow_clock(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     """Replace time.monotonic wherever a module has kept it."""
     if epoch == 0:
         real, begun = time.monotonic, time.monotonic()
@@ -56,20 +53,20 @@ def _slow_clock(loader: PlantedLoader, batches: Iterable[Batch], epoch: int) -> 
         yield batch
 
 
-def _touch_data(loader: PlantedLoader) -> None:
-    os.utime(loader.files[0])
+def _touch_data(loader: Planted) -> None:
+    os.utime(loader.split.files[0])
 
 
-def _add_to_data(loader: PlantedLoader) -> None:
-    loader.files[0].with_name("cache.bin").write_bytes(b"what a loader kept for the next trial")
+def _add_to_data(loader: Planted) -> None:
+    loader.split.files[0].with_name("cache.bin").write_bytes(b"what a loader kept for the next trial")
 
 
-def _leave_session(_loader: PlantedLoader) -> None:
+def _leave_session(_loader: Planted) -> None:
     command = [sys.executable, "-c", f"import time; time.sleep({FOREVER_S})"]
     subprocess.Popen(command, start_new_session=True)
 
 
-def _fork_twice(_loader: PlantedLoader) -> None:
+def _fork_twice(_loader: Planted) -> None:
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -79,31 +76,31 @@ def _fork_twice(_loader: PlantedLoader) -> None:
     os.waitpid(child, 0)
 
 
-def _leave_thread(_loader: PlantedLoader) -> None:
+def _leave_thread(_loader: Planted) -> None:
     threading.Thread(target=time.sleep, args=(FOREVER_S,), name="fill", daemon=True).start()
 
 
-def _print_much(_loader: PlantedLoader) -> None:
+def _print_much(_loader: Planted) -> None:
     for _ in range(OUTPUT_BYTES // 1000):
         os.write(1, b"noise " * 166 + b"now\n")
 
 
-def _exit_beside_a_worker(_loader: PlantedLoader) -> None:
+def _exit_beside_a_worker(_loader: Planted) -> None:
     """Exit while another process holds the pipe to the suite open."""
     if os.fork() == 0:
         time.sleep(FOREVER_S)
     os._exit(3)
 
 
-def _kill_itself(_loader: PlantedLoader) -> None:
+def _kill_itself(_loader: Planted) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _sys_exit(_loader: PlantedLoader) -> NoReturn:
+def _sys_exit(_loader: Planted) -> NoReturn:
     sys.exit(3)
 
 
-def _raise_without_message(_loader: PlantedLoader) -> NoReturn:
+def _raise_without_message(_loader: Planted) -> NoReturn:
     raise ValueError
 
 
@@ -114,7 +111,7 @@ class Unprintable(BaseException):
         raise RuntimeError("there is no text")
 
 
-def _raise_unprintable(_loader: PlantedLoader) -> NoReturn:
+def _raise_unprintable(_loader: Planted) -> NoReturn:
     raise Unprintable
 
 
@@ -142,12 +139,12 @@ def _pipes() -> list[int]:
     ]
 
 
-def _close_pipes(_loader: PlantedLoader) -> None:
+def _close_pipes(_loader: Planted) -> None:
     for number in _pipes():
         os.close(number)
 
 
-def _write_to_pipes(_loader: PlantedLoader) -> None:
+def _write_to_pipes(_loader: Planted) -> None:
     for number in _pipes():
         os.write(number, b"progress: 10 %\n")
 

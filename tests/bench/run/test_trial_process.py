@@ -127,7 +127,7 @@ class Loader(Loader):
 def test_a_slowed_clock_is_void(here: Path, small: Dataset) -> None:
     result = run(SLOW_CLOCK, here, small.folder)
     assert result.status == "void"
-    assert "its clock shows 0." in result.detail
+    assert "its clock shows 0." in result.detail or "it replaced time.monotonic" in result.detail
     assert "the suite's clock 0." in result.detail
 
 
