@@ -73,7 +73,8 @@ def run(
     precision: Annotated[
         float,
         typer.Option(
-            help="Stop when the 95 % confidence interval of each ratio is narrower than this share of the ratio."
+            help="Stop when the 95 % confidence interval of each ratio is narrower than this share of the ratio, "
+            "and that of each rate lies within 8 % of it."
         ),
     ] = 0.04,
     budget: Annotated[

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from feedrate.bench.results.record import TrialResult
-from feedrate.bench.results.stats import Estimate, ratio
+from feedrate.bench.results.stats import Estimate, estimate, ratio
 from feedrate.bench.run.plan import Plan
 from feedrate.bench.timing.clock import now
 from feedrate.loaders.errors import require_over_zero
@@ -16,6 +17,8 @@ from feedrate.loaders.errors import require_over_zero
 PRECISION = 0.04
 """Default width of a ratio's interval that is narrow enough. Of runs that reach it within their budget, over 95 in 100 find a
 change of 5 %."""
+RATE_PRECISION = 0.08
+"""Half width of a rate's 95 % interval that is narrow enough, as a share of the rate."""
 BUDGET_S = 600.0
 """Default time budget of a run, in seconds."""
 MIN_ROUNDS = 3
@@ -87,10 +90,11 @@ RowRates = dict[tuple[str | None, int, int], float]
 
 @dataclass(slots=True)
 class UntilPrecise:
-    """Rounds until the 95 % interval of each loader's ratio to the baseline is narrower than `width`, or the time is up.
+    """Rounds until each ratio to the baseline and each rate is known precisely, or the time is up.
 
-    Ratios are of rows/s in the same mode and batch size, paired by round. Width is that of the whole interval as a share
-    of the ratio. The rule looks at the width alone. If it stopped as soon as a difference showed, too many would show.
+    Ratios are of rows/s in the same mode and batch size, paired by round. Their 95 % interval must be narrower than `width`.
+    Width is that of the whole interval as a share of the ratio. A rate's interval must lie within `RATE_PRECISION` of it, the
+    ceiling's too. The rule looks at widths alone. If it stopped as soon as a difference showed, too many would show.
     """
 
     baseline: str
@@ -133,12 +137,20 @@ class UntilPrecise:
             return f"the time budget of {self.budget_s:g} s leaves no room for another round"
         if self._rounds < self.min_rounds:
             return ""
-        widths = [_width(estimate) for estimate in self._ratios()]
-        if not widths:
-            return f"no loader can be compared with {self.baseline}, so more rounds would not help"
-        if any(width is None or width > self.width for width in widths):
+        if any(_half_width(self._rate(key)) > RATE_PRECISION for key in self._rows_per_s):
             return ""
-        return f"every ratio to {self.baseline} is known to {self.width:.1%} or better"
+        ratios = list(self._ratios())
+        if any(2 * _half_width(estimate) > self.width for estimate in ratios):
+            return ""
+        rates = f"every rate is known to ±{RATE_PRECISION:.0%} or better"
+        if not self._rows_per_s:
+            return "no loader has a result, so more rounds would not help"
+        if not ratios:
+            return f"no loader can be compared with {self.baseline}, and {rates}"
+        return f"every ratio to {self.baseline} is known to {self.width:.1%} or better, and {rates}"
+
+    def _rate(self, key: tuple[str, int, str]) -> Estimate:
+        return estimate(list(self._rows_per_s[key].values()))
 
     def _ratios(self) -> Iterable[Estimate]:
         for (mode, size, loader), head in self._rows_per_s.items():
@@ -148,7 +160,8 @@ class UntilPrecise:
                 yield ratio([head[key] for key in rounds], [base[key] for key in rounds], paired=True)
 
 
-def _width(estimate: Estimate) -> float | None:
+def _half_width(estimate: Estimate) -> float:
+    """Return half the interval's width as a share of the mean; infinite without an interval."""
     if estimate.low is None or estimate.high is None:
-        return None
-    return (estimate.high - estimate.low) / estimate.mean
+        return inf
+    return (estimate.high - estimate.low) / 2 / estimate.mean

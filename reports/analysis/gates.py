@@ -129,7 +129,7 @@ def _beyond(gate: Gate, line: Line) -> bool:
 
 def _certain(line: Line) -> bool:
     """Whether the 99 % confidence interval excludes "no change"."""
-    interval, unchanged = line.verdict.sure, 1.0 if line.relative else 0.0
+    interval, unchanged = line.verdict.change, 1.0 if line.relative else 0.0
     return interval.low is not None and interval.high is not None and not interval.low <= unchanged <= interval.high
 
 

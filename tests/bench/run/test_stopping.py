@@ -10,6 +10,8 @@ from feedrate.bench.run.plan import Plan
 from feedrate.bench.run.stopping import FixedRounds, UntilPrecise, rule_for
 from feedrate.loaders.errors import FeedrateError
 
+PRECISE = "every ratio to base is known to 5.0% or better, and every rate is known to ±8% or better"
+
 
 class Clock:
     def __init__(self, round_s: float) -> None:
@@ -47,7 +49,7 @@ def _rule(**settings: float) -> UntilPrecise:
 def test_quiet_measurements_end_after_the_least_rounds() -> None:
     rule = _rule()
     assert _rounds(rule, [200.0, 200.1, 199.9, 200.0]) == 3
-    assert rule.finished == "every ratio to base is known to 5.0% or better"
+    assert rule.finished == PRECISE
 
 
 def test_noisy_ones_take_more_and_a_narrower_width_more_again() -> None:
@@ -119,11 +121,37 @@ def test_a_loader_that_fails_later_does_not_keep_the_others_waiting_for_it() -> 
     for number, speed in enumerate((100.0, 300.0)):
         rule.add(_round(number, {"base": 100.0, "steady": 50.0, "wild": speed}))
     rule.add(_round(2, {"base": 100.0, "steady": 50.0}))
-    assert rule.finished == "every ratio to base is known to 5.0% or better"
+    assert rule.finished == PRECISE
 
 
-def test_without_a_ratio_nothing_is_said_to_be_known() -> None:
+def test_rates_are_known_too_before_it_ends() -> None:
+    """The machine's speed changes from round to round. Ratios are exact at once, but rates are not."""
+    machine = [1.0, 1.2, 0.9, 1.1, 0.95, 1.05, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99] * 4
+    rule = _rule()
+    for number, speed in enumerate(machine):
+        rule.add(_round(number, {"base": 100.0 * speed, "head": 200.0 * speed}))
+        if rule.finished:
+            break
+    assert 6 < number + 1 < len(machine)
+    assert rule.finished == PRECISE
+
+
+def test_rates_that_stay_unknown_end_with_the_budget() -> None:
+    rule = _rule(budget_s=4.5)
+    for number, speed in enumerate((1.0, 2.0, 1.0, 2.0)):
+        rule.add(_round(number, {"base": 100.0 * speed, "head": 200.0 * speed}))
+    assert "time budget of 4.5 s" in rule.finished
+
+
+def test_without_a_ratio_nothing_is_said_to_be_known_about_it() -> None:
     rule = _rule()
     for number in range(3):
         rule.add(_round(number, {"other": 100.0}))
-    assert rule.finished == "no loader can be compared with base, so more rounds would not help"
+    assert rule.finished == "no loader can be compared with base, and every rate is known to ±8% or better"
+
+
+def test_without_any_result_more_rounds_would_not_help() -> None:
+    rule = _rule()
+    for _ in range(3):
+        rule.add([])
+    assert rule.finished == "no loader has a result, so more rounds would not help"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
@@ -29,6 +30,19 @@ def test_simulated_runs_under_the_default_rule_judge_same_and_slower_correctly(s
     assert sum(verdict in ("more", "less") for verdict in same) / 200 <= verdicts.MAX_FALSE_FRACTION
     slower = verdicts.resample_verdicts(RECORDED, comparisons=200, slowdown=0.05, seed=seed)
     assert slower.count("less") / 200 >= verdicts.MIN_FOUND_FRACTION
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.02, 0.03])
+def test_under_the_default_rule_5_percent_is_found_and_equal_loaders_are_not_called_different(noise: float) -> None:
+    """Each trial has this noise of its own, and 4 % are shared by the two of a round."""
+    rng = np.random.default_rng(7)
+    logs = rng.normal(0, 0.04, (2000, 1)) + rng.normal(0, noise, (2000, 2))
+    base, head = np.exp(logs).T.tolist()
+    rounds = [verdicts.Pair(tuple(base), tuple(head))]
+    same = verdicts.resample_verdicts(rounds, comparisons=300)
+    assert sum(verdict in ("more", "less") for verdict in same) / 300 <= verdicts.MAX_FALSE_FRACTION
+    slower = verdicts.resample_verdicts(rounds, comparisons=300, slowdown=verdicts.SLOWDOWN)
+    assert slower.count("less") / 300 >= verdicts.MIN_FOUND_FRACTION
 
 
 @pytest.mark.slow
