@@ -54,8 +54,13 @@ def format_three_decimals(value: float | None) -> str:
 
 
 def format_change(fraction: float) -> str:
-    """Format a relative change with its sign: 0.0123 -> "+1.2 %"."""
-    return f"{fraction * 100:+.1f} %"
+    """Format a relative change with its sign: 0.0123 -> "+1.2 %". A value that rounds to zero has no minus."""
+    return f"{fraction * 100:+z.1f} %"
+
+
+def format_two_digits(value: float) -> str:
+    """Format a number with two significant digits, or as a whole number from 10 on: 17.4 -> "17", 2.345 -> "2.3"."""
+    return f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
 
 
 def format_auc(value: float | None) -> str:

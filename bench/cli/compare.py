@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from feedrate.bench.results.record import RunRecord
     from feedrate.reports.analysis.provenance_diff import Difference
     from feedrate.reports.analysis.run_comparison import Line
 
@@ -31,9 +32,9 @@ def compare(
         bool, typer.Option("--all", help="Show every quantity, not only those of the report's table.")
     ] = False,
 ) -> None:
-    """Compare HEAD with BASE: faster, slower, same or inconclusive.
+    """Compare HEAD with BASE: faster, slower, same or not distinguishable.
 
-    Each line has the change with its confidence interval and the smallest change that would be visible. Other
+    Each line has the change with the 99 % confidence interval that decided the verdict, and the smallest change that would be visible. Other
     differences between the runs (machine, versions, settings) are listed. Runs of different tasks (dataset, device,
     model, epochs, shuffle, page cache) are refused. --fail-if is refused if the runs come from different machines.
     """
@@ -49,6 +50,7 @@ def compare(
     lines = run_comparison.compare_runs(base_side, head_side)
     failed = list(conditions.failures(base_side, head_side, lines, gates))
     show_differences(provenance_diff([base_side.record, head_side.record]))
+    show_cautions([base_side.record] if base_side.record == head_side.record else [base_side.record, head_side.record])
     show_verdicts(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
     show_gates(failed, list(conditions.undecided(lines, gates)))
     if failed:
@@ -63,29 +65,43 @@ def show_differences(differences: Iterable[Difference]) -> None:
         out.print(f"differs: {difference}", markup=False, soft_wrap=True)
 
 
+def show_cautions(records: Sequence[RunRecord]) -> None:
+    """Print a line for each lost baseline, and one if rates are not for comparison."""
+    from feedrate.bench.cli.terminal import out
+    from feedrate.reports.analysis.baseline import replaced_baseline
+
+    sizes = [
+        (record, size) for record in records for size in sorted({trial.spec.batch_size for trial in record.trials})
+    ]
+    lines = [sentence for record, size in sizes if (sentence := replaced_baseline(record, size))]
+    if any(trial.spec.check == "every" for record in records for trial in record.trials):
+        lines.append("every row was checked while the clock ran: rates are not for comparison")
+    for line in dict.fromkeys(lines):
+        out.print(line, markup=False, soft_wrap=True)
+
+
 def show_verdicts(lines: Sequence[Line], gated: set[str], *, all_metrics: bool) -> None:
     """Print a table with a line for each quantity. Those with a gate are always shown."""
     from rich.table import Table
     from rich.text import Text
 
     from feedrate.bench.cli.terminal import out
-    from feedrate.reports import units
-    from feedrate.reports.analysis.run_comparison import change_text
+    from feedrate.reports.analysis.verdicts import change, smallest_visible, word
 
     table = Table(
-        "loader", "batch", "quantity", "base", "head", "change (95 % interval)", "verdict", "smallest visible", "n"
+        "loader", "batch", "quantity", "base", "head", "change (99 % interval)", "verdict", "smallest visible", "n"
     )
-    styles = {"faster": "green", "slower": "red", "inconclusive": "yellow"}
+    styles = {"faster": "green", "slower": "red", "not distinguishable": "yellow"}
     for line in lines:
         metric = line.metric
         if not (all_metrics or metric.in_table or metric.name in gated):
             continue
-        smallest = line.verdict.smallest_seen
-        visible = units.format_percent(smallest) if line.relative or smallest is None else f"{smallest:.4f}"
+        verdict = word(line.verdict, metric)
         name = line.head if line.head == line.base else f"{line.head} against {line.base}"
         table.add_row(
             Text(name), str(line.batch_size), metric.title, metric.text(line.base_mean), metric.text(line.head_mean),
-            change_text(line), Text(line.word, style=styles.get(line.word, "")), visible, str(line.verdict.change.n),
+            change(line.verdict, metric), Text(verdict, style=styles.get(verdict, "")), smallest_visible(line.verdict, metric),
+            str(line.verdict.change.n),
         )  # fmt: skip
     out.print(table)
 

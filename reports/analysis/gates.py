@@ -12,11 +12,12 @@ from feedrate.reports.analysis.run_comparison import (
     Line,
     Side,
     batch_sizes,
-    change_text,
     loader_pairs,
+    modes_of,
     refuse_unlike,
     samples,
 )
+from feedrate.reports.analysis.verdicts import change
 
 GATED = ("rows_per_s", *BY_NAME)
 """Names that a condition may use. `rows_per_s` stands for both throughputs, load and train."""
@@ -110,8 +111,9 @@ def _lost(base: Side, head: Side, gate: Gate) -> Iterator[str]:
     for metric in (BY_NAME[name] for name in _names(gate)):
         for base_loader, head_loader in loader_pairs(base, head):
             for size in sorted(batch_sizes(base.record, base_loader)):
-                before = samples(base.record.trials, base_loader, size, metric)
-                after = samples(head.record.trials, head_loader, size, metric)
+                modes = modes_of(base.record.trials, size) & modes_of(head.record.trials, size)
+                before = samples(base.record.trials, base_loader, size, metric, modes)
+                after = samples(head.record.trials, head_loader, size, metric, modes)
                 if before and not after:
                     reasons = {
                         f"{trial.status}: {trial.detail}"
@@ -123,8 +125,8 @@ def _lost(base: Side, head: Side, gate: Gate) -> Iterator[str]:
 
 
 def _beyond(gate: Gate, line: Line) -> bool:
-    change = _change(line, gate)
-    return change < gate.limit if gate.sign == "<" else change > gate.limit
+    size = _change(line, gate)
+    return size < gate.limit if gate.sign == "<" else size > gate.limit
 
 
 def _certain(line: Line) -> bool:
@@ -134,7 +136,7 @@ def _certain(line: Line) -> bool:
 
 
 def _sentence(gate: Gate, line: Line) -> str:
-    return f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} {change_text(line)}"
+    return f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} {change(line.verdict, line.metric)}"
 
 
 def _change(line: Line, gate: Gate) -> float:

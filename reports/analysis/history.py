@@ -148,6 +148,7 @@ def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
     place, moment = archive.place(record), archive.moment(path, record)
     values: dict[Key, list[float]] = defaultdict(list)
     versions: dict[str, dict[str, str]] = {}
+    modes = {trial.spec.mode for trial in record.trials}
     for trial in record.trials:
         if trial.status != "ok" or trial.spec.mode == "replay":
             continue
@@ -155,7 +156,7 @@ def points_of(path: Path, record: RunRecord) -> Iterator[tuple[Key, Point]]:
         loader = short(trial.spec.loader)
         versions[loader] = _versions(record, trial.packages, trial.backend)
         for number, metric in enumerate(MEASURED):
-            value = metric.of(trial) if metric.mode == trial.spec.mode else None
+            value = metric.of(trial) if metric.mode_in(modes) == trial.spec.mode else None
             if value is not None:
                 values[setting, number, loader].append(value)
     for key, samples in values.items():

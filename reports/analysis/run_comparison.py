@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Verdict, judge_difference, judge_ratio
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports import units
+from feedrate.reports.analysis.baseline import valid_baseline
 from feedrate.reports.analysis.metrics import METRICS, Metric
 from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.provenance_diff import Kind, provenance_diff
@@ -23,6 +24,8 @@ EFFECTS = {
     "gpu_busy_fraction": 0.02,
 }
 """Metrics from 0 to 1 and the smallest difference that matters. They are compared by difference, others by ratio."""
+MIN_PAIRS = 3
+"""Fewest rounds that are compared as pairs. AUC needs only two, because a seed fixes it."""
 SampleKey = tuple[str | None, int, int]
 """Identifies a sample: start time of its `feedrate run`, repeat, seed."""
 
@@ -64,24 +67,15 @@ class Line:
         """Change as a fraction of the base, or as a difference."""
         return self.verdict.change.mean - (1.0 if self.relative else 0.0)
 
-    @property
-    def word(self) -> str:
-        """The verdict in one word: faster, slower, higher, lower, same or inconclusive."""
-        direction = self.verdict.direction
-        if direction in ("same", "inconclusive"):
-            return direction
-        if self.metric.unit == "rows/s":
-            return "faster" if direction == "more" else "slower"
-        return "higher" if direction == "more" else "lower"
-
 
 def within(text: str) -> tuple[Side, Side]:
-    """Return a run's baseline as the base and all its loaders as the head.
+    """Return a run's baseline, or what replaces it, as the base and all the run's loaders as the head.
 
     Raises FeedrateError if the record has no baseline or `text` names a loader.
     """
     side = read_side(text)
-    baseline = side.record.baseline
+    sizes = sorted({trial.spec.batch_size for trial in side.record.trials})
+    baseline = next((loader for size in sizes if (loader := valid_baseline(side.record, size))), None)
     if side.loader or baseline is None:
         raise FeedrateError(f"nothing to compare {text} with: name two runs, or two loaders as RUN@LOADER")
     return Side(text, side.record, baseline), side
@@ -136,15 +130,16 @@ def judge_samples(
 ) -> Verdict | None:
     """Judge the change of a metric from base to head.
 
-    paired: compare samples with the same key pairwise, if at least two keys are on both sides.
+    paired: compare samples with the same key pairwise, if at least `MIN_PAIRS` keys are on both sides. Two pairs have one
+    degree of freedom, so two samples of two say more, even though drift widens their interval.
 
     Returns None if a side has no samples, or if a ratio would need a sample that is not above 0. AUC is the same for
-    every repeat of a seed, so each seed is one sample.
+    every repeat of a seed, so each seed is one sample. Seeds are paired even across runs, because they fix weights and order.
     """
     if metric.name == "auc":
-        base, head = _by_seed(base), _by_seed(head)
+        base, head, paired = _by_seed(base), _by_seed(head), True
     keys = [key for key in base if key in head] if paired else []
-    paired = len(keys) >= 2
+    paired = len(keys) >= (2 if metric.name == "auc" else MIN_PAIRS)
     bases, heads = (
         ([base[k] for k in keys], [head[k] for k in keys]) if paired else (list(base.values()), list(head.values()))
     )
@@ -157,25 +152,26 @@ def judge_samples(
     return judge_ratio(heads, bases, paired=paired)
 
 
-def samples(trials: Sequence[TrialResult], loader: str, size: int, metric: Metric) -> dict[SampleKey, float]:
-    """Return the metric's values from the trials of a loader and batch size whose status is ok."""
+def samples(
+    trials: Sequence[TrialResult], loader: str, size: int, metric: Metric, modes: Collection[Mode] | None = None
+) -> dict[SampleKey, float]:
+    """Return the metric's values from the trials of a loader and batch size whose status is ok.
+
+    modes: modes that the metric may be taken from. Default: those of all the trials of this batch size.
+    """
+    mode = metric.mode_in(modes_of(trials, size) if modes is None else modes)
     return {
         (trial.run_at, trial.spec.repeat, trial.spec.seed): value
         for trial in trials
         if trial.status == "ok"
-        and (trial.spec.loader, trial.spec.batch_size, trial.spec.mode) == (loader, size, metric.mode)
+        and (trial.spec.loader, trial.spec.batch_size, trial.spec.mode) == (loader, size, mode)
         and (value := metric.of(trial)) is not None
     }
 
 
-def change_text(line: Line) -> str:
-    """Format the change and its 95 % confidence interval: "+1.2 % (+0.3 % to +2.1 %)"."""
-    change = line.verdict.change
-    unchanged = 1.0 if line.relative else 0.0
-    text = units.format_change if line.relative else (lambda value: f"{value:+.4f}")
-    if change.low is None or change.high is None:
-        return text(change.mean - unchanged)
-    return f"{text(change.mean - unchanged)} ({text(change.low - unchanged)} to {text(change.high - unchanged)})"
+def modes_of(trials: Sequence[TrialResult], size: int) -> set[Mode]:
+    """Return the modes that were run at a batch size, whatever their results."""
+    return {trial.spec.mode for trial in trials if trial.spec.batch_size == size}
 
 
 def loader_pairs(base: Side, head: Side) -> list[tuple[str, str]]:
@@ -206,8 +202,9 @@ def batch_sizes(record: RunRecord, loader: str) -> set[int]:
 def _line(
     base: RunRecord, head: RunRecord, base_loader: str, head_loader: str, size: int, metric: Metric
 ) -> Line | None:
-    base_samples = samples(base.trials, base_loader, size, metric)
-    head_samples = samples(head.trials, head_loader, size, metric)
+    modes = modes_of(base.trials, size) & modes_of(head.trials, size)
+    base_samples = samples(base.trials, base_loader, size, metric, modes)
+    head_samples = samples(head.trials, head_loader, size, metric, modes)
     # Rounds of one run belong together. Rounds of two runs only share their numbers.
     paired = base == head
     if not base_samples or not head_samples:

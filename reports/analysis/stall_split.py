@@ -1,7 +1,7 @@
 """Splits the training time that is lost to the loader by cause. Two methods measure the loss, and they must agree.
 
 direct        within each step: waiting in next() while the device is idle, plus device time between steps
-differential  between trials: training against the model only, 1 - rows/s of train / rows/s of replay
+differential  between trials: 1 - the share of the ceiling, so the two can never disagree
 
 The differential loss can be larger. The excess is not waiting: the model's own steps are slower beside the loader.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from feedrate.bench.results.record import EpochRecord, HarnessRecord, TrialResult
 from feedrate.bench.results.wait_causes import wait_causes
+from feedrate.reports.analysis.shares import ceiling_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class StallSplit:
     """Waiting for the loader to compute, in any thread or process."""
     copy: float
     """Waiting for copies from host to device."""
+    core: float = 0.0
+    """Waiting for a core: a thread or process of the trial was ready to run, but others used all cores."""
     overhead: float
     """Loss on the host: the calibrated cost of the harness and, on a GPU, steps that a loader on the host slows down.
 
@@ -52,6 +55,7 @@ CAUSES = {
     "copy": "host to device",
     "overhead": "host overhead (late launches, the harness)",
     "contention": "device contention (slower steps)",
+    "core": "no core (ready, but all cores were busy)",
 }
 """Causes of the loss, by field of `StallSplit`, with their names for people."""
 
@@ -71,23 +75,25 @@ def split(
     causes = wait_causes(epochs)
     if not epochs or not replayed or causes is None or wait_causes(replayed) is None:
         return None
-    wall_s, rows = sum(epoch.wall_s for epoch in epochs), sum(epoch.rows for epoch in epochs)
-    waited_s = sum(_between_steps_s(epoch) for epoch in epochs)
-    model_row_s = (wall_s - waited_s) / rows
-    replayed_rows = sum(epoch.rows for epoch in replayed)
-    model_alone_row_s = sum(epoch.wall_s - _between_steps_s(epoch) for epoch in replayed) / replayed_rows
+    wall_s = sum(epoch.wall_s for epoch in epochs)
+    direct = sum(_between_steps_s(epoch) for epoch in epochs) / wall_s
+    share = ceiling_share(train, replay)
+    if share is None:
+        return None
+    ratio = share[1].mean
+    replayed_waits = sum(_between_steps_s(epoch) for epoch in replayed) / sum(epoch.wall_s for epoch in replayed)
     harness_share = _harness_share(train, harness, wall_s)
-    slower = (model_row_s - model_alone_row_s) * rows / wall_s
+    slower = 1 - direct - ratio * (1 - replayed_waits)  # steps of training against the steps of the model only
     late = slower if causes.copy_s and train[0].spec.device != "cpu" else 0.0
-    replay_row_s = sum(epoch.wall_s for epoch in replayed) / replayed_rows
     return StallSplit(
         fetch=causes.fetch_s / wall_s,
         decode=max(causes.decode_s / wall_s - harness_share, 0.0),
         copy=causes.copy_s / wall_s,
+        core=causes.core_s / wall_s,
         overhead=min(harness_share, causes.decode_s / wall_s) + late,
         contention=slower - late + causes.device_s / wall_s,
-        direct=waited_s / wall_s,
-        differential=1 - replay_row_s / (wall_s / rows),
+        direct=direct,
+        differential=1 - ratio,
     )
 
 

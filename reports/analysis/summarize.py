@@ -11,9 +11,11 @@ from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.baseline import valid_baseline
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.run_comparison import judge_samples, samples
+from feedrate.reports.analysis.shares import ceiling_share
 from feedrate.reports.analysis.stall_split import StallSplit, split
 
 
@@ -38,6 +40,8 @@ class Row:
     """By the metric's name. A metric that was not measured is missing."""
     ceiling: Samples | None
     """rows/s of the model only, at this batch size in this run."""
+    share: Samples | None
+    """Training divided by replay: how much of what the model can take the loader delivers. See `ceiling_share`."""
     auc_by_epoch: tuple[float, ...]
     """Mean over the trials, for each epoch."""
     auc_spread: tuple[tuple[float, float], ...]
@@ -52,7 +56,11 @@ class Row:
     options: Mapping[str, str] = field(default_factory=dict)
     """All options of the adapter, with their values; empty in older records."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    """By metric, compared with the run's baseline; empty for the baseline itself."""
+    """By metric, compared with `baseline`; empty for the baseline itself."""
+    baseline: str | None = None
+    """The run's baseline at this batch size, or the loader that replaces it. See `baseline.py`."""
+    mode: Mode = "train"
+    """train, or load if nothing was trained in this run at this batch size."""
 
     @property
     def auc_differs(self) -> Verdict | None:
@@ -62,9 +70,13 @@ class Row:
 
     @property
     def ceiling_fraction(self) -> float | None:
-        """Training divided by replay: how much of what the model can take the loader delivers."""
-        train = self.metrics.get("train_rows_per_s")
-        return train.estimate.mean / self.ceiling.estimate.mean if train and self.ceiling else None
+        """Mean share of the ceiling."""
+        return self.share.estimate.mean if self.share else None
+
+    @property
+    def headline(self) -> str:
+        """Name of the metric by which loaders are ranked: training's rows/s, or the loader's own if nothing was trained."""
+        return "train_rows_per_s" if self.mode == "train" else "load_rows_per_s"
 
     def mean(self, metric: str) -> float | None:
         """Return the metric's mean; None if it was not measured."""
@@ -147,6 +159,9 @@ def _row(
         "train": _of_mode(ok, "train"),
         "replay": _of_mode([trial for trial in trials if trial.status == "ok"], "replay"),
     }
+    modes = {trial.spec.mode for trial in trials}
+    baseline = valid_baseline(record, size)
+    share = ceiling_share(by_mode["train"], by_mode["replay"])
     curves = [trial.auc for trial in ok if trial.auc]
     epochs = list(zip(*curves, strict=False))
     return Row(
@@ -158,9 +173,10 @@ def _row(
         metrics={
             metric.name: samples
             for metric in METRICS
-            if (samples := _samples([metric.of(trial) for trial in by_mode[metric.mode]])) is not None
+            if (samples := _samples([metric.of(trial) for trial in by_mode[metric.mode_in(modes)]])) is not None
         },
         ceiling=_ceiling(trials, size),
+        share=Samples(*share) if share else None,
         auc_by_epoch=tuple(sum(epoch) / len(epoch) for epoch in epochs),
         auc_spread=tuple((min(epoch), max(epoch)) for epoch in epochs),
         deviations=next((trial.deviations for trial in ok if trial.deviations), {}),
@@ -169,7 +185,9 @@ def _row(
         flags=tuple(dict.fromkeys(flag for trial in ok for flag in trial.flags)),
         stall=split(by_mode["train"], by_mode["replay"], record.harness),
         options=next((trial.options for trial in ok if trial.options), {}),
-        verdicts={} if loader == record.baseline else _verdicts(trials, record.baseline, loader, size),
+        verdicts={} if loader == baseline else _verdicts(trials, baseline, loader, size),
+        baseline=baseline,
+        mode="train" if "train" in modes else "load",
     )
 
 

@@ -21,8 +21,14 @@ SPEC = (*_FIRST, *(field.name for field in dataclasses.fields(TrialSpec) if fiel
 MODEL = tuple(field.name for field in dataclasses.fields(ModelSpec))
 EPOCH = tuple(field.name for field in dataclasses.fields(EpochRecord))
 STEPS = ("step_wait_s", "step_s")
+_SHARED = (
+    "run", "loader", "batch_size", "backend", "ceiling_rows_per_s", "ceiling_fraction", "ceiling_fraction_low",
+    "ceiling_fraction_high",
+)  # fmt: skip
+N_SHARED = len(_SHARED)
+"""Leading columns of `LOADER_COLUMNS` that belong to no metric."""
 LOADER_COLUMNS = (
-    "run", "loader", "batch_size", "backend", "ceiling_rows_per_s", "ceiling_fraction",
+    *_SHARED,
     *(f"{metric.name}{part}" for metric in METRICS for part in ("", "_low", "_high", "_n")),
 )  # fmt: skip
 Grain = Literal["loader", "epoch", "step"]
@@ -43,7 +49,9 @@ def loader_rows(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Yield a dictionary for each row of a comparison. Values are in SI units, and None if they were not measured."""
     for row in rows:
         ceiling = row.ceiling.estimate.mean if row.ceiling else None
-        values = [row.run, row.loader, row.batch_size, row.backend, ceiling, row.ceiling_fraction]
+        share = row.share.estimate if row.share else None
+        values: list[Any] = [row.run, row.loader, row.batch_size, row.backend, ceiling]
+        values += [share.mean, share.low, share.high] if share else [None] * 3
         for metric in METRICS:
             samples = row.metrics.get(metric.name)
             estimate = samples.estimate if samples else None
@@ -80,7 +88,7 @@ def _of_trial(name: str, run: RunRecord, trial: TrialResult) -> dict[str, Any]:
         **{f"model_{field}": _listed(getattr(spec.model, field)) for field in MODEL},
         "status": trial.status,
         "detail": trial.detail,
-        **{metric.name: _float(metric.of(trial)) if metric.mode == spec.mode else None for metric in METRICS},
+        **{metric.name: _float(metric.of(trial)) if spec.mode in metric.modes else None for metric in METRICS},
     }
 
 

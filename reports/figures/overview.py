@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from feedrate.bench.results.record import TrialResult
-from feedrate.bench.results.stats import Estimate, ratio
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
-from feedrate.reports.analysis.run_comparison import SampleKey
-from feedrate.reports.analysis.summarize import Basis, Comparison, Row, Samples
+from feedrate.reports.analysis.summarize import Basis, Comparison, Row
 from feedrate.reports.figures.distributions import auc, auc_over_time, sweeps, utilisation
 from feedrate.reports.figures.figure import (
     COLOURS,
@@ -79,7 +76,7 @@ def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
 
 def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
     """Draw each loader's training rows/s as a share of those of replay."""
-    shares = [(row.label, share) for row in rows if (share := ceiling_share(row)) is not None]
+    shares = [(row.label, share) for row in rows if (share := row.share) is not None]
     data = (
         points(shares, "Share", "diamond", COLOURS[1], units.format_percent, text_position="top center")
         if shares
@@ -87,7 +84,7 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
     )
     known = any(share.estimate.low is not None for _, share in shares)
     interval = (
-        "95 % bootstrap confidence interval of the ratio"
+        "95 % confidence interval of the ratio (Student t)"
         if known
         else "no interval: only one trial of training or replay"
     )
@@ -96,7 +93,7 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
         name="ceiling",
         title="Share of the ceiling",
         about=(
-            "Mean training rows/s divided by mean replay rows/s. Replay runs the model without a loader, so 100 % (dashed line) is the most that a "
+            "Training rows/s divided by replay rows/s, a ratio of geometric means. Replay runs the model without a loader, so 100 % (dashed line) is the most that a "
             "loader can deliver. A value above 100 % is noise. Each small mark is one round, or one training trial if fewer than two "
             "rounds have both training and replay."
         ),
@@ -110,44 +107,6 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
         },
         x_text=units.format_percent,
     )  # fmt: skip
-
-
-def ceiling_share(row: Row) -> Samples | None:
-    """Return training divided by replay, or None if one of them was not measured.
-
-    If at least two rounds have both, there is one value per round. Otherwise there is one value per training trial,
-    divided by the mean of replay.
-    """
-    if not row.ceiling_fraction or row.ceiling is None:
-        return None
-    train, replay = (_by_round(row.trials[mode]) for mode in ("train", "replay"))
-    rounds = [key for key in train if key in replay]
-    paired = len(rounds) > 1
-    heads, bases = (
-        ([train[key] for key in rounds], [replay[key] for key in rounds])
-        if paired
-        else (list(train.values()), list(replay.values()))
-    )
-    values = tuple(
-        head / base
-        for head, base in zip(heads, bases if paired else [row.ceiling.estimate.mean] * len(heads), strict=True)
-    )
-    return Samples(values, _centred_on(row.ceiling_fraction, ratio(heads, bases, paired=paired), len(values)))
-
-
-def _centred_on(mean: float, estimate: Estimate, n: int) -> Estimate:
-    """Return the mean with the relative interval of another estimate of the same quantity."""
-    if estimate.low is None or estimate.high is None:
-        return Estimate(mean, None, None, n)
-    return Estimate(mean, mean * estimate.low / estimate.mean, mean * estimate.high / estimate.mean, n)
-
-
-def _by_round(trials: Sequence[TrialResult]) -> dict[SampleKey, float]:
-    return {
-        (trial.run_at, trial.spec.repeat, trial.spec.seed): rows_per_s
-        for trial in trials
-        if (rows_per_s := trial.rows_per_s)
-    }
 
 
 def memory(rows: Sequence[Row], basis: Basis) -> Figure:

@@ -13,13 +13,14 @@ from feedrate.bench.results.profiles.explained import Explained
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
-from feedrate.reports.analysis.metrics import METRICS
-from feedrate.reports.analysis.run_comparison import Line, Side, change_text, compare_runs
+from feedrate.reports.analysis.metrics import BY_NAME, METRICS
+from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import SPEC
+from feedrate.reports.analysis.verdicts import change, figure, share_state, share_text, word
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profiles import heading, profile_figures
-from feedrate.reports.formats import pagekit, sentences, table
+from feedrate.reports.formats import headline, pagekit, sentences, table
 
 
 def render(
@@ -35,13 +36,13 @@ def render(
     page_figures = [*figures(comparison), *profile_figures(profiles)]
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
     page: str = pagekit.template("report.html").render(
-        answer=sentences.answer(comparison),
-        unlike=sentences.unlike(comparison),
+        answer=headline.answer(comparison),
+        unlike=sentences.cautions(comparison),
         against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
         table=sortable_table(comparison),
         cards=[card(row) for row in comparison.rows],
-        about={metric.title: metric.about for metric in METRICS},
+        about={metric.title: metric.about for metric in METRICS} | table.ABOUT,
         figures=page_figures,
         figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
         runs=[
@@ -87,8 +88,15 @@ def against_first(comparison: Comparison) -> list[tuple[str, list[list[str]], st
 
 
 def _line(line: Line) -> list[str]:
-    numbers = [line.metric.text(line.base_mean), line.metric.text(line.head_mean), change_text(line)]
-    return [line.head, str(line.batch_size), line.metric.title, *numbers, line.word, str(line.verdict.change.n)]
+    numbers = [line.metric.text(line.base_mean), line.metric.text(line.head_mean), change(line.verdict, line.metric)]
+    return [
+        line.head,
+        str(line.batch_size),
+        line.metric.title,
+        *numbers,
+        word(line.verdict, line.metric),
+        str(line.verdict.change.n),
+    ]
 
 
 def sortable_table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
@@ -108,29 +116,32 @@ def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
     if title == table.SHARE:
         return row.ceiling_fraction
     if title == table.AGAINST:
-        verdict = row.verdicts.get("train_rows_per_s")
+        verdict = row.verdicts.get(row.headline)
         return verdict.change.mean if verdict else None
     return row.mean(names[title]) if title in names else None
 
 
 def card(row: Row) -> dict[str, Any]:
     """Return the content of a loader's card on the page, by the template's names."""
-    share = row.ceiling_fraction
+    known = share_state(row.share, row.ceiling) not in ("none", "share not known", "ceiling not known")
+    share = row.ceiling_fraction if known else None
+    rates = [
+        (BY_NAME[name], row.metrics.get(name)) for name in ("train_rows_per_s", "load_rows_per_s", "all_in_rows_per_s")
+    ]
     facts = [
-        ("Training", units.format_rate(row.mean("train_rows_per_s"))),
-        ("Loader only", units.format_rate(row.mean("load_rows_per_s"))),
+        *((metric.title, figure(samples.estimate, metric.text)) for metric, samples in rates if samples),
         ("Stall", units.format_percent(row.mean("stall_fraction"))),
         ("AUC", units.format_auc(row.mean("auc"))),
         ("First batch", units.format_seconds(row.mean("first_batch_s"))),
-        ("Against baseline", sentences.against(row)),
+        (f"Against {row.baseline}", sentences.against(row)),
     ]
     return {
         "label": row.label,
         "verdict": sentences.verdict(row),
         "share": None if share is None else round(min(share, 1.0) * 100, 1),
-        "share_text": units.format_percent(share),
+        "share_text": share_text(row.share, row.ceiling),
         "facts": [(name, value) for name, value in facts if value != units.NONE],
-        "sentences": [s for s in (sentences.stall_split(row), sentences.auc_parity(row), *row.flags) if s],
+        "sentences": sentences.of_row(row),
         "deviations": row.deviations,
         "backend": row.backend or "no result",
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from feedrate.reports.analysis.summarize import Comparison
-from feedrate.reports.formats.sentences import answer, notes
+from feedrate.reports.formats.headline import answer
+from feedrate.reports.formats.sentences import notes
 from feedrate.reports.formats.table import cells
 from feedrate.reports.names import in_markdown
 

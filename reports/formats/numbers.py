@@ -10,8 +10,8 @@ from typing import Any
 
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.summarize import Comparison, Row
-from feedrate.reports.analysis.tidy import LOADER_COLUMNS, tidy_rows
-from feedrate.reports.formats.sentences import answer
+from feedrate.reports.analysis.tidy import LOADER_COLUMNS, N_SHARED, tidy_rows
+from feedrate.reports.formats.headline import answer
 
 
 def write_csv(comparison: Comparison) -> str:
@@ -48,5 +48,5 @@ def _loader(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
         for metric in METRICS
         if metric.name in row.metrics
     }
-    shared = {name: values[name] for name in LOADER_COLUMNS[:6]}
+    shared = {name: values[name] for name in LOADER_COLUMNS[:N_SHARED]}
     return {**shared, "metrics": metrics, "flags": list(row.flags), "deviations": dict(row.deviations)}

@@ -1,91 +1,62 @@
-"""A comparison in sentences: the answer, a verdict for each loader, and what a reader of the table must know."""
+"""A comparison in sentences: a verdict for each loader, and what a reader of the table must know."""
 
 from __future__ import annotations
 
-from feedrate.bench.results.record import RunRecord
+from collections.abc import Iterator
+
 from feedrate.reports import units
+from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.baseline import replaced_baseline
+from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.stall_split import CAUSES
-from feedrate.reports.analysis.summarize import Comparison, Row
+from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 
-ENOUGH, HALF = 0.97, 0.5
-"""Shares of the ceiling. From ENOUGH on, the loader feeds the model. From HALF on, a verdict says what the loader costs, below
-that what it leaves."""
-UNSURE = 0.25
-"""Half an interval, as a share of the mean. From here on the answer says how little is known."""
-WORDS = {"more": "faster", "less": "slower"}
 MAIN_CAUSES = {
     "fetch": "waits for storage or locks",
     "decode": "decoding in the loader",
     "copy": "copies from host to device",
     "overhead": "overhead on the host",
     "contention": "contention for the device",
+    "core": "waits for a core",
 }
 """Causes of the loss, by field of `StallSplit`, in words that follow "because of"."""
-
-
-def answer(comparison: Comparison) -> str:
-    """Return the result in one sentence."""
-    differences = provenance_diff([run for _, run in comparison.runs])
-    tasks = [difference.what for difference in differences if difference.kind == "task"]
-    if tasks:
-        return f"These runs must not be compared, because they differ in {', '.join(tasks)}."
-    places = dict.fromkeys(_place(run) for _, run in comparison.runs)
-    place = " and ".join(places)
-    rows = [row for row in comparison.rows if row.mean("train_rows_per_s")]
-    if not rows:
-        return _answer_alone(comparison, place)
-    best, worst = rows[0], rows[-1]
-    text = f"On {place}, {best.label} trains at {_trained(best)}"
-    if worst is not best:
-        text += f"; {worst.label} reaches {_trained(worst)}"
-        if stalled := worst.mean("stall_fraction"):
-            text += f" and leaves the device without work {units.format_percent(stalled)} of the time"
-        elif waiting := worst.mean("wait_fraction"):
-            text += f" and keeps the model waiting {units.format_percent(waiting)} of the time"
-    return text + "."
-
-
-def _trained(row: Row) -> str:
-    return f"{_speed(row, 'train_rows_per_s')}{_of_ceiling(row)}"
-
-
-def _speed(row: Row, metric: str) -> str:
-    estimate = row.metrics[metric].estimate
-    half = None if estimate.low is None else (estimate.mean - estimate.low) / estimate.mean
-    unsure = half is not None and half >= UNSURE
-    return units.format_rate(estimate.mean) + (f" (±{units.format_percent(half)})" if unsure else "")
-
-
-def _answer_alone(comparison: Comparison, place: str) -> str:
-    alone = [row for row in comparison.rows if row.mean("load_rows_per_s")]
-    if not alone:
-        if comparison.ceilings:
-            best_ceiling = max(samples.estimate.mean for samples in comparison.ceilings.values())
-            return (
-                f"On {place} the ceiling (model only) is {units.format_rate(best_ceiling)}; no loader trial finished."
-            )
-        return f"On {place} no loader finished a trial."
-    best, worst = alone[0], alone[-1]
-    text = f"On {place}, {best.label} alone delivers {_speed(best, 'load_rows_per_s')}"
-    if worst is not best:
-        text += f", {worst.label} {_speed(worst, 'load_rows_per_s')}"
-    return text + "; nothing was trained."
+CHANGED = ("more", "less")
 
 
 def verdict(row: Row) -> str:
-    """Return what a loader's numbers mean for its user, in one sentence."""
-    share = row.ceiling_fraction
-    if share is None:
+    """Return what a loader's numbers mean for its user, in one sentence. The interval that decided it is in the sentence."""
+    state = verdicts.share_state(row.share, row.ceiling)
+    if state == "none" or row.share is None:
         states = ", ".join(sorted({trial.status for trial in row.not_ok}))
-        measured = "Its training was not measured against the model's ceiling." if row.metrics else ""
-        return measured or f"No result: {states or 'not run'}."
-    if share >= ENOUGH:
-        return "Feeds the model: a faster loader would change nothing."
+        if row.metrics and row.mode == "load":
+            return f"{_against_baseline(row)}Nothing was trained."
+        return (
+            "Its training was not measured against the model's ceiling."
+            if row.metrics
+            else (f"No result: {states or 'not run'}.")
+        )
+    share, low, high = row.share.estimate, row.share.estimate.low or 0.0, row.share.estimate.high or 0.0
     cause = _main_cause(row)
-    if share >= HALF:
-        return f"Costs the model {units.format_percent(1 - share)} of its speed{cause}."
-    return f"Limits the model to {units.format_percent(share)} of its ceiling{cause}."
+    kept, lost = f"{low * 100:.1f} to {high * 100:.1f} %", f"{(1 - high) * 100:.1f} to {(1 - low) * 100:.1f} %"
+    return {
+        "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.",
+        "share not known": "Not judged: its share of the ceiling is not known. Run more rounds.",
+        "ceiling not known": "Not judged: the ceiling is not known. Run more rounds.",
+        "feeds": f"Feeds the model ({kept} of the ceiling): a faster loader would change nothing.",
+        "may feed": f"May feed the model: its share of the ceiling is {kept}. More rounds would tell.",
+        "costs": f"Costs the model {lost} of its speed{cause}.",
+        "limits": f"Limits the model to {kept} of its ceiling{cause}.",
+    }[state]
+
+
+def _against_baseline(row: Row) -> str:
+    verdict = row.verdicts.get(row.headline)
+    if verdict is None:
+        return ""
+    metric = BY_NAME[row.headline]
+    word, change = verdicts.word(verdict, metric), verdicts.change(verdict, metric)
+    return f"{word[:1].upper()}{word[1:]}, against {row.baseline}: {change}. "
 
 
 def _main_cause(row: Row) -> str:
@@ -95,20 +66,55 @@ def _main_cause(row: Row) -> str:
     return f", mainly because of {MAIN_CAUSES[name]}" if getattr(row.stall, name) > 0 else ""
 
 
-def _place(run: RunRecord) -> str:
-    environment = run.environment
-    return environment.gpu or f"{environment.cores} cores of {environment.cpu} without a GPU"
-
-
 def notes(comparison: Comparison) -> list[str]:
     """Return what a reader of the table must know: where loaders worked, which rules they break, what did not run."""
-    lines = [*unlike(comparison), *(f"{row.label}: {row.backend}" for row in comparison.rows if row.backend)]
-    lines += [f"{row.label}: {sentence}" for row in comparison.rows if (sentence := stall_split(row))]
+    lines = [*cautions(comparison), *(f"{row.label}: {row.backend}" for row in comparison.rows if row.backend)]
     for row in comparison.rows:
-        lines += [f"{row.label}: {sentence}" for sentence in (auc_parity(row), *row.flags) if sentence]
+        lines += [f"{row.label}: {sentence}" for sentence in of_row(row)]
         lines += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
     failed = {(trial.spec.loader, trial.spec.mode, trial.status, trial.detail) for trial in comparison.not_ok}
     return lines + [f"{loader} {mode} {status}: {detail}" for loader, mode, status, detail in sorted(failed)]
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """Return what limits the comparison as a whole: differences between runs, a lost baseline, an order that is not settled."""
+    lines = unlike(comparison)
+    sizes = [(name, run, row.batch_size) for name, run in comparison.runs for row in comparison.rows if row.run == name]
+    lines += dict.fromkeys(sentence for _, run, size in sizes if (sentence := replaced_baseline(run, size)))
+    if any(samples.estimate.n == 1 for row in comparison.rows for samples in _rates(row)):
+        lines.append(f"n = 1: {verdicts.ONE_ROUND}")
+    return lines + list(_all_in_order(comparison))
+
+
+def of_row(row: Row) -> list[str]:
+    """Return what a reader must know of one loader."""
+    lines = [stall_split(row), against_by_metric(row), auc_parity(row), *row.flags]
+    fold = verdicts.fold(row)
+    if fold is not None:
+        lines.append(f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet")
+    if verdicts.checked_every(row):
+        lines.append("every row was checked while the clock ran: its rate is not for comparison")
+    return [line for line in lines if line]
+
+
+def _rates(row: Row) -> Iterator[Samples]:
+    yield from (row.metrics[name] for name in ("load_rows_per_s", "train_rows_per_s") if name in row.metrics)
+
+
+def _all_in_order(comparison: Comparison) -> Iterator[str]:
+    """Yield a sentence for each run and batch size in which the fastest loader is slower than another one all-in."""
+    for run, size in dict.fromkeys((row.run, row.batch_size) for row in comparison.rows):
+        rows = [row for row in comparison.rows if (row.run, row.batch_size) == (run, size)]
+        order, all_in = verdicts.ranking(rows, rows[0].headline), verdicts.ranking(rows, "all_in_rows_per_s")
+        if not order.rows or not all_in.rows or order.rows[0] is all_in.rows[0]:
+            continue
+        first, ahead = order.rows[0], all_in.rows[0]
+        judged = verdicts.compare_rows(ahead, first, "all_in_rows_per_s")
+        if judged is not None and judged.direction == "more":
+            change = verdicts.change(judged, all_in.metric)
+            yield (
+                f"all-in, with opening, closing and evaluations, {ahead.label} is faster than {first.label}: {change}"
+            )
 
 
 def unlike(comparison: Comparison) -> list[str]:
@@ -123,20 +129,38 @@ def unlike(comparison: Comparison) -> list[str]:
 
 
 def against(row: Row) -> str:
-    """Return the verdict on training compared with the baseline, with its interval if there is one."""
-    verdict = row.verdicts.get("train_rows_per_s")
+    """Return the verdict on the headline rate compared with the baseline, with the 99 % interval that decided it."""
+    verdict = row.verdicts.get(row.headline)
     if verdict is None:
         return units.NONE
-    change = verdict.change
-    word = WORDS.get(verdict.direction, verdict.direction)
-    if change.low is None or change.high is None:
-        return f"{word} {units.format_change(change.mean - 1)}"
-    return f"{word} {units.format_change(change.low - 1)} .. {units.format_change(change.high - 1)}"
+    metric = BY_NAME[row.headline]
+    word, change = verdicts.word(verdict, metric), verdicts.change(verdict, metric)
+    if word == verdicts.ONE_ROUND:
+        return f"{change} (n = 1)"
+    return f"{word}: run more rounds" if change == verdicts.NOT_KNOWN else f"{word} {change}"
+
+
+def against_by_metric(row: Row) -> str:
+    """Return a sentence on every metric of the table that differs from the baseline's; empty if none was compared."""
+    shown = [metric for metric in METRICS if metric.in_table and REPLACED_BY.get(metric.name) not in row.metrics]
+    judged = [(metric, row.verdicts[metric.name]) for metric in shown if metric.name in row.verdicts]
+    judged = [(metric, verdict) for metric, verdict in judged if verdict.change.low is not None]
+    if not judged:
+        return ""
+    changed = [
+        f"{metric.title} {verdicts.word(verdict, metric)} {verdicts.change(verdict, metric)}"
+        for metric, verdict in judged
+        if verdict.direction in CHANGED
+    ]
+    alike = [metric.title for metric, verdict in judged if verdict.direction not in CHANGED]
+    parts = [", ".join(changed), f"not distinguishable in {', '.join(alike)}" if alike else ""]
+    return f"against {row.baseline} (99 % intervals): {'; '.join(part for part in parts if part)}"
 
 
 def stall_split(row: Row) -> str:
     """Return a sentence on where training time is lost; empty if that is not known."""
-    if row.stall is None:
+    state = verdicts.share_state(row.share, row.ceiling)
+    if row.stall is None or state in ("share not known", "ceiling not known"):
         return ""
     parts = [f"{name} {units.format_percent(share)}" for name in CAUSES if (share := getattr(row.stall, name)) >= 0.001]
     return (
@@ -147,20 +171,15 @@ def stall_split(row: Row) -> str:
 
 
 def auc_parity(row: Row) -> str:
-    """Return a sentence if a loader's AUC differs from the baseline's; empty if seeds explain the difference."""
-    verdict = row.auc_differs
+    """Return a sentence if a loader's AUC differs from the baseline's in either direction, or if one seed cannot tell."""
+    verdict = row.verdicts.get("auc")
     if verdict is None:
         return ""
-    change = verdict.change
-    return (
-        f"its AUC differs from the baseline's by {change.mean:+.4f} ({change.low:+.4f} to {change.high:+.4f}, "
-        f"{change.n} seeds), more than seeds explain; treat its speed with caution"
-    )
-
-
-def _of_ceiling(row: Row) -> str:
-    if row.ceiling_fraction is None:
+    if verdict.change.low is None:
+        return "its AUC cannot be judged with one seed"
+    if row.auc_differs is None:
         return ""
-    if row.ceiling_fraction >= 1:  # anything above it is noise, not praise
-        return ", the model's ceiling"
-    return f", {units.format_percent(row.ceiling_fraction)} of the model's ceiling"
+    return (
+        f"its AUC differs from that of {row.baseline} by {verdicts.change(verdict, BY_NAME['auc'])}, 99 % interval of "
+        f"{verdict.change.n} seeds, more than seeds explain; treat its speed with caution"
+    )

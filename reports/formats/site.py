@@ -14,14 +14,14 @@ from typing import Any
 
 from feedrate.loaders.errors import FeedrateError, require_no_file
 from feedrate.reports import units
-from feedrate.reports.analysis import archive
+from feedrate.reports.analysis import archive, verdicts
 from feedrate.reports.analysis.archive import Moment, Place
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.selection import Chosen, select
 from feedrate.reports.analysis.summarize import Comparison, Row, summarize
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.overview import figures
-from feedrate.reports.formats import pagekit, sentences, table
+from feedrate.reports.formats import headline, pagekit, sentences, table
 from feedrate.reports.names import file_name, plain, short
 
 STYLES = ("page.css", "plotly.css")
@@ -70,7 +70,7 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
     common = {
         "policy": pagekit.policy_of_site(),
         "made_at": (made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "about": {metric.title: metric.about for metric in METRICS},
+        "about": {metric.title: metric.about for metric in METRICS} | table.ABOUT,
     }
     _write_assets(output)
     for place, sections in places.items():
@@ -156,7 +156,7 @@ def _part(number: int, section: Section) -> dict[str, Any]:
     dates = [[section.moments[run].date, section.moments[run].commit] for run in runs]
     return {
         "settings": section.settings,
-        "answer": sentences.answer(comparison) if any(map(_trained, comparison.rows)) else "",
+        "answer": headline.answer(comparison) if any(row.metrics for row in comparison.rows) else "",
         "head": [*head, "Date", "Commit"],
         "body": [[plain(cell) for cell in [*line, *date]] for line, date in zip(body, dates, strict=True)],
         "figures": [_renamed(f"s{number}-{figure.name}", figure) for figure in figures(comparison)],
@@ -192,9 +192,9 @@ def _entry(place: Place, sections: Sequence[Section]) -> dict[str, Any]:
         "machine": f"{short(place.machine)}, {place.cores} cores",
         "loaders": sorted({row.loader for section in sections for row in section.comparison.rows}),
         "best": {
-            "loader": best.loader,
+            "loader": _fastest(best, section.comparison.rows),
             "speed": _speed_text(best),
-            "share": units.format_percent(best.ceiling_fraction),
+            "share": verdicts.share_text(best.share, best.ceiling),
             "auc": units.format_auc(best.mean("auc")),
             "settings": f"batch {best.batch_size}, {section.settings}",
             "date": moment.date,
@@ -208,8 +208,17 @@ def _speed(row: Row) -> tuple[float, float]:
     return row.mean("train_rows_per_s") or 0.0, row.mean("load_rows_per_s") or 0.0
 
 
+def _fastest(best: Row, rows: Sequence[Row]) -> str:
+    """Return the name of the fastest loader, with those that are not distinguishable from it and doubts about its rows."""
+    order = verdicts.ranking([row for row in rows if row.mode == best.mode], best.headline)
+    names = ", ".join(dict.fromkeys(row.loader for row in order.tied if row.loader != best.loader))
+    words = verdicts.ONE_ROUND if order.one_round else f"not distinguishable from {names}" if names else ""
+    return "; ".join(part for part in (best.loader, words, *verdicts.correctness(best)) if part)
+
+
 def _speed_text(row: Row) -> str:
-    train, load = row.mean("train_rows_per_s"), row.mean("load_rows_per_s")
-    if train is None and load is None:
+    samples = row.metrics.get(row.headline)
+    if samples is None:
         return "no result"
-    return units.format_rate(train) if train is not None else f"{units.format_rate(load)}, loader only"
+    text = verdicts.figure(samples.estimate, units.format_rate)
+    return text if row.mode == "train" else f"{text}, loader only"

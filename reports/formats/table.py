@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from feedrate.reports import units
-from feedrate.reports.analysis.metrics import METRICS, Metric
-from feedrate.reports.analysis.summarize import Comparison, Row, Samples
-from feedrate.reports.formats.sentences import against, answer, notes
+from feedrate.reports.analysis.metrics import METRICS, REPLACED_BY, Metric
+from feedrate.reports.analysis.summarize import Comparison, Row
+from feedrate.reports.analysis.verdicts import figure, rows_checked, share_text
+from feedrate.reports.formats.headline import answer
+from feedrate.reports.formats.sentences import against, notes
 from feedrate.reports.names import plain
 
 if TYPE_CHECKING:
@@ -16,9 +18,14 @@ if TYPE_CHECKING:
 
 SHARE = "Share of ceiling"
 AGAINST = "Against baseline"
-"""Headings of the two columns that are no metric."""
-REPLACED_BY = {"wait_fraction": "stall_fraction", "peak_rss_bytes": "peak_pss_bytes"}
-"""Maps a metric to the better one, which replaces it in the table if any loader has it."""
+CHECKED = "Rows checked"
+"""Headings of the columns that are no metric."""
+ABOUT = {
+    SHARE: "Training rows/s divided by replay's, with its 95 % interval in percentage points. At 100 %, a faster loader would change nothing.",
+    AGAINST: "Rows/s compared with the run's baseline: the verdict and the 99 % interval that decided it.",
+    CHECKED: "Rows of the timed epochs that were compared with the dataset: those of a random sample of batches, every row, or none.",
+}
+"""What these columns mean, in sentences for people."""
 
 
 def print_table(comparison: Comparison, console: Console) -> None:
@@ -47,26 +54,33 @@ def print_table(comparison: Comparison, console: Console) -> None:
 def cells(comparison: Comparison) -> list[list[str]]:
     """Return the table as text: a head, a line for each loader, then the ceilings. Columns without any value are left out."""
     shown = shown_metrics(comparison)
-    ceilings = comparison.ceilings
-    judged = any("train_rows_per_s" in row.verdicts for row in comparison.rows)
-    head = ["Loader"]
+    ceilings, rows = comparison.ceilings, comparison.rows
+    headline = next((row.headline for row in rows if row.headline in row.metrics), "")
+    judged = any(row.headline in row.verdicts for row in rows)
+    shared = bool(ceilings) and any("train_rows_per_s" in row.metrics for row in rows)
+    checked = [rows_checked(row) for row in rows]
+    unchecked = "not checked" in checked
+    columns: list[tuple[str, list[str]]] = [("Loader", [row.label for row in rows])]
     for metric in shown:
-        head.append(metric.title)
-        if metric.name == "train_rows_per_s":
-            head += [AGAINST] * judged + [SHARE] * bool(ceilings)
-    lines = [head]
-    for row in comparison.rows:
-        line = [row.label]
-        for metric in shown:
-            line.append(_cell(row, metric))
-            if metric.name == "train_rows_per_s":
-                line += [against(row)] * judged + [units.format_percent(row.ceiling_fraction)] * bool(ceilings)
-        lines.append(line)
+        columns.append((metric.title, [_cell(row, metric) for row in rows]))
+        if metric.name == headline and judged:
+            columns.append((AGAINST, [against(row) for row in rows]))
+        if metric.name == "train_rows_per_s" and shared:
+            columns.append((SHARE, [share_text(row.share, row.ceiling) for row in rows]))
+    if unchecked:
+        columns.append((CHECKED, checked))
+    lines = [[title for title, _ in columns], *map(list, zip(*(cells for _, cells in columns), strict=True))]
+    return lines + _ceiling_lines(comparison, lines[0])
+
+
+def _ceiling_lines(comparison: Comparison, head: Sequence[str]) -> list[list[str]]:
+    lines, ceilings = [], comparison.ceilings
     for (run, size), ceiling in ceilings.items():
         parts = [run] * (len(comparison.runs) > 1) + [f"batch {size}"] * (len({size for _, size in ceilings}) > 1)
         line = [", ".join(["replay (ceiling)", *parts])] + [units.NONE] * (len(head) - 1)
         if "Training" in head:
-            line[head.index("Training")] = interval_text(ceiling, units.format_rate)
+            line[head.index("Training")] = figure(ceiling.estimate, units.format_rate)
+        if SHARE in head:
             line[head.index(SHARE)] = units.format_percent(1.0)
         lines.append(line)
     return lines
@@ -82,17 +96,9 @@ def shown_metrics(comparison: Comparison) -> list[Metric]:
     return [metric for metric in measured if REPLACED_BY.get(metric.name) not in names]
 
 
-def interval_text(samples: Samples, text: Callable[[float | None], str]) -> str:
-    """Return the mean as text, followed by half the width of its interval as a percentage of the mean."""
-    estimate = samples.estimate
-    if estimate.low is None or not estimate.mean:
-        return text(estimate.mean)
-    return f"{text(estimate.mean)} ±{(estimate.mean - estimate.low) / estimate.mean * 100:.0f} %"
-
-
 def _cell(row: Row, metric: Metric) -> str:
     samples = row.metrics.get(metric.name)
     if samples is None:
-        states = {trial.status for trial in row.not_ok if trial.spec.mode == metric.mode}
+        states = {trial.status for trial in row.not_ok if trial.spec.mode == metric.mode_in([row.mode])}
         return ", ".join(sorted(states)) or units.NONE
-    return interval_text(samples, metric.text) if metric.unit == "rows/s" else metric.text(samples.estimate.mean)
+    return figure(samples.estimate, metric.text) if metric.unit == "rows/s" else metric.text(samples.estimate.mean)

@@ -11,6 +11,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.gates import failures, read_gates, undecided
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs, read_side, refuse_unlike, within
+from feedrate.reports.analysis.verdicts import word as verdict_word
 from tests.samples.sample_record import record, trial
 
 
@@ -31,24 +32,39 @@ def _lines(base: RunRecord, head: RunRecord) -> dict[str, Line]:
 @pytest.mark.parametrize(("speed", "word"), [(800, "slower"), (1001, "same"), (1100, "faster")])
 def test_the_head_is_faster_slower_or_the_same(speed: float, word: str) -> None:
     line = _lines(_run(1000), _run(speed))["train_rows_per_s"]
-    assert line.word == word
+    assert verdict_word(line.verdict, line.metric) == word
     assert line.change == pytest.approx(speed / 1000 - 1, abs=1e-3)
     assert line.verdict.smallest_seen is not None
 
 
-def test_single_trials_are_inconclusive() -> None:
+def test_single_trials_have_no_verdict() -> None:
     line = _lines(record(trial("a", "train", 100)), record(trial("a", "train", 500)))["train_rows_per_s"]
-    assert (line.word, line.verdict.smallest_seen) == ("inconclusive", None)
+    assert (verdict_word(line.verdict, line.metric), line.verdict.smallest_seen) == ("1 round, no interval", None)
 
 
 def test_repeats_of_a_seed_are_one_sample_of_auc() -> None:
     assert _lines(_run(100), _run(100))["auc"].verdict.change.n == 1
 
 
+def test_the_auc_of_two_runs_is_paired_by_seed_so_equal_values_are_the_same() -> None:
+    """Seeds differ far more than loaders do. Unpaired, nothing could be said about three of them."""
+    trials = [trial("a", "train", 100, auc=auc) for auc in (0.79, 0.80, 0.82)]
+    run = record(*(replace(t, spec=replace(t.spec, seed=seed)) for seed, t in enumerate(trials)))
+    line = _lines(run, replace(run, environment=replace(run.environment, cores=4)))["auc"]
+    assert (verdict_word(line.verdict, line.metric), line.verdict.change.n) == ("same", 3)
+
+
+def test_a_void_baseline_is_replaced_by_the_next_loader(tmp_path: Path) -> None:
+    void = [replace(t, status="void", epochs=None) for t in _run(1000, loader="a").trials]
+    run = replace(record(*void, *_run(500, loader="b").trials, *_run(700, loader="c").trials), baseline="a")
+    store.write(tmp_path, run)
+    assert {(line.base, line.head) for line in compare_runs(*within(str(tmp_path)))} == {("b", "c")}
+
+
 def test_loaders_of_one_run_are_paired_by_round() -> None:
     both = record(*_run(1000, loader="a").trials, *_run(500, loader="b").trials)
     [line] = [line for line in compare_runs(Side("x", both, "a"), Side("x", both, "b")) if line.metric.unit == "rows/s"]
-    assert (line.base, line.head, line.word) == ("a", "b", "slower")
+    assert (line.base, line.head, verdict_word(line.verdict, line.metric)) == ("a", "b", "slower")
     assert line.verdict.change.low == pytest.approx(0.5)
 
 
@@ -83,7 +99,8 @@ def test_runs_of_another_task_are_refused_with_the_list() -> None:
 def test_runs_of_two_machines_and_versions_are_compared_and_their_differences_named() -> None:
     base = _run(1000)
     elsewhere = _elsewhere(_run(800))
-    assert _lines(base, elsewhere)["train_rows_per_s"].word == "slower"
+    line = _lines(base, elsewhere)["train_rows_per_s"]
+    assert verdict_word(line.verdict, line.metric) == "slower"
     assert [str(diff) for diff in provenance_diff([base, elsewhere])] == [
         "GPU (A GPU and B GPU)",
         "torch (2.13.0 and 9)",

@@ -46,3 +46,17 @@ def test_the_parts_sum_to_the_differential_loss() -> None:
 def test_there_is_no_split_without_a_ceiling_or_its_measurements() -> None:
     assert split([_trial("train", 10, 4)], [], HARNESS) is None
     assert split([trial("a", "train", 1)], [trial("replay", "replay", 1)], HARNESS) is None
+
+
+def test_the_loss_between_trials_is_that_of_the_share_of_the_ceiling_even_if_rounds_differ() -> None:
+    """Pooled over rounds, one slow round would weigh a hundred times as much as the others."""
+    walls = [1.0, 1.1, 100.0]
+    train = [_of_round(_trial("train", wall, 0.1), number) for number, wall in enumerate(walls)]
+    replay = [_of_round(_trial("replay", 0.8 * wall, 0), number) for number, wall in enumerate(walls)]
+    result = split(train, replay, None)
+    assert result is not None
+    assert result.differential == pytest.approx(0.2)
+
+
+def _of_round(result: TrialResult, repeat: int) -> TrialResult:
+    return replace(result, spec=replace(result.spec, repeat=repeat))

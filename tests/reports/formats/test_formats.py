@@ -23,7 +23,7 @@ from feedrate.bench.results import compressed, store, validation
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.summarize import summarize
-from feedrate.reports.formats import markdown, numbers, pagekit, sentences, table
+from feedrate.reports.formats import headline, markdown, numbers, pagekit, table
 from feedrate.reports.formats.site import build
 from tests.samples.chromium import needs_chromium
 from tests.samples.sample_record import RUN, record, trial
@@ -284,6 +284,6 @@ def test_the_text_of_a_report_is_not_written_over_by_its_page(tmp_path: Path) ->
 def test_runs_of_two_tasks_have_no_answer_together() -> None:
     second = replace(RUN, dataset=replace(RUN.dataset, fingerprint="f" * 16))
     assert (
-        sentences.answer(summarize([(Path("a"), RUN), (Path("b"), second)]))
+        headline.answer(summarize([(Path("a"), RUN), (Path("b"), second)]))
         == "These runs must not be compared, because they differ in dataset."
     )

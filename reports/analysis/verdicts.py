@@ -1,0 +1,216 @@
+"""Every word of a verdict, in terminal, page, Markdown, site and README. Each is drawn from the interval that is shown with it.
+
+Figures of one loader and shares of the ceiling have 95 % intervals. Comparisons of two loaders have 99 % intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from feedrate.bench.results.stats import Estimate, Verdict
+from feedrate.reports import units
+from feedrate.reports.analysis.metrics import BY_NAME, Metric
+from feedrate.reports.analysis.run_comparison import EFFECTS, SampleKey, judge_samples
+from feedrate.reports.analysis.summarize import Row, Samples
+
+NOT_KNOWN = "not known: run more rounds"
+ONE_ROUND = "1 round, no interval"
+MAX_HALF_WIDTH = 0.30
+"""Half width of an interval, as a share of the mean, beyond which a figure is not known."""
+MAX_SHARE_HALF_WIDTH = 0.10
+"""The same for a share of the ceiling, of 1, and for the ceiling itself, as a share of its mean."""
+FEEDS, HALF = 0.97, 0.5
+"""Shares of the ceiling. Above FEEDS, the loader feeds the model. Below HALF, a verdict says what the loader leaves of it."""
+TIMES = 2.0
+"""Ratio from which on a change is written as "17 times", not as a percentage."""
+UNQUIET = 2.0
+"""Fastest round divided by slowest round from which on the machine was not quiet."""
+_NO_CORRECTNESS = (
+    "host memory",
+    "device memory",
+    "the page cache",
+    "the loader held",
+    "the GPU was",
+    "waited for a core",
+)
+"""How flags begin that leave a loader's rows in no doubt. Any other flag stands beside the word "fastest"."""
+
+ShareState = Literal[
+    "none", "one round", "share not known", "ceiling not known", "feeds", "may feed", "costs", "limits"
+]
+
+
+def half_width(estimate: Estimate) -> float | None:
+    """Return half the interval's width, in the unit of the mean; None without an interval."""
+    return None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
+
+
+def is_wide(estimate: Estimate, limit: float = MAX_HALF_WIDTH) -> bool:
+    """Return whether half the interval's width is more than this share of the mean. Without an interval it is not wide."""
+    half = half_width(estimate)
+    return half is not None and half > limit * abs(estimate.mean)
+
+
+def figure(estimate: Estimate, text: Callable[[float | None], str]) -> str:
+    """Format a figure with its interval: "800 rows/s ±3 %", "800 rows/s (n = 1)", or that it is not known."""
+    half = half_width(estimate)
+    if half is None:
+        return f"{text(estimate.mean)} (n = 1)"
+    if is_wide(estimate):
+        return NOT_KNOWN
+    return f"{text(estimate.mean)} ±{half / estimate.mean if estimate.mean else 0.0:.0%}".replace("%", " %")
+
+
+def word(verdict: Verdict, metric: Metric) -> str:
+    """Return the verdict in words: faster, slower, higher, lower, same or not distinguishable."""
+    if verdict.change.low is None:
+        return "1 seed, no interval" if metric.name == "auc" else ONE_ROUND
+    if verdict.direction in ("more", "less"):
+        names = ("faster", "slower") if metric.unit == "rows/s" else ("higher", "lower")
+        return names[verdict.direction == "less"]
+    return "same" if verdict.direction == "same" else "not distinguishable"
+
+
+def change(verdict: Verdict, metric: Metric, base: str = "") -> str:
+    """Format a change with the interval that decided: "+1.2 % (+0.3 % to +2.1 %)", "17 times (15 to 20)" or "+0.0010 (...)".
+
+    An interval wider than `MAX_HALF_WIDTH` gives only the bound that is certain.
+    base: name to write into it, as in "17 times nvtabular (15 to 20)" and "+1.2 % against nvtabular (+0.3 % to +2.1 %)".
+    """
+    estimate = verdict.change
+    low, high = estimate.low, estimate.high
+    against = f" against {base}" if base else ""
+    if metric.name in EFFECTS:
+        return f"{estimate.mean:+.4f}{against}" + ("" if low is None else f" ({low:+.4f} to {high:+.4f})")
+    if low is None or high is None:
+        return _ratio(estimate.mean, base)
+    if is_wide(estimate):
+        bounds = {"more": f"at least {_ratio(low, base)}", "less": f"{_ratio(high)} or lower{against}"}
+        return bounds.get(verdict.direction, NOT_KNOWN)
+    if estimate.mean >= TIMES:
+        interval = f"{units.format_two_digits(low)} to {units.format_two_digits(high)}"
+    else:
+        interval = f"{units.format_change(low - 1)} to {units.format_change(high - 1)}"
+    return f"{_ratio(estimate.mean, base)} ({interval})"
+
+
+def smallest_visible(verdict: Verdict, metric: Metric) -> str:
+    """Format the smallest change that would have been called one."""
+    smallest = verdict.smallest_seen
+    if smallest is None:
+        return units.NONE
+    if metric.name in EFFECTS:
+        return f"{smallest:.4f}"
+    return NOT_KNOWN if smallest > MAX_HALF_WIDTH * verdict.change.mean else units.format_percent(smallest)
+
+
+def _ratio(value: float, base: str = "") -> str:
+    if value >= TIMES:
+        return f"{units.format_two_digits(value)} times{f' {base}' if base else ''}"
+    return f"{units.format_change(value - 1)}{f' against {base}' if base else ''}"
+
+
+def share_state(share: Samples | None, ceiling: Samples | None) -> ShareState:
+    """Return what the interval of a share of the ceiling allows one to say."""
+    if share is None or ceiling is None:
+        return "none"
+    estimate = share.estimate
+    half, low, high = half_width(estimate), estimate.low, estimate.high
+    if (estimate.mean if low is None else low) > 2 - FEEDS:  # training cannot be faster than the model only
+        return "ceiling not known"
+    if low is None or high is None or half is None:
+        return "one round"
+    vague = is_wide(ceiling.estimate, MAX_SHARE_HALF_WIDTH)
+    if half > MAX_SHARE_HALF_WIDTH:
+        return "ceiling not known" if vague else "share not known"
+    if high < 1 and vague:
+        return "ceiling not known"
+    if low > FEEDS:
+        return "feeds"
+    if high >= FEEDS:
+        return "may feed"
+    return "costs" if estimate.mean >= HALF else "limits"
+
+
+def share_text(share: Samples | None, ceiling: Samples | None) -> str:
+    """Format a share of the ceiling with its interval in percentage points: "80.0 ±1.2 %"."""
+    state = share_state(share, ceiling)
+    if share is None or state == "none":
+        return units.NONE
+    if state in ("share not known", "ceiling not known"):
+        return NOT_KNOWN
+    half = half_width(share.estimate)
+    if half is None:
+        return f"{units.format_percent(share.estimate.mean)} (n = 1)"
+    return f"{share.estimate.mean * 100:.1f} ±{half * 100:.1f} %"
+
+
+def correctness(row: Row) -> list[str]:
+    """Return what must stand beside the word "fastest": doubts about a loader's rows, and a rate that is not for comparison."""
+    flags = [flag.partition(":")[0] for flag in row.flags if not flag.startswith(_NO_CORRECTNESS)]
+    doubts = list(dict.fromkeys(flags))
+    if row.auc_differs is not None:
+        doubts.append(f"its AUC is {word(row.auc_differs, BY_NAME['auc'])} than that of {row.baseline}")
+    if checked_every(row):
+        doubts.append("its rate is not for comparison, because every row was checked")
+    return doubts
+
+
+def checked_every(row: Row) -> bool:
+    """Return whether every row of a timed epoch was compared with the dataset, which costs speed."""
+    return any(trial.spec.check == "every" for trials in row.trials.values() for trial in trials)
+
+
+def compare_rows(head: Row, base: Row, name: str) -> Verdict | None:
+    """Judge one row of a comparison against another by a metric; None if one of them lacks it. Rows of one run are paired."""
+    metric = BY_NAME[name]
+    return judge_samples(metric, _samples(base, metric), _samples(head, metric), paired=head.run == base.run)
+
+
+def _samples(row: Row, metric: Metric) -> dict[SampleKey, float]:
+    return {
+        (trial.run_at, trial.spec.repeat, trial.spec.seed): value
+        for trial in row.trials.get(metric.mode_in([row.mode]), ())
+        if (value := metric.of(trial)) is not None
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What may be said about the order of some rows of one machine."""
+
+    metric: Metric
+    rows: tuple[Row, ...]
+    """Rows with this metric, by descending mean."""
+    tied: tuple[Row, ...]
+    """Rows that are not distinguishable from the first one. If there are none, the first one is the fastest."""
+    one_round: bool
+    """Whether the first row or one of the tied ones has no interval."""
+
+
+def ranking(rows: Sequence[Row], name: str) -> Ranking:
+    """Rank rows by a metric. Only a row that is faster than each other one at 99 % is the fastest."""
+    order = sorted((row for row in rows if row.mean(name)), key=lambda row: -(row.mean(name) or 0.0))
+    verdicts = [(row, compare_rows(order[0], row, name)) for row in order[1:]]
+    tied = tuple(row for row, verdict in verdicts if verdict is None or verdict.direction != "more")
+    one_round = any(verdict is not None and verdict.change.low is None for _, verdict in verdicts)
+    return Ranking(BY_NAME[name], tuple(order), tied, one_round)
+
+
+def fold(row: Row) -> float | None:
+    """Return how many times faster the fastest round was than the slowest if that shows an unquiet machine, otherwise None."""
+    samples = [row.metrics[name].values for name in ("load_rows_per_s", "train_rows_per_s") if name in row.metrics]
+    folds = [max(values) / min(values) for values in samples if min(values) > 0]
+    return max(folds) if folds and max(folds) >= UNQUIET else None
+
+
+def rows_checked(row: Row) -> str:
+    """Return which rows of the timed epochs were compared with the dataset: "sample", "every row" or "not checked"."""
+    checked = {trial.rows_checked for trial in row.trials.get(row.mode, ())}
+    if not checked:
+        return units.NONE
+    if checked & {None, "no"}:
+        return "not checked"
+    return "every row" if checked == {"every"} else "sample"
