@@ -83,7 +83,7 @@ def prove_verdicts(real: list[verdicts.Pair]) -> Iterator[Proof]:
 
 
 def _prove_slowdown(slower: Sequence[Direction]) -> Proof:
-    """Check that a slower copy is called slower. On a machine too noisy for that, verdicts must be inconclusive."""
+    """Check that a slower copy is called slower. On a machine too noisy for that, hardly any verdict may be wrong."""
     slower_share, wrong_share = (
         sum(verdict in names for verdict in slower) / len(slower) for names in (("less",), ("more", "same"))
     )

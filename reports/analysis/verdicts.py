@@ -23,8 +23,8 @@ MAX_SHARE_HALF_WIDTH = 0.10
 """The same for a share of the ceiling, of 1, and for the ceiling itself, as a share of its mean."""
 FEEDS, HALF = 0.97, 0.5
 """Shares of the ceiling. Above FEEDS, the loader feeds the model. Below HALF, a verdict says what the loader leaves of it."""
-TIMES = 2.0
-"""Ratio from which on a change is written as "17 times", not as a percentage."""
+TIMES = 1.995
+"""Ratio from which on a change is written as "17 times", not as a percentage: what rounds to 2.0."""
 UNQUIET = 2.0
 """Fastest round divided by slowest round from which on the machine was not quiet."""
 _NO_CORRECTNESS = (

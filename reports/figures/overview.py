@@ -11,6 +11,7 @@ from typing import Any
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Basis, Comparison, Row
+from feedrate.reports.analysis.verdicts import share_state
 from feedrate.reports.figures.distributions import auc, auc_over_time, sweeps, utilisation
 from feedrate.reports.figures.figure import (
     COLOURS,
@@ -76,7 +77,10 @@ def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
 
 def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
     """Draw each loader's training rows/s as a share of those of replay."""
-    shares = [(row.label, share) for row in rows if (share := row.share) is not None]
+    unknown = ("none", "share not known", "ceiling not known")
+    shares = [
+        (row.label, row.share) for row in rows if row.share and share_state(row.share, row.ceiling) not in unknown
+    ]
     data = (
         points(shares, "Share", "diamond", COLOURS[1], units.format_percent, text_position="top center")
         if shares
@@ -95,7 +99,7 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
         about=(
             "Training rows/s divided by replay rows/s, a ratio of geometric means. Replay runs the model without a loader, so 100 % (dashed line) is the most that a "
             "loader can deliver. A value above 100 % is noise. Each small mark is one round, or one training trial if fewer than two "
-            "rounds have both training and replay."
+            "rounds have both training and replay. A share that is not known is left out."
         ),
         basis=basis_sentence(rows, basis, "share of replay's rows/s", ("train_rows_per_s",), interval),
         data=data,
@@ -110,7 +114,7 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def memory(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Draw the peak memory of host and device while training."""
+    """Draw the peak memory of host and device in training, or of the loader only if nothing was trained."""
     host = host_memory_metric(rows)
     data: list[dict[str, Any]] = []
     for metric, name, symbol, colour, side in (
@@ -123,7 +127,7 @@ def memory(rows: Sequence[Row], basis: Basis) -> Figure:
         name="memory",
         title="Memory",
         about=(
-            "Peak memory while training, including the model and all libraries. It shows what a loader's speed costs in memory. Each "
+            "Peak memory in training, including the model and all libraries, or without a model if nothing was trained. It shows what a loader's speed costs in memory. Each "
             "small mark is one process."
         ),
         basis=basis_sentence(rows, basis, "bytes", (host, "peak_gpu_bytes")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from feedrate.bench.results.record import RunRecord
 from feedrate.reports import units
@@ -33,7 +34,7 @@ def _place(run: RunRecord) -> str:
 
 
 def _of_place(comparison: Comparison, place: str, runs: Sequence[str]) -> str:
-    rows = [row for row in comparison.rows if row.run in runs]
+    rows = _named([row for row in comparison.rows if row.run in runs])
     for name in ("train_rows_per_s", "load_rows_per_s"):
         order = verdicts.ranking(rows, name)
         if order.rows:
@@ -46,6 +47,12 @@ def _of_place(comparison: Comparison, place: str, runs: Sequence[str]) -> str:
     return f"On {place} no loader finished a trial."
 
 
+def _named(rows: Sequence[Row]) -> list[Row]:
+    """Return rows of one machine. Their labels are the loaders' plain names if these tell them apart."""
+    loaders = [row.loader for row in rows]
+    return [replace(row, label=row.loader) for row in rows] if len(set(loaders)) == len(loaders) else list(rows)
+
+
 def _ranked(order: Ranking) -> str:
     best, *rest = order.rows
     training = order.metric.name == "train_rows_per_s"
@@ -53,8 +60,13 @@ def _ranked(order: Ranking) -> str:
     if not rest:
         sentences = [f"{best.label} {'trains at' if training else 'on its own delivers'} {_rate(best, order)}"]
     elif order.one_round:
-        rates = [f"{row.label} has {_rate(row, order)}" for row in order.rows[:MAX_NAMES]]
-        sentences = [f"one round cannot rank the loaders {what}: {', '.join(rates)}{_more(order.rows)}"]
+        rates = [
+            f"{row.label} has {verdicts.figure(row.metrics[order.metric.name].estimate, order.metric.text)}"
+            for row in order.rows[:MAX_NAMES]
+        ]
+        sentences = [
+            f"one round has no interval, so it cannot rank the loaders {what}: {', '.join(rates)}{_more(order.rows)}"
+        ]
     elif order.tied:
         sentences = [
             f"{_names((best, *order.tied))} are not distinguishable {what}{_interval(order)}",

@@ -20,6 +20,8 @@ SHARE = "Share of ceiling"
 AGAINST = "Against baseline"
 CHECKED = "Rows checked"
 """Headings of the columns that are no metric."""
+PADDING = 3
+"""Characters between two columns in a terminal."""
 ABOUT = {
     SHARE: "Training rows/s divided by replay's, with its 95 % interval in percentage points. At 100 %, a faster loader would change nothing.",
     AGAINST: "Rows/s compared with the run's baseline: the verdict and the 99 % interval that decided it.",
@@ -34,21 +36,30 @@ def print_table(comparison: Comparison, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    head, *body = cells(comparison)
     console.print(Text(plain(answer(comparison)), style="bold"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column, name in enumerate(head):
-        table.add_column(
-            plain(name),
-            justify="left" if column == 0 else "right",
-            no_wrap=column > 0,
-            min_width=max(len(line[0]) for line in body) if column == 0 else len(name),
-        )
-    for line in body:
-        table.add_row(*(Text(plain(cell)) for cell in line))
-    console.print(table)
+    for lines in fitting([[plain(cell) for cell in line] for line in cells(comparison)], console.width):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for column, name in enumerate(lines[0]):
+            table.add_column(Text(name), justify="left" if column == 0 else "right", overflow="fold")
+        for line in lines[1:]:
+            table.add_row(*map(Text, line))
+        console.print(table)
     for note in notes(comparison):
         console.print(plain(note), markup=False, soft_wrap=True)
+
+
+def fitting(lines: list[list[str]], width: int) -> list[list[list[str]]]:
+    """Split a table into tables that are at most `width` characters wide. Each begins with the first column.
+
+    A table of two columns may be wider. Its cells are then folded, because no cell is cut.
+    """
+    widths = [max(map(len, column)) + PADDING for column in zip(*lines, strict=True)]
+    parts = [[0]]
+    for column in range(1, len(widths)):
+        if len(parts[-1]) > 1 and sum(widths[number] for number in (*parts[-1], column)) > width:
+            parts.append([0])
+        parts[-1].append(column)
+    return [[[line[column] for column in part] for line in lines] for part in parts]
 
 
 def cells(comparison: Comparison) -> list[list[str]]:

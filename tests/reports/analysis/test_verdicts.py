@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.stats import Estimate, Verdict, judge_ratio
@@ -100,9 +102,9 @@ def test_one_round_ranks_nothing() -> None:
         baseline="b",
     )
     text = _everything(comparison)
-    assert "one round cannot rank the loaders in training: a has 900 rows/s (n = 1)" in text
+    assert "one round has no interval, so it cannot rank the loaders in training: a has 900 rows/s (n = 1)" in text
     assert "1 round, no interval" in text
-    for overclaim in ("fastest", "feeds the model", "would change nothing", "Limits", "±"):
+    for overclaim in ("fastest", "Feeds the model", "would change nothing", "Limits", "±"):
         assert overclaim not in text
     assert "its AUC cannot be judged with one seed" in text
 
@@ -232,3 +234,16 @@ def test_the_words_of_a_verdict_are_those_of_its_direction() -> None:
     assert verdicts.word(judged, BY_NAME["peak_rss_bytes"]) == "higher"
     assert verdicts.word(replace(judged, direction="inconclusive"), RATE) == "not distinguishable"
     assert verdicts.word(replace(judged, direction="same"), RATE) == "same"
+
+
+@pytest.mark.parametrize("width", [40, 80, 220])
+def test_a_narrow_terminal_gets_several_tables_with_every_cell(width: int) -> None:
+    comparison = _comparison(*(_trials(f"loader-{n}", 100.0 * n) for n in range(1, 15)), baseline="loader-1")
+    stream = io.StringIO()
+    table.print_table(comparison, Console(file=stream, width=width))
+    head, *body = table.cells(comparison)
+    for cell in {*head, *(cell for line in body for cell in line)}:
+        assert cell in stream.getvalue()
+    drawn = [line for line in stream.getvalue().splitlines() if "loader-14 " in line and line.startswith(" ")]
+    assert len(drawn) == len(table.fitting([head, *body], width))
+    assert all(len(line) <= width for line in drawn)

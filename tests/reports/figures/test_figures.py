@@ -67,11 +67,13 @@ def test_every_figure_states_unit_n_interval_cache_and_device() -> None:
 
 
 def test_a_share_of_the_ceiling_has_an_interval_from_rounds() -> None:
-    replays = [trial("replay", "replay", rows_per_s, repeat) for repeat, rows_per_s in enumerate((1000, 1100, 900))]
-    trains = [trial("a", "train", rows_per_s, repeat) for repeat, rows_per_s in enumerate((500, 550, 450))]
+    replays = [trial("replay", "replay", rows_per_s, repeat) for repeat, rows_per_s in enumerate((1000, 1020, 980))]
+    trains = [trial("a", "train", rows_per_s, repeat) for repeat, rows_per_s in enumerate((500, 510, 490))]
     [line] = _table(_figures(record(*replays, *trains))["ceiling"])
     assert line["training / model only: 95 % interval"] == "50.0 % to 50.0 %"
     assert line["training / model only: samples"] == "50.0 %, 50.0 %, 50.0 %"
+    vague = [trial("replay", "replay", rows_per_s, repeat) for repeat, rows_per_s in enumerate((1000, 1200, 800))]
+    assert "ceiling" not in _figures(record(*vague, *trains))
     alone = _figures(record(replays[0], trains[0]))["ceiling"]
     assert "no interval: only one trial" in alone.basis
     assert "training / model only: 95 % interval" not in alone.table[0]

@@ -62,7 +62,7 @@ def test_every_figure_has_its_place_its_words_and_its_data() -> None:
 
 def test_figures_without_data_are_left_out() -> None:
     comparison = summarize([(Path("a"), record(trial("fast", "load", 100)))])
-    assert [figure.name for figure in figures(comparison)] == ["throughput"]
+    assert [figure.name for figure in figures(comparison)] == ["throughput", "memory"]
 
 
 def test_points_carry_interval_and_raw_samples() -> None:
