@@ -68,7 +68,7 @@ def show_differences(differences: Iterable[Difference]) -> None:
 def show_cautions(records: Sequence[RunRecord]) -> None:
     """Print a line for each lost baseline, and one if rates are not for comparison."""
     from feedrate.bench.cli.terminal import out
-    from feedrate.reports.analysis.baseline import replaced_baseline
+    from feedrate.reports.analysis.references import replaced_baseline
 
     sizes = [
         (record, size) for record in records for size in sorted({trial.spec.batch_size for trial in record.trials})

@@ -11,10 +11,10 @@ from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Verdict, judge_difference, judge_ratio
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.analysis.baseline import valid_baseline
 from feedrate.reports.analysis.metrics import METRICS, Metric
 from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.provenance_diff import Kind, provenance_diff
+from feedrate.reports.analysis.references import valid_baseline
 
 EFFECTS = {
     "auc": 0.001,

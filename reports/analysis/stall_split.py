@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from feedrate.bench.results.record import EpochRecord, HarnessRecord, TrialResult
 from feedrate.bench.results.wait_causes import wait_causes
-from feedrate.reports.analysis.shares import ceiling_share
+from feedrate.reports.analysis.references import ceiling_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

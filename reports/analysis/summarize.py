@@ -11,11 +11,10 @@ from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.analysis.baseline import valid_baseline
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.plausibility import refuse_implausible
+from feedrate.reports.analysis.references import ceiling_share, valid_baseline
 from feedrate.reports.analysis.run_comparison import judge_samples, samples
-from feedrate.reports.analysis.shares import ceiling_share
 from feedrate.reports.analysis.stall_split import StallSplit, split
 
 
@@ -58,7 +57,7 @@ class Row:
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By metric, compared with `baseline`; empty for the baseline itself."""
     baseline: str | None = None
-    """The run's baseline at this batch size, or the loader that replaces it. See `baseline.py`."""
+    """The run's baseline at this batch size, or the loader that replaces it. See `references.py`."""
     mode: Mode = "train"
     """train, or load if nothing was trained in this run at this batch size."""
 

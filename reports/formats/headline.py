@@ -101,7 +101,8 @@ def _rate(row: Row, order: Ranking) -> str:
 def _lead(order: Ranking) -> str:
     """Compare the fastest loader with its baseline, or with the second one if it is the baseline itself."""
     best, second = order.rows[:2]
-    base = next((row for row in order.rows[1:] if (row.run, row.loader) == (best.run, best.baseline)), second)
+    key = (best.run, best.batch_size, best.baseline)
+    base = next((row for row in order.rows[1:] if (row.run, row.batch_size, row.loader) == key), second)
     verdict = verdicts.compare_rows(best, base, order.metric.name)
     return "" if verdict is None else f"; {verdicts.change(verdict, order.metric, base.label)}"
 

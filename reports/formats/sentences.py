@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
-from feedrate.reports.analysis.baseline import replaced_baseline
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
+from feedrate.reports.analysis.references import replaced_baseline
 from feedrate.reports.analysis.stall_split import CAUSES
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 
