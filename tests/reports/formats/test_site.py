@@ -18,7 +18,7 @@ from feedrate.reports.formats.pagekit import script_json
 from feedrate.reports.formats.site import build
 from feedrate.reports.names import file_name, plain, short
 from tests.samples.chromium import dump_dom, needs_chromium
-from tests.samples.sample_record import RUN, trial
+from tests.samples.sample_record import RUN, record, trial
 from tests.samples.snapshot import check_page
 
 PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
@@ -241,3 +241,15 @@ def test_the_pages_match_their_snapshots(tmp_path: Path) -> None:
     check_page((tmp_path / "site" / "index.html").read_text(), "site-index.html")
     [place] = (tmp_path / "site" / "results").glob("*.html")
     check_page(place.read_text(), "site-place.html")
+
+
+def test_the_index_calls_no_loader_the_fastest_that_is_not_distinguishable_from_another(tmp_path: Path) -> None:
+    equal = [trial(name, "train", 100 * wobble, n) for name in "ab" for n, wobble in enumerate((0.99, 1.0, 1.02))]
+    single = [trial(name, "train", 100) for name in "ab"]
+    for name, trials, words in (
+        ("equal", equal, "a; not distinguishable from b"),
+        ("single", single, "a; 1 round, no interval"),
+    ):
+        store.write(tmp_path / name / "run", record(*trials))
+        build(tmp_path / name, tmp_path / name / "site", lambda _: None)
+        assert words in (tmp_path / name / "site" / "index.html").read_text()
