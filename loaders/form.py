@@ -70,9 +70,7 @@ def require_form(batch: Batch, schema: Schema, *, device: str, batch_size: int, 
     last: whether the batch is the last one of its epoch, which may be short. None: not known yet.
     """
     require_columns(batch, schema)
-    require_shapes(batch)
-    require_dtypes(batch)
-    require_equal_rows(batch)
+    require_tensors(batch)
     require_device(batch, device)
     require_size(batch.label.shape[0], batch_size=batch_size, last=last)
 
@@ -104,6 +102,13 @@ def require_columns(batch: Batch, schema: Schema) -> None:
     for kind, columns, wanted in kinds:
         if list(columns) != wanted:
             raise FormBroken(f"the {kind} columns are {_listed(list(columns))}, but must be {_listed(wanted)}")
+
+
+def require_tensors(batch: Batch) -> None:
+    """Raise FormBroken unless shapes, dtypes and numbers of rows are right."""
+    require_shapes(batch)
+    require_dtypes(batch)
+    require_equal_rows(batch)
 
 
 def require_shapes(batch: Batch) -> None:

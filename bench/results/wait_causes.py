@@ -22,8 +22,6 @@ class WaitCauses:
     """Copies from host to device: host time in copies, and device time between steps of a loader that copies."""
     device_s: float
     """Device time between steps of a loader that does not copy: its kernels on the consumer's stream."""
-    core_s: float = 0.0
-    """The loader was ready to run but had no core."""
 
     @property
     def main(self) -> str:

@@ -18,6 +18,7 @@ from feedrate.bench.results.flags import CORE_WAIT
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.suite import run_suite
+from feedrate.bench.selftest.expected_orders import ORDER_FAULTS
 from feedrate.bench.selftest.expected_processes import PROCESS_FAULTS
 from feedrate.bench.selftest.expected_timed import TIMED_FAULTS
 from feedrate.bench.selftest.planted_fault import PlantedFault
@@ -60,6 +61,7 @@ FAULTS = (
     PlantedFault("leaks", "flagged", "host memory grew by .* MB or more in every epoch: a leak"),
     PlantedFault("crashes", "failed", "its process was killed by SIGABRT", disturbs=True),
     PlantedFault("hangs", "failed", f"it reported nothing for {HANG_TIMEOUT_S:g} s and was stopped", disturbs=True),
+    *ORDER_FAULTS,
     *TIMED_FAULTS,
     *PROCESS_FAULTS,
 )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.bench.selftest.expected_orders import ORDER_FAULTS
 from feedrate.loaders import registry
 from feedrate.loaders.base import Adapter, Batch, LoaderConfig, NoOptions, Split
-from feedrate.loaders.conformance import RULES, Case, RuleResult, check, check_rule, numbered_split
+from feedrate.loaders.conformance import RULES, Case, RuleResult, check, check_rule, numbered_split, planted_split
 from feedrate.loaders.parquet.columns import epoch_order, read_columns
 from feedrate.loaders.registry import LoaderChoice
 
@@ -67,10 +70,11 @@ def test_nvtabular_breaks_only_declared_rules_on_real_ratings(real_data: Path, t
     assert {result.outcome for result in results} == {"deviates"}
 
 
-@pytest.mark.parametrize("batch_size", [1, 10_006, 10_007, 20_000])
+@pytest.mark.parametrize("batch_size", [1, 1006, 1007, 2000])
 @pytest.mark.parametrize("loader", ["native-batched", "cupy"])
-def test_every_row_is_delivered_once_at_odd_batch_sizes(loader: str, batch_size: int, planted: Split) -> None:
-    case = Case(registry.choose(loader), planted, replace(CPU, batch_size=batch_size))
+def test_every_row_is_delivered_once_at_odd_batch_sizes(loader: str, batch_size: int, tmp_path: Path) -> None:
+    split = planted_split(tmp_path, rows=1007)
+    case = Case(registry.choose(loader), split, replace(CPU, batch_size=batch_size))
     RULES["every_row_once"](case)
     RULES["contents_intact"](case)
     RULES["only_last_batch_short"](case)
@@ -82,6 +86,8 @@ class Faulty:
     def __init__(self, split: Split, config: LoaderConfig, edit: Edit, order: str) -> None:
         self._columns, self._config, self._edit, self._order = read_columns(split), config, edit, order
         self.closed = False
+        if order == "does not open":
+            raise ValueError("no loader today")
 
     def epoch(self, index: int) -> Iterator[Batch]:
         config = self._config
@@ -96,7 +102,8 @@ class Faulty:
             order = order if config.rank == 0 else order[:-2]
         if self._order == "file's tail last":
             order = order[(order >= len(order) * 0.9).argsort(kind="stable")]
-        for number, start in enumerate(range(0, len(order), config.batch_size)):
+        starts = range(0, len(order), config.batch_size)
+        for number, start in enumerate(cycle(starts) if self._order == "never ends" else starts):
             rows = torch.from_numpy(order[start : start + config.batch_size])
             yield self._edit(self._columns.take(rows), number)
 
@@ -137,6 +144,10 @@ def _short_batches(batch: Batch, number: int) -> Batch:
     return _first_rows(batch, 100) if number == 3 else batch
 
 
+def _as_tuple(batch: Batch, _number: int) -> Any:
+    return batch.ids, batch.bags, batch.dense, batch.label
+
+
 def _without_age(batch: Batch, _number: int) -> Batch:
     return replace(batch, dense={})
 
@@ -160,6 +171,9 @@ class _Reused:
 @pytest.mark.parametrize(
     ("rule", "edit", "order"),
     [
+        ("opens", _keep, "does not open"),
+        ("epochs_end", _keep, "never ends"),
+        ("plain_batches", _as_tuple, ""),
         ("every_row_once", _drop_a_row, ""),
         ("contents_intact", _shift_labels, ""),
         ("contents_intact", _shift_offsets, ""),
@@ -172,7 +186,6 @@ class _Reused:
         ("other_order_in_other_epoch", _keep, "same every epoch"),
         ("tail_changes", _keep, "file's tail last"),
         ("file_order_without_shuffle", _keep, "always shuffled"),
-        ("abandoned_epoch", _drop_a_row, ""),
         ("close_twice", _keep, "closes once"),
         ("earlier_batches_unchanged", "reused", ""),
         ("ranks_disjoint_and_complete", _keep, "every rank all rows"),
@@ -194,7 +207,8 @@ def test_each_rule_catches_the_loader_that_breaks_it(rule: str, edit: Edit | str
 
 def test_every_rule_has_a_faulty_loader() -> None:
     marks = test_each_rule_catches_the_loader_that_breaks_it.pytestmark
-    assert {case[0] for case in marks[0].args[1]} == set(RULES)
+    planted = {fault.pattern[1:].partition(":")[0] for fault in ORDER_FAULTS}
+    assert {case[0] for case in marks[0].args[1]} | planted == set(RULES)
 
 
 def _not_passed(loader: str, split: Split, config: LoaderConfig) -> list[RuleResult]:
