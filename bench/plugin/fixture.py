@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +25,19 @@ from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.gate.epoch import GateFailed, WrongRows, check_epoch, wrong_count
 from feedrate.bench.host.environment import collect
 from feedrate.bench.results.spec import ModelSpec
+from feedrate.bench.run.check import check_loader
 from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import Loader, LoaderConfig
 from feedrate.loaders.errors import FeedrateError, require_choice
 from feedrate.loaders.form import FormBroken
 from feedrate.loaders.registry import LoaderChoice
+from feedrate.loaders.rule_result import RuleResult
 
 SYNTHETIC = "synthetic-movielens"
 """Name of the dataset that is generated on demand."""
+CONFORMANCE_ROWS = 10_007
+"""Rows on which the rules are checked."""
 MODES = ("load", "train")
 """load: the loader only. train: the loader drives the reference model."""
 
@@ -43,6 +50,8 @@ class BenchmarkRequest:
     """Name of the loader, for messages and results."""
     choice: LoaderChoice
     """The loader with its options."""
+    target: str | None
+    """The loader as on the command line. None: another process cannot import it."""
     dataset: str
     """synthetic-movielens, or a folder made by `feedrate prepare`."""
     rows: int
@@ -86,18 +95,56 @@ def benchmark_request(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     name = loader if isinstance(loader, str) else getattr(loader, "__name__", type(loader).__name__)
     return BenchmarkRequest(
-        name=name, choice=choice, dataset=str(dataset), rows=rows, mode=mode, batch_size=batch_size, device=device,
+        name=name, choice=choice, target=_target(loader), dataset=str(dataset), rows=rows, mode=mode, batch_size=batch_size, device=device,
         rounds=rounds, seed=seed,
     )  # fmt: skip
 
 
 def conform(request: BenchmarkRequest, folder: Path) -> None:
-    """Check every conformance rule on a small split in `folder`. Fails the test if an undeclared rule is broken."""
+    """Check every conformance rule on generated rows. Fails the test if an undeclared rule is broken.
+
+    The loader runs in a process of its own, as in `feedrate check`, if another process can import it by name. Otherwise
+    it runs in this one, in which a crash ends pytest, and a warning says so. folder: for the files in that case.
+    """
     config = LoaderConfig(batch_size=512, device=request.device)
-    case = conformance.Case(request.choice, conformance.planted_split(folder), config)
-    broken = [f"{result.rule}: {result.detail}" for result in conformance.check(case) if result.outcome == "failed"]
+    if request.target is not None:
+        results = check_loader(request.target, config, rows=CONFORMANCE_ROWS, import_path=sys.path)
+    else:
+        warnings.warn(
+            pytest.PytestWarning(
+                f"{request.name} cannot be imported by name, so feedrate checks its rules in pytest's own process: define "
+                "it at the top level of a module"
+            ),
+            stacklevel=2,
+        )
+        split = conformance.planted_split(folder, rows=CONFORMANCE_ROWS)
+        results = conformance.check(conformance.Case(request.choice, split, config))
+    try:
+        broken = [_mistake(result) for result in results if result.outcome == "failed"]
+    except FeedrateError as error:
+        pytest.fail(str(error), pytrace=False)
     if broken:
         pytest.fail("\n".join([f"{request.name} violates the loader contract", *broken]), pytrace=False)
+
+
+def _mistake(result: RuleResult) -> str:
+    spoilt = f" (also spoils: {', '.join(result.spoilt)})" if result.spoilt else ""
+    return f"{result.rule}: {result.detail}{spoilt}"
+
+
+def _target(loader: Any) -> str | None:
+    """Return the text by which another process can choose the loader, or None if it cannot import it."""
+    if isinstance(loader, str):
+        return loader
+    module, name = getattr(loader, "__module__", None), getattr(loader, "__qualname__", "")
+    if module is None or not name.isidentifier() or getattr(sys.modules.get(module), name, None) is not loader:
+        return None
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):  # __main__, or a parent package that is not there
+        return None
+    here = getattr(sys.modules[module], "__file__", None)
+    return f"{module}:{name}" if spec is not None and spec.origin is not None and spec.origin == here else None
 
 
 def refuse_shared_cores(*, gated: bool) -> None:
