@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from feedrate.bench.datasets import row_index
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
-from feedrate.bench.datasets.order_sample import OrderSample, OrderSampleWriter
-from feedrate.bench.datasets.row_index import RowIndex, RowIndexWriter
+from feedrate.bench.datasets.rows import row_index
+from feedrate.bench.datasets.rows.order_sample import OrderSample, OrderSampleWriter
+from feedrate.bench.datasets.rows.row_index import RowIndex, RowIndexWriter
 from feedrate.bench.results import compressed
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError, require_no_file
@@ -24,7 +24,7 @@ from feedrate.loaders.errors import FeedrateError, require_no_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from feedrate.bench.datasets.checksum import RowSum
+    from feedrate.bench.datasets.rows.checksum import RowSum
 
 FORMAT_VERSION = 1
 ROW_GROUPS_A_FILE = 32
@@ -41,7 +41,7 @@ class SplitInfo:
     files: tuple[str, ...]
     """File names in the split's folder."""
     checksum: str
-    """Sum of the row hashes of bench/datasets/checksum.py."""
+    """Sum of the row hashes of bench/datasets/rows/checksum.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +224,7 @@ class _SplitWriter:
     def _write(self, group: pa.Table) -> None:
         import pyarrow.parquet as pq
 
-        from feedrate.bench.datasets.checksum import RowSum
+        from feedrate.bench.datasets.rows.checksum import RowSum
         from feedrate.loaders.parquet.columns import columns_of_table
 
         if self._writer is None or self._groups_in_file == ROW_GROUPS_A_FILE:

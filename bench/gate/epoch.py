@@ -14,8 +14,8 @@ from itertools import pairwise
 import torch
 
 from feedrate.bench.datasets.canonical import SplitInfo
-from feedrate.bench.datasets.checksum import Checksum, RowSum
-from feedrate.bench.datasets.order_sample import OrderSample
+from feedrate.bench.datasets.rows.checksum import Checksum, RowSum
+from feedrate.bench.datasets.rows.order_sample import OrderSample
 from feedrate.bench.gate.batch_watch import wrong_size
 from feedrate.bench.gate.shuffle import ShuffleWatch
 from feedrate.bench.results.record import ShuffleRecord

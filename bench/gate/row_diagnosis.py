@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from feedrate.bench.datasets.checksum import LABEL, column_hashes, mixed
+from feedrate.bench.datasets.rows.checksum import LABEL, column_hashes, mixed
 from feedrate.loaders.base import Batch
 from feedrate.loaders.parquet.columns import Columns
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from feedrate.bench.datasets.order_sample import OrderSample
+from feedrate.bench.datasets.rows.order_sample import OrderSample
 from feedrate.bench.results.record import ShuffleRecord
 
 IDEAL_SHUFFLES = 100

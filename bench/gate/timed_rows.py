@@ -15,7 +15,7 @@ import torch
 
 from feedrate.bench.consumer.reading import BatchReader, summed_columns
 from feedrate.bench.datasets.canonical import Dataset, SplitName
-from feedrate.bench.datasets.checksum import row_hashes
+from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.bench.gate.batch_copy import BatchCopy
 from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
 from feedrate.bench.gate.epoch import GateFailed, check_offsets, wrong_count

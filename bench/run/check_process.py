@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
-import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from typing import IO
 
 import msgspec
 
-from feedrate.bench.host.processes import end_group, how_it_died
+from feedrate.bench.host.kept_process import Ended, KeptProcess
+from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.run.check_messages import CheckMessage, CheckTask
 
 START_S = 180.0
 """Seconds of silence that are allowed while torch is imported."""
 PATIENCE_S = 5.0
 """Seconds that a worker has to end after its last message."""
-POLL_S = 0.2
-"""Seconds between two looks at whether the worker lives. A process of the loader's may keep its pipe open."""
+POLL_S = 1.0
+"""Seconds to wait for what is left to read when the worker has ended or closed its pipe."""
 OUTPUT_BYTES = 4096
 """Bytes that are kept of what the loader prints: the last ones."""
 
@@ -43,24 +40,11 @@ class CheckWorker:
         self.output = b""
         """The last of what was printed, at most OUTPUT_BYTES."""
         self._place, self._timeout_s, self._timed_out = "while its process was started", timeout_s, False
-        self._code: int | None = None
-        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._child = subprocess.Popen(
-            [python, "-m", "feedrate.bench.run.check_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches the command alone, which then ends the whole group
-        )
-        assert self._child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.write(msgspec.json.encode(task))
-            self._child.stdin.close()
-        for work, pipe in ((self._read, self._child.stdout), (self._drain, self._child.stderr)):
-            assert pipe is not None
-            self._threads.append(threading.Thread(target=work, args=(pipe,), daemon=True))
-            self._threads[-1].start()
+        self._ended: Ended | None = None
+        self._events: queue.SimpleQueue[bytes | Ended] = queue.SimpleQueue()
+        self._child = KeptProcess([python, "-m", "feedrate.bench.run.check_worker"], self._events.put)
+        threading.Thread(target=self._read, args=(self._child.stdout,), daemon=True).start()
+        self._child.send(msgspec.json.encode(task))
 
     def messages(self) -> Iterator[CheckMessage]:
         """Yield the worker's messages until it is done, has died or is silent for too long."""
@@ -77,23 +61,20 @@ class CheckWorker:
                 return
 
     def end(self) -> None:
-        """Wait a little for the worker to end by itself, and kill what is left of its group."""
-        if not self._timed_out:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._code = self._child.wait(timeout=PATIENCE_S)
-        end_group(self._child, patience_s=0.0)
-        for thread in self._threads:
-            thread.join(timeout=POLL_S)  # a process that left the group may keep a pipe open
+        """Wait a little for the worker to end by itself, and kill what it has left."""
+        ended = self._child.end(0.0 if self._timed_out else PATIENCE_S)
+        self._ended = self._ended or ended
+        self.output = self._child.stderr.content()[-OUTPUT_BYTES:]
 
     def death(self) -> str:
-        """Describe how the worker ended that did not finish its rule."""
+        """Describe how the worker ended that did not finish its rule. Call it after end()."""
         if self._timed_out:
             return f"it reported nothing for {self._timeout_s:g} s and was stopped {self._place}"
-        if self._code is None:
+        if self._ended is None or self._ended.stopped:
             return f"it closed or spoilt feedrate's pipe {self._place}"
-        if self._code < 0:
-            return f"{how_it_died(self._code)} {self._place}"
-        return f"its process exited with code {self._code} {self._place}"
+        if self._ended.code is not None and self._ended.code >= 0:
+            return f"its process exited with code {self._ended.code} {self._place}"
+        return f"{how_it_died(self._ended.code)} {self._place}"
 
     def _note(self, message: CheckMessage) -> None:
         if message.backend is not None:
@@ -111,23 +92,24 @@ class CheckWorker:
 
     def _next_line(self, patience_s: float) -> bytes | None:
         """Return the next line, or None if the worker has died, closed its pipe or was silent for too long."""
-        deadline = time.monotonic() + patience_s
-        while True:
-            lives = self._child.poll() is None
+        closed = False
+        while not (closed and self._ended):
             try:
-                return self._lines.get(timeout=POLL_S)
+                # a process of the loader's may keep the pipe open after the worker's end
+                event = self._events.get(timeout=POLL_S if closed or self._ended else patience_s)
             except queue.Empty:
-                if not lives:
-                    return None
-                if time.monotonic() > deadline:
-                    self._timed_out = True
-                    return None
+                self._timed_out = not closed and self._ended is None
+                return None
+            if isinstance(event, Ended):
+                self._ended = event
+            elif event:
+                return event
+            else:
+                closed = True
+        return None
 
     def _read(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            self._lines.put(line)
-        self._lines.put(None)
-
-    def _drain(self, pipe: IO[bytes]) -> None:
-        while part := os.read(pipe.fileno(), 65536):
-            self.output = (self.output + part)[-OUTPUT_BYTES:]
+        with pipe:
+            for line in pipe:
+                self._events.put(line)
+        self._events.put(b"")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from feedrate.bench.datasets.checksum import row_hashes
+from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.bench.gate.epoch import GateFailed, WrongRows, check_epoch
 from feedrate.bench.gate.row_diagnosis import explain
 from feedrate.bench.results.record import ShuffleRecord

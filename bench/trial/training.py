@@ -14,7 +14,7 @@ from feedrate.bench.consumer.auc import auc
 from feedrate.bench.consumer.model import EmbeddingMLP, loss_of
 from feedrate.bench.consumer.reading import BatchReader
 from feedrate.bench.consumer.steps import Step, make_step
-from feedrate.bench.datasets.checksum import RowSum
+from feedrate.bench.datasets.rows.checksum import RowSum
 from feedrate.bench.gate.batch_watch import BatchWatch
 from feedrate.bench.gate.epoch import GateFailed, wrong_count
 from feedrate.bench.host.process_usage import since_process_start

@@ -13,7 +13,7 @@ from feedrate.bench.consumer.model import EmbeddingMLP, build_model, throwaway_m
 from feedrate.bench.consumer.reading import BatchReader
 from feedrate.bench.consumer.step_floor import copy_bytes_per_s
 from feedrate.bench.consumer.steps import make_step
-from feedrate.bench.datasets.checksum import row_hashes
+from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.bench.gate.batch_copy import BatchCopy
 from feedrate.bench.host import pagecache
 from feedrate.bench.host.process_usage import since_process_start

@@ -10,8 +10,8 @@ import pytest
 
 from feedrate.bench.datasets import canonical
 from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
-from feedrate.bench.datasets.checksum import RowSum
 from feedrate.bench.datasets.options import PrepareOptions
+from feedrate.bench.datasets.rows.checksum import RowSum
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.datasets.checksum import row_hashes
-from feedrate.bench.datasets.order_sample import MIN_SAMPLED_ROWS, OrderSample, OrderSampleWriter
+from feedrate.bench.datasets.rows.checksum import row_hashes
+from feedrate.bench.datasets.rows.order_sample import MIN_SAMPLED_ROWS, OrderSample, OrderSampleWriter
 from feedrate.bench.gate.shuffle import ShuffleWatch, quality
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.loaders.parquet.columns import read_columns

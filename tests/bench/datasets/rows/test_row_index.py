@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from feedrate.bench.consumer.reading import word_sums
-from feedrate.bench.datasets import row_index
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
-from feedrate.bench.datasets.checksum import row_hashes
+from feedrate.bench.datasets.rows import row_index
+from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from feedrate.bench.datasets.checksum import RowSum
+from feedrate.bench.datasets.rows.checksum import RowSum
 from feedrate.loaders.base import Batch, Split
 from feedrate.loaders.parquet.columns import Columns, read_columns
 

@@ -129,7 +129,7 @@ def _make(place: Path, name: str, split: Split, digest: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from feedrate.bench.datasets.checksum import RowSum
+    from feedrate.bench.datasets.rows.checksum import RowSum
     from feedrate.loaders.parquet.columns import columns_of_table
 
     total, writer = RowSum(), RowIndexWriter(place / name)
