@@ -36,6 +36,10 @@ CLOSE_SHARE = 0.1
 """Share of successive rows that are neighbours in the file. Shuffled blocks of 80 contiguous rows reach it."""
 REPEATED_SHARE = 0.05
 """Share of the rows that follow a pattern that another part of the order has, too."""
+SAME_HALF = 0.7
+"""Share of the rows in the first half of an epoch that are in the first half of another one."""
+MIN_HALF = 260
+"""Rows in a half from which SAME_HALF is judged: exp(-2 260 0.2^2) < FALSE_ALARM."""
 OVERLAP_SHARE = 0.8
 """Share of the rows of a batch that were together in one batch of another epoch."""
 
@@ -130,6 +134,16 @@ def batches_again(first: np.ndarray, second: np.ndarray, batch_size: int) -> boo
     largest = np.zeros(batches, np.int64)
     np.maximum.at(largest, keys // batches, counts)
     return bool(largest.sum() >= OVERLAP_SHARE * rows)
+
+
+def same_half(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the share of the first order's first half that is in the second order's first half. An ideal shuffle: 0.5.
+
+    By Hoeffding (1963), a sample of m rows without replacement exceeds 0.5 + t with a probability of at most exp(-2 m t^2).
+    With SAME_HALF = 0.5 + t and MIN_HALF rows in a half, this is below FALSE_ALARM.
+    """
+    half = len(first) // 2
+    return float(np.isin(first[:half], second[:half]).mean()) if half else 0.0
 
 
 def close_rows(order: np.ndarray) -> tuple[int, int]:

@@ -72,6 +72,12 @@ def _workers(loader: Planted, epoch: int) -> np.ndarray:
     return np.concatenate([part[start : start + size] for start in starts for part in parts])
 
 
+def _halves_kept(loader: Planted, epoch: int) -> np.ndarray:
+    """Deliver the rows with even numbers first."""
+    order = right_order(loader, epoch)
+    return np.concatenate([order[order % 2 == 0], order[order % 2 == 1]]) if loader.config.shuffle else order
+
+
 def _by_calls(loader: Planted, _epoch: int) -> np.ndarray:
     loader.notes["calls"] = loader.notes.get("calls", -1) + 1
     return right_order(loader, loader.notes["calls"])
@@ -160,6 +166,7 @@ ORDER_FAULTS: dict[str, Fault] = {
     "orders_alternate": Fault(order=_alternate),
     "blocks_kept": Fault(order=_blocks),
     "workers_one_seed": Fault(order=_workers),
+    "halves_kept": Fault(order=_halves_kept),
     "order_by_calls": Fault(order=_by_calls),
     "seed_ignored": Fault(order=_seed_ignored),
     "seed_ignored_later": Fault(order=_seed_ignored_later),

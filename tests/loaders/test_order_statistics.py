@@ -19,6 +19,7 @@ from feedrate.loaders.conformance.order_statistics import (
     kept_neighbours,
     relation,
     repeated_patterns,
+    same_half,
 )
 
 
@@ -36,6 +37,7 @@ def test_an_ideal_shuffle_is_never_accused(rows: int) -> None:
         ):
             assert count < limit
         assert not batches_again(first, second, 4)
+        assert rows < 2 * order_statistics.MIN_HALF or same_half(first, second) < order_statistics.SAME_HALF
 
 
 def test_the_bound_holds_for_every_count_of_small_shuffles() -> None:
