@@ -16,7 +16,7 @@ ORDER_FAULTS: tuple[PlantedFault, ...] = tuple(
         ("orders_alternate", f"{_SAME} 2 have the same order"),
         ("blocks_kept", "^neighbours_apart: in epoch 0, .* blocks of rows are kept together"),
         ("workers_one_seed", "^neighbours_apart: in epoch 0, .* as if workers shared one seed"),
-        ("halves_kept", "^places_change: in epochs 0 to 4, at least 100% .* the same rows come early in every epoch"),
+        ("halves_kept", "^tail_changes: in epochs 0 to 4, at least 100% .* the same rows come late in every epoch"),
         ("order_by_calls", "^same_order_after_other_epochs: epoch 3 of a fresh loader has 100% of the rows at another"),
         ("seed_ignored", "^other_order_for_other_seed: two seeds have the same order in epoch 0"),
         ("seed_ignored_later", "^other_order_for_other_seed: two seeds have the same order in epoch 3"),

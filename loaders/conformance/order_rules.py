@@ -71,25 +71,19 @@ def neighbours_apart(case: Case) -> None:
         )
 
 
-def places_change(case: Case) -> None:
-    """Over the epochs, rows move between the first and the second half. Some rows do not always come before others."""
-    read = sound_epochs(case)
-    if len(read[0].order) < 2 * order_statistics.MIN_HALF:
-        return
-    share = min(order_statistics.same_half(first.order, second.order) for first, second in combinations(read, 2))
-    require(
-        share < order_statistics.SAME_HALF,
-        f"in epochs 0 to {EPOCHS - 1}, at least {share:.0%} of the rows in the first half of an epoch are in the first half of "
-        "another: the same rows come early in every epoch",
-    )
-
-
 def tail_changes(case: Case) -> None:
-    """Over the epochs, the rows of the last batch come from everywhere and not always from the end of the last file."""
-    rows = case.split.rows
+    """Over the epochs, the last rows come from everywhere: not always from the end of the file, nor from the same half."""
+    read, rows = sound_epochs(case), case.split.rows
+    if rows >= 2 * order_statistics.MIN_HALF:
+        share = min(order_statistics.same_half(first.order, second.order) for first, second in combinations(read, 2))
+        require(
+            share < order_statistics.SAME_HALF,
+            f"in epochs 0 to {EPOCHS - 1}, at least {share:.0%} of the rows in the first half of an epoch are in the first "
+            "half of another: the same rows come late in every epoch",
+        )
     if rows < 4 * MIN_TAIL:
         return
-    tails = [epoch.order[-max(epoch.sizes[-1], MIN_TAIL) :] for epoch in sound_epochs(case)]
+    tails = [epoch.order[-max(epoch.sizes[-1], MIN_TAIL) :] for epoch in read]
     middles = [int(np.median(tail)) for tail in tails]
     require(
         min(middles) < rows * 0.85,
