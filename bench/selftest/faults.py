@@ -5,6 +5,7 @@ After each faulty trial that could disturb the next one, a correct one runs. Loa
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -84,11 +85,16 @@ def run(dataset: Path, device: str) -> Iterator[Caught]:
     """Plant every fault that shows on this kind of device.
 
     dataset: a prepared folder with 4,000 training rows.
-    Nothing is timed, so on the CPU two faults run at the same time.
+    Nothing is timed, so several faults run at the same time.
     """
     shown = [fault for fault in FAULTS if not (fault.gpu if device == "cpu" else fault.cpu)]
-    with ThreadPoolExecutor(max_workers=2 if device == "cpu" else 1) as threads:
+    with ThreadPoolExecutor(max_workers=at_once(device)) as threads:
         yield from threads.map(lambda fault: _plant(fault, dataset, device), shown)
+
+
+def at_once(device: str) -> int:
+    """Return how many faults are planted at the same time: as many as the cores, or a share of the GPU's memory, allow."""
+    return min(len(os.sched_getaffinity(0)), 2 if device == "cpu" else 6)
 
 
 def _plant(fault: PlantedFault, dataset: Path, device: str) -> Caught:
@@ -108,7 +114,7 @@ def _run_trials(fault: PlantedFault, dataset: Path, device: str) -> Caught:
 
 def run_unusual(dataset: Path, device: str) -> Iterator[tuple[str, str]]:
     """Run every loader that is right but unusual. Yield its name and the complaints about it, an empty string for none."""
-    with ThreadPoolExecutor(max_workers=2 if device == "cpu" else 1) as threads:
+    with ThreadPoolExecutor(max_workers=at_once(device)) as threads:
         yield from threads.map(lambda name: (name, _complaints(_trial(name, dataset, device))), UNUSUAL)
 
 

@@ -127,8 +127,8 @@ class Loader(Loader):
 def test_a_slowed_clock_is_void(here: Path, small: Dataset) -> None:
     result = run(SLOW_CLOCK, here, small.folder)
     assert result.status == "void"
-    assert "its clock shows 0." in result.detail or "it replaced time.monotonic" in result.detail
-    assert "the suite's clock 0." in result.detail
+    by_the_suite = "its clock shows 0." in result.detail and "the suite's clock 0." in result.detail
+    assert by_the_suite or "it replaced time.monotonic" in result.detail
 
 
 def test_a_trial_that_changes_the_data_is_void_and_the_run_ends(here: Path, tmp_path: Path) -> None:

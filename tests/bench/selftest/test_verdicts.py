@@ -79,6 +79,7 @@ def test_comparisons_are_doubled_before_too_many_false_verdicts_are_believed(
 
     monkeypatch.setattr(proof.verdicts, "run_pairs", run_pairs)
     monkeypatch.setattr(proof.faults, "run", lambda *_: iter(()))
+    monkeypatch.setattr(proof.faults, "run_unusual", lambda *_: iter(()))
     monkeypatch.setattr(proof.delays, "run", lambda *_: iter(()))
     monkeypatch.setattr(proof.delays, "measure_agreement", lambda *_: Agreement(true=0.8, direct=0.8, differential=0.8))
     monkeypatch.setattr(proof, "COMPARISONS", 20)
