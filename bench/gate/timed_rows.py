@@ -31,7 +31,7 @@ MAX_COPIES = 16
 """Batches that are copied of an epoch at most."""
 MAX_COPIED_BYTES = 64 << 20
 """Memory of the copies of an epoch, on the device of the batches. One batch is copied in any case."""
-MAX_COST = 0.004
+MAX_COST = 0.002
 """Share of an epoch that copying may take, judged by the epoch before. One batch is copied in any case."""
 
 
@@ -53,15 +53,12 @@ class TimedRows(BatchWatch):
         self._places: list[int] = []
         self._columns: list[str | None] = []
         self._choose = random.SystemRandom()  # seeds of the run are known to loaders
+        self.copied = 0
+        """Batches that were copied of this epoch."""
         self.copied_s = 0.0
         """Host seconds that copying took in this epoch."""
         self.repeats = RepeatedBatches(batch_size)
         self._last_copied, self._last_nbytes = COPIES, 1
-
-    @property
-    def copied(self) -> int:
-        """Batches that were copied of this epoch, or all of them with `every`."""
-        return len(self._hashes) if self._every else len(self._copies)
 
     def begin(self, before: tuple[float, float] | None = None) -> None:
         """Get ready for an epoch. Call it before the clock starts.
@@ -71,7 +68,7 @@ class TimedRows(BatchWatch):
         count = min(COPIES if before is None else self._affordable(*before), self._batches)
         self._places = sorted(self._choose.sample(range(self._batches), count), reverse=True)
         self._copies, self._hashes = [], []
-        self.odd, self.delivered, self.copied_s = None, 0, 0.0
+        self.odd, self.delivered, self.copied, self.copied_s = None, 0, 0, 0.0
         self.next = 0 if self._every else self._places.pop()
         self._read.begin(self._batches)
 
@@ -86,6 +83,7 @@ class TimedRows(BatchWatch):
         else:
             self._copies.append(BatchCopy.of(batch))
             self.next = self._places.pop() if self._places else NEVER
+        self.copied += 1
         self.copied_s += monotonic() - begin
 
     def end(self, title: str, rows: int) -> None:

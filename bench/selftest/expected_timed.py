@@ -54,7 +54,7 @@ TIMED_FAULTS = (
     PlantedFault(
         "later_evaluations_wrong",
         "void",
-        "the valid split, after epoch 2: the rows have checksum",
+        "the valid split, after epoch 2: .* rows are not in the valid split: the values of the label match",
         settings={"mode": "train"},
     ),
     PlantedFault("same_batches", "flagged", "timed epoch 2 had the batches of timed epoch 1 in another order"),

@@ -12,19 +12,19 @@ import torch
 
 from feedrate.bench.consumer.auc import auc
 from feedrate.bench.consumer.model import EmbeddingMLP, loss_of
-from feedrate.bench.consumer.reading import BatchReader
+from feedrate.bench.consumer.reading import BatchReader, reader
 from feedrate.bench.consumer.steps import Step, make_step
 from feedrate.bench.datasets.rows.checksum import RowSum
-from feedrate.bench.gate.batch_watch import BatchWatch
-from feedrate.bench.gate.epoch import GateFailed, wrong_count
+from feedrate.bench.gate.epoch import GateFailed
+from feedrate.bench.gate.timed_rows import TimedRows
 from feedrate.bench.host.process_usage import since_process_start
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.ranges import span
 from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch
-from feedrate.loaders.base import Batch, Loader
+from feedrate.loaders.base import Batch
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.form import plain_batch, require_form
+from feedrate.loaders.form import plain_batch
 
 MAX_EPOCHS = 500
 """Timed epochs of a trial whose epochs are too short for the time that they must last."""
@@ -82,7 +82,7 @@ def time_training(timer: EpochTimer, model: EmbeddingMLP) -> TimedEpochs:
     context, read = timer.context, timer.read
     step = make_step(model, context.spec.model)
     epochs, evaluations, losses = [], [], []
-    with nullcontext() if context.replays else _ValidLoader(context) as valid:
+    with nullcontext() if context.replays else Evaluations(context) as valid:
         for number in range(context.spec.epochs):
             total = torch.zeros((), device=context.spec.device)
 
@@ -96,7 +96,7 @@ def time_training(timer: EpochTimer, model: EmbeddingMLP) -> TimedEpochs:
             losses.append(finite("training loss", float(total.item()) / epoch.record.rows, number))
             if valid is not None:
                 timer.off_clock.evaluation_begins()
-                evaluations.append(evaluate(context, model, step, valid, number))
+                evaluations.append(valid.run(model, step, number))
                 timer.off_clock.evaluation_ended(context.dataset.info.splits["valid"].rows)
                 epoch = replace(epoch, record=replace(epoch.record, eval_s=evaluations[-1].seconds))
             epochs.append(epoch)
@@ -106,45 +106,52 @@ def time_training(timer: EpochTimer, model: EmbeddingMLP) -> TimedEpochs:
     )
 
 
-class _ValidLoader:
-    """The trial's loader on the valid split, open for as long as the block lasts."""
+class Evaluations:
+    """The trial's loader on the valid split, open for as long as the block lasts, and the checks of what it delivers."""
 
     def __init__(self, context: TrialContext) -> None:
+        self._context, spec = context, context.spec
         self._loader = context.open_loader("valid", shuffle=False)
+        self._read = reader(spec.device, context.tensors)
+        self._rows = TimedRows(
+            context.dataset,
+            "valid",
+            self._read,
+            batch_size=spec.batch_size,
+            device=spec.device,
+            every=spec.check == "every",
+        )
 
-    def __enter__(self) -> Loader:
-        return self._loader
+    def __enter__(self) -> Evaluations:
+        return self
 
     def __exit__(self, *_raised: object) -> None:
         self._loader.close()
 
+    def run(self, model: EmbeddingMLP, step: Step, number: int) -> Evaluation:
+        """AUC and loss on the whole valid split. Raises GateFailed or FormBroken if the rows are not the split's.
 
-def evaluate(context: TrialContext, model: EmbeddingMLP, step: Step, valid: Loader, number: int) -> Evaluation:
-    """AUC and loss on the whole valid split. Raises GateFailed or FormBroken if the rows are not the split's."""
-    begin, spec = now(), context.spec
-    outputs, labels, rows, watch = [], [], RowSum(), BatchWatch()
-    model.eval()
-    with span("evaluate"), torch.no_grad():
-        batches = map(plain_batch, valid.epoch(0))
-        for batch in context.reported("evaluate", batches, "valid", watch):
-            require_form(batch, context.dataset.info.schema, device=spec.device, batch_size=spec.batch_size)
-            outputs.append(step.predict(batch))
-            labels.append(batch.label.clone())  # a view would keep the memory that it lies in
-            rows.add(batch)
-        output, label = torch.cat(outputs), torch.cat(labels)
-        loss = finite("validation loss", float(loss_of(output, label, spec.model).item()), number)
-        area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
-    _refuse_wrong_valid(context, rows, watch, number)
-    return Evaluation(auc=area, loss=loss, seconds=now() - begin, ended_s=since_process_start())
-
-
-def _refuse_wrong_valid(context: TrialContext, rows: RowSum, watch: BatchWatch, number: int) -> None:
-    delivered, expected = rows.result(), context.dataset.info.splits["valid"]
-    title, size = f"the valid split, after epoch {number + 1}", context.spec.batch_size
-    if sentence := wrong_count(delivered.rows, expected.rows, size) or watch.wrong_size(size):
-        raise GateFailed(f"{title}: {sentence}")
-    if delivered.digest != expected.checksum:
-        raise GateFailed(f"{title}: the rows have checksum {delivered.digest}, not {expected.checksum}")
+        The first time, every row is checked. Later, sums of all columns and the rows of a few batches are.
+        """
+        begin, context, watch = now(), self._context, self._rows
+        outputs, labels, rows = [], [], RowSum()
+        model.eval()
+        watch.begin()
+        with span("evaluate"), torch.no_grad():
+            for batch in context.reported("evaluate", map(plain_batch, self._loader.epoch(0)), "valid", watch):
+                self._read(batch)
+                outputs.append(step.predict(batch))
+                labels.append(batch.label.clone())  # a view would keep the memory that it lies in
+                if number == 0:
+                    rows.add(batch)
+            output, label = torch.cat(outputs), torch.cat(labels)
+            loss = finite("validation loss", float(loss_of(output, label, context.spec.model).item()), number)
+            area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
+        title = f"the valid split, after epoch {number + 1}"
+        watch.end(title, len(label))
+        if number == 0 and rows.result().digest != context.dataset.info.splits["valid"].checksum:
+            raise GateFailed(f"{title}: the rows do not have the split's checksum")
+        return Evaluation(auc=area, loss=loss, seconds=now() - begin, ended_s=since_process_start())
 
 
 def finite(name: str, value: float, number: int) -> float:
