@@ -17,7 +17,7 @@ import torch
 from feedrate.loaders.base import Batch
 
 BLOCKS, THREADS = 264, 256
-"""Launch size of the kernel for each tensor: two blocks for each of the 132 multiprocessors of a Hopper GPU."""
+"""Launch size of the kernel: two blocks for each of the 132 multiprocessors of a Hopper GPU."""
 
 _SOURCE = r"""
 typedef unsigned long long u64;
@@ -38,11 +38,13 @@ __device__ __forceinline__ void add(u64* at, long long sum) {  // one atomic ope
 inline void add(u64* at, long long sum) { atomicAdd(at, (u64)sum); }
 #endif
 extern "C" __global__ void read_all(Tensors tensors, u64* sums) {
-    u64 thread = blockIdx.x * blockDim.x + threadIdx.x, threads = gridDim.x * blockDim.x, i = blockIdx.y;
-    if ((u64)blockIdx.x * blockDim.x >= tensors.words[i]) return;  // true for all threads of a block, or for none
-    long long sum = 0;
-    for (u64 k = thread; k < tensors.words[i]; k += threads) sum += ((const int*)tensors.at[i])[k];
-    add(&sums[i], sum);
+    u64 thread = blockIdx.x * blockDim.x + threadIdx.x, threads = gridDim.x * blockDim.x;
+    for (int i = 0; i < TENSORS; ++i) {
+        if ((u64)blockIdx.x * blockDim.x >= tensors.words[i]) continue;  // true for all threads of a block, or for none
+        long long sum = 0;
+        for (u64 k = thread; k < tensors.words[i]; k += threads) sum += ((const int*)tensors.at[i])[k];
+        add(&sums[i], sum);
+    }
 }
 """
 
@@ -185,11 +187,10 @@ class FusedReader:
         struct = tensors_struct(self._tensors)
         arguments = np.array([struct.ctypes.data, self._address.ctypes.data], np.uint64)
         fill, buffer = Struct(f"{2 * self._tensors}Q").pack_into, struct.view(np.uint64).data
-        tensors = self._tensors
         kernel, address, stream = self._kernel, arguments.ctypes.data, self._stream
 
         def launch(*numbers: int, _keep_alive: object = arguments) -> None:
             fill(buffer, 0, *numbers)
-            launch_kernel(kernel.ptr, BLOCKS, tensors, 1, THREADS, 1, 1, 0, stream, address, 0)
+            launch_kernel(kernel.ptr, BLOCKS, 1, 1, THREADS, 1, 1, 0, stream, address, 0)
 
         return launch

@@ -37,6 +37,15 @@ class GateFailed(Exception):
     """The delivered rows are not the dataset's, so the trial is void."""
 
 
+class TimedRowsWrong(GateFailed):
+    """A timed epoch's rows are not the dataset's."""
+
+    def __init__(self, title: str, sentence: str, *, diagnosed: bool) -> None:
+        """title: of the epoch. diagnosed: whether the sentence names the rows or columns that are wrong."""
+        super().__init__(f"{title}: {sentence}")
+        self.title, self.sentence, self.diagnosed = title, sentence, diagnosed
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """Observations from an epoch that passed the gate."""

@@ -18,7 +18,7 @@ from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.bench.gate.batch_copy import BatchCopy
 from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
-from feedrate.bench.gate.epoch import GateFailed, check_offsets, wrong_count
+from feedrate.bench.gate.epoch import GateFailed, TimedRowsWrong, check_offsets, wrong_count
 from feedrate.bench.gate.repeats import RepeatedBatches
 from feedrate.bench.gate.row_diagnosis import explain_rows, listed
 from feedrate.loaders.base import Batch
@@ -92,7 +92,7 @@ class TimedRows(BatchWatch):
         title: of the epoch, for messages. rows: that the clock counted. Raises GateFailed with what is wrong.
         """
         if sentence := wrong_count(rows, self._info.rows, self._batch_size):
-            raise GateFailed(f"{title}: {sentence}")
+            raise TimedRowsWrong(title, sentence, diagnosed=False)
         if sentence := self.wrong_size(self._batch_size):
             raise GateFailed(f"{title}: {sentence}")
         threads = torch.get_num_threads()
@@ -100,12 +100,13 @@ class TimedRows(BatchWatch):
         try:
             sums = self._read.sums()
             wrong_sums = self._wrong_sums(title, sums)
-            wrong = (wrong_sums and self._repeated(sums)) or self._wrong_rows() or wrong_sums
+            repeated = self._repeated(sums) if wrong_sums else ""
+            wrong_rows = "" if repeated else self._wrong_rows()
         finally:
             torch.set_num_threads(threads)
         self._copies, self._hashes = [], []
-        if wrong:
-            raise GateFailed(f"{title}: {wrong}")
+        if wrong := repeated or wrong_rows or wrong_sums:
+            raise TimedRowsWrong(title, wrong, diagnosed=bool(wrong_rows))
 
     def _affordable(self, wall_s: float, copied_s: float) -> int:
         """How many batches can be copied within MAX_COST of the time and MAX_COPIED_BYTES."""

@@ -82,19 +82,26 @@ class ThreadTimes:
 
 
 class LoaderCpu:
-    """The CPU time of a loader's own threads and processes: of all that did not exist before it was opened."""
+    """The CPU time of a loader's own threads and processes: of all that did not exist before it was opened.
+
+    Threads of libraries that run no Python are left out while they live: those of OpenMP keep a core busy for some
+    milliseconds after their last work, whoever asked for it.
+    """
 
     def __init__(self) -> None:
         """Take the threads that exist now for the harness's. Call it just before the loader is opened."""
-        self._harness: dict[int, float] = {tid: spent.run_s for tid, spent in ThreadTimes.now().threads.items()}
+        self._before = set(ThreadTimes.now().threads)
+        self._not_counted: dict[int, float] = {}
 
     def spent_s(self, times: ThreadTimes) -> float | None:
         """Return the seconds that the loader's threads and all child processes have used until this reading."""
         if times.consumer is None:
             return None
-        for tid in self._harness.keys() & times.threads.keys():
-            self._harness[tid] = times.threads[tid].run_s
-        return max(times.process_s - sum(self._harness.values()), 0.0) + times.children_s
+        python = {thread.native_id for thread in threading.enumerate()}
+        for tid, spent in times.threads.items():
+            if tid in self._before or tid not in python:
+                self._not_counted[tid] = spent.run_s
+        return max(times.process_s - sum(self._not_counted.values()), 0.0) + times.children_s
 
 
 def _queue_s(times: dict[int, ThreadTime], tid: int) -> float:

@@ -46,7 +46,7 @@ FAULTS = (
     ),
     PlantedFault("buffer_reused", "void", "changed while the consumer held it: the loader reused its buffer"),
     PlantedFault("offsets_off_by_one", "void", "the values or offsets of genres are wrong"),
-    PlantedFault("ids_narrowed", "void", r"(movieId|userId) was cast to a narrower type \(its largest id is 255"),
+    PlantedFault("ids_narrowed", "void", r"(movieId|userId) was cast to a narrower type \(its largest id is 25\d"),
     PlantedFault("last_batch_missing", "void", "the last batch is missing"),
     PlantedFault("no_shuffle", "flagged", "the rows were not shuffled, although they should be"),
     PlantedFault("chunk_shuffle", "flagged", r"only partly shuffled: quality 0\.2"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from feedrate.bench.datasets.rows.checksum import row_hashes
-from feedrate.bench.gate.epoch import GateFailed, WrongRows, check_epoch
+from feedrate.bench.gate.epoch import Delivered, GateFailed, TimedRowsWrong, WrongRows, check_epoch
 from feedrate.bench.gate.row_diagnosis import explain
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import now
@@ -43,12 +43,45 @@ class Checks:
 
 def check_rows(timer: EpochTimer, timed: TimedEpochs) -> Checks:
     """Time one more epoch, and compare another one's rows with the dataset's. Raises GateFailed with what is wrong."""
-    context, loader, begin = timer.context, timer.loader, now()
+    begin = now()
     late = len(timed.epochs) + random.SystemRandom().randrange(1, LATEST)
     epoch = timer.time(late, partial(read_all, timer.read), title="an epoch after the clock")
-    number = late + 1
+    delivered = _check_epoch(timer.context, timer.loader, late + 1)
+    return Checks(
+        shuffle=delivered.shuffle,
+        repeated_order=_repeated_order(timer, late + 2, delivered.start) if timer.context.spec.shuffle else "",
+        late_epoch_s=epoch.record.wall_s,
+        gate_s=now() - begin,
+    )
+
+
+def explain_timed_rows(context: TrialContext, loader: Loader, error: TimedRowsWrong) -> str:
+    """Return what is wrong with a loader whose timed epoch had wrong rows.
+
+    If the error does not name wrong rows or columns, and the whole of another epoch is wrong, too, it says what is
+    wrong there.
+    """
+    number = context.spec.epochs + random.SystemRandom().randrange(LATEST)
     try:
-        delivered = check_epoch(
+        _check_epoch(context, loader, number, explain_rows=not error.diagnosed)
+    except GateFailed as whole:
+        elsewhere = str(whole)
+        alike = elsewhere.startswith(error.sentence)
+        return f"{error.title}: {elsewhere}" if alike else f"{error}; another epoch: {elsewhere}"
+    except WrongRows:  # the error has explained its rows
+        return str(error)
+    except Exception:  # the finding stands, however another epoch ends
+        traceback.print_exc()
+    return str(error)
+
+
+def _check_epoch(context: TrialContext, loader: Loader, number: int, *, explain_rows: bool = True) -> Delivered:
+    """Compare every row of an epoch with the dataset's. Raises GateFailed or FormBroken with what is wrong.
+
+    explain_rows: whether wrong rows are explained. Otherwise WrongRows is raised.
+    """
+    try:
+        return check_epoch(
             context.reported("check", loader.epoch(number), "train"),
             context.dataset.info.splits["train"],
             context.dataset.info.schema,
@@ -57,13 +90,9 @@ def check_rows(timer: EpochTimer, timed: TimedEpochs) -> Checks:
             device=context.spec.device,
         )
     except WrongRows as error:
+        if not explain_rows:
+            raise
         raise GateFailed(_explained(context, loader, number, error.sentence)) from None
-    return Checks(
-        shuffle=delivered.shuffle,
-        repeated_order=_repeated_order(timer, number + 1, delivered.start) if context.spec.shuffle else "",
-        late_epoch_s=epoch.record.wall_s,
-        gate_s=now() - begin,
-    )
 
 
 def _repeated_order(timer: EpochTimer, number: int, start: Sequence[int]) -> str:

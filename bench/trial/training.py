@@ -15,7 +15,7 @@ from feedrate.bench.consumer.model import EmbeddingMLP, loss_of
 from feedrate.bench.consumer.reading import BatchReader, reader
 from feedrate.bench.consumer.steps import Step, make_step
 from feedrate.bench.datasets.rows.checksum import RowSum
-from feedrate.bench.gate.epoch import GateFailed
+from feedrate.bench.gate.epoch import GateFailed, TimedRowsWrong
 from feedrate.bench.gate.timed_rows import TimedRows
 from feedrate.bench.host.process_usage import since_process_start
 from feedrate.bench.timing.clock import now
@@ -148,7 +148,10 @@ class Evaluations:
             loss = finite("validation loss", float(loss_of(output, label, context.spec.model).item()), number)
             area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
         title = f"the valid split, after epoch {number + 1}"
-        watch.end(title, len(label))
+        try:
+            watch.end(title, len(label))
+        except TimedRowsWrong as error:  # not the training rows
+            raise GateFailed(str(error)) from None
         if number == 0 and rows.result().digest != context.dataset.info.splits["valid"].checksum:
             raise GateFailed(f"{title}: the rows do not have the split's checksum")
         return Evaluation(auc=area, loss=loss, seconds=now() - begin, ended_s=since_process_start())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from feedrate.bench.consumer.reading import reader
+from feedrate.bench.gate.epoch import GateFailed, TimedRowsWrong
 from feedrate.bench.host.environment import packages
 from feedrate.bench.host.leftovers import Threads, left_over
 from feedrate.bench.host.process_usage import Usage, since_process_start
@@ -16,7 +17,7 @@ from feedrate.bench.host.thread_times import LoaderCpu, ThreadTimes
 from feedrate.bench.results import flags
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.timing.clock import now, utc
-from feedrate.bench.trial.checks import Checks, check_rows
+from feedrate.bench.trial.checks import Checks, check_rows, explain_timed_rows
 from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.off_clock import OffClock
 from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch, gpu_bytes_used
@@ -82,7 +83,7 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
     loader, costs, cpu = _open(context)
     try:
         timer = EpochTimer.of(context, loader, read, cpu, gpu_bytes_before)
-        timed = time_loading(timer) if spec.mode == "load" else time_training(timer, model.on_device())
+        timed = _timed(timer, model)
         costs.between_s = now() - timed.epochs[0].window[0] - timer.harness_s
         memory = _peak_memory(context, timed, host_bytes_before)
         checks = Checks() if context.replays else check_rows(timer, timed)
@@ -94,6 +95,15 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
     result = _result(context, start, warm, costs, timed, memory)
     result = replace(result, flags=(*result.flags, *left_over(threads)))
     return _with_checks(context, result, checks, timer.off_clock), tuple(epoch.window for epoch in timed.epochs)
+
+
+def _timed(timer: EpochTimer, model: DrawnModel) -> TimedEpochs:
+    """Time the epochs. Raises GateFailed if their rows are wrong."""
+    context = timer.context
+    try:
+        return time_loading(timer) if context.spec.mode == "load" else time_training(timer, model.on_device())
+    except TimedRowsWrong as error:
+        raise GateFailed(explain_timed_rows(context, timer.loader, error)) from None
 
 
 def _open(context: TrialContext) -> tuple[Loader, Costs, LoaderCpu]:

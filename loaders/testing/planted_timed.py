@@ -67,10 +67,6 @@ def _tuples(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[B
         yield cast("Batch", ({**batch.ids, **batch.dense}, batch.label))
 
 
-def _label_column(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
-    return (replace(batch, label=batch.label[:, None]) for batch in to_device(loader, batches, epoch))
-
-
 def _column_missing(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     for batch in to_device(loader, batches, epoch):
         yield replace(batch, ids=dict(list(batch.ids.items())[:-1]))
@@ -78,11 +74,6 @@ def _column_missing(loader: Planted, batches: Iterable[Batch], epoch: int) -> It
 
 def _column_extra(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     return (replace(batch, dense={**batch.dense, "index": batch.label}) for batch in to_device(loader, batches, epoch))
-
-
-def _columns_swapped(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
-    for batch in to_device(loader, batches, epoch):
-        yield replace(batch, ids=dict(list(batch.ids.items())[::-1]))
 
 
 def _negative_zeros(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
@@ -175,10 +166,8 @@ TIMED_FAULTS: dict[str, Fault] = {
     "short_batch_first": Fault(plan=_short_batch_first),
     "lazy_tensors": Fault(batches=_lazy_tensors),
     "tuples": Fault(batches=_tuples),
-    "label_column": Fault(batches=_label_column),
     "column_missing": Fault(batches=_column_missing),
     "column_extra": Fault(batches=_column_extra),
-    "columns_swapped": Fault(batches=_columns_swapped),
     "zeros_negated": Fault(batches=_negative_zeros),
     "clock_replaced": _replace(time, "monotonic"),
     "optimizer_replaced": _replace(torch.optim.Adam, "step"),

@@ -21,7 +21,7 @@ SHIM = r"""
 #define __forceinline__ inline
 #define __restrict__
 struct uint4 { unsigned x, y, z, w; };
-struct Place { unsigned x, y; };
+struct Place { unsigned x; };
 static thread_local Place blockIdx, blockDim, threadIdx, gridDim;
 struct float2 { float x, y; };
 template <class T> static inline T atomicAdd(T* at, T more) { T old = *at; *at += more; return old; }
@@ -30,9 +30,8 @@ static inline int atomicExch(int* at, int own) { int old = *at; *at = own; retur
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((std::uint64_t)a * b) >> 32); }
 """
 RUN = r"""
-extern "C" void run_NAME(unsigned threads, unsigned grid_height PARAMETERS) {
+extern "C" void run_NAME(unsigned threads PARAMETERS) {
     blockDim.x = 256; gridDim.x = (threads + 255) / 256;
-    for (blockIdx.y = 0; blockIdx.y < grid_height; ++blockIdx.y)
     for (unsigned t = 0; t < (threads + 255) / 256 * 256; ++t) {
         blockIdx.x = t / 256; threadIdx.x = t % 256;
         NAME(ARGUMENTS);
@@ -54,10 +53,8 @@ class CompiledKernels:
             subprocess.run(command, check=True, capture_output=True, text=True)
         self._library = ctypes.CDLL(str(library))
 
-    def launch(self, name: str, threads: int, arguments: tuple[Any, ...], *, rows: int = 1) -> None:
-        """Run the kernel for all threads of a grid. rows: its height in blocks."""
-        run = getattr(self._library, f"run_{name}")
-        run(ctypes.c_uint(threads), ctypes.c_uint(rows), *(_as_c(argument) for argument in arguments))
+    def launch(self, name: str, threads: int, arguments: tuple[Any, ...]) -> None:
+        getattr(self._library, f"run_{name}")(ctypes.c_uint(threads), *(_as_c(argument) for argument in arguments))
 
 
 def _as_c(argument: Any) -> Any:

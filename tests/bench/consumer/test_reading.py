@@ -29,7 +29,7 @@ def test_the_kernel_sums_every_word_of_every_tensor(tmp_path: Path) -> None:
     kernels = CompiledKernels(kernel_source(4), tmp_path, ("read_all",))
     struct = tensors_struct(4)
     struct.view(np.uint64)[:] = [*(part.ctypes.data for part in parts), *(len(part) for part in parts)]
-    kernels.launch("read_all", THREADS, (struct[0], sums.ctypes.data), rows=4)
+    kernels.launch("read_all", THREADS, (struct[0], sums.ctypes.data))
     assert sums.tolist() == [5 + int(parts[0].sum(dtype=np.int64)), *(int(p.sum(dtype=np.int64)) for p in parts[1:])]
 
 

@@ -39,6 +39,7 @@ def run(loader: str, folder: Path, grace_s: float = 0.3) -> tuple[list[str], lis
     return sentences, pids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loader", "sentences"),
     [

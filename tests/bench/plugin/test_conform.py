@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
 TEST = """
 import os
 from feedrate.loaders.native_batched import NativeBatchedLoader
@@ -28,6 +30,7 @@ def test_in_this_process(feedrate):
 """
 
 
+@pytest.mark.slow
 def test_a_loader_that_ends_its_process_fails_the_test_and_not_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text(TEST)
     installed = any(point.value == "feedrate.bench.plugin.hooks" for point in entry_points(group="pytest11"))

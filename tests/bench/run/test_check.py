@@ -59,6 +59,7 @@ def _check(folder: Path, loader: str, **options: float) -> dict[str, RuleResult]
     return {result.rule: result for result in results if result.outcome != "passed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
@@ -82,6 +83,7 @@ def test_a_death_on_import_breaks_the_first_rule(tmp_path: Path) -> None:
     assert broken["opens"].detail == "its process exited with code 0 while its module was imported"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
@@ -121,6 +123,7 @@ def test_an_opening_error_is_reported_once(tmp_path: Path, planted: Split, monke
     assert broken[0].spoilt == ("ranks_even", "ranks_contents_intact", "ranks_reshuffle")
 
 
+@pytest.mark.slow
 def test_an_error_in_a_worker_process_of_the_loader_is_its_last_line(
     tmp_path: Path, planted: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +145,7 @@ def test_an_error_in_a_worker_process_of_the_loader_is_its_last_line(
     assert broken[0] == "ValueError: no rows today"
 
 
+@pytest.mark.slow
 def test_nothing_stays_behind_and_output_is_kept_apart(tmp_path: Path) -> None:
     """The loader starts a process in a session of its own, prints into standard output, and is then killed."""
     code = f"print('a word'); os.system('setsid sleep 300 & echo $! > {tmp_path}/pid'); os.abort()"

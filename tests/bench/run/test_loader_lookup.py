@@ -63,6 +63,7 @@ def test_modules_that_print_or_patch_change_nothing_here() -> None:
         Plan(loaders=("fine:Loader:speed=3",))
 
 
+@pytest.mark.slow
 def test_a_module_that_does_not_end_is_refused_after_a_while() -> None:
     [answer] = look_up(["sleeps:Loader"], timeout_s=1.5).values()
     assert answer.refused == "loader sleeps:Loader cannot be imported: the import took more than 1.5 s"

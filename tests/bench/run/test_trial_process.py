@@ -62,6 +62,7 @@ def act(statements: str) -> str:
     return f"    def act(self, index):\n        {statements}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
@@ -96,6 +97,7 @@ def test_a_message_without_an_end_is_refused(here: Path, small: Dataset) -> None
     assert "it sent a message of more than 256 MiB and was stopped" in run(act(statement), here, small.folder).detail
 
 
+@pytest.mark.slow
 def test_endless_output_is_kept_in_part_and_without_waiting(here: Path, small: Dataset) -> None:
     source = act("[os.write(1, b'noise ' * 100_000) for _ in range(1000)]; sys.stderr.write('the end'); 1 / 0")
     result = run(source, here, small.folder)
@@ -108,6 +110,7 @@ def test_endless_output_is_kept_in_part_and_without_waiting(here: Path, small: D
     assert "the endTraceback" in text
 
 
+@pytest.mark.slow
 def test_a_loader_that_patches_the_system_s_functions_is_timed_all_the_same(here: Path, small: Dataset) -> None:
     source = act("os._exit = os.write = os.read = os.kill = None")
     assert run(source, here, small.folder).status == "ok"
@@ -165,6 +168,7 @@ class Loader(Loader):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["pass", "os._exit(0)", "os.kill(os.getpid(), 9)", "time.sleep(3600)"])
 def test_a_process_in_another_session_ends_with_the_trial(end: str, here: Path, small: Dataset) -> None:
     result = run(AWAY.replace("END", end), here, small.folder, timeout_s=5)
