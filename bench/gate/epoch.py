@@ -37,6 +37,10 @@ class GateFailed(Exception):
     """The delivered rows are not the dataset's, so the trial is void."""
 
 
+class EndlessEpoch(GateFailed):
+    """An epoch has delivered so many rows that it seems never to end."""
+
+
 class TimedRowsWrong(GateFailed):
     """A timed epoch's rows are not the dataset's."""
 
@@ -135,9 +139,9 @@ def most_rows(wanted_rows: int, batch_size: int) -> int:
 
 
 def refuse_endless(rows: int, wanted_rows: int, batch_size: int) -> None:
-    """Raise GateFailed if an epoch has delivered so many rows that it seems never to end."""
+    """Raise EndlessEpoch if an epoch has delivered so many rows that it seems never to end."""
     if rows > most_rows(wanted_rows, batch_size):
-        raise GateFailed(
+        raise EndlessEpoch(
             f"an epoch does not end: it was stopped after {rows:,} rows, but the split has {wanted_rows:,}"
         )
 

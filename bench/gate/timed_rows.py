@@ -18,7 +18,7 @@ from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.bench.gate.batch_copy import BatchCopy
 from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
-from feedrate.bench.gate.epoch import GateFailed, TimedRowsWrong, check_offsets, wrong_count
+from feedrate.bench.gate.epoch import EndlessEpoch, GateFailed, TimedRowsWrong, check_offsets, wrong_count
 from feedrate.bench.gate.repeats import RepeatedBatches
 from feedrate.bench.gate.row_diagnosis import explain_rows, listed
 from feedrate.loaders.base import Batch
@@ -107,6 +107,16 @@ class TimedRows(BatchWatch):
         self._copies, self._hashes = [], []
         if wrong := repeated or wrong_rows or wrong_sums:
             raise TimedRowsWrong(title, wrong, diagnosed=bool(wrong_rows))
+
+    def explain_endless(self, error: EndlessEpoch) -> str:
+        """Return what is wrong with an epoch that was stopped because it did not end."""
+        repeated = RepeatedBatches.within(self._read.sums())
+        if repeated is None:
+            return str(error)
+        return (
+            f"{error}; its rows come more than once: batch {repeated[1] + 1} repeats batch {repeated[0] + 1}: "
+            "does each worker deliver all rows?"
+        )
 
     def _affordable(self, wall_s: float, copied_s: float) -> int:
         """How many batches can be copied within MAX_COST of the time and MAX_COPIED_BYTES."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from feedrate.bench.consumer.reading import BatchReader
+from feedrate.bench.gate.epoch import EndlessEpoch, GateFailed
 from feedrate.bench.gate.timed_rows import TimedRows
 from feedrate.bench.host.process_usage import Usage, since
 from feedrate.bench.host.thread_times import LoaderCpu, ThreadTimes
@@ -112,7 +113,10 @@ class EpochTimer:
         self._mark("window begins", title)
         with span("epoch", number):
             batches = context.reported(title or f"epoch {number + 1}", clock, "train", self.rows)
-            consume(batches if number else self._guarded(batches))
+            try:
+                consume(batches if number else self._guarded(batches))
+            except EndlessEpoch as error:
+                raise GateFailed(self.rows.explain_endless(error) if self.rows else str(error)) from None
         self._mark("window ended", title)
         threads = ThreadTimes.now()
         self.off_clock.window_ended(threads, clock.rows)
