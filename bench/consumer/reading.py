@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from feedrate.loaders.base import Batch
+from feedrate.loaders.base import Batch, Schema
 
 BLOCKS, THREADS = 264, 256
 """Launch size of the kernel: two blocks for each of the 132 multiprocessors of a Hopper GPU."""
@@ -74,9 +74,9 @@ def reader(device: str, tensors: int) -> BatchReader:
         try:
             import cupy  # pyright: ignore[reportMissingImports]
         except ImportError:
-            return TensorReader()
+            return TensorReader(tensors)
         return FusedReader(cupy, device, tensors)
-    return TensorReader()
+    return TensorReader(tensors)
 
 
 def word_sum(tensor: torch.Tensor) -> torch.Tensor:
@@ -97,16 +97,18 @@ LABEL = "the label"
 """Name of the label's sum."""
 
 
-def summed_columns(batch: Batch) -> list[str | None]:
+def summed_columns(schema: Schema) -> list[str | None]:
     """Return the column of each tensor of a batch, in the order of Batch.tensors(), and None for offsets."""
-    bags = (name for bag in batch.bags for name in (bag, None))
-    return [*batch.ids, *bags, *batch.dense, LABEL]
+    bags = (name for column in schema.multi_hot for name in (column.name, None))
+    return [*(column.name for column in schema.single_hot), *bags, *schema.continuous, LABEL]
 
 
 class TensorReader:
     """Sums tensor by tensor with torch."""
 
-    def __init__(self) -> None:
+    def __init__(self, tensors: int) -> None:
+        """tensors: of a batch. Of batches with more or fewer, the first ones have sums."""
+        self._tensors = tensors
         self._sums: list[list[torch.Tensor]] = []
         self._numbers: list[list[int]] = []
 
@@ -116,7 +118,8 @@ class TensorReader:
 
     def __call__(self, batch: Batch) -> None:
         """Sum every tensor of the batch."""
-        sums = [word_sum(tensor) for tensor in batch.tensors()]
+        sums = [word_sum(tensor) for tensor in batch.tensors()[: self._tensors]]
+        sums += [torch.zeros_like(sums[0])] * (self._tensors - len(sums))
         if batch.label.is_cuda:  # a number would wait for the device
             self._sums.append(sums)
         else:
@@ -151,7 +154,6 @@ class FusedReader:
         self._device, self._tensors = torch.device(device), tensors
         self._stream: int = torch.cuda.current_stream(self._device).cuda_stream
         self._sums = torch.zeros(1, tensors, dtype=torch.int64, device=device)
-        self._apart = TensorReader()
         self._place = 0
         self._address = np.zeros(1, np.uint64)
         with cupy.cuda.Device(self._device.index or 0):
@@ -171,6 +173,8 @@ class FusedReader:
     def __call__(self, batch: Batch) -> None:
         """Enqueue a read of the whole batch. A tensor that is not contiguous is copied first."""
         tensors = batch.tensors()
+        if len(tensors) != self._tensors:  # whoever looks at the batch's form will say so
+            return
         if not all(map(torch.Tensor.is_contiguous, tensors)):  # nbytes can exceed the memory behind the tensor
             tensors = [tensor.contiguous() for tensor in tensors]
         self._launch(*[tensor.data_ptr() for tensor in tensors], *[tensor.nbytes >> 2 for tensor in tensors])

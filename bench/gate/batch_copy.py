@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -13,21 +12,25 @@ from feedrate.loaders.base import Batch
 
 @dataclass(frozen=True, slots=True)
 class BatchCopy:
-    """The words of all tensors of a batch, one after the other."""
+    """The words of all tensors of a batch, one after the other. Making one is part of a timed window, so it is cheap."""
 
     words: Tensor
     """int32 [words], on the batch's device."""
-    like: Batch
-    """A batch of empty tensors with the names and dtypes."""
-    sizes: tuple[int, ...]
-    """Words of each tensor, in the order of Batch.tensors()."""
+    names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    """Of the ids, the bags and the continuous columns."""
+    parts: tuple[tuple[torch.dtype, int], ...]
+    """The dtype and the words of each tensor, in the order of Batch.tensors()."""
 
     @classmethod
     def of(cls, batch: Batch) -> BatchCopy:
-        """Copy the batch with one kernel and without waiting for the device. Elements must have 4 or 8 bytes."""
-        parts = [tensor.contiguous().view(torch.int32) for tensor in batch.tensors()]
-        like = batch.map(lambda tensor: torch.empty(0, dtype=tensor.dtype))
-        return cls(torch.cat(parts), like, tuple(len(part) for part in parts))
+        """Copy the batch with one kernel and without waiting for the device.
+
+        Raises RuntimeError for tensors that do not have one dimension and elements of whole words.
+        """
+        tensors = batch.tensors()
+        words = [tensor.contiguous().view(torch.int32) for tensor in tensors]
+        parts = tuple([(tensor.dtype, part.shape[0]) for tensor, part in zip(tensors, words, strict=True)])
+        return cls(torch.cat(words), (tuple(batch.ids), tuple(batch.bags), tuple(batch.dense)), parts)
 
     @property
     def nbytes(self) -> int:
@@ -35,11 +38,18 @@ class BatchCopy:
         return self.words.nbytes
 
     def batch(self) -> Batch:
-        """Return the batch, as views of the copy."""
-        parts: Iterator[Tensor] = iter(torch.split(self.words, list(self.sizes)))
-        # a part may begin at a word that is no multiple of 8 bytes, so int64 needs a copy of its own
-        return self.like.map(lambda empty: _viewed(next(parts), empty.dtype))
-
-
-def _viewed(words: Tensor, dtype: torch.dtype) -> Tensor:
-    return words.clone().view(dtype) if dtype.itemsize > 4 else words.view(dtype)
+        """Return the batch, as views of the copy. Tensors of 8-byte elements are copied: they may begin at any word."""
+        split = torch.split(self.words, [words for _dtype, words in self.parts])
+        tensors = iter(
+            [
+                (part.clone() if dtype.itemsize > 4 else part).view(dtype)
+                for part, (dtype, _words) in zip(split, self.parts, strict=True)
+            ]
+        )
+        ids, bags, dense = self.names
+        return Batch(
+            {name: next(tensors) for name in ids},
+            {name: (next(tensors), next(tensors)) for name in bags},
+            {name: next(tensors) for name in dense},
+            next(tensors),
+        )

@@ -51,7 +51,7 @@ class TimedRows(BatchWatch):
         self._copies: list[BatchCopy] = []
         self._hashes: list[torch.Tensor] = []
         self._places: list[int] = []
-        self._columns: list[str | None] = []
+        self._columns = summed_columns(self._schema)
         self._choose = random.SystemRandom()  # seeds of the run are known to loaders
         self.copied = 0
         """Batches that were copied of this epoch."""
@@ -75,13 +75,16 @@ class TimedRows(BatchWatch):
     def take(self, batch: Batch) -> None:
         """Copy the batch, and choose the next place. Raises FormBroken if the batch has a wrong form."""
         begin = monotonic()
-        require_form(batch, self._schema, device=self._device, batch_size=self._batch_size)
-        self._columns = summed_columns(batch)
         if self._every:
+            self._require_form(batch)
             self._hashes.append(row_hashes(batch))
             self.next += 1
         else:
-            self._copies.append(BatchCopy.of(batch))
+            try:
+                self._copies.append(BatchCopy.of(batch))
+            except RuntimeError:
+                self._require_form(batch)
+                raise
             self.next = self._places.pop() if self._places else NEVER
         self.copied += 1
         self.copied_s += monotonic() - begin
@@ -124,12 +127,16 @@ class TimedRows(BatchWatch):
         by_bytes = MAX_COPIED_BYTES // max(self._last_nbytes, 1)
         return max(1, min(MAX_COPIES, int(MAX_COST * wall_s / batch_s), by_bytes))
 
+    def _require_form(self, batch: Batch) -> None:
+        require_form(batch, self._schema, device=self._device, batch_size=self._batch_size)
+
     def _wrong_rows(self) -> str:
         """Return what is wrong with the copied rows, or an empty string."""
         batches = [copy.batch() for copy in self._copies]
         if batches:
             self._last_copied, self._last_nbytes = len(batches), self._copies[0].nbytes
         for batch in batches:
+            self._require_form(batch)
             check_offsets(batch)
         hashes = self._hashes or [row_hashes(batch) for batch in batches]
         keys, counts = np.unique(torch.cat(hashes).cpu().numpy(), return_counts=True)

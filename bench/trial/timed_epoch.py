@@ -25,6 +25,7 @@ from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.off_clock import OffClock
 from feedrate.bench.trial.warm_up import prepare_page_cache
 from feedrate.loaders.base import Batch, Loader
+from feedrate.loaders.form import require_form
 
 Number = TypeVar("Number", int, float)
 MEMORY_EVERY_S = 0.2
@@ -157,8 +158,11 @@ class EpochTimer:
             self.rows.end(title, clock.rows)
 
     def _guarded(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Yield the batches of the first epoch, and look after the first one at what must not be replaced."""
+        """Yield the batches of the first epoch. Look at the form of the first one, and after it at what must not be replaced."""
+        spec, schema = self.context.spec, self.context.dataset.info.schema
         for number, batch in enumerate(batches):
+            if number == 0:
+                require_form(batch, schema, device=spec.device, batch_size=spec.batch_size)
             yield batch
             if number == 0:
                 self.context.guard.require_untouched()

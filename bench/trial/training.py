@@ -24,7 +24,7 @@ from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch
 from feedrate.loaders.base import Batch
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.form import plain_batch
+from feedrate.loaders.form import plain_batch, require_form
 
 MAX_EPOCHS = 500
 """Timed epochs of a trial whose epochs are too short for the time that they must last."""
@@ -134,18 +134,21 @@ class Evaluations:
         The first time, every row is checked. Later, sums of all columns and the rows of a few batches are.
         """
         begin, context, watch = now(), self._context, self._rows
+        spec = context.spec
         outputs, labels, rows = [], [], RowSum()
         model.eval()
         watch.begin()
         with span("evaluate"), torch.no_grad():
             for batch in context.reported("evaluate", map(plain_batch, self._loader.epoch(0)), "valid", watch):
+                if number == 0:
+                    require_form(batch, context.dataset.info.schema, device=spec.device, batch_size=spec.batch_size)
                 self._read(batch)
                 outputs.append(step.predict(batch))
                 labels.append(batch.label.clone())  # a view would keep the memory that it lies in
                 if number == 0:
                     rows.add(batch)
             output, label = torch.cat(outputs), torch.cat(labels)
-            loss = finite("validation loss", float(loss_of(output, label, context.spec.model).item()), number)
+            loss = finite("validation loss", float(loss_of(output, label, spec.model).item()), number)
             area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
         title = f"the valid split, after epoch {number + 1}"
         try:
