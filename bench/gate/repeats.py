@@ -6,6 +6,8 @@ import numpy as np
 
 MIN_ROWS = 32
 """Rows of a batch below which equal sums can be a coincidence."""
+MIN_BATCHES = 2
+"""Batches that must have been in one earlier epoch in any case."""
 MAX_KEPT = 500_000
 """Batches that are remembered."""
 MANY = 0.5
@@ -28,18 +30,19 @@ class RepeatedBatches:
         if not self._meaningful or len(keys) < 2 or len(set(keys)) < len(keys) or self.sentence:
             return
         earlier = [self._epoch_of[key] for key in keys if key in self._epoch_of]
-        if len(earlier) >= MANY * len(keys):
-            before = max(set(earlier), key=earlier.count)
+        before = max(set(earlier), key=earlier.count, default="")
+        if earlier.count(before) >= max(MANY * len(keys), MIN_BATCHES):
             order = "in the same order" if self._orders[before] == keys else "in another order"
-            share = "the" if len(earlier) == len(keys) else "many of the"
+            share = "the" if earlier.count(before) == len(keys) else "many of the"
             self.sentence = f"{title} had {share} batches of {before} {order}"
         elif len(self._epoch_of) < MAX_KEPT:
             self._epoch_of.update(dict.fromkeys(keys, title))
             self._orders[title] = keys
 
-    @staticmethod
-    def within(sums: np.ndarray) -> tuple[int, int] | None:
-        """Return the numbers of the first two batches of an epoch with the same sums, or None."""
+    def within(self, sums: np.ndarray) -> tuple[int, int] | None:
+        """Return the numbers of the first two batches of an epoch with the same sums, or None. Small batches do not count."""
+        if not self._meaningful:
+            return None
         first: dict[bytes, int] = {}
         for number, key in enumerate(_keys(sums)):
             if key in first:

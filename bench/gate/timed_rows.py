@@ -27,9 +27,11 @@ from feedrate.loaders.parquet.columns import read_columns
 
 COPIES = 2
 """Batches that are copied of the first epoch."""
+MANY_ROWS = 1 << 20
+"""Rows of a batch from which on only one is copied of the first epoch."""
 MAX_COPIES = 16
 """Batches that are copied of an epoch at most."""
-MAX_COPIED_BYTES = 64 << 20
+MAX_COPIED_BYTES = 16 << 20
 """Memory of the copies of an epoch, on the device of the batches. One batch is copied in any case."""
 MAX_COST = 0.002
 """Share of an epoch that copying may take, judged by the epoch before. One batch is copied in any case."""
@@ -65,7 +67,8 @@ class TimedRows(BatchWatch):
 
         before: wall seconds of the last epoch, and what copying took in it. None for the first epoch.
         """
-        count = min(COPIES if before is None else self._affordable(*before), self._batches)
+        first = COPIES if self._batch_size <= MANY_ROWS else 1
+        count = min(first if before is None else self._affordable(*before), self._batches)
         self._places = sorted(self._choose.sample(range(self._batches), count), reverse=True)
         self._copies, self._hashes = [], []
         self.odd, self.delivered, self.copied, self.copied_s = None, 0, 0, 0.0
@@ -77,12 +80,13 @@ class TimedRows(BatchWatch):
         begin = monotonic()
         if self._every:
             self._require_form(batch)
+            check_offsets(batch)
             self._hashes.append(row_hashes(batch))
             self.next += 1
         else:
             try:
                 self._copies.append(BatchCopy.of(batch))
-            except RuntimeError:
+            except (RuntimeError, IndexError):
                 self._require_form(batch)
                 raise
             self.next = self._places.pop() if self._places else NEVER
@@ -109,11 +113,11 @@ class TimedRows(BatchWatch):
             torch.set_num_threads(threads)
         self._copies, self._hashes = [], []
         if wrong := repeated or wrong_rows or wrong_sums:
-            raise TimedRowsWrong(title, wrong, diagnosed=bool(wrong_rows))
+            raise TimedRowsWrong(title, wrong, diagnosed=bool(wrong_rows) and not self._every)
 
     def explain_endless(self, error: EndlessEpoch) -> str:
         """Return what is wrong with an epoch that was stopped because it did not end."""
-        repeated = RepeatedBatches.within(self._read.sums())
+        repeated = self.repeats.within(self._of_columns(self._read.sums()))
         if repeated is None:
             return str(error)
         return (
@@ -146,7 +150,8 @@ class TimedRows(BatchWatch):
         if foreign:
             return f"{checked}, {_are(foreign)} not in the {self._name} split{self._why(batches, keys[known == 0])}"
         if often:
-            return f"{checked}, {_are(often)} delivered more often than the {self._name} split has {'it' if often == 1 else 'them'}"
+            rows = "1 row comes" if often == 1 else f"{often:,} rows come"
+            return f"{checked}, {rows} more often than in the {self._name} split"
         return ""
 
     def _why(self, batches: list[Batch], foreign: np.ndarray) -> str:

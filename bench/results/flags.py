@@ -24,7 +24,7 @@ OFF_CLOCK_S = 0.02
 """Seconds that it may spend there in any case. The system counts the time of worker processes in steps of 0.01 s."""
 LATE, LATE_S = 2.0, 0.1
 """An epoch that a loader could not expect may take so many times as long as the slowest timed one, and so many seconds more."""
-CORE_WAIT = "it waited for a core"
+CORE_WAIT = "a thread of the trial waited for a core"
 """How the flag of a busy machine begins, for those who compare flags of loaders."""
 MAX_CORE_WAIT = 0.1
 """Share of the time that a thread may wait for a core."""

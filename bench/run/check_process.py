@@ -19,6 +19,8 @@ PATIENCE_S = 5.0
 """Seconds that a worker has to end after its last message."""
 POLL_S = 1.0
 """Seconds to wait for what is left to read when the worker has ended or closed its pipe."""
+MAX_MESSAGE_BYTES = 1 << 20
+"""Longest line that a worker may send. A longer one is no message."""
 OUTPUT_BYTES = 4096
 """Bytes that are kept of what the loader prints: the last ones."""
 
@@ -52,7 +54,7 @@ class CheckWorker:
         while not self.done and (line := self._next_line(patience_s)) is not None:
             try:
                 message = msgspec.json.decode(line, type=CheckMessage)
-            except msgspec.DecodeError:  # the loader wrote into the pipe
+            except (msgspec.DecodeError, UnicodeDecodeError):  # the loader wrote into the pipe
                 return
             patience_s = self._timeout_s
             self._note(message)
@@ -71,7 +73,7 @@ class CheckWorker:
         if self._timed_out:
             return f"it reported nothing for {self._timeout_s:g} s and was stopped {self._place}"
         if self._ended is None or self._ended.stopped:
-            return f"it closed or spoilt feedrate's pipe {self._place}"
+            return f"it closed feedrate's pipe or wrote into it {self._place}"
         if self._ended.code is not None and self._ended.code >= 0:
             return f"its process exited with code {self._ended.code} {self._place}"
         return f"{how_it_died(self._ended.code)} {self._place}"
@@ -110,6 +112,6 @@ class CheckWorker:
 
     def _read(self, pipe: IO[bytes]) -> None:
         with pipe:
-            for line in pipe:
+            while line := pipe.readline(MAX_MESSAGE_BYTES):
                 self._events.put(line)
         self._events.put(b"")

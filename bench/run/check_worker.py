@@ -64,7 +64,7 @@ def _check(task: CheckTask, sender: Sender) -> None:
         sender.send(CheckMessage(python=python))
         return
     choice = registry.choose(task.loader)
-    if choice.adapter.replays:
+    if choice.replays:
         raise FeedrateError(f"{task.loader} replays a few batches and loads no dataset: there is nothing to check")
     backend, deviations = choice.adapter.backend(task.config.device), dict(choice.adapter.deviations)
     sender.send(CheckMessage(backend=backend, deviations=deviations))

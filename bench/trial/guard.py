@@ -31,18 +31,18 @@ NAMES_OF_TORCH = {
 }  # fmt: skip
 """Names of the module torch itself that a trial calls. Torch replaces others when it imports its compiler."""
 VOIDING: dict[str, Callable[[], object]] = {
-    "grad mode": torch.is_grad_enabled,
-    "inference mode": torch.is_inference_mode_enabled,
-    "autocast": lambda: torch.is_autocast_enabled("cuda") or torch.is_autocast_enabled("cpu"),
-    "default dtype": torch.get_default_dtype,
-    "float32 matmul precision": torch.get_float32_matmul_precision,
+    "torch's grad mode": torch.is_grad_enabled,
+    "torch's inference mode": torch.is_inference_mode_enabled,
+    "torch's autocast": lambda: torch.is_autocast_enabled("cuda") or torch.is_autocast_enabled("cpu"),
+    "torch's default dtype": torch.get_default_dtype,
+    "torch's float32 matmul precision": torch.get_float32_matmul_precision,
 }
 """Settings of torch that change what is computed."""
 FLAGGED: dict[str, Callable[[], object]] = {
-    "number of threads": torch.get_num_threads,
-    "deterministic algorithms": torch.are_deterministic_algorithms_enabled,
-    "cuDNN benchmark": lambda: torch.backends.cudnn.benchmark,
-    "thread switch interval": sys.getswitchinterval,
+    "torch's number of threads": torch.get_num_threads,
+    "torch's deterministic algorithms": torch.are_deterministic_algorithms_enabled,
+    "cuDNN's benchmark mode": lambda: torch.backends.cudnn.benchmark,
+    "Python's thread switch interval": sys.getswitchinterval,
 }
 """Settings that change how fast it is computed."""
 
@@ -74,8 +74,8 @@ class Guard:
     def require_untouched(self) -> None:
         """Raise GateFailed if something was replaced."""
         if names := self.replaced():
-            more = f", and {len(names) - 1} more" if len(names) > 1 else ""
-            raise GateFailed(f"{names[0]}{more}: what measures a loader must stay as it is")
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise GateFailed(f"{names[0]}{more}: a loader must not change what measures it")
 
     def changed(self) -> list[str]:
         """Return a sentence for each setting that the trial must be flagged for."""
@@ -84,7 +84,7 @@ class Guard:
     def _changed(self, settings: Mapping[str, Callable[[], object]]) -> list[str]:
         now = _settings()
         return [
-            f"it changed torch's {name} from {self._settings[name]} to {now[name]}"
+            f"it changed {name} from {self._settings[name]} to {now[name]}"
             for name in settings
             if self._settings[name] != now[name]
         ]

@@ -12,14 +12,14 @@ class OffClock:
     """Adds up the CPU time of the loader's own threads and processes between the windows, and work left on the device."""
 
     def __init__(self, cpu: LoaderCpu) -> None:
-        """cpu: knows the threads that are not the loader's. Call it when the loader has been opened."""
+        """cpu: knows the threads that are not the loader's. Create this once the loader is open."""
         self._cpu = cpu
         self._last = cpu.spent_s(ThreadTimes.now())
         self._gaps_s = 0.0
         self._windows_s = 0.0
-        self._window_rows = 0
+        self._windows = self._window_rows = 0
         self._evaluations_s = 0.0
-        self._evaluated_rows = 0
+        self._evaluations = self._evaluated_rows = 0
         self.device_s = 0.0
         """Seconds of waiting for the device before windows: work that was still under way there."""
 
@@ -30,7 +30,12 @@ class OffClock:
     def window_ended(self, times: ThreadTimes, rows: int) -> None:
         """Take the reading just after a window of so many rows."""
         self._windows_s += self._since_last(times)
+        self._windows += 1
         self._window_rows += rows
+
+    def skip(self) -> None:
+        """Leave out what was done since the last reading."""
+        self._last = self._cpu.spent_s(ThreadTimes.now())
 
     def evaluation_begins(self) -> None:
         """Take a reading just before an evaluation."""
@@ -39,15 +44,21 @@ class OffClock:
     def evaluation_ended(self, rows: int) -> None:
         """Take a reading just after an evaluation of so many rows."""
         self._evaluations_s += self._since_last(ThreadTimes.now())
+        self._evaluations += 1
         self._evaluated_rows += rows
 
     @property
     def cpu_s(self) -> float | None:
-        """CPU seconds outside the windows. Of evaluations, what they take beyond EVALUATION_ALLOWANCE. None if unknown."""
-        if self._last is None:
+        """CPU seconds outside the windows. None if unknown.
+
+        Of evaluations, only what they take beyond EVALUATION_ALLOWANCE counts, and beyond a timed epoch each: starting
+        workers takes as long for few rows as for many.
+        """
+        if self._last is None or not self._windows:
             return None
-        row_s = self._windows_s / self._window_rows if self._window_rows else 0.0
-        return self._gaps_s + max(self._evaluations_s - EVALUATION_ALLOWANCE * row_s * self._evaluated_rows, 0.0)
+        by_rows_s = EVALUATION_ALLOWANCE * self._windows_s / self._window_rows * self._evaluated_rows
+        by_number_s = self._windows_s / self._windows * self._evaluations
+        return self._gaps_s + max(self._evaluations_s - max(by_rows_s, by_number_s), 0.0)
 
     def _since_last(self, times: ThreadTimes) -> float:
         before, self._last = self._last, self._cpu.spent_s(times)

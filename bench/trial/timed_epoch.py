@@ -68,6 +68,7 @@ class EpochTimer:
     harness_s: float = 0.0
     """Seconds that the harness has spent around the windows."""
     _last: tuple[float, float] | None = None
+    _last_window: tuple[float, float] | None = None
     _memory_read_at: float = field(default=0.0)
 
     @classmethod
@@ -102,11 +103,11 @@ class EpochTimer:
         flush: work that belongs to the epoch and comes after its last batch. title: of an epoch that is not one of the
         timed ones, which the suite is not told of.
         """
-        begin = now()
         context, spec = self.context, self.context.spec
         resident = prepare_page_cache(context) if number and spec.cache == "cold" and not title else None
         start, each_step = partial(self.loader.epoch, number), spec.mode != "load"
         self._await_device()
+        begin = now()
         self._begin_rows()
         clock = EpochClock(start, spec.device, self.marks, flush, each_step=each_step)
         before, threads_before = Usage.now(memory=False), ThreadTimes.now()
@@ -125,7 +126,9 @@ class EpochTimer:
         self._check(title or f"timed epoch {number + 1}", clock)
         record = self._with_memory(epoch_record(clock, before, after), before, after)
         self._last = clock.wall_s, record.sampling_s or 0.0
-        self.harness_s += now() - begin - clock.wall_s
+        # before the first window lies nothing that counts
+        self.harness_s += now() - (begin if self._last_window else clock.window[0]) - clock.wall_s
+        self._last_window = clock.window
         return TimedEpoch(
             record=with_cores(record, threads_before, threads),
             window=clock.window,

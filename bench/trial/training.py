@@ -52,6 +52,8 @@ class TimedEpochs:
     """After each epoch; empty in the modes load and replay."""
     train_loss: tuple[float, ...] = ()
     """Mean over each epoch's rows; empty in mode load."""
+    open_s: float = 0.0
+    """Time to open the loader on the valid split."""
     step_bytes: float | None = None
     """Bytes that the optimizer alone must read and write in a step; see bench/consumer/step_floor.py."""
 
@@ -82,7 +84,10 @@ def time_training(timer: EpochTimer, model: EmbeddingMLP) -> TimedEpochs:
     context, read = timer.context, timer.read
     step = make_step(model, context.spec.model)
     epochs, evaluations, losses = [], [], []
+    begin = now()
     with nullcontext() if context.replays else Evaluations(context) as valid:
+        open_s = now() - begin
+        timer.off_clock.skip()
         for number in range(context.spec.epochs):
             total = torch.zeros((), device=context.spec.device)
 
@@ -102,7 +107,11 @@ def time_training(timer: EpochTimer, model: EmbeddingMLP) -> TimedEpochs:
             epochs.append(epoch)
         step_bytes = step.least_bytes()
     return TimedEpochs(
-        epochs=tuple(epochs), evaluations=tuple(evaluations), train_loss=tuple(losses), step_bytes=step_bytes
+        epochs=tuple(epochs),
+        evaluations=tuple(evaluations),
+        train_loss=tuple(losses),
+        open_s=open_s,
+        step_bytes=step_bytes,
     )
 
 

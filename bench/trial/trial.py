@@ -61,7 +61,10 @@ class Costs:
     open_s: float
     open_cpu_s: float
     between_s: float = 0.0
-    """From the start of the first window to the end of the last one or its evaluation, less the harness's own work."""
+    """From the start of the first window to the end of the last one or its evaluation, less the harness's own work.
+
+    The opening of the loader on the valid split is added.
+    """
     close_s: float = 0.0
 
     @property
@@ -84,7 +87,8 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
     try:
         timer = EpochTimer.of(context, loader, read, cpu, gpu_bytes_before)
         timed = _timed(timer, model)
-        costs.between_s = now() - timed.epochs[0].window[0] - timer.harness_s
+        whole_s = now() - timed.epochs[0].window[0] - timer.harness_s
+        costs.between_s = timed.open_s + max(whole_s, sum(epoch.record.wall_s for epoch in timed.epochs))
         memory = _peak_memory(context, timed, host_bytes_before)
         checks = Checks() if context.replays else check_rows(timer, timed)
     finally:

@@ -33,7 +33,8 @@ _NO_CORRECTNESS = (
     "the page cache",
     "the loader held",
     "the GPU was",
-    "waited for a core",
+    "a thread of the trial waited for a core",
+    "it printed",
 )
 """How flags begin that leave a loader's rows in no doubt. Any other flag stands beside the word "fastest"."""
 

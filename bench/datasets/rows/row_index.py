@@ -63,12 +63,17 @@ def row_index(folder: Path, name: str, split: Split, *, digest: str, fingerprint
         index = _read(place / name, split.rows, digest)
         if index is not None:
             return index
-    place = places[0] if os.access(folder, os.W_OK) else places[1]
-    _make(place, name, split, digest)
-    index = _read(place / name, split.rows, digest)
-    if index is None:
-        raise FeedrateError(f"{place / name}.i64 was just written and cannot be read: is the disk full?")
-    return index
+    for place in places:
+        try:
+            _make(place, name, split, digest)
+        except OSError as error:  # read-only or full: the next place may do
+            failure = f"{place / name}.i64 cannot be written ({error.strerror})"
+            continue
+        index = _read(place / name, split.rows, digest)
+        if index is not None:
+            return index
+        failure = f"{place / name}.i64 was just written and cannot be read"
+    raise FeedrateError(f"{failure}: the hashes of the rows need {8 * split.rows / 1e6:,.0f} MB of disk")
 
 
 class RowIndexWriter:

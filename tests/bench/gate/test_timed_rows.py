@@ -168,4 +168,4 @@ def test_epochs_with_the_same_batches_are_recognised() -> None:
     assert same.sentence == "timed epoch 2 had the batches of timed epoch 1 in the same order"
     assert permuted.sentence == "timed epoch 2 had the batches of timed epoch 1 in another order"
     assert few.sentence == ""
-    assert RepeatedBatches.within(np.concatenate([sums, sums[3:4]])) == (3, 10)
+    assert RepeatedBatches(512).within(np.concatenate([sums, sums[3:4]])) == (3, 10)

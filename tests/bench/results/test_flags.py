@@ -100,4 +100,4 @@ def test_waiting_for_a_core_is_named(own_s: float, others_s: float, share: str) 
     epochs = tuple(replace(epoch, run_queue_s=own_s, others_run_queue_s=others_s) for epoch in EPOCHS)
     raised_flags = flags.raised(replace(TRIAL, epochs=epochs, first_epochs=1)).flags
     assert len(raised_flags) == bool(share)
-    assert all(f"it waited for a core {share} of the time" in flag for flag in raised_flags)
+    assert all(f"waited for a core {share} of the time" in flag for flag in raised_flags)
