@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from feedrate.bench.results.gpu_record import GpuRecord
-from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.record import EpochRecord, TrialResult
 
 UNSHUFFLED = 0.05
 """Shuffle quality below which an order counts as that of the files."""
@@ -22,7 +22,7 @@ OFF_CLOCK = 0.1
 """Share of an epoch's cost that a loader may spend between two epochs."""
 OFF_CLOCK_S = 0.02
 """Seconds that it may spend there in any case. The system counts the time of worker processes in steps of 0.01 s."""
-LATE, LATE_S = 2.0, 0.1
+LATE, LATE_S = 2.0, 0.02
 """An epoch that a loader could not expect may take so many times as long as the slowest timed one, and so many seconds more."""
 CORE_WAIT = "a thread of the trial waited for a core"
 """How the flag of a busy machine begins, for those who compare flags of loaders."""
@@ -118,13 +118,18 @@ def _off_clock(trial: TrialResult, late_epoch_s: float | None) -> list[str]:
                 f"the loader worked between the timed epochs: {each_s:.3g} {what} seconds each time, "
                 f"{each_s / epoch_s:.0%} of what an epoch costs"
             )
-    longest_s = max(epoch.wall_s for epoch in steady)
-    if late_epoch_s is not None and late_epoch_s > LATE * longest_s + LATE_S:
+    if late_epoch_s is not None and is_late(late_epoch_s, steady):
+        longest_s = max(epoch.wall_s for epoch in steady)
         flags.append(
             f"an epoch that the loader could not expect took {late_epoch_s:.3g} s, {late_epoch_s / longest_s:.1f} times as long as the "
             "slowest timed one: work of the timed epochs was done before the clock started"
         )
     return flags
+
+
+def is_late(epoch_s: float, steady: Sequence[EpochRecord]) -> bool:
+    """Whether an epoch that a loader could not expect took much longer than the slowest timed one."""
+    return epoch_s > LATE * max(epoch.wall_s for epoch in steady) + LATE_S
 
 
 def _cores(trial: TrialResult) -> list[str]:

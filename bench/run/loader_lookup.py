@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from feedrate.bench.host import venvs
-from feedrate.bench.host.kept_process import KeptProcess
+from feedrate.bench.host.kept_process import Ended, KeptProcess
 from feedrate.bench.host.processes import how_it_died
 from feedrate.loaders import registry
 from feedrate.loaders.error_text import describe
@@ -35,6 +35,8 @@ class Answer:
     """The interpreter that runs its trials."""
 
 
+LAST_LINES_S = 2.0
+"""Seconds in which the last lines of a process that has ended must arrive."""
 _ANSWERS: dict[str, Answer] = {}
 """Answers of this process for interpreter(). Importing a module that needs torch takes seconds."""
 
@@ -81,28 +83,36 @@ def _is_built_in(loader: str) -> bool:
 
 def _ask(loaders: Sequence[str], timeout_s: float) -> tuple[list[Answer], str]:
     """Return the answers to the first loaders, and why there are no more."""
-    lines: queue.Queue[bytes] = queue.Queue()
-    child = KeptProcess([sys.executable, "-m", __name__], lambda _ended: lines.put(b""))
+    events: queue.Queue[bytes | Ended] = queue.Queue()
+    child = KeptProcess([sys.executable, "-m", __name__], events.put)
     stdout = child.stdout
 
     def read() -> None:
         with stdout:
             for line in stdout:
-                lines.put(line)
+                events.put(line)
+        events.put(b"")
 
     threading.Thread(target=read, name="feedrate lookup", daemon=True).start()
     answers: list[Answer] = []
-    problem = ""
+    problem, dead = "", False
     try:
         child.send(msgspec.json.encode(list(loaders)))
-        while len(answers) < len(loaders) and (line := lines.get(timeout=timeout_s)):
-            answers.append(msgspec.json.decode(line, type=Answer))
+        while len(answers) < len(loaders):
+            # the last lines may come after the end, and another process may hold the pipe open
+            event = events.get(timeout=LAST_LINES_S if dead else timeout_s)
+            if isinstance(event, Ended):
+                dead = True
+            elif event:
+                answers.append(msgspec.json.decode(event, type=Answer))
+            else:
+                break
     except queue.Empty:
-        problem = f"the import took more than {timeout_s:g} s"
+        problem = "" if dead else f"the import took more than {timeout_s:g} s"
     except msgspec.DecodeError:
         problem = "its module wrote to a file descriptor that it did not open"
     finally:
-        ended = child.end()
+        ended = child.end(0.0 if problem else LAST_LINES_S)
     return answers, problem or how_it_died(ended.code, ended.stopped).replace("a result", "an answer")
 
 
