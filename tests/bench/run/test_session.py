@@ -15,7 +15,7 @@ from feedrate.bench.host.device import choose_device
 from feedrate.bench.host.environment import collect
 from feedrate.bench.results import store
 from feedrate.bench.results.record import Environment, HarnessRecord, RunRecord
-from feedrate.bench.run import session
+from feedrate.bench.run import session, stopping
 from feedrate.bench.run.plan import Plan
 from feedrate.bench.run.session import Session
 from feedrate.bench.run.stopping import rule_for
@@ -145,20 +145,29 @@ def test_a_device_that_is_not_there_is_refused(device: str, sentence: str, here:
 
 
 @pytest.mark.slow
-def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(small: Dataset, tmp_path: Path) -> None:
+def test_a_run_without_fixed_repeats_ends_by_its_rule_and_says_why(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "RATE_PRECISION", 100)
     plan = Plan(loaders=("cupy", "fake"), modes=("load",), batch_sizes=(512,), epochs=1)
     started = _start(small.folder, tmp_path, plan)
     assert started.planned is None
     rule = rule_for(started.plan, width=100, budget_s=60)
     *_, last = started.run(rule, timeout_s=60, progress=lambda _spec: lambda *_step: None)
-    assert last.stopped == "every ratio to cupy is known to 10000.0% or better"
+    assert (
+        last.stopped
+        == "every ratio to cupy is known to 10000.0% or better, and every rate is known to ±10000% or better"
+    )
     assert (len(last.trials), last.baseline, last.harness) == (6, "cupy", HARNESS)
     assert {trial.spec.seed for trial in last.trials} == {0, 1, 2}
     assert store.read(tmp_path) == last
 
 
 @pytest.mark.slow
-def test_a_loader_that_does_not_work_is_not_tried_in_every_round(small: Dataset, tmp_path: Path) -> None:
+def test_a_loader_that_does_not_work_is_not_tried_in_every_round(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "RATE_PRECISION", 100)
     loaders = ("cupy", "fake:fail_at_batch=1", "fake")
     started = _start(small.folder, tmp_path, Plan(loaders=loaders, modes=("load",), batch_sizes=(512,), epochs=1))
     rule = rule_for(started.plan, width=100, budget_s=60)
