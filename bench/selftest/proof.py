@@ -39,8 +39,8 @@ def prove(
     with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
         small = prepare_synthetic(Path(folder) / "small", rows=5_000, options=PrepareOptions(seed=1)).folder
         for caught in faults.run(small, device):
-            seen = caught.message if caught.undisturbed else f"{caught.message}; the next trial was disturbed"
-            yield Proof("fault", caught.fault.name, caught.as_expected and caught.undisturbed, seen)
+            seen = f"{caught.message}; the next trial: {caught.disturbance}" if caught.disturbance else caught.message
+            yield Proof("fault", caught.fault.name, caught.as_expected and not caught.disturbance, seen)
         for name, complaints in faults.run_unusual(small, device):
             yield Proof("unusual", name, not complaints, complaints or "right, and not complained of")
         for measured in delays.run(small):
