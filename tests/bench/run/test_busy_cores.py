@@ -20,9 +20,13 @@ LOADER = "slow:delay_s=0.1:kind=burn"
 
 @pytest.fixture
 def busy_loops() -> Iterator[None]:
-    """Twice as many busy loops as cores: four on a machine with two."""
+    """Twice as many busy loops as cores: four on a machine with two.
+
+    Each has a session of its own, as a trial has: Linux can share the cores evenly between sessions.
+    """
     loops = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * len(os.sched_getaffinity(0)))
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+        for _ in range(2 * len(os.sched_getaffinity(0)))
     ]
     yield
     for loop in loops:
