@@ -46,6 +46,11 @@ class Schema:
         categorical = (column.name for column in (*self.single_hot, *self.multi_hot))
         return (*categorical, *self.continuous, self.label)
 
+    @property
+    def tensors(self) -> int:
+        """The number of tensors of a batch: one per column, and the offsets of each bag."""
+        return len(self.columns) + len(self.multi_hot)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
@@ -227,4 +232,7 @@ class Adapter(Generic[Options]):
     cautions: Callable[[], tuple[str, ...]] = tuple
     """Returns warnings about this process's libraries, one sentence each. Reports show them as flags of the trial."""
     replays: bool = False
-    """True: the loader repeats a few batches instead of reading the dataset. Its trials have no gate and no AUC."""
+    """True: the loader repeats a few batches instead of reading the dataset.
+
+    Only the built-in replay loader is then spared the gate and the AUC: the rows of other loaders are checked all the same.
+    """

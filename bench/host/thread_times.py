@@ -81,6 +81,12 @@ class ThreadTimes:
         return max(waits, default=0.0)
 
 
+def run_queue_s() -> float:
+    """Return the seconds that this thread was ready to run but had no core. 0 if the system does not say."""
+    spent = _reading("/proc/thread-self/schedstat")
+    return spent.queue_s if spent else 0.0
+
+
 class LoaderCpu:
     """The CPU time of a loader's own threads and processes: of all that did not exist before it was opened.
 
@@ -119,9 +125,15 @@ def _threads(pid: int) -> dict[int, ThreadTime]:
 
 def _readings(pid: int, tids: Iterable[str]) -> Iterable[tuple[str, ThreadTime]]:
     for tid in tids:
-        try:
-            with open(f"/proc/{pid}/task/{tid}/schedstat", "rb") as file:
-                run, queue, *_slices = file.read().split()
-        except (OSError, ValueError):  # the thread has ended, or the system keeps no such times
-            continue
-        yield tid, ThreadTime(int(run) / 1e9, int(queue) / 1e9)
+        if spent := _reading(f"/proc/{pid}/task/{tid}/schedstat"):
+            yield tid, spent
+
+
+def _reading(path: str) -> ThreadTime | None:
+    """Return a thread's times; None if it has ended or the system keeps no such times."""
+    try:
+        with open(path, "rb") as file:
+            run, queue, *_slices = file.read().split()
+        return ThreadTime(int(run) / 1e9, int(queue) / 1e9)
+    except (OSError, ValueError):
+        return None

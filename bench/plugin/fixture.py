@@ -200,8 +200,7 @@ def timed(request: BenchmarkRequest, benchmark: Any, dataset: Dataset) -> dict[s
     clocks: list[EpochClock] = []
     spec = ModelSpec()
     model = build_model(dataset.info.schema, spec, seed=request.seed, device=request.device)
-    schema = dataset.info.schema
-    read = reader(request.device, len(schema.columns) + len(schema.multi_hot))
+    read = reader(request.device, dataset.info.schema.tensors)
     consume: Any = make_step(model, spec) if request.mode == "train" else read
 
     def epoch() -> None:

@@ -219,7 +219,7 @@ class TrialResult:
     open_cpu_s: Seconds | None = None
     """CPU time of the process and its children while the loader was opened."""
     off_clock_cpu_s: Seconds | None = None
-    """CPU time of the loader's threads and processes between the timed epochs and while it was closed."""
+    """CPU time of the loader's threads and processes between the timed epochs."""
     off_clock_device_s: Seconds | None = None
     """GPU: time of work that was still under way on the device when a timed epoch was about to begin."""
     peak_loader_host_bytes: Bytes | None = None

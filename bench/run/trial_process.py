@@ -15,12 +15,13 @@ import psutil
 
 from feedrate.bench.host.kept_process import Ended, KeptProcess
 from feedrate.bench.host.processes import how_it_died
+from feedrate.bench.host.thread_times import run_queue_s
 from feedrate.bench.host.watch import Watch
 from feedrate.bench.results import flags
 from feedrate.bench.results.messages import Message, Progress, Task
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.run.windows import Stamp, clock_fault, run_queue_s
+from feedrate.bench.run.windows import Stamp, clock_fault
 from feedrate.bench.timing.clock import now, utc
 from feedrate.loaders.error_text import one_line
 

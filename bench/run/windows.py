@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 from feedrate.bench.results.messages import Mark
 from feedrate.bench.results.record import TrialResult
@@ -30,14 +29,6 @@ class Stamp:
     """Seconds of clock.now() in the suite."""
     queued_s: float
     """Seconds that the receiving thread had waited for a core until then, since it started."""
-
-
-def run_queue_s() -> float:
-    """Return the seconds that this thread was ready to run but had no core. 0 if the system does not say."""
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) * 1e-9
-    except (OSError, ValueError, IndexError):
-        return 0.0
 
 
 def clock_fault(result: TrialResult, windows: Sequence[tuple[float, float]], stamps: Sequence[Stamp]) -> str:

@@ -63,12 +63,6 @@ class TrialContext:
         """Whether the loader is the built-in one that replays batches: others may not leave out the gate."""
         return self.choice.replays
 
-    @property
-    def tensors(self) -> int:
-        """Tensors of a batch."""
-        schema = self.dataset.info.schema
-        return len(schema.columns) + len(schema.multi_hot)
-
     def reported(
         self,
         phase: str,

@@ -1,4 +1,4 @@
-"""What a loader's threads and processes do outside the timed windows, where no clock sees them."""
+"""Measures the work that a loader's threads and processes do outside the timed windows."""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@ from random import Random
 
 import pytest
 
+from feedrate.bench.host.thread_times import run_queue_s
 from feedrate.bench.results.record import EpochRecord, TrialResult
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.run.windows import Stamp, clock_fault, run_queue_s
+from feedrate.bench.run.windows import Stamp, clock_fault
 
 SPEC = TrialSpec(loader="x", mode="load", repeat=0, seed=0, batch_size=1, epochs=5, device="cpu")
 Windows = list[tuple[float, float]]
