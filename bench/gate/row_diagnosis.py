@@ -26,8 +26,10 @@ def explain(batches: Iterable[Batch], truth: Columns) -> str:
         return "the loader delivered no batches"
     foreign, missing, extra = _compare(mixed(delivered.values()), mixed(wanted.values()))
     if not foreign:
-        return f"{_rows(missing)} missing and {_rows(extra)} delivered more than once" if missing or extra else ""
-    return f"{_rows(foreign)} not in the dataset: {_wrong_columns(delivered, wanted, largest_ids, truth, whole=True)}"
+        return f"{rows_are(missing)} missing and {rows_are(extra)} delivered more than once" if missing or extra else ""
+    return (
+        f"{rows_are(foreign)} not in the dataset: {_wrong_columns(delivered, wanted, largest_ids, truth, whole=True)}"
+    )
 
 
 def explain_rows(batches: Sequence[Batch], truth: Columns) -> str:
@@ -104,5 +106,6 @@ def _compare(delivered: Tensor, wanted: Tensor) -> tuple[int, int, int]:
     return foreign, missing, extra
 
 
-def _rows(count: int) -> str:
+def rows_are(count: int) -> str:
+    """Return the number of rows with its verb: "1 row is" or "2 rows are"."""
     return "1 row is" if count == 1 else f"{count:,} rows are"

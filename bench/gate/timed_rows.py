@@ -20,7 +20,7 @@ from feedrate.bench.gate.batch_copy import BatchCopy
 from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
 from feedrate.bench.gate.epoch import EndlessEpoch, GateFailed, TimedRowsWrong, check_offsets, wrong_count
 from feedrate.bench.gate.repeats import RepeatedBatches
-from feedrate.bench.gate.row_diagnosis import explain_rows, listed
+from feedrate.bench.gate.row_diagnosis import explain_rows, listed, rows_are
 from feedrate.loaders.base import Batch
 from feedrate.loaders.form import require_form
 from feedrate.loaders.parquet.columns import read_columns
@@ -148,7 +148,7 @@ class TimedRows(BatchWatch):
         foreign, often = int(counts[known == 0].sum()), int((counts > known)[known > 0].sum())
         checked = f"of {int(counts.sum()):,} rows that were compared"
         if foreign:
-            return f"{checked}, {_are(foreign)} not in the {self._name} split{self._why(batches, keys[known == 0])}"
+            return f"{checked}, {rows_are(foreign)} not in the {self._name} split{self._why(batches, keys[known == 0])}"
         if often:
             rows = "1 row comes" if often == 1 else f"{often:,} rows come"
             return f"{checked}, {rows} more often than in the {self._name} split"
@@ -185,7 +185,3 @@ class TimedRows(BatchWatch):
         """Return which batch comes again in an epoch whose sums are wrong, or an empty string."""
         repeated = self.repeats.within(self._of_columns(sums))
         return "" if repeated is None else f"batch {repeated[1] + 1} repeats batch {repeated[0] + 1}"
-
-
-def _are(count: int) -> str:
-    return "1 row is" if count == 1 else f"{count:,} rows are"
