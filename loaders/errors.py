@@ -13,6 +13,16 @@ class FeedrateError(Exception):
     """An error for the user. The message says what is wrong, with the offending value, and what to do about it."""
 
 
+class Faults(FeedrateError):
+    """Several errors of one input. The message has a line for each of them."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        """sentences: at least one, each without a line end."""
+        self.sentences = tuple(sentences)
+        head = [f"{len(sentences)} problems:"] if len(sentences) > 1 else []
+        super().__init__("\n".join([*head, *sentences]))
+
+
 class LoaderUnavailable(FeedrateError):
     """A loader's library or device is missing on this machine. The message says how to get it."""
 

@@ -1,0 +1,260 @@
+"""Opens a user's Parquet files, finds the one type that each column has in all of them, and reads them chunk by chunk."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from feedrate.loaders.errors import Faults, FeedrateError
+from feedrate.loaders.parquet.arrow_types import INTEGER, NUMBER, TEXT, flattened, flattened_schema, meaning, unify
+from feedrate.loaders.parquet.discovery import DataFile, DataFiles
+
+CHUNK_ROWS = 262_144
+_MAGIC = {
+    b"PARE": "is encrypted: write it without encryption",
+    b"\x1f\x8b": "is compressed as a whole by gzip: unpack it",
+    b"\x28\xb5\x2f\xfd": "is compressed as a whole by Zstandard: unpack it",
+    b"ARROW1": "is an Arrow IPC (Feather) file: write it as Parquet",
+    b"ORC": "is an ORC file: write it as Parquet",
+    b"Obj\x01": "is an Avro file: write it as Parquet",
+    b"version https://git-lfs": "is a Git LFS pointer, not the data: run `git lfs pull`",
+    b"PK\x03\x04": "is a zip file: unpack it",
+}
+"""First bytes of files that are something else than plain Parquet, and what to say of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """An open Parquet file's footer."""
+
+    data: DataFile
+    schema: pa.Schema
+    """Columns with the fields of structs as columns of their own, and without the columns in the names of folders."""
+    rows: int
+    index: frozenset[str]
+    """Columns that pandas wrote as the frame's index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of all files together."""
+
+    name: str
+    kind: pa.DataType | None
+    """What meaning() returns for it; None if the type has no place in a data set."""
+    stored: str
+    """The type in the first file that has one, for messages."""
+    mixed: bool
+    """Whether files have it as an integer and as another kind of number. Then its values must be whole."""
+    in_folders: bool
+    """Whether it stands in the names of `key=value` folders only."""
+    index: bool
+    """Whether pandas wrote it as an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The files as one table."""
+
+    files: tuple[TableFile, ...]
+    columns: Mapping[str, Column]
+    faults: Mapping[str, str]
+    """Columns that differ between files or occur twice, with a sentence. They can be left out, but not read."""
+    notes: tuple[str, ...]
+    """What the reader should know about the files: what was skipped."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in all files."""
+        return sum(file.rows for file in self.files)
+
+    def chunks(self, names: Sequence[str]) -> Iterator[tuple[TableFile, pa.Table]]:
+        """Yield the columns as stored, up to CHUNK_ROWS rows at a time, with the file that they are from.
+
+        Raises FeedrateError for a file that cannot be read to its end.
+        """
+        for file in self.files:
+            if file.rows:
+                yield from _chunks_of(file, names, self.columns)
+
+
+def open_tables(found: DataFiles) -> Tables:
+    """Read all footers. Raises Faults for files that cannot be opened, FeedrateError if there are no rows."""
+    faults: list[str] = []
+    files: list[TableFile] = []
+    for data in found.files:
+        try:
+            files.append(_open(data))
+        except FeedrateError as error:
+            faults.append(str(error))
+    if faults:
+        raise Faults(faults)
+    with_rows = [file for file in files if file.rows]
+    if not with_rows:
+        raise FeedrateError(f"{found.files[0].shown} has no rows" + (" and nor has any other file" * (len(files) > 1)))
+    columns, differences = _common_columns(with_rows)
+    notes = tuple(f"skipped {reason} ({count})" for reason, count in found.skipped.items())
+    return Tables(tuple(files), columns, differences, notes)
+
+
+def parquet_file(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file. Raises FeedrateError that says what is wrong with the file, or what it is instead."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+            if head:
+                file.seek(-min(4, path.stat().st_size), 2)
+            tail = file.read(4)
+    except OSError as error:
+        raise FeedrateError(f"{path} cannot be opened: {error.strerror or error}") from error
+    if not head:
+        raise FeedrateError(f"{path} is empty: 0 bytes")
+    for magic, what in _MAGIC.items():
+        if head.startswith(magic):
+            raise FeedrateError(f"{path} {what}")
+    if head.startswith(b"PAR1") and tail == b"PARE":
+        raise FeedrateError(f"{path} {_MAGIC[b'PARE']}")
+    if not head.startswith(b"PAR1"):
+        raise FeedrateError(f"{path} is incomplete, damaged or not a Parquet file: it does not begin with PAR1")
+    if tail != b"PAR1":
+        raise FeedrateError(
+            f"{path} is incomplete, damaged or not a Parquet file: its end is missing, so write or copy it again"
+        )
+    try:
+        opened = pq.ParquetFile(path)
+        opened.schema_arrow  # noqa: B018  (a type that Arrow does not know is found here)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise FeedrateError(
+            f"{path} is incomplete, damaged or not a Parquet file ({short(error)}): write or copy it again"
+        ) from error
+    return opened
+
+
+def short(error: Exception) -> str:
+    """Return the first line of a library's message."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:120] if lines else type(error).__name__
+
+
+def key_value(text: str | None, kind: pa.DataType) -> pa.Scalar:
+    """Return a value from the name of a folder as `kind`."""
+    return pa.scalar(text, pa.string()).cast(kind) if text is not None else pa.scalar(None, kind)
+
+
+def _open(data: DataFile) -> TableFile:
+    with parquet_file(data.path) as opened:
+        schema, rows = opened.schema_arrow, opened.metadata.num_rows
+    return TableFile(data, flattened_schema(schema), rows, _index_columns(schema))
+
+
+def _index_columns(schema: pa.Schema) -> frozenset[str]:
+    """Return the columns that pandas' own metadata calls the index."""
+    described = (schema.pandas_metadata or {}) if b"pandas" in (schema.metadata or {}) else {}
+    columns = described.get("index_columns", [])
+    return frozenset(name for name in columns if isinstance(name, str))
+
+
+def _common_columns(files: Sequence[TableFile]) -> tuple[dict[str, Column], dict[str, str]]:
+    """Return each column of all files, and a sentence for each that is not the same everywhere."""
+    keys = {name: _key_kind(name, files) for file in files for name in file.data.keys}
+    names = dict.fromkeys(name for file in files for name in (*file.schema.names, *file.data.keys))
+    columns, faults = {}, {}
+    for name in names:
+        if any(name in file.schema.names for file in files):
+            columns[name], fault = _unified(name, files)
+        else:
+            columns[name], fault = _of_folders(name, keys[name], files)
+        if fault:
+            faults[name] = fault
+    return columns, faults
+
+
+def _unified(name: str, files: Sequence[TableFile]) -> tuple[Column, str]:
+    twice = next((file for file in files if file.schema.names.count(name) > 1), None)
+    lacking = next((file for file in files if name not in file.schema.names), None)
+    holders = [file for file in files if file.schema.names.count(name) == 1]
+    index = any(name in file.index for file in files)
+    if twice is not None:
+        kind = pa.null()
+        fault = f"{twice.data.shown} has two columns called {name!r}: rename one of them"
+        return Column(name, kind, "ambiguous", mixed=False, in_folders=False, index=index), fault
+    first = next((file for file in holders if not pa.types.is_null(_type(file, name))), holders[0])
+    kind, mixed, fault = meaning(_type(first, name)), False, ""
+    for file in holders:
+        other = meaning(_type(file, name))
+        same = kind is not None and other is not None
+        common = unify(kind, other) if same else (None if other != kind else kind)
+        if common is None and not (kind is None and other is None):
+            stored, differing = _type(first, name), _type(file, name)
+            fault = fault or f"column {name!r} is {stored} in {first.data.shown} and {differing} in {file.data.shown}"
+            continue
+        mixed = mixed or (same and other not in (kind, pa.null()) and NUMBER in (kind, other) and common == INTEGER)
+        mixed = mixed or (same and common == INTEGER and any(pa.types.is_decimal(k) for k in (kind, other)))
+        kind = common
+    if lacking is not None:
+        fault = f"column {name!r} is missing in {lacking.data.shown}, while {holders[0].data.shown} has it"
+    column = Column(name, kind, str(_type(first, name)), mixed=mixed, in_folders=False, index=index)
+    return column, f"{fault}: make the files alike, or leave it out with --drop {name}" if fault else ""
+
+
+def _type(file: TableFile, name: str) -> pa.DataType:
+    return file.schema.field(name).type
+
+
+def _of_folders(name: str, kind: pa.DataType, files: Sequence[TableFile]) -> tuple[Column, str]:
+    lacking = next((file for file in files if name not in file.data.keys), None)
+    column = Column(name, kind, f"{kind} in the names of folders", mixed=False, in_folders=True, index=False)
+    if lacking is None:
+        return column, ""
+    return column, f"column {name!r} stands in the names of some folders, but not for {lacking.data.shown}"
+
+
+def _key_kind(name: str, files: Sequence[TableFile]) -> pa.DataType:
+    """Return the type of a column in the names of folders: a type that keeps different names apart."""
+    values = {file.data.keys[name] for file in files if file.data.keys.get(name) is not None}
+    for kind, pattern in ((INTEGER, r"[+-]?\d{1,18}"), (NUMBER, r"[+-]?\d+\.\d+"), (pa.date32(), r"\d{4}-\d\d-\d\d")):
+        if values and all(re.fullmatch(pattern, value or "") for value in values):
+            try:
+                typed = Counter(key_value(value, kind) for value in values)
+            except pa.ArrowInvalid:
+                continue
+            if len(typed) == len(values):
+                return kind
+    return TEXT
+
+
+def _chunks_of(
+    file: TableFile, names: Sequence[str], columns: Mapping[str, Column]
+) -> Iterator[tuple[TableFile, pa.Table]]:
+    stored = [name for name in names if name in file.schema.names]
+    keys = {name: columns[name].kind for name in names if name not in file.schema.names}
+    with parquet_file(file.data.path) as opened:
+        for table in _tables(opened, file, stored):
+            for name, kind in keys.items():
+                value = key_value(file.data.keys.get(name), kind)
+                table = table.append_column(name, pa.repeat(value, table.num_rows))
+            yield file, table.select(list(names))
+
+
+def _tables(opened: pq.ParquetFile, file: TableFile, stored: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the stored columns. If only columns of the folders' names are wanted, tables have rows and no columns."""
+    if not stored:
+        for start in range(0, file.rows, CHUNK_ROWS):
+            rows = min(CHUNK_ROWS, file.rows - start)
+            yield pa.table({"": pa.nulls(rows)}).select([])
+        return
+    try:
+        for batch in opened.iter_batches(batch_size=CHUNK_ROWS, columns=list(stored)):
+            yield flattened(pa.Table.from_batches([batch])).select(list(stored))
+    except (pa.ArrowException, OSError) as error:
+        if "crypt" in str(error):
+            raise FeedrateError(f"{file.data.shown} has encrypted columns: write it without encryption") from error
+        raise FeedrateError(
+            f"{file.data.shown} cannot be read to its end ({short(error)}): write or copy it again"
+        ) from error
