@@ -14,14 +14,14 @@ from feedrate.bench.cli import (
     compare,
     doctor,
     install,
-    prepare,
     profile,
     report,
     run,
     selftest,
 )
+from feedrate.bench.cli.prepare import command as prepare
 from feedrate.bench.cli.usage_errors import UsageError, sentence
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import Faults, FeedrateError
 
 app = typer.Typer(
     help="How fast can a data loader feed this GPU, what holds it back, and which loader should I use?",
@@ -73,16 +73,19 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
         _fail(sentence(error, sys.argv[1:]))
+    except Faults as error:
+        _fail(*str(error).splitlines())
     except (FeedrateError, OSError) as error:
         _fail(str(error))
     except typer.Abort:
         _fail("aborted")
 
 
-def _fail(message: str) -> None:
+def _fail(*sentences: str) -> None:
     from feedrate.reports.names import plain
 
-    print(f"feedrate: {plain(' '.join(message.split()))}", file=sys.stderr)
+    lines = [plain(" ".join(sentence.split())) for sentence in sentences]
+    print("feedrate: " + "\n  ".join(lines), file=sys.stderr)
     sys.exit(2)
 
 

@@ -45,6 +45,17 @@ class SplitInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Something that was left out, changed or guessed."""
+
+    subject: str
+    """The column, or "files", "split" and the like."""
+    what: str
+    keep: str = ""
+    """The option that would do otherwise; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetInfo:
     """dataset.json."""
 
@@ -57,6 +68,8 @@ class DatasetInfo:
     provenance: Mapping[str, Any]
     best_auc: float | None = None
     """AUC of the true probabilities on the valid split; None if the source has none."""
+    decisions: tuple[Decision, ...] = ()
+    """What `feedrate prepare` left out, changed or guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,16 @@ def read_dataset(folder: Path) -> Dataset:
     return dataset
 
 
+def require_free(folder: Path, *, overwrite: bool) -> None:
+    """Raise FeedrateError if a dataset cannot be written to `folder`."""
+    require_no_file("-o", folder)
+    used = folder.exists() and any(folder.iterdir())
+    if used and not overwrite:
+        raise FeedrateError(f"{folder} exists: pass --overwrite to replace it or choose another -o")
+    if used and not (folder / "dataset.json").exists():
+        raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")
+
+
 @contextmanager
 def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS) -> Iterator[DatasetWriter]:
     """Yield a writer beside `folder`. The result moves into place at the end, so the dataset in `folder` is always whole.
@@ -125,21 +148,29 @@ def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS
     Raises FeedrateError if `folder` is in use and is not to be overwritten.
     """
     folder = folder.absolute()
-    require_no_file("-o", folder)
-    if folder.exists() and not options.overwrite and any(folder.iterdir()):
-        raise FeedrateError(f"{folder} exists: pass --overwrite to replace it or choose another -o")
-    if options.overwrite and folder.exists() and any(folder.iterdir()) and not (folder / "dataset.json").exists():
-        raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")
+    require_free(folder, overwrite=options.overwrite)
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     writer = DatasetWriter(partial, schema, options.row_group_rows)
     try:
         yield writer
         writer.close()
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        _replace(folder, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(folder: Path, partial: Path) -> None:
+    """Move the new dataset into the place of the old one, which stays whole until then."""
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class DatasetWriter:
@@ -154,7 +185,13 @@ class DatasetWriter:
         """Append rows. The table has the columns of `arrow_schema(schema)`."""
         self._splits[split].add(table)
 
-    def finish(self, name: str, provenance: Mapping[str, Any], best_auc: float | None = None) -> None:
+    def finish(
+        self,
+        name: str,
+        provenance: Mapping[str, Any],
+        best_auc: float | None = None,
+        decisions: tuple[Decision, ...] = (),
+    ) -> None:
         """Write dataset.json. Raises FeedrateError if a split has no rows."""
         self.close()
         splits = {split: writer.info() for split, writer in self._splits.items()}
@@ -171,6 +208,7 @@ class DatasetWriter:
             fingerprint=hashlib.sha256(content).hexdigest(),
             provenance=provenance,
             best_auc=best_auc,
+            decisions=decisions,
         )
         (self.folder / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
 

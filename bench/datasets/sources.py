@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
@@ -11,11 +14,60 @@ from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.download import RELEASES, Release, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.bench.datasets.options import PrepareOptions, Progress
+from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.datasets.tables.csv import CsvFormat
+from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitOptions, Transforms
+from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.bench.host import venvs
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.decode import read_groups
 
 EtlName = Literal["feedrate", "nvtabular"]
+
+
+class SyntheticSource(Protocol):
+    """Writes rows that are drawn."""
+
+    def __call__(self, folder: Path, options: PrepareOptions, *, rows: int) -> Dataset:
+        """Write `rows` rows to `folder`."""
+        ...
+
+
+TABLES = ("parquet", "csv")
+"""Sources that are a user's own tables."""
+DEFAULT_ROWS = 25_000_000
+SYNTHETIC: Mapping[str, SyntheticSource] = {"synthetic-movielens": prepare_synthetic}
+
+
+def is_table(source: str) -> bool:
+    """Whether a source is a user's own table: by name, or because it is a path instead of a name."""
+    return source in TABLES or glob.has_magic(source) or os.sep in source or Path(source).exists()
+
+
+def table_request(
+    source: str,
+    paths: tuple[Path, ...],
+    columns: DeclaredColumns | None,
+    transforms: Transforms,
+    split: SplitOptions,
+    extras: Extras,
+) -> TableRequest:
+    """Return what to prepare of a table. Raises FeedrateError if it has no path, and neither label nor dataset to be like."""
+    if source not in TABLES:
+        source, paths = "parquet", (Path(source), *paths)
+    if not paths or (columns is None and extras.like is None):
+        raise FeedrateError(f"`feedrate prepare {source}` needs a PATH and --label COLUMN")
+    return TableRequest(
+        paths=paths,
+        valid_paths=extras.valid_paths,
+        columns=columns,
+        transforms=transforms,
+        split=split,
+        csv=CsvFormat(null_values=extras.null_values),
+        like=extras.like,
+        strict=extras.strict,
+        source=source,
+    )
 
 
 class Etl(Protocol):
@@ -40,7 +92,7 @@ def prepared_already(
         return False
     dataset = read_dataset(folder)
     provenance = dataset.info.provenance
-    expected = {"source": source, "seed": options.seed, **({"rows": rows} if source == "synthetic-movielens" else {})}
+    expected = {"source": source, "seed": options.seed, **({"rows": rows} if source in SYNTHETIC else {})}
     used_etl, _, used_workflow = str(provenance.get("etl", "feedrate")).partition(", the workflow in ")
     same_etl = used_etl.partition(" ")[0] == etl and used_workflow == (workflow.name if workflow else "")
     if not same_etl or any(provenance.get(name) != value for name, value in expected.items()):
@@ -79,6 +131,6 @@ def release_of(name: str) -> Release:
     """Return the MovieLens release. Raises FeedrateError for an unknown source."""
     if name not in RELEASES:
         raise FeedrateError(
-            f"there is no source {name!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, parquet"
+            f"there is no source {name!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, synthetic-criteo, parquet, csv, criteo, avazu"
         )
     return RELEASES[name]

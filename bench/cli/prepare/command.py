@@ -1,0 +1,245 @@
+"""`feedrate prepare`: bring a dataset to the canonical folder."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
+
+import typer
+
+from feedrate.bench.cli.options import Output, Overwrite, Words
+from feedrate.bench.cli.prepare import table_options as tables
+from feedrate.bench.datasets.options import ROW_GROUP_ROWS, PrepareOptions
+from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitKind, SplitOptions
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    from feedrate.bench.datasets.canonical import Dataset
+    from feedrate.bench.datasets.sources import Etl, EtlName
+    from feedrate.bench.datasets.tables.request import TableRequest
+
+Result = TypeVar("Result")
+
+
+def prepare(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="movielens-100k, -1m, -20m, -25m or -32m; synthetic-movielens or synthetic-criteo; "
+            "parquet or csv for your own tables; criteo or avazu for theirs."
+        ),
+    ],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="tables: files, folders or quoted glob patterns."),
+    ] = None,
+    *,
+    output: Output,
+    archive: Annotated[
+        Path | None,
+        typer.Option(metavar="ZIP_OR_DIR", help="movielens: use this zip or folder instead of a download."),
+    ] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="synthetic: number of rows, training and validation together. Default: 25,000,000.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random split, and of synthetic rows.")] = 0,
+    label: tables.Label = "",
+    label_above: tables.LabelAbove = None,
+    single_hot: tables.SingleHot = Words(),
+    multi_hot: tables.MultiHot = Words(),
+    continuous: tables.Continuous = Words(),
+    vector: tables.Vector = Words(),
+    categorify: tables.Categorify = Words(),
+    drop: tables.Drop = Words(),
+    fill: tables.FillOption = None,
+    clip: tables.ClipOption = None,
+    log1p: tables.Log1p = Words(),
+    normalize: tables.Normalize = Words(),
+    min_count: tables.MinCount = None,
+    hash_buckets: tables.HashBuckets = None,
+    null_values: tables.NullValues = Words(),
+    split: Annotated[
+        SplitKind,
+        typer.Option(
+            help="tables: rows for validation. auto: as files or folders called train and valid say, else random."
+        ),
+    ] = "auto",
+    valid: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="tables: files of the validation split. Repeatable."),
+    ] = None,
+    valid_fraction: Annotated[
+        float, typer.Option(metavar="SHARE", help="tables: share of the rows for validation, between 0 and 1.")
+    ] = 0.2,
+    time_column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="--split time or user-last: column that orders the rows.")
+    ] = "",
+    group_by: Annotated[
+        str, typer.Option(metavar="COLUMN", help="tables: keep all rows of a user in one split; COLUMN names users.")
+    ] = "",
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="DATASET", help="tables: apply the columns, ids and transforms of a prepared dataset."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="tables: refuse an input with a column that would be left out.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="tables: accept the inferred column kinds without asking.")
+    ] = False,
+    etl: Annotated[
+        Literal["feedrate", "nvtabular"],
+        typer.Option(help="movielens: ETL that assigns the ids. nvtabular saves its Workflow to DIR/workflow."),
+    ] = "feedrate",
+    workflow: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="--etl nvtabular: use this saved workflow instead of fitting one."),
+    ] = None,
+    trust_workflow: Annotated[
+        bool, typer.Option("--trust-workflow", help="Allow --workflow to run the code that a saved workflow contains.")
+    ] = False,
+    row_group_rows: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Rows per Parquet row group. NVTabular's ranks share whole row groups."),
+    ] = ROW_GROUP_ROWS,
+    overwrite: Overwrite = False,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if the dataset exists already.")] = False,
+) -> None:
+    """Convert a dataset to the folder layout that every loader reads.
+
+    DIR then holds train/*.parquet, valid/*.parquet and dataset.json. Nothing is lost or changed silently: what is left out,
+    changed or guessed is shown, and listed in dataset.json.
+    """
+    from feedrate.bench.datasets import sources
+
+    options = PrepareOptions(seed=seed, overwrite=overwrite, row_group_rows=row_group_rows)
+    is_table = sources.is_table(source)
+    refuse_misplaced(context, source, is_table=is_table)
+    if not is_table:
+        given = NamedSource(source, archive, rows, etl, workflow, trust_workflow)
+        print_dataset(_from_named(given, output, options, if_missing=if_missing))
+        return
+    declared = DeclaredColumns(
+        label=label, label_above=label_above, single_hot=single_hot, multi_hot=multi_hot, continuous=continuous,
+        vector=vector, categorify=categorify, drop=drop,
+    )  # fmt: skip
+    request = sources.table_request(
+        source,
+        tuple(paths or ()),
+        declared if label else None,
+        tables.read_transforms(fill or (), clip or (), log1p, normalize, min_count or (), hash_buckets or ()),
+        SplitOptions(kind=split, valid_fraction=valid_fraction, time_column=time_column, group_by=group_by),
+        Extras(valid_paths=tuple(valid or ()), null_values=null_values, like=like, strict=strict),
+    )
+    print_dataset(_from_tables(request, output, options, yes=yes, if_missing=if_missing))
+
+
+class NamedSource(NamedTuple):
+    """A source that feedrate knows by name, with its options."""
+
+    name: str
+    archive: Path | None
+    rows: int | None
+    etl: EtlName
+    workflow: Path | None
+    trust_workflow: bool
+
+
+def refuse_misplaced(context: typer.Context, source: str, *, is_table: bool) -> None:
+    """Raise FeedrateError if an option was given that the source does not have, so that none is ignored silently."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name)
+        if given is not None and given.name == "COMMANDLINE" and name in (NAMED_ONLY if is_table else TABLES_ONLY):
+            shown = "a PATH" if name == "paths" else max(parameter.opts, key=len)
+            kind = "movielens and synthetic sources" if is_table else "your own tables (feedrate prepare parquet PATH)"
+            raise FeedrateError(f"{shown} does not go with {source}: it is for {kind}")
+
+
+NAMED_ONLY = frozenset(("archive", "rows", "workflow", "trust_workflow"))
+TABLES_ONLY = frozenset(
+    (
+        *("paths", "label", "label_above", "single_hot", "multi_hot", "continuous", "vector", "categorify", "drop"),
+        *("fill", "clip", "log1p", "normalize", "min_count", "hash_buckets", "null_values", "split", "valid"),
+        *("valid_fraction", "time_column", "group_by", "like", "strict", "yes"),
+    )
+)
+
+
+def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if_missing: bool) -> Dataset:
+    from feedrate.bench.datasets import sources
+    from feedrate.bench.datasets.canonical import read_dataset
+
+    etl = sources.etl_for(given.name, given.etl, workflow=given.workflow, trusted=given.trust_workflow)
+    rows = sources.DEFAULT_ROWS if given.rows is None else given.rows
+    if if_missing and sources.prepared_already(
+        output, given.name, options, rows=rows, etl=given.etl, workflow=given.workflow
+    ):
+        return read_dataset(output)
+    synthetic = sources.SYNTHETIC.get(given.name)
+    if synthetic is not None:
+        return _counted("rows", options, lambda counted: synthetic(output, counted, rows=rows))
+    return _from_movielens(given.name, given.archive, output, etl, options)
+
+
+def _from_movielens(source: str, archive: Path | None, output: Path, etl: Etl, options: PrepareOptions) -> Dataset:
+    from feedrate.bench.cli.terminal import with_bar
+    from feedrate.bench.datasets import sources
+
+    sources.release_of(source)
+    path = archive or with_bar("bytes", lambda progress: sources.download(source, progress=progress))
+    return _counted("rows", options, lambda counted: etl(path, output, counted, name=source))
+
+
+def _from_tables(
+    request: TableRequest, output: Path, options: PrepareOptions, *, yes: bool, if_missing: bool
+) -> Dataset:
+    from feedrate.bench.cli.prepare.show_plan import confirm
+    from feedrate.bench.datasets.canonical import read_dataset, require_free
+    from feedrate.bench.datasets.tables.prepare import planned, write_tables
+    from feedrate.bench.datasets.tables.provenance import require_same
+
+    if if_missing and output.exists():
+        require_same(read_dataset(output), request, options, output)
+        return read_dataset(output)
+    require_free(output, overwrite=options.overwrite)
+    with contextlib.ExitStack() as stack:
+        plan = _counted("rows", options, lambda counted: stack.enter_context(planned(request, output, counted)))
+        confirm(plan, yes=yes)
+        return _counted("rows", options, lambda counted: write_tables(plan, output, counted))
+
+
+def _counted(unit: str, options: PrepareOptions, work: Callable[[PrepareOptions], Result]) -> Result:
+    """Do the work with options whose progress moves a bar."""
+    from feedrate.bench.cli.terminal import with_bar
+
+    return with_bar(unit, lambda progress: work(replace(options, progress=progress)))
+
+
+def print_dataset(dataset: Dataset) -> None:
+    """Print the splits and columns of a canonical folder."""
+    from feedrate.bench.cli.terminal import out
+
+    info, schema = dataset.info, dataset.info.schema
+    out.print(f"{dataset.folder}: {info.name}", markup=False)
+    for split, part in info.splits.items():
+        out.print(f"  {split}: {part.rows:,} rows in {len(part.files)} file(s)")
+    for kind, columns in (("single-hot", schema.single_hot), ("multi-hot", schema.multi_hot)):
+        if columns:
+            cardinalities = ", ".join(f"{column.name} ({column.cardinality:,})" for column in columns)
+            out.print(f"  {kind}: {cardinalities}", markup=False)
+    if schema.continuous:
+        out.print(f"  continuous: {', '.join(schema.continuous)}", markup=False)
+    best = f", best reachable AUC {info.best_auc:.4f}" if info.best_auc is not None else ""
+    out.print(f"  label: {schema.label}{best}", markup=False)
+
+
+COMMANDS = {"prepare": prepare}

@@ -1,0 +1,175 @@
+"""What the user says of the columns, of their values and of the split. Everything else is inferred and said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from feedrate.loaders.errors import FeedrateError
+
+Kind = Literal["single-hot", "multi-hot", "continuous", "vector", "label"]
+SplitKind = Literal["auto", "random", "time", "user-last", "own"]
+Value = TypeVar("Value")
+Fill = float | Literal["zero", "median", "mean", "empty"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredColumns:
+    """What the user says of the columns. The label is required, the rest is inferred from types and values.
+
+    A name may be a pattern such as "I*", unless a column has that very name.
+    """
+
+    label: str
+    label_above: float | None = None
+    """The label is 1 if the column is above this. None: the column is 0 or 1 already."""
+    single_hot: tuple[str, ...] = ()
+    multi_hot: tuple[str, ...] = ()
+    continuous: tuple[str, ...] = ()
+    vector: tuple[str, ...] = ()
+    """Lists of numbers, all of one length, of which each place becomes a continuous column."""
+    categorify: tuple[str, ...] = ()
+    """Columns whose values become ids by frequency."""
+    drop: tuple[str, ...] = ()
+    """Columns to leave out."""
+
+    def __post_init__(self) -> None:
+        if self.label_above is not None and not isfinite(self.label_above):
+            raise FeedrateError(f"--label-above is {self.label_above:g}, but must be a finite number")
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of each column that is declared with one."""
+        kinds: dict[str, Kind] = {}
+        kinds.update(dict.fromkeys(self.single_hot, "single-hot"))
+        kinds.update(dict.fromkeys(self.multi_hot, "multi-hot"))
+        kinds.update(dict.fromkeys(self.continuous, "continuous"))
+        kinds.update(dict.fromkeys(self.vector, "vector"))
+        kinds[self.label] = "label"
+        return kinds
+
+    def resolved(self, names: Sequence[str]) -> DeclaredColumns:
+        """Return the declarations with patterns replaced by the columns they match.
+
+        Raises FeedrateError for a column that does not exist or is declared twice.
+        """
+        changed: dict[str, Any] = {
+            option.name: expand(f"--{option.name.replace('_', '-')}", getattr(self, option.name), names)
+            for option in fields(self)
+            if option.name not in ("label", "label_above")
+        }
+        expand("--label", (self.label,), names)
+        result = replace(self, **changed)
+        kinds = [*result.single_hot, *result.multi_hot, *result.continuous, *result.vector, *result.drop, result.label]
+        duplicates = [name for name in kinds if kinds.count(name) > 1]
+        if duplicates:
+            raise FeedrateError(f"column {duplicates[0]!r} is declared with two kinds: declare it once")
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transforms:
+    """What is done to values, by column or pattern. In this order: fill, clip, log1p, normalize."""
+
+    fill: Mapping[str, Fill] = field(default_factory=dict)
+    """What replaces missing values (null and NaN): a number, or one of the column's own. Lists: "empty"."""
+    clip: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    """(least, greatest) value. None: no bound."""
+    log1p: tuple[str, ...] = ()
+    """Columns of which log(1 + x) is taken."""
+    normalize: tuple[str, ...] = ()
+    """Columns that are shifted to mean 0 and scaled to standard deviation 1."""
+    min_count: Mapping[str, int] = field(default_factory=dict)
+    """Values of categorified columns that occur less often become id 0, or are hashed if the column has buckets."""
+    hash_buckets: Mapping[str, int] = field(default_factory=dict)
+    """Number of ids that values are hashed to: all of the column's, or those below its min_count."""
+
+    def resolved(self, names: Sequence[str]) -> Transforms:
+        """Return the transforms with patterns replaced by columns. Raises FeedrateError for columns that do not exist."""
+        return Transforms(
+            fill=_expanded("--fill", self.fill, names),
+            clip=_expanded("--clip", self.clip, names),
+            log1p=expand("--log1p", self.log1p, names),
+            normalize=expand("--normalize", self.normalize, names),
+            min_count=_expanded("--min-count", self.min_count, names, general=True),
+            hash_buckets=_expanded("--hash-buckets", self.hash_buckets, names, general=True),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitOptions:
+    """Which rows are for validation."""
+
+    kind: SplitKind = "auto"
+    """auto: as files or folders called train and valid say; without them random."""
+    valid_fraction: float = 0.2
+    time_column: str = ""
+    group_by: str = ""
+    """Column of users. random: all rows of a user are in one split. user-last: the user's last row is for validation."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.valid_fraction < 1:
+            raise FeedrateError(f"--valid-fraction is {self.valid_fraction}, but must be between 0 and 1")
+        if self.kind == "time" and not self.time_column:
+            raise FeedrateError("--split time needs --time-column")
+        if self.kind == "user-last" and not self.group_by:
+            raise FeedrateError("--split user-last needs --group-by, which names the column of users")
+        if self.time_column and self.kind not in ("time", "user-last"):
+            raise FeedrateError("--time-column needs --split time or --split user-last")
+        if self.group_by and self.kind in ("time", "own"):
+            raise FeedrateError(f"--group-by does not go with --split {self.kind}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that decide about the split."""
+        return tuple(name for name in (self.time_column, self.group_by) if name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What else may be said of a user's tables."""
+
+    valid_paths: tuple[Path, ...] = ()
+    """Files of the validation split. Empty: it is drawn, or kept if files are called train and valid."""
+    null_values: tuple[str, ...] = ()
+    """CSV texts that mean a missing value."""
+    like: Path | None = None
+    """A dataset whose columns, ids and transforms are applied instead of new ones."""
+    strict: bool = False
+    """Refuse an input with a column that would be left out."""
+
+
+def expand(option: str, patterns: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that are named or matched. Raises FeedrateError for a name or pattern that matches none."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
+            raise FeedrateError(f"there is no column {pattern!r} ({option}): there are {_listed(names)}")
+        found.update(dict.fromkeys(matches))
+    return tuple(found)
+
+
+def _expanded(
+    option: str, values: Mapping[str, Value], names: Sequence[str], *, general: bool = False
+) -> dict[str, Value]:
+    """Return a value for each column. What names a column counts more than a pattern that matches it.
+
+    general: keep the pattern "*", which stands for all columns that it can apply to.
+    """
+    result: dict[str, Value] = {}
+    for pattern, value in values.items():
+        if general and pattern == "*":
+            result["*"] = value
+        else:
+            result.update(dict.fromkeys(expand(option, (pattern,), names), value))
+    return {**result, **{name: value for name, value in values.items() if name in names}}
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:12])
+    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"

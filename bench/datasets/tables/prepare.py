@@ -1,0 +1,161 @@
+"""A user's tables to the canonical folder: a plan that says what would be written, then the writing of it.
+
+Both read all files once, a chunk of rows at a time. Rows keep the order of the files.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from feedrate.bench.datasets.canonical import Dataset, Decision, new_dataset, read_dataset
+from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.tables.choose import Choice, Choices, LeftOut, choose
+from feedrate.bench.datasets.tables.csv import as_parquet
+from feedrate.bench.datasets.tables.decide import Decided, decide
+from feedrate.bench.datasets.tables.declared import expand
+from feedrate.bench.datasets.tables.first_pass import first_pass
+from feedrate.bench.datasets.tables.fit import fit, refit
+from feedrate.bench.datasets.tables.fitted import Fitted, read_fitted, write_fitted
+from feedrate.bench.datasets.tables.provenance import provenance_of
+from feedrate.bench.datasets.tables.request import TableRequest
+from feedrate.bench.datasets.tables.split.roles import Roles, find_roles
+from feedrate.bench.datasets.tables.split.rows import chooser
+from feedrate.loaders.errors import Faults
+from feedrate.loaders.parquet.table_files import Tables, open_tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would be written."""
+
+    request: TableRequest
+    tables: Tables
+    roles: Roles
+    decided: Decided
+    fitted: Fitted
+
+    @property
+    def kept(self) -> dict[str, Choice]:
+        """The columns that are written."""
+        return dict(self.decided.kept)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The columns that are not."""
+        return self.decided.left_out
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was left out, changed or guessed."""
+        return self.decided.decisions
+
+
+@contextmanager
+def planned(request: TableRequest, output: Path | None = None, options: PrepareOptions = DEFAULTS) -> Iterator[Plan]:
+    """Yield what would be written, after a first pass over all values. CSV files are kept as Parquet until the end.
+
+    output: the folder that will be written, which is never read. Progress counts rows of both passes.
+    Raises Faults with a sentence for everything that cannot be prepared.
+    """
+    roles = find_roles(request.paths, request.valid_paths, request.split, output)
+    with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
+        tables = open_tables(as_parquet(roles.found, request.csv, Path(scratch)))
+        if request.like is not None:
+            yield _plan_like(request, read_fitted(request.like), tables, roles, options)
+        else:
+            yield _plan(request, tables, roles, options)
+
+
+def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -> Dataset:
+    """Write what was planned to `folder`."""
+    tables, fitted = plan.tables, plan.fitted
+    valid_rows = chooser(tables, plan.request.split, plan.roles.of_file, options.seed)
+    unknown: Counter[str] = Counter()
+    done = tables.rows
+    with new_dataset(folder, fitted.schema, options) as writer:
+        for file, chunk in tables.chunks(list(fitted.read_as)):
+            table, unseen = fitted.convert(chunk)
+            unknown.update(unseen)
+            valid = valid_rows(file, table.num_rows)
+            writer.add("train", table.filter(pa.array(~valid)))
+            writer.add("valid", table.filter(pa.array(valid)))
+            done += table.num_rows
+            options.progress(done, 2 * tables.rows)
+        write_fitted(fitted, writer.folder)
+        decisions = [*plan.decisions, *_unseen(plan.request, unknown)]
+        provenance = provenance_of(plan.request, plan.roles.found, tables.rows, options)
+        writer.finish(plan.request.paths[0].stem, provenance, decisions=tuple(decisions))
+    return read_dataset(folder)
+
+
+def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareOptions) -> Plan:
+    names = list(tables.columns)
+    assert request.columns is not None
+    declared, transforms = request.columns.resolved(names), request.transforms.resolved(names)
+    for column in request.split.columns:
+        expand("--time-column, --group-by", (column,), names)
+    choices = choose(tables, declared)
+    facts = first_pass(tables, choices.kept, transforms, declared.label_above, options.progress)
+    decided = decide(choices, facts, transforms)
+    faults = [*choices.faults, *decided.faults, *_strict(request, decided.left_out)]
+    if faults:
+        raise Faults(faults)
+    fitted, merged = fit(decided.kept, facts, transforms, declared.label_above)
+    fitted.schema  # noqa: B018  (two columns of one name are refused now)
+    decisions = (*_of_files(tables, roles), *decided.decisions, *merged)
+    return Plan(
+        request=request, tables=tables, roles=roles, decided=replace(decided, decisions=decisions), fitted=fitted
+    )
+
+
+def _plan_like(request: TableRequest, fitted: Fitted, tables: Tables, roles: Roles, options: PrepareOptions) -> Plan:
+    kept = fitted.choices
+    lacking = [
+        f"the files have no column {name!r}, which the dataset of --like has"
+        for name in kept
+        if name not in tables.columns
+    ]
+    faults = [*lacking, *(tables.faults[name] for name in kept if name in tables.faults)]
+    if faults:
+        raise Faults(faults)
+    left_out = tuple(
+        LeftOut(name=name, why=f"{column.stored}, which the dataset of --like has not")
+        for name, column in tables.columns.items()
+        if name not in kept
+    )
+    facts = first_pass(tables, kept, fitted.transforms, fitted.label_above, options.progress)
+    decided = decide(Choices(kept=kept, left_out=left_out, faults=()), facts, fitted.transforms)
+    faults = [*decided.faults, *refit(fitted, facts), *_strict(request, decided.left_out)]
+    if faults:
+        raise Faults(faults)
+    like = Decision(subject="columns", what=f"ids and transforms are those of {request.like}")
+    decisions = (*_of_files(tables, roles), like, *decided.decisions)
+    return Plan(
+        request=request, tables=tables, roles=roles, decided=replace(decided, decisions=decisions), fitted=fitted
+    )
+
+
+def _of_files(tables: Tables, roles: Roles) -> Iterator[Decision]:
+    for note in tables.notes:
+        yield Decision(subject="files", what=note)
+    yield roles.decision
+
+
+def _strict(request: TableRequest, left_out: tuple[LeftOut, ...]) -> Iterator[str]:
+    """Yield a sentence for each column that is left out, though the user did not say so, if that is to be an error."""
+    for column in left_out if request.strict else ():
+        if not column.declared:
+            keep = f"{column.keep} keeps it, " if column.keep else ""
+            yield f"--strict: column {column.name!r} would be left out ({column.why}): {keep}--drop {column.name} says so"
+
+
+def _unseen(request: TableRequest, unknown: Counter[str]) -> Iterator[Decision]:
+    for name, count in unknown.items() if request.like else ():
+        yield Decision(subject=name, what=f"{count} values that {request.like} has not seen have id 0")
