@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.part_files import PartFiles
 from feedrate.bench.datasets.rows import row_index
 from feedrate.bench.datasets.rows.order_sample import OrderSample, OrderSampleWriter
 from feedrate.bench.datasets.rows.row_index import RowIndex, RowIndexWriter
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from feedrate.bench.datasets.rows.checksum import RowSum
 
 FORMAT_VERSION = 1
-ROW_GROUPS_A_FILE = 32
+HASHED_ROWS = 32_000
+"""Rows that are hashed at a time. torch starts threads from 32,768 elements on, which would take turns with the Parquet writers."""
 ORDER_SAMPLE_FILE = "probe.npy"
 """The file in each split's folder that holds its order sample."""
 SplitName = Literal["train", "valid"]
@@ -156,6 +158,7 @@ def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS
         writer.close()
         _replace(folder, partial)
     finally:
+        writer.abandon()
         shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -217,6 +220,11 @@ class DatasetWriter:
         for writer in self._splits.values():
             writer.close()
 
+    def abandon(self) -> None:
+        """Wait until no file is being written. What is incomplete stays so."""
+        for writer in self._splits.values():
+            writer.abandon()
+
 
 class _SplitWriter:
     def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
@@ -225,10 +233,9 @@ class _SplitWriter:
         self._arrow = arrow_schema(schema)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
-        self._files: list[str] = []
-        self._groups_in_file = 0
-        self._writer: Any = None
+        self._files = PartFiles(folder, self._arrow)
         self._rows = 0
+        self._closed = False
         self._sum: RowSum | None = None
         self._order_sample = OrderSampleWriter()
         self._row_index = RowIndexWriter(folder.parent / row_index.FOLDER / folder.name)
@@ -246,40 +253,38 @@ class _SplitWriter:
     def close(self) -> None:
         import pyarrow as pa
 
+        if self._closed:
+            return
         if self._waiting_rows:
             self._write(pa.concat_tables(self._waiting))
             self._waiting, self._waiting_rows = [], 0
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._files.close()
+        self._closed = True
+        if self._rows:
             self._order_sample.write(self._folder / ORDER_SAMPLE_FILE)
             self._row_index.close(self.info().checksum)
 
+    def abandon(self) -> None:
+        self._files.abandon()
+
     def info(self) -> SplitInfo:
         digest = self._sum.result().digest if self._sum else "0" * 16
-        return SplitInfo(rows=self._rows, files=tuple(self._files), checksum=digest)
+        return SplitInfo(rows=self._rows, files=tuple(self._files.names), checksum=digest)
 
     def _write(self, group: pa.Table) -> None:
-        import pyarrow.parquet as pq
-
         from feedrate.bench.datasets.rows.checksum import RowSum
         from feedrate.loaders.parquet.columns import columns_of_table
 
-        if self._writer is None or self._groups_in_file == ROW_GROUPS_A_FILE:
-            if self._writer is not None:
-                self._writer.close()
-            self._files.append(f"part-{len(self._files):04}.parquet")
-            self._groups_in_file = 0
-            self._writer = pq.ParquetWriter(self._folder / self._files[-1], self._arrow, compression="snappy")
         group = group.combine_chunks()
-        self._writer.write_table(group, row_group_size=group.num_rows)
-        self._groups_in_file += 1
+        self._files.write(group)
         self._sum = self._sum or RowSum()
-        rows = columns_of_table(group, self._schema).slice(0, group.num_rows)
-        hashes = self._sum.add(rows).numpy()
-        self._order_sample.add(hashes, first_row=self._rows)
-        self._row_index.add(rows, hashes)
-        self._rows += group.num_rows
+        for start in range(0, group.num_rows, HASHED_ROWS):
+            columns = columns_of_table(group.slice(start, HASHED_ROWS), self._schema)
+            rows = columns.slice(0, columns.rows)
+            hashes = self._sum.add(rows).numpy()
+            self._order_sample.add(hashes, first_row=self._rows)
+            self._row_index.add(rows, hashes)
+            self._rows += len(hashes)
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:

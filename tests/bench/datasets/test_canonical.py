@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feedrate.bench.datasets import canonical
+from feedrate.bench.datasets import canonical, part_files
 from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.rows.checksum import RowSum
@@ -27,7 +27,7 @@ def _table(rows: int) -> pa.Table:
 def test_tables_of_any_size_become_row_groups_and_files_of_the_sizes_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canonical, "ROW_GROUPS_A_FILE", 3)
+    monkeypatch.setattr(part_files, "ROW_GROUPS_A_FILE", 3)
     with new_dataset(tmp_path / "d", SCHEMA, options=PrepareOptions(row_group_rows=100)) as writer:
         for rows in (1, 250, 99, 400, 7):
             writer.add("train", _table(rows))
@@ -43,6 +43,26 @@ def test_the_checksum_written_is_that_of_the_files(small: Dataset) -> None:
         columns, rows = read_columns(small.split(name)), RowSum()
         rows.add(columns.slice(0, columns.rows))
         assert (rows.result().rows, rows.result().digest) == (split.rows, split.checksum)
+
+
+def test_the_rows_are_hashed_the_same_in_blocks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bags = pa.array([list(range(row % 4)) for row in range(1000)], pa.list_(pa.int32()))
+    table = pa.table({"a": np.arange(1000) % 10, "b": bags, "x": np.sin(np.arange(1000)), "y": np.zeros(1000)})
+    schema = Schema(
+        single_hot=SCHEMA.single_hot, multi_hot=(Categorical(name="b", cardinality=4),), continuous=("x",), label="y"
+    )
+    for block in (7, 1000):
+        monkeypatch.setattr(canonical, "HASHED_ROWS", block)
+        with new_dataset(tmp_path / str(block), schema) as writer:
+            writer.add("train", table)
+            writer.add("valid", table.slice(0, 9))
+            writer.finish("d", {})
+    written = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in tmp_path.iterdir()
+    ]
+    assert len(written[0]) == 9
+    assert written[0] == written[1]
 
 
 def test_a_writer_that_dies_leaves_nothing_and_what_was_there(tmp_path: Path) -> None:
