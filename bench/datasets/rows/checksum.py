@@ -98,9 +98,9 @@ def _bag_hashes(values: Tensor, offsets: Tensor, salt: int) -> Tensor:
 
 def _mix(x: Tensor) -> Tensor:
     """SplitMix64's finaliser. The shifts keep the sign, which mixes just as well here."""
-    x = (x ^ (x >> 30)) * MIX_A
-    x = (x ^ (x >> 27)) * MIX_B
-    return x ^ (x >> 31)
+    x = (x >> 30).bitwise_xor_(x).mul_(MIX_A)
+    x = (x >> 27).bitwise_xor_(x).mul_(MIX_B)
+    return (x >> 31).bitwise_xor_(x)
 
 
 def _salted(number: int) -> int:
