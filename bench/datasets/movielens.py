@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.movielens_source import Ratings, read
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.base import Categorical, Schema
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from feedrate.bench.datasets.canonical import Dataset, DatasetWriter, SplitName, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
 from feedrate.bench.datasets.movielens import shuffled
 from feedrate.bench.datasets.movielens_source import Ratings, read
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions, Progress
 from feedrate.bench.datasets.workflow import Done, Task
+from feedrate.bench.datasets.writer import DatasetWriter, new_dataset
 from feedrate.bench.host import venvs
 from feedrate.bench.host.processes import last_words
 from feedrate.loaders.base import Categorical, Schema

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
+from feedrate.bench.datasets.criteo.synthetic import prepare_synthetic_criteo
 from feedrate.bench.datasets.download import RELEASES, Release, fetch
 from feedrate.bench.datasets.movielens import prepare_movielens
 from feedrate.bench.datasets.options import PrepareOptions, Progress
@@ -36,11 +37,16 @@ class SyntheticSource(Protocol):
 TABLES = ("parquet", "csv")
 """Sources that are a user's own tables."""
 DEFAULT_ROWS = 25_000_000
-SYNTHETIC: Mapping[str, SyntheticSource] = {"synthetic-movielens": prepare_synthetic}
+SYNTHETIC: Mapping[str, SyntheticSource] = {
+    "synthetic-movielens": prepare_synthetic,
+    "synthetic-criteo": prepare_synthetic_criteo,
+}
 
 
 def is_table(source: str) -> bool:
     """Whether a source is a user's own table: by name, or because it is a path instead of a name."""
+    if source in RELEASES or source in SYNTHETIC:
+        return False
     return source in TABLES or glob.has_magic(source) or os.sep in source or Path(source).exists()
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 

@@ -203,9 +203,10 @@ def _from_tables(
     request: TableRequest, output: Path, options: PrepareOptions, *, yes: bool, if_missing: bool
 ) -> Dataset:
     from feedrate.bench.cli.prepare.show_plan import confirm
-    from feedrate.bench.datasets.canonical import read_dataset, require_free
+    from feedrate.bench.datasets.canonical import read_dataset
     from feedrate.bench.datasets.tables.prepare import planned, write_tables
     from feedrate.bench.datasets.tables.provenance import require_same
+    from feedrate.bench.datasets.writer import require_free
 
     if if_missing and output.exists():
         require_same(read_dataset(output), request, options, output)

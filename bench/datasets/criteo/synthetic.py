@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.criteo.clicks import LABEL, draw, make_world
 from feedrate.bench.datasets.criteo.streaming_auc import StreamingAuc
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import FeedrateError
 
 SOURCE = "synthetic-criteo"

@@ -53,4 +53,5 @@ class OrderSampleWriter:
 
     def write(self, path: Path) -> None:
         """Write int64 [2, K]: positions and hashes."""
+        path.parent.mkdir(exist_ok=True)
         np.save(path, self._kept)

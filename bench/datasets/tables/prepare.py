@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from feedrate.bench.datasets.canonical import Dataset, Decision, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, Decision, read_dataset
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.tables.choose import Choice, Choices, LeftOut, choose
 from feedrate.bench.datasets.tables.csv import as_parquet
@@ -27,6 +27,7 @@ from feedrate.bench.datasets.tables.provenance import provenance_of
 from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.bench.datasets.tables.split.roles import Roles, find_roles
 from feedrate.bench.datasets.tables.split.rows import chooser
+from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import Faults
 from feedrate.loaders.parquet.table_files import Tables, open_tables
 

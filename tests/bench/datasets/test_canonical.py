@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from feedrate.bench.datasets import canonical, part_files
-from feedrate.bench.datasets.canonical import Dataset, new_dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.rows.checksum import RowSum
+from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns

@@ -75,11 +75,11 @@ def test_an_order_sample_spaces_its_rows_evenly_for_any_length_of_the_stream(tmp
     hashes = torch.randint(2**62, (rows,), generator=torch.Generator().manual_seed(1)).numpy()
     for start in range(0, rows, 7_001):
         writer.add(hashes[start : start + 7_001], first_row=start)
-    writer.write(tmp_path / "probe.npy")
-    positions, kept = np.load(tmp_path / "probe.npy")
+    writer.write(tmp_path / "train.npy")
+    positions, kept = np.load(tmp_path / "train.npy")
     assert MIN_SAMPLED_ROWS <= len(positions) < 2 * MIN_SAMPLED_ROWS
     assert set(np.diff(positions)) == {4}
     assert np.array_equal(kept, hashes[positions])
-    order_sample = OrderSample.read(tmp_path / "probe.npy", rows)
+    order_sample = OrderSample.read(tmp_path / "train.npy", rows)
     assert np.all(np.diff(order_sample.hashes) > 0)
     assert 0 <= order_sample.places.min() < order_sample.places.max() < 1

@@ -11,7 +11,7 @@ from feedrate.bench.run.data_files import change, file_states
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for name in ("dataset.json", "train/part-0000.parquet", "train/probe.npy", "row_hashes/train.i64"):
+    for name in ("dataset.json", "train/part-0000.parquet", "order_samples/train.npy", "row_hashes/train.i64"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x" * 1234)
     return tmp_path
@@ -47,7 +47,7 @@ def replace_with_a_copy(file: Path) -> None:
 )
 def test_a_change_is_named(alter: Callable[[Path], object], sentence: str, data: Path) -> None:
     before = file_states(data)
-    assert set(before) == {"dataset.json", "train/part-0000.parquet", "train/probe.npy", "row_hashes/train.i64"}
+    assert set(before) == {"dataset.json", "train/part-0000.parquet", "order_samples/train.npy", "row_hashes/train.i64"}
     alter(data / "train" / "part-0000.parquet")
     assert change(before, file_states(data)) == sentence
 

@@ -1,0 +1,199 @@
+"""Writes the canonical folder: row groups of a fixed size, with the checksum, hashes and order sample of their rows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from feedrate.bench.datasets.canonical import ORDER_SAMPLES, DatasetInfo, Decision, SplitInfo, SplitName
+from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.part_files import PartFiles
+from feedrate.bench.datasets.rows import row_index
+from feedrate.bench.datasets.rows.order_sample import OrderSampleWriter
+from feedrate.bench.datasets.rows.row_index import RowIndexWriter
+from feedrate.loaders.base import Schema
+from feedrate.loaders.errors import FeedrateError, require_no_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from feedrate.bench.datasets.rows.checksum import RowSum
+
+HASHED_ROWS = 32_000
+"""Rows that are hashed at a time. torch starts threads from 32,768 elements on, which would take turns with the Parquet writers."""
+
+
+def require_free(folder: Path, *, overwrite: bool) -> None:
+    """Raise FeedrateError if a dataset cannot be written to `folder`."""
+    require_no_file("-o", folder)
+    used = folder.exists() and any(folder.iterdir())
+    if used and not overwrite:
+        raise FeedrateError(f"{folder} exists: pass --overwrite to replace it or choose another -o")
+    if used and not (folder / "dataset.json").exists():
+        raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")
+
+
+@contextmanager
+def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS) -> Iterator[DatasetWriter]:
+    """Yield a writer beside `folder`. The result moves into place at the end, so the dataset in `folder` is always whole.
+
+    Raises FeedrateError if `folder` is in use and is not to be overwritten.
+    """
+    folder = folder.absolute()
+    require_free(folder, overwrite=options.overwrite)
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    writer = DatasetWriter(partial, schema, options.row_group_rows)
+    try:
+        yield writer
+        writer.close()
+        _replace(folder, partial)
+    finally:
+        writer.abandon()
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(folder: Path, partial: Path) -> None:
+    """Move the new dataset into the place of the old one, which stays whole until then."""
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+class DatasetWriter:
+    """Cuts tables into row groups and files, and keeps a checksum of their rows."""
+
+    def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
+        self.folder, self._schema = folder, schema
+        names: tuple[SplitName, ...] = ("train", "valid")
+        self._splits = {name: _SplitWriter(folder / name, schema, row_group_rows) for name in names}
+
+    def add(self, split: SplitName, table: pa.Table) -> None:
+        """Append rows. The table has the columns of `arrow_schema(schema)`."""
+        self._splits[split].add(table)
+
+    def finish(
+        self,
+        name: str,
+        provenance: Mapping[str, Any],
+        best_auc: float | None = None,
+        decisions: tuple[Decision, ...] = (),
+    ) -> None:
+        """Write dataset.json. Raises FeedrateError if a split has no rows."""
+        self.close()
+        splits = {split: writer.info() for split, writer in self._splits.items()}
+        for split, part in splits.items():
+            if part.rows == 0:
+                raise FeedrateError(f"the {split} split has no rows: the source is too small to be split")
+        content = msgspec.json.encode(
+            [self._schema, {split: (part.rows, part.checksum) for split, part in splits.items()}]
+        )
+        info = DatasetInfo(
+            name=name,
+            schema=self._schema,
+            splits=splits,
+            fingerprint=hashlib.sha256(content).hexdigest(),
+            provenance=provenance,
+            best_auc=best_auc,
+            decisions=decisions,
+        )
+        (self.folder / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
+
+    def close(self) -> None:
+        """Write the rows that wait, and close all files."""
+        for writer in self._splits.values():
+            writer.close()
+
+    def abandon(self) -> None:
+        """Wait until no file is being written. What is incomplete stays so."""
+        for writer in self._splits.values():
+            writer.abandon()
+
+
+class _SplitWriter:
+    def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._schema, self._group_rows = folder, schema, row_group_rows
+        self._arrow = arrow_schema(schema)
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._files = PartFiles(folder, self._arrow)
+        self._rows = 0
+        self._closed = False
+        self._sum: RowSum | None = None
+        self._order_sample = OrderSampleWriter()
+        self._row_index = RowIndexWriter(folder.parent / row_index.FOLDER / folder.name)
+
+    def add(self, table: pa.Table) -> None:
+        import pyarrow as pa
+
+        self._waiting.append(table.select(self._arrow.names).cast(self._arrow))
+        self._waiting_rows += table.num_rows
+        while self._waiting_rows >= self._group_rows:
+            table = pa.concat_tables(self._waiting)
+            self._write(table.slice(0, self._group_rows))
+            self._waiting, self._waiting_rows = [table.slice(self._group_rows)], table.num_rows - self._group_rows
+
+    def close(self) -> None:
+        import pyarrow as pa
+
+        if self._closed:
+            return
+        if self._waiting_rows:
+            self._write(pa.concat_tables(self._waiting))
+            self._waiting, self._waiting_rows = [], 0
+        self._files.close()
+        self._closed = True
+        if self._rows:
+            self._order_sample.write(self._folder.parent / ORDER_SAMPLES / f"{self._folder.name}.npy")
+            self._row_index.close(self.info().checksum)
+
+    def abandon(self) -> None:
+        self._files.abandon()
+
+    def info(self) -> SplitInfo:
+        digest = self._sum.result().digest if self._sum else "0" * 16
+        return SplitInfo(rows=self._rows, files=tuple(self._files.names), checksum=digest)
+
+    def _write(self, group: pa.Table) -> None:
+        from feedrate.bench.datasets.rows.checksum import RowSum
+        from feedrate.loaders.parquet.columns import columns_of_table
+
+        group = group.combine_chunks()
+        self._files.write(group)
+        self._sum = self._sum or RowSum()
+        for start in range(0, group.num_rows, HASHED_ROWS):
+            columns = columns_of_table(group.slice(start, HASHED_ROWS), self._schema)
+            rows = columns.slice(0, columns.rows)
+            hashes = self._sum.add(rows).numpy()
+            self._order_sample.add(hashes, first_row=self._rows)
+            self._row_index.add(rows, hashes)
+            self._rows += len(hashes)
+
+
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """Return the schema of the Parquet files: int32 ids, lists of int32, float32; nothing is nullable."""
+    import pyarrow as pa
+
+    ids = pa.int32()
+    bags = pa.list_(pa.field("element", ids, nullable=False))
+    return pa.schema(
+        [
+            *(pa.field(column.name, ids, nullable=False) for column in schema.single_hot),
+            *(pa.field(column.name, bags, nullable=False) for column in schema.multi_hot),
+            *(pa.field(name, pa.float32(), nullable=False) for name in (*schema.continuous, schema.label)),
+        ]
+    )
