@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feedrate.bench.datasets import part_files
+from feedrate.bench.datasets import writer as dataset_writer
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.rows.checksum import RowSum
