@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
-from feedrate.bench.datasets.movielens import shuffled
-from feedrate.bench.datasets.movielens_source import Ratings, read
+from feedrate.bench.datasets.movielens.prepare import shuffled
+from feedrate.bench.datasets.movielens.ratings import Ratings
+from feedrate.bench.datasets.movielens.source import read
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions, Progress
 from feedrate.bench.datasets.workflow import Done, Task
 from feedrate.bench.datasets.writer import DatasetWriter, new_dataset
@@ -40,7 +41,7 @@ def prepare_movielens(
     LoaderUnavailable without NVTabular, FeedrateError for a source that is not whole or a workflow that fails.
     """
     python = venvs.interpreter("nvtabular")
-    ratings, genres = read(source)
+    ratings, genres = read(source, name)
     rows = len(ratings.user)
     with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
         task = _write_raw(ratings, genres, Path(scratch), options.seed, workflow)

@@ -12,8 +12,9 @@ from typing import Literal, Protocol
 from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.criteo.synthetic import prepare_synthetic_criteo
-from feedrate.bench.datasets.download import RELEASES, Release, fetch
-from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.bench.datasets.movielens.download import fetch
+from feedrate.bench.datasets.movielens.prepare import prepare_movielens
+from feedrate.bench.datasets.movielens.releases import RELEASES, Release
 from feedrate.bench.datasets.options import PrepareOptions, Progress
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.datasets.tables.csv import CsvFormat
@@ -113,7 +114,7 @@ def prepared_already(
 
 
 def download(source: str, *, progress: Progress) -> Path:
-    """Return the release's zip in the user's cache. Raises FeedrateError for an unknown source."""
+    """Return the release's zip in the user's cache. Raises FeedrateError for a source that is not downloaded."""
     import platformdirs
 
     return fetch(release_of(source), Path(platformdirs.user_cache_dir("feedrate")), progress)
@@ -136,7 +137,10 @@ def etl_for(source: str, name: EtlName, *, workflow: Path | None, trusted: bool)
 def release_of(name: str) -> Release:
     """Return the MovieLens release. Raises FeedrateError for an unknown source."""
     if name not in RELEASES:
+        releases = ", ".join(RELEASES).replace(", movielens-", ", -")
         raise FeedrateError(
-            f"there is no source {name!r}: choose from {', '.join(RELEASES)}, synthetic-movielens, synthetic-criteo, parquet, csv, criteo, avazu"
+            f"there is no source {name!r}: choose from {releases}, "
+            "synthetic-movielens, synthetic-criteo, parquet, csv, criteo, avazu. "
+            "For other MovieLens files, use movielens-latest --archive"
         )
     return RELEASES[name]

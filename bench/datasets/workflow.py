@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from feedrate.bench.datasets.movielens import LIKED_ABOVE
+from feedrate.bench.datasets.movielens.prepare import LIKED_ABOVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

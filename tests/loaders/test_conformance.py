@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.selftest.expected_orders import ORDER_FAULTS
 from feedrate.loaders import registry
 from feedrate.loaders.base import Adapter, Batch, LoaderConfig, NoOptions, Split

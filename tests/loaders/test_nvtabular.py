@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.datasets.movielens import prepare_movielens
+from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.results.record import TrialResult

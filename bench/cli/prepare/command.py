@@ -29,7 +29,8 @@ def prepare(
     source: Annotated[
         str,
         typer.Argument(
-            help="movielens-100k, -1m, -20m, -25m or -32m; synthetic-movielens or synthetic-criteo; "
+            help="movielens-100k, -1m, -10m, -20m, -25m or -32m; movielens-latest-small or -latest, with --archive only; "
+            "synthetic-movielens or synthetic-criteo; "
             "parquet or csv for your own tables; criteo or avazu for theirs."
         ),
     ],

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from feedrate.bench.datasets import movielens, nvtabular_etl, sources
+from feedrate.bench.datasets import nvtabular_etl, sources
 from feedrate.bench.datasets.canonical import Dataset, SplitName
+from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
@@ -25,7 +26,7 @@ def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(
     source = real_data.absolute() / "ml-25m"
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    ours = movielens.prepare_movielens(source, tmp_path / "ours", name="x", options=PrepareOptions(seed=3))
+    ours = prepare_movielens(source, tmp_path / "ours", name="x", options=PrepareOptions(seed=3))
     theirs = nvtabular_etl.prepare_movielens(source, tmp_path / "theirs", name="x", options=PrepareOptions(seed=3))
     _same_up_to_ids(ours, theirs)
     for first, second in zip(ours.info.schema.single_hot, theirs.info.schema.single_hot, strict=True):

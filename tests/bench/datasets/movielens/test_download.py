@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.bench.datasets.download import RELEASES, Release, fetch
+from feedrate.bench.datasets.movielens.download import fetch
+from feedrate.bench.datasets.movielens.releases import RELEASES, Published, Release
 from feedrate.loaders.errors import FeedrateError
 
 CONTENT = bytes(range(256)) * 20_000
@@ -53,7 +54,8 @@ def server() -> Iterator[Server]:
 
 def _release(server: Server, digest: str = hashlib.sha256(CONTENT).hexdigest()) -> Release:
     url = f"http://127.0.0.1:{server.server_port}/ml-x.zip"
-    return Release(name="movielens-x", url=url, size_bytes=len(CONTENT), algorithm="sha256", digest=digest)
+    published = Published(size_bytes=len(CONTENT), algorithm="sha256", digest=digest)
+    return Release(name="movielens-x", url=url, folder="ml-x", published=published)
 
 
 def test_a_download_is_verified_and_kept(server: Server, tmp_path: Path) -> None:
@@ -93,14 +95,28 @@ def test_a_truncated_file_that_is_already_there_is_refused(server: Server, tmp_p
 
 
 def test_no_server_is_said_in_a_sentence(tmp_path: Path) -> None:
-    release = Release(name="x", url="http://127.0.0.1:9/ml-x.zip", size_bytes=1, algorithm="md5", digest="")
+    published = Published(size_bytes=1, algorithm="md5", digest="")
+    release = Release(name="x", url="http://127.0.0.1:9/ml-x.zip", folder="ml-x", published=published)
     with pytest.raises(FeedrateError, match="cannot be downloaded .*pass --archive"):
         fetch(release, tmp_path)
 
 
-def test_ml_25m_is_the_one_that_is_published() -> None:
-    release = RELEASES["movielens-25m"]
-    assert (release.size_bytes, release.digest) == (
-        261_978_986,
-        "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
-    )
+@pytest.mark.parametrize(
+    ("name", "size_bytes", "digest"),
+    [
+        ("movielens-10m", 65_566_137, "ce571fd55effeba0271552578f2648bd"),
+        ("movielens-25m", 261_978_986, "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa"),
+    ],
+)
+def test_a_release_is_the_one_that_is_published(name: str, size_bytes: int, digest: str) -> None:
+    published = RELEASES[name].published
+    assert published is not None
+    assert (published.size_bytes, published.digest) == (size_bytes, digest)
+    assert len(digest) == {"md5": 32, "sha256": 64}[published.algorithm]
+
+
+@pytest.mark.parametrize("name", ["movielens-latest-small", "movielens-latest"])
+def test_a_release_that_changes_over_time_is_not_downloaded_but_its_address_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FeedrateError, match=rf"{name} changes over time .* {RELEASES[name].url} .*--archive"):
+        fetch(RELEASES[name], tmp_path)
+    assert list(tmp_path.iterdir()) == []

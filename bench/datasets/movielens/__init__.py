@@ -1,0 +1,1 @@
+"""MovieLens: its releases, their download, and their files brought to the canonical folder."""

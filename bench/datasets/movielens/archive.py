@@ -1,0 +1,50 @@
+"""Zips of MovieLens: what they hold, and two of their files unpacked. Nothing is written outside the given folder."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from feedrate.bench.datasets.movielens.files import Pair, find_pair
+from feedrate.loaders.errors import FeedrateError
+
+
+def extract(archive: Path, folder: Path) -> Pair:
+    """Unpack the ratings and movies of a zip to `folder`, with the folders they are in.
+
+    Raises FeedrateError for a zip that is damaged, that has members which are links or would leave `folder`, or that does
+    not have exactly one release.
+    """
+    with _errors_as_sentences(archive), zipfile.ZipFile(archive) as source:
+        members = {_path_of(archive, member): member for member in source.infolist()}
+        files = [path for path, member in members.items() if not member.is_dir()]
+        pair = find_pair(files, str(archive), zipped=True)
+        for path in (pair.ratings, pair.movies):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with source.open(members[path]) as packed, target.open("wb") as file:
+                shutil.copyfileobj(packed, file, 1 << 20)
+    return pair
+
+
+def _path_of(archive: Path, member: zipfile.ZipInfo) -> PurePosixPath:
+    path = PurePosixPath(member.filename.replace("\\", "/"))
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]) or is_link:
+        raise FeedrateError(f"{archive} has the member {member.filename!r}, which leaves the folder: not unpacked")
+    return path
+
+
+@contextmanager
+def _errors_as_sentences(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        raise FeedrateError(
+            f"{archive} is incomplete, damaged or not a zip file ({error}): download it again"
+        ) from error

@@ -1,0 +1,36 @@
+"""Text files as they are around: plain or gzipped, in UTF-8 or Latin-1, with a byte order mark or without."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedIOBase
+from pathlib import Path
+
+from feedrate.loaders.errors import FeedrateError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@contextmanager
+def open_plain(path: Path) -> Iterator[BufferedIOBase]:
+    """Open a file that may be gzipped. Raises FeedrateError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == GZIP_MAGIC
+        with gzip.open(path) if packed else path.open("rb") as content:
+            yield content
+    except (OSError, EOFError, zlib.error) as error:
+        raise FeedrateError(f"{path} cannot be read ({error}). Download or write it again") from error
+
+
+def read_text(path: Path) -> str:
+    """Return the file's text: UTF-8, without a byte order mark, or Latin-1 if it is not valid UTF-8."""
+    with open_plain(path) as file:
+        content = file.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
