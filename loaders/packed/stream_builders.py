@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from feedrate.loaders.base import LoaderConfig, Schema
+from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.packed import kernels
 from feedrate.loaders.packed.budget import (
     SLACK_BYTES,
@@ -25,6 +26,7 @@ from feedrate.loaders.packed.packing import layout_of
 from feedrate.loaders.packed.streaming import StreamedRows
 from feedrate.loaders.packed.windows import DeviceMixer, HostMixer
 from feedrate.loaders.parquet.decode import ArrowDecoder, CudfDecoder, Group, Reads, has_pylibcudf
+from feedrate.loaders.parquet.raw import column_for_pyarrow
 
 MIN_CUDF_GROUPS = 6
 """Row groups at a time from which pylibcudf is faster than PyArrow in HOST_THREADS. With 4 they are equally fast (H100, 16 cores)."""
@@ -59,10 +61,19 @@ class StreamRequest:
 def open_stream(request: StreamRequest, decode: str) -> StreamedRows[Any]:
     """Open the stream that fits the device and the decoder: "auto", "pylibcudf" or "pyarrow".
 
-    Raises FeedrateError if the budget is too small, LoaderUnavailable without CuPy, and without pylibcudf if it is named.
+    Raises FeedrateError if the budget is too small or the decoder does not read a type, LoaderUnavailable without CuPy, and without pylibcudf if it is named.
     """
     if request.config.device == "cpu":
         return stream_on_host(request)
+    unusual = (
+        column_for_pyarrow({group.file for group in request.groups}, request.schema) if decode != "pyarrow" else ""
+    )
+    if unusual and decode == "pylibcudf":
+        raise FeedrateError(
+            f"decode is 'pylibcudf', which does not read the type of column {unusual!r}: use decode=pyarrow"
+        )
+    if decode == "auto" and unusual:
+        decode = "pyarrow"
     if decode == "auto":
         reads = device_reads(request.contents, request.budget_bytes)
         enough = reads.threads * reads.groups >= MIN_CUDF_GROUPS

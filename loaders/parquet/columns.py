@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 
 from feedrate.loaders.base import Batch, Schema, Split
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.exact import exact, read_exact
+from feedrate.loaders.parquet.table_files import parquet_file
 from feedrate.loaders.phases import phase
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_WIDE = (pa.int64(), pa.uint64(), pa.uint32())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,57 +94,34 @@ def join(parts: Sequence[Columns]) -> Columns:
 
 
 def read_columns(split: Split) -> Columns:
-    """Read the whole split into host memory."""
-    table = pa.concat_tables([pq.read_table(file, columns=list(split.schema.columns)) for file in split.files])
-    return columns_of_table(table, split.schema)
+    """Read the whole split into host memory. Raises FeedrateError as exact() does."""
+    tables = []
+    for file in split.files:
+        with parquet_file(file) as opened:
+            tables.append(read_exact(opened, split.schema, file))
+    return _of_exact(pa.concat_tables(tables), split.schema)
 
 
 def read_head(split: Split, rows: int) -> Batch:
-    """Read the first rows of the first row group, at most this many."""
-    group = pq.ParquetFile(split.files[0]).read_row_group(0, columns=list(split.schema.columns))
-    columns = columns_of_table(group, split.schema)
+    """Read the first rows of the first row group, at most this many. Raises FeedrateError as exact() does."""
+    file = split.files[0]
+    with parquet_file(file) as opened:
+        columns = _of_exact(read_exact(opened, split.schema, file, 0), split.schema)
     return columns.slice(0, min(rows, columns.rows))
 
 
 def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
-    """Convert an Arrow table that holds at least the schema's columns. Raises FeedrateError as refuse_unfit() does."""
-    refuse_unfit(table, schema)
+    """Convert an Arrow table that holds at least the schema's columns. Raises FeedrateError as exact() does."""
+    return _of_exact(exact(table, schema), schema)
+
+
+def _of_exact(table: pa.Table, schema: Schema) -> Columns:
     return Columns(
         {column.name: _flat(table[column.name], np.int32) for column in schema.single_hot},
         {column.name: _bags(table[column.name]) for column in schema.multi_hot},
         {name: _flat(table[name], np.float32) for name in schema.continuous},
         _flat(table[schema.label], np.float32),
     )
-
-
-def refuse_unfit(table: pa.Table, schema: Schema) -> None:
-    """Raise FeedrateError for nulls and for ids that do not fit in int32: they would silently become other ids."""
-    for name in schema.columns:
-        column = table[name]
-        refuse_nulls(name, column.null_count)
-        for chunk in column.chunks:
-            values = chunk.flatten() if pa.types.is_nested(chunk.type) else chunk
-            refuse_nulls(name, values.null_count)
-            if values.type in _WIDE and len(values):
-                refuse_wide(name, *pc.min_max(values).as_py().values())
-
-
-def refuse_nulls(name: str, nulls: int) -> None:
-    """Raise FeedrateError if the column contains nulls."""
-    if nulls:
-        raise FeedrateError(
-            f"column {name!r} contains {nulls} null(s): fill them, or run `feedrate prepare parquet`, which fills them"
-        )
-
-
-def refuse_wide(name: str, least: int, greatest: int) -> None:
-    """Raise FeedrateError if the least or the greatest id of the column does not fit in int32."""
-    if not -(2**31) <= least <= greatest < 2**31:
-        wide = greatest if greatest >= 2**31 else least
-        raise FeedrateError(
-            f"column {name!r} contains the id {wide}, which does not fit in 32 bits: renumber its ids with "
-            f"`feedrate prepare parquet --categorify {name}`"
-        )
 
 
 def take_bags(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

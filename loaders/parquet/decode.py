@@ -19,7 +19,8 @@ from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import LoaderUnavailable
 from feedrate.loaders.memory.blocks import Cutter, aligned
 from feedrate.loaders.memory.pool import use_memory_pool
-from feedrate.loaders.parquet.columns import Columns, columns_of_table, refuse_nulls, refuse_unfit, refuse_wide
+from feedrate.loaders.parquet.columns import Columns, columns_of_table
+from feedrate.loaders.parquet.exact import read_exact, refuse_nulls, refuse_overflow, refuse_wide
 from feedrate.loaders.phases import phase
 
 DECODE_OVERHEAD = 1.25
@@ -128,9 +129,8 @@ class ArrowDecoder:
 
     def _read(self, group: Group) -> Part:
         with phase("decode", group.rows):
-            table = self._file(group.file).read_row_group(
-                group.number, columns=list(self._schema.columns), use_threads=not self._pinned
-            )
+            opened = self._file(group.file)
+            table = read_exact(opened, self._schema, group.file, group.number, threads=not self._pinned)
             if self._pinned:
                 return staged(table, self._schema)
             return Part(columns_of_table(table, self._schema), 0, group.rows)
@@ -143,11 +143,10 @@ class ArrowDecoder:
 
 
 def staged(table: pa.Table, schema: Schema, *, pin: bool = True) -> Part:
-    """Copy a row group's columns into one block of host memory. Raises FeedrateError as refuse_unfit() does.
+    """Copy a row group's columns, which have exact types, into one block of host memory.
 
     It makes few calls, because the thread may have to wait for the interpreter's lock in each of them.
     """
-    refuse_unfit(table, schema)
     arrays = list(row_group_arrays(table, schema))
     block = torch.empty(sum(aligned(4 * len(array)) for array, _ in arrays), dtype=torch.uint8, pin_memory=pin)
     cutter, tensors = Cutter(block), []
@@ -252,6 +251,9 @@ class CudfDecoder:
             if required == "INT32" and stored in ("INT64", "UINT64", "UINT32"):
                 least, greatest = (int(bound) for bound in self._view(column, stored).aminmax())
                 refuse_wide(name, *((2**31, 2**31) if stored[0] == "U" and least < 0 else (least, greatest)))
+            if stored == "FLOAT64":
+                wide = self._view(column, stored)
+                refuse_overflow(name, float(torch.where(wide.isfinite(), wide.abs(), 0).max()))
             types = self._plc.types
             column = self._plc.unary.cast(column, types.DataType(types.TypeId[required]), stream)
         return self._view(column, required)
@@ -268,6 +270,7 @@ _TORCH_TYPES = {
     "INT64": torch.int64,
     "UINT64": torch.int64,
     "FLOAT32": torch.float32,
+    "FLOAT64": torch.float64,
 }
 
 

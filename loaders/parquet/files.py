@@ -1,7 +1,4 @@
-"""Makes a Split from a folder written by `feedrate prepare`, or from any Parquet files.
-
-In the latter case, the type of a column tells its kind.
-"""
+"""Makes a Split from a folder written by `feedrate prepare`, or from any Parquet files."""
 
 from __future__ import annotations
 
@@ -13,8 +10,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feedrate.loaders.base import Categorical, Schema, Split
+from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.raw import split_of_parquet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
     """
     description = path / "dataset.json"
     if not description.is_file():
-        return _of_parquet(path, label)
+        return split_of_parquet(path, label)
     try:
         info = msgspec.json.decode(description.read_bytes(), type=_Info)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -56,18 +54,6 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
     return Split(files=files, rows=split_info.rows, schema=info.schema)
 
 
-def _of_parquet(path: Path, label: str) -> Split:
-    files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
-    if not files or not files[0].is_file():
-        raise FeedrateError(f"{path} has no Parquet files and no dataset.json: create a folder with `feedrate prepare`")
-    footers = [footer(file) for file in files]
-    columns = footers[0].schema.to_arrow_schema()
-    if label not in columns.names:
-        raise FeedrateError(f"{files[0]} has no column {label!r}: set label= to one of {', '.join(columns.names)}")
-    rows = sum(metadata.num_rows for metadata in footers)
-    return Split(files=files, rows=rows, schema=_schema(files[0], columns, label))
-
-
 def footer(file: Path) -> pq.FileMetaData:
     """Read a Parquet file's metadata. Raises FeedrateError if the file is missing, truncated or not Parquet."""
     try:
@@ -76,29 +62,3 @@ def footer(file: Path) -> pq.FileMetaData:
         raise FeedrateError(
             f"{file} cannot be read as Parquet ({error}): write or copy it again, or prepare the folder again"
         ) from error
-
-
-def _schema(file: Path, columns: pa.Schema, label: str) -> Schema:
-    kinds: dict[str, list[str]] = {"single-hot": [], "multi-hot": [], "continuous": []}
-    for field in columns:
-        if field.name != label:
-            kinds[_kind(file, field)].append(field.name)
-    # only a model's tables need cardinalities; reading does not, so they are 0
-    single, multi = (
-        tuple(Categorical(name=name, cardinality=0) for name in kinds[kind]) for kind in ("single-hot", "multi-hot")
-    )
-    return Schema(single_hot=single, multi_hot=multi, continuous=tuple(kinds["continuous"]), label=label)
-
-
-def _kind(file: Path, field: pa.Field) -> str:
-    kind = field.type
-    if pa.types.is_integer(kind):
-        return "single-hot"
-    if pa.types.is_floating(kind):
-        return "continuous"
-    if pa.types.is_list(kind) and pa.types.is_integer(kind.value_type):
-        return "multi-hot"
-    raise FeedrateError(
-        f"{file}: column {field.name!r} has type {kind}, but must hold integers, lists of integers or floats. "
-        f"Turn its values into ids with `feedrate prepare parquet --categorify {field.name}`"
-    )

@@ -12,7 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedrate.loaders.errors import Faults, FeedrateError
-from feedrate.loaders.parquet.arrow_types import INTEGER, NUMBER, TEXT, flattened, flattened_schema, meaning, unify
+from feedrate.loaders.parquet.arrow_types import (
+    INTEGER,
+    NUMBER,
+    TEXT,
+    flattened,
+    flattened_schema,
+    is_numeric,
+    meaning,
+    unify,
+)
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
 
 CHUNK_ROWS = 262_144
@@ -50,8 +59,8 @@ class Column:
     """What meaning() returns for it; None if the type has no place in a data set."""
     stored: str
     """The type in the first file that has one, for messages."""
-    mixed: bool
-    """Whether files have it as an integer and as another kind of number. Then its values must be whole."""
+    mixed: str
+    """Files that have it as an integer and as another kind of number, with both types. Then its values must be whole."""
     in_folders: bool
     """Whether it stands in the names of `key=value` folders only."""
     index: bool
@@ -183,24 +192,32 @@ def _unified(name: str, files: Sequence[TableFile]) -> tuple[Column, str]:
     if twice is not None:
         kind = pa.null()
         fault = f"{twice.data.shown} has two columns called {name!r}: rename one of them"
-        return Column(name, kind, "ambiguous", mixed=False, in_folders=False, index=index), fault
+        return Column(name, kind, "ambiguous", mixed="", in_folders=False, index=index), fault
     first = next((file for file in holders if not pa.types.is_null(_type(file, name))), holders[0])
-    kind, mixed, fault = meaning(_type(first, name)), False, ""
+    kind, mixed, fault = meaning(_type(first, name)), "", ""
     for file in holders:
-        other = meaning(_type(file, name))
-        same = kind is not None and other is not None
-        common = unify(kind, other) if same else (None if other != kind else kind)
-        if common is None and not (kind is None and other is None):
-            stored, differing = _type(first, name), _type(file, name)
-            fault = fault or f"column {name!r} is {stored} in {first.data.shown} and {differing} in {file.data.shown}"
+        common = _common(kind, meaning(_type(file, name)))
+        differing = f"is {_type(first, name)} in {first.data.shown} and {_type(file, name)} in {file.data.shown}"
+        if common is None and not (kind is None and meaning(_type(file, name)) is None):
+            fault = fault or f"column {name!r} {differing}"
             continue
-        mixed = mixed or (same and other not in (kind, pa.null()) and NUMBER in (kind, other) and common == INTEGER)
-        mixed = mixed or (same and common == INTEGER and any(pa.types.is_decimal(k) for k in (kind, other)))
+        if is_mixed(_type(first, name), _type(file, name)):
+            mixed = mixed or differing
         kind = common
     if lacking is not None:
         fault = f"column {name!r} is missing in {lacking.data.shown}, while {holders[0].data.shown} has it"
     column = Column(name, kind, str(_type(first, name)), mixed=mixed, in_folders=False, index=index)
-    return column, f"{fault}: make the files alike, or leave it out with --drop {name}" if fault else ""
+    return column, f"{fault}: make the files alike" if fault else ""
+
+
+def _common(first: pa.DataType | None, second: pa.DataType | None) -> pa.DataType | None:
+    return None if first is None or second is None else unify(first, second)
+
+
+def is_mixed(first: pa.DataType, second: pa.DataType) -> bool:
+    """Whether one type is an integer and the other another kind of number."""
+    numbers = [kind for kind in (meaning(first), meaning(second)) if kind is not None and is_numeric(kind)]
+    return len(numbers) == 2 and len({pa.types.is_integer(kind) for kind in numbers}) == 2
 
 
 def _type(file: TableFile, name: str) -> pa.DataType:
@@ -209,7 +226,7 @@ def _type(file: TableFile, name: str) -> pa.DataType:
 
 def _of_folders(name: str, kind: pa.DataType, files: Sequence[TableFile]) -> tuple[Column, str]:
     lacking = next((file for file in files if name not in file.data.keys), None)
-    column = Column(name, kind, f"{kind} in the names of folders", mixed=False, in_folders=True, index=False)
+    column = Column(name, kind, f"{kind} in the names of folders", mixed="", in_folders=True, index=False)
     if lacking is None:
         return column, ""
     return column, f"column {name!r} stands in the names of some folders, but not for {lacking.data.shown}"

@@ -27,6 +27,8 @@ class Choice:
     """Whether the user said so."""
     stored: str = ""
     """The type in the files."""
+    mixed: str = ""
+    """Files that have it as an integer and as another kind of number, with both types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ def choose(tables: Tables, declared: DeclaredColumns) -> Choices:
         if name in declared.drop:
             left_out.append(LeftOut(name=name, why=column.stored, declared=True))
         elif name in tables.faults:
-            faults.append(tables.faults[name])
+            faults.append(f"{tables.faults[name]}, or leave it out with --drop {name}")
         elif name in kinds:
             fault = _misfit(column, kinds[name], categorify=name in declared.categorify)
             if fault:
@@ -122,6 +124,7 @@ def _choice(column: Column, kind: Kind, declared: DeclaredColumns) -> Choice:
         categorify=categorify,
         declared=column.name in declared.kinds,
         stored=column.stored,
+        mixed=column.mixed,
     )
 
 

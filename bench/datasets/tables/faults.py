@@ -43,8 +43,9 @@ def _unfit(choice: Choice, facts: Facts) -> str:
             f"column {name!r} in {found.file} has text that is not UTF-8: write it as UTF-8 or as binary, "
             f"or leave it out with --drop {name}"
         )
+    differing = choice.mixed or f"is {choice.stored}"
     return (
-        f"column {name!r} is {choice.stored} elsewhere, and {found.file} has {found.value}: make the files alike, "
+        f"column {name!r} {differing}, and {found.file.name} has {found.value}: "
         f"pass --continuous {name} if it is a number, or --drop {name}"
     )
 
