@@ -11,7 +11,16 @@ import torch
 
 from feedrate.loaders.base import Batch, LoaderConfig
 from feedrate.loaders.packed.host_kernels import gather, unpack_bags
-from feedrate.loaders.packed.packing import Inline, Layout, Ordered, Pointed, choose_layout, pointed_values, write_rows
+from feedrate.loaders.packed.packing import (
+    Inline,
+    Layout,
+    Ordered,
+    Pointed,
+    choose_layout,
+    field_at,
+    pointed_values,
+    write_rows,
+)
 from feedrate.loaders.parquet.columns import Columns, draw_order, order_generator, take_positions
 
 BLOCK_ROWS = 32_768
@@ -72,7 +81,7 @@ class Packed:
         """Copy the rows at these positions (int32 or int64 [N]) into new memory, in that order."""
         layout = self.layout
         taken = _gathered(self.rows, order)
-        flat = [torch.from_numpy(taken[column.name].astype(column.out, copy=True)) for column in layout.flat]
+        flat = [torch.from_numpy(taken[field_at(column.at)].astype(column.out, copy=True)) for column in layout.flat]
         unpacked = {bag.name: _unpack_inline(taken, bag) for bag in layout.inline}
         unpacked |= {bag.name: _fetch_pointed(taken, bag, self.values[bag.name]) for bag in layout.pointed}
         bags = [unpacked[name] for name in layout.bags]
@@ -108,8 +117,8 @@ def _from_zero(offsets: np.ndarray, size: int) -> np.ndarray:
 
 
 def _unpack_inline(taken: np.ndarray, bag: Inline) -> tuple[torch.Tensor, torch.Tensor]:
-    codes = np.ascontiguousarray(taken[bag.name]).view(bag.stored)
-    lengths = taken["#" + bag.name].copy()
+    codes = np.ascontiguousarray(taken[field_at(bag.at)]).view(bag.stored)
+    lengths = taken[field_at(bag.length_at)].copy()
     count = int(lengths.sum(dtype=np.int64))
     offsets, values = np.empty(len(taken) + 1, np.int32), np.empty(count + codes.shape[1], np.int32)
     unpack_bags(codes, lengths, offsets, values)
@@ -117,7 +126,7 @@ def _unpack_inline(taken: np.ndarray, bag: Inline) -> tuple[torch.Tensor, torch.
 
 
 def _fetch_pointed(taken: np.ndarray, bag: Pointed, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    starts, lengths = (torch.from_numpy(taken[name].copy()) for name in (bag.name, "#" + bag.name))
+    starts, lengths = (torch.from_numpy(taken[field_at(at)].copy()) for at in (bag.at, bag.length_at))
     return take_positions(values, starts, lengths)
 
 

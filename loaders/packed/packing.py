@@ -30,7 +30,6 @@ _TORCH = {"u1": torch.uint8, "u2": torch.int16, "i4": torch.int32, "i8": torch.i
 class Flat:
     """A column with one value per row: an id, a continuous value or the label."""
 
-    name: str
     at: int
     """Byte offset in the row."""
     stored: np.dtype[Any]
@@ -75,8 +74,10 @@ class Layout:
     """Bag columns stored within the row."""
     pointed: tuple[Pointed, ...]
     """Bag columns stored outside the rows."""
-    ids: int
-    """Number of ids at the beginning of `flat`."""
+    ids: tuple[str, ...]
+    """Names of the id columns, which are the first of `flat`."""
+    dense: tuple[str, ...]
+    """Names of the continuous columns, which follow in `flat`. The label is the last one there and has no name."""
     bags: tuple[str, ...]
     """Names of all bag columns in the schema's order."""
     row_bytes: int
@@ -89,19 +90,22 @@ class Layout:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of a packed row, with one field per column and the field "#" + name for the length of each bag."""
-        fields: dict[str, tuple[Any, int]] = {}
-        for flat in self.flat:
-            fields[flat.name] = flat.stored, flat.at
+        """Type of a packed row, with one field per column and one for the length of each bag. field_at() names them."""
+        fields: dict[int, Any] = {flat.at: flat.stored for flat in self.flat}
         for inline in self.inline:
-            fields[inline.name] = np.dtype(("<u8", (inline.words,))), inline.at
-            fields["#" + inline.name] = np.dtype("u1"), inline.length_at
+            fields[inline.at] = np.dtype(("<u8", (inline.words,)))
+            fields[inline.length_at] = np.dtype("u1")
         for pointed in self.pointed:
-            fields[pointed.name] = np.dtype("<i8"), pointed.at
-            fields["#" + pointed.name] = np.dtype("<i4"), pointed.length_at
-        formats, offsets = zip(*fields.values(), strict=True)
-        spec = {"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": self.row_bytes}
+            fields[pointed.at] = np.dtype("<i8")
+            fields[pointed.length_at] = np.dtype("<i4")
+        names, formats = [field_at(at) for at in fields], list(fields.values())
+        spec = {"names": names, "formats": formats, "offsets": list(fields), "itemsize": self.row_bytes}
         return np.dtype(spec)  # type: ignore[call-overload,no-any-return]
+
+
+def field_at(at: int) -> str:
+    """Return the name of the field at this byte offset of a packed row. A column's own name could be another's, too."""
+    return f"at {at}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +136,12 @@ class Ordered:
             parts = torch.unsafe_split_with_sizes(values[bounds[begin] : bounds[end]], sizes)
             batch_offsets = torch.unsafe_split(offsets[begin * (size + 1) : end * (size + 1)], size + 1)
             bags.append(zip(parts, batch_offsets, strict=True))
-        names, ids = [column.name for column in layout.flat], layout.ids
+        ids = len(layout.ids)
         return map(
             Batch,
-            _named(names[:ids], flat[:ids]),
+            _named(layout.ids, flat[:ids]),
             _named(layout.bags, bags),
-            _named(names[ids:-1], flat[ids:-1]),
+            _named(layout.dense, flat[ids:-1]),
             flat[-1],
         )
 
@@ -227,7 +231,6 @@ def _laid_out(
     stored: types of the ids, the continuous columns and the label, in that order.
     inline: (type of a code, words of 8 bytes) of each bag column that is stored within the row.
     """
-    names = [*ids, *dense, "label"]
     pointed = [name for name in bags if name not in inline]
     sizes: dict[tuple[str, str | int], int] = {}
     for name, (_, words) in inline.items():
@@ -241,12 +244,13 @@ def _laid_out(
         at[key], end = end, end + sizes[key]
     out = [np.dtype("i4")] * len(ids) + [np.dtype("f4")] * (len(dense) + 1)
     return Layout(
-        flat=tuple(Flat(name, at["flat", i], stored[i], out[i]) for i, name in enumerate(names)),
+        flat=tuple(Flat(at["flat", i], stored[i], out[i]) for i in range(len(stored))),
         inline=tuple(
             Inline(name, at["bag", name], dtype, words, at["length", name]) for name, (dtype, words) in inline.items()
         ),
         pointed=tuple(Pointed(name, at["bag", name], at["length", name]) for name in pointed),
-        ids=len(ids),
+        ids=tuple(ids),
+        dense=tuple(dense),
         bags=tuple(bags),
         row_bytes=-(-end // LINE_BYTES) * LINE_BYTES,
     )

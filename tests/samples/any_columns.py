@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from feedrate.loaders.base import Batch
 from feedrate.loaders.parquet.columns import Columns
 
+ODD_NAMES = ("label", "#tags", "tags", "the label", "", "rows", "ids", "0", "user.id", "user", "tags (values)", "at 0")
 ODD_FLOATS = [0.0, -0.0, 1.0, 255.0, 256.0, 65_535.0, 0.5, float("nan"), float("inf"), -3.0]
 
 
 @st.composite
 def any_columns(draw: st.DrawFn) -> Columns:
-    """Draw columns of any schema: up to three columns of each kind, and bags of 0 to 10,000 values."""
+    """Draw columns of any schema and names: up to three columns of each kind, and bags of 0 to 10,000 values."""
+    names = iter(draw(st.permutations(ODD_NAMES)))
     rows = draw(st.integers(1, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     greatest = st.sampled_from([1, 254, 255, 256, 65_534, 65_535, 65_536, 2**31 - 1])
@@ -36,9 +38,9 @@ def any_columns(draw: st.DrawFn) -> Columns:
         return torch.tensor(rng.choice(draw(st.sampled_from(kinds)), rows), dtype=torch.float32)
 
     return Columns(
-        {f"id {i}": ids(rows) for i in range(draw(st.integers(0, 3)))},
-        {f"bag {i}": bag() for i in range(draw(st.integers(0, 3)))},
-        {f"dense {i}": floats() for i in range(draw(st.integers(0, 2)))},
+        {next(names): ids(rows) for _ in range(draw(st.integers(0, 3)))},
+        {next(names): bag() for _ in range(draw(st.integers(0, 3)))},
+        {next(names): floats() for _ in range(draw(st.integers(0, 2)))},
         floats(),
     )
 
