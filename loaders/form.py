@@ -6,6 +6,7 @@ tensor's values, so none waits for a GPU.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from feedrate.loaders.base import Batch, Schema
 
+LABEL = "the label"
+"""What the label is called in sentences."""
 INTEGERS = (torch.int32, torch.int64)
 """The dtypes that ids, and values and offsets of bags, may have."""
 
@@ -31,6 +34,13 @@ class NotABatch(FormBroken):
     """The loader yields something that is no Batch at all."""
 
 
+def spoken(column: object) -> str:
+    """Return a column's name for a sentence: quoted if it could be taken for other words. None stands for the label."""
+    if column is None:
+        return LABEL
+    return column if isinstance(column, str) and re.fullmatch(r"[\w.:+-]+", column) else repr(column)
+
+
 def plain_batch(batch: object) -> Batch:
     """Return the batch as a new Batch, with new dictionaries, of the same tensors. Copies no tensor.
 
@@ -45,17 +55,17 @@ def plain_batch(batch: object) -> Batch:
     dense = dense.copy() if type(dense) is dict else _copied(dense, "dense")
     for name, tensor in ids.items():
         if type(tensor) is not Tensor:
-            raise FormBroken(_not_a_tensor(name, tensor))
+            raise FormBroken(_not_a_tensor(spoken(name), tensor))
     for name, bag in bags.items():
         if type(bag) is not tuple or len(bag) != 2:
-            bags[name] = bag = _pair(name, bag)  # replaces a value only, so the iteration may go on
+            bags[name] = bag = _pair(spoken(name), bag)  # replaces a value only, so the iteration may go on
         if type(bag[0]) is not Tensor or type(bag[1]) is not Tensor:
-            raise FormBroken(_not_a_bag_of_tensors(name, *bag))
+            raise FormBroken(_not_a_bag_of_tensors(spoken(name), *bag))
     for name, tensor in dense.items():
         if type(tensor) is not Tensor:
-            raise FormBroken(_not_a_tensor(name, tensor))
+            raise FormBroken(_not_a_tensor(spoken(name), tensor))
     if type(label) is not Tensor:
-        raise FormBroken(_not_a_tensor("the label", label))
+        raise FormBroken(_not_a_tensor(LABEL, label))
     plain = _new_batch(Batch)
     _set_ids(plain, ids)
     _set_bags(plain, bags)
@@ -89,9 +99,9 @@ def require_columns(batch: Batch, schema: Schema) -> None:
     for kind, columns, wanted in kinds:
         for name in columns:
             if name == schema.label:
-                raise FormBroken(f"{name} is among the {kind} columns, but must be the label only")
+                raise FormBroken(f"{spoken(name)} is among the {kind} columns, but must be the label only")
             if wanted_places.get(name, kind) != kind:
-                raise FormBroken(f"{name} is among the {kind} columns, but must be {wanted_places[name]}")
+                raise FormBroken(f"{spoken(name)} is among the {kind} columns, but must be {wanted_places[name]}")
         for problem, names in (
             ("lacks", [name for name in wanted if name not in places]),
             ("has", [name for name in columns if name not in wanted_places]),
@@ -113,12 +123,12 @@ def require_tensors(batch: Batch) -> None:
 
 def require_shapes(batch: Batch) -> None:
     """Raise FormBroken unless every tensor is strided and has one dimension."""
-    for name, tensor in _tensors(batch):
+    for name, part, tensor in _tensors(batch):
         if tensor.layout != torch.strided:
-            raise FormBroken(f"{name} has the layout {tensor.layout}, but must have torch.strided")
+            raise FormBroken(f"{spoken(name)}{part} has the layout {tensor.layout}, but must have torch.strided")
         if tensor.dim() != 1:
             first = tensor.shape[0] if tensor.dim() else "rows"
-            raise FormBroken(f"{name} has shape {list(tensor.shape)}, but must have shape [{first}]")
+            raise FormBroken(f"{spoken(name)}{part} has shape {list(tensor.shape)}, but must have shape [{first}]")
 
 
 def require_dtypes(batch: Batch) -> None:
@@ -127,15 +137,15 @@ def require_dtypes(batch: Batch) -> None:
         raise FormBroken(f"the label's dtype is {batch.label.dtype}, but must be torch.float32")
     for name, column in batch.ids.items():
         if column.dtype not in INTEGERS:
-            raise FormBroken(f"{name}'s dtype is {column.dtype}, but must be int32 or int64, nothing narrower")
+            raise FormBroken(f"{spoken(name)}'s dtype is {column.dtype}, but must be int32 or int64, nothing narrower")
     for name, (values, offsets) in batch.bags.items():
         if values.dtype not in INTEGERS or values.dtype != offsets.dtype:
             raise FormBroken(
-                f"{name} has {values.dtype} values and {offsets.dtype} offsets, but both must be int32 or both int64"
+                f"{spoken(name)} has {values.dtype} values and {offsets.dtype} offsets, but both must be int32 or both int64"
             )
     for name, column in batch.dense.items():
         if column.dtype != torch.float32:
-            raise FormBroken(f"{name}'s dtype is {column.dtype}, but must be torch.float32")
+            raise FormBroken(f"{spoken(name)}'s dtype is {column.dtype}, but must be torch.float32")
 
 
 def require_equal_rows(batch: Batch) -> None:
@@ -144,21 +154,21 @@ def require_equal_rows(batch: Batch) -> None:
     for columns in (batch.ids, batch.dense):
         for name, column in columns.items():
             if column.shape[0] != rows:
-                raise FormBroken(f"a batch has {rows:,} labels, but {column.shape[0]:,} rows of {name}")
+                raise FormBroken(f"a batch has {rows:,} labels, but {column.shape[0]:,} rows of {spoken(name)}")
     for name, (_values, offsets) in batch.bags.items():
         if offsets.shape[0] != rows + 1:
             raise FormBroken(
-                f"a batch of {rows:,} rows has {offsets.shape[0]:,} offsets of {name}, but must have {rows + 1:,}"
+                f"a batch of {rows:,} rows has {offsets.shape[0]:,} offsets of {spoken(name)}, but must have {rows + 1:,}"
             )
 
 
 def require_device(batch: Batch, device: str) -> None:
     """Raise FormBroken unless every tensor is on the device. "cuda" accepts any GPU, "cuda:N" only that one."""
     wanted = torch.device(device)
-    for name, tensor in _tensors(batch):
+    for name, part, tensor in _tensors(batch):
         place = tensor.device
         if place.type != wanted.type or (wanted.index is not None and place.index != wanted.index):
-            raise FormBroken(f"{name} is on {place}, but must be on {device}")
+            raise FormBroken(f"{spoken(name)}{part} is on {place}, but must be on {device}")
 
 
 def require_size(rows: int, *, batch_size: int, last: bool | None = None) -> None:
@@ -210,14 +220,16 @@ def _not_a_bag_of_tensors(name: str, values: object, offsets: object) -> str:
     return _not_a_tensor(f"{name} (offsets)", offsets)
 
 
-def _tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
-    """Yield every tensor with its name for messages, the label first: its rows are those of the batch."""
-    yield "the label", batch.label
-    yield from batch.ids.items()
+def _tensors(batch: Batch) -> Iterator[tuple[str | None, str, Tensor]]:
+    """Yield (column, part of it for messages, tensor), the label first, under None: its rows are those of the batch."""
+    yield None, "", batch.label
+    for name, column in batch.ids.items():
+        yield name, "", column
     for name, (values, offsets) in batch.bags.items():
-        yield f"{name} (values)", values
-        yield f"{name} (offsets)", offsets
-    yield from batch.dense.items()
+        yield name, " (values)", values
+        yield name, " (offsets)", offsets
+    for name, column in batch.dense.items():
+        yield name, "", column
 
 
 def _type(value: object) -> str:
@@ -231,8 +243,8 @@ def _article(word: str) -> str:
 
 
 def _columns(names: list[str]) -> str:
-    return f"column {names[0]}" if len(names) == 1 else f"columns {', '.join(names)}"
+    return f"column {spoken(names[0])}" if len(names) == 1 else f"columns {_listed(names)}"
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(map(str, names)) or "none"
+    return ", ".join(map(spoken, names)) or "none"

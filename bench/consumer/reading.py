@@ -87,20 +87,19 @@ def word_sum(tensor: torch.Tensor) -> torch.Tensor:
     return (tensor.view(torch.int32) if tensor.is_floating_point() else tensor).sum()
 
 
-def word_sums(batch: Batch) -> dict[str, int]:
-    """Return the word sums of a batch on the CPU, by column. A bag has those of its values."""
-    columns = {**batch.ids, **{name: values for name, (values, _offsets) in batch.bags.items()}, **batch.dense}
-    return {name: int(word_sum(column)) for name, column in (*columns.items(), (LABEL, batch.label))}
+def word_sums(batch: Batch) -> list[int]:
+    """Return the word sum of each column of a batch on the CPU, in the order of Schema.columns. A bag has that of its values."""
+    bags = (values for values, _offsets in batch.bags.values())
+    return [int(word_sum(column)) for column in (*batch.ids.values(), *bags, *batch.dense.values(), batch.label)]
 
 
-LABEL = "the label"
-"""Name of the label's sum."""
+def hold_values(schema: Schema) -> list[bool]:
+    """Return for each tensor of a batch, in the order of Batch.tensors(), whether it holds a column's values.
 
-
-def summed_columns(schema: Schema) -> list[str | None]:
-    """Return the column of each tensor of a batch, in the order of Batch.tensors(), and None for offsets."""
-    bags = (name for column in schema.multi_hot for name in (column.name, None))
-    return [*(column.name for column in schema.single_hot), *bags, *schema.continuous, LABEL]
+    The others are offsets, whose sums depend on the order of the rows.
+    """
+    bags = [True, False] * len(schema.multi_hot)
+    return [True] * len(schema.single_hot) + bags + [True] * (len(schema.continuous) + 1)
 
 
 class TensorReader:

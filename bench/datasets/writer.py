@@ -135,7 +135,7 @@ class _SplitWriter:
         self._closed = False
         self._sum: RowSum | None = None
         self._order_sample = OrderSampleWriter()
-        self._row_index = RowIndexWriter(folder.parent / row_index.FOLDER / folder.name)
+        self._row_index = RowIndexWriter(folder.parent / row_index.FOLDER / folder.name, schema)
 
     def add(self, table: pa.Table) -> None:
         import pyarrow as pa

@@ -21,7 +21,7 @@ from feedrate.bench.gate.shuffle import ShuffleWatch
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import synchronise
 from feedrate.loaders.base import Batch, Schema
-from feedrate.loaders.form import plain_batch, require_form
+from feedrate.loaders.form import plain_batch, require_form, spoken
 
 HELD_BATCHES = 9
 """Batches kept while the loader continues, more than in any usual ring of buffers. Then all of them are hashed again.
@@ -128,7 +128,7 @@ def check_offsets(batch: Batch) -> None:
     for name, (values, offsets) in batch.bags.items():
         if int(offsets[0]) != 0 or int(offsets[-1]) != len(values) or bool((offsets[1:] < offsets[:-1]).any()):
             raise GateFailed(
-                f"the offsets of {name} run from {int(offsets[0])} to {int(offsets[-1])}, but must run from 0 to "
+                f"the offsets of {spoken(name)} run from {int(offsets[0])} to {int(offsets[-1])}, but must run from 0 to "
                 f"{len(values)}, the number of values, without decreasing"
             )
 

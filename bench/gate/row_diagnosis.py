@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from feedrate.bench.datasets.rows.checksum import LABEL, column_hashes, mixed
+from feedrate.bench.datasets.rows.checksum import column_hashes, mixed
 from feedrate.loaders.base import Batch
+from feedrate.loaders.form import spoken
 from feedrate.loaders.parquet.columns import Columns
 
 NARROW_LIMITS = (2**7 - 1, 2**8 - 1, 2**15 - 1, 2**16 - 1)
@@ -43,14 +44,19 @@ def explain_rows(batches: Sequence[Batch], truth: Columns) -> str:
 
 
 def _wrong_columns(
-    delivered: dict[str, Tensor], wanted: dict[str, Tensor], largest_ids: dict[str, int], truth: Columns, *, whole: bool
+    delivered: dict[str | None, Tensor],
+    wanted: dict[str | None, Tensor],
+    largest_ids: dict[str | None, int],
+    truth: Columns,
+    *,
+    whole: bool,
 ) -> str:
     """Name the one column without which all rows are the dataset's, and say what is wrong with it. Otherwise name them all.
 
     whole: whether the rows are those of a whole epoch, so that each column must have all of the dataset's values.
     """
 
-    def unlike(name: str) -> bool:
+    def unlike(name: str | None) -> bool:
         foreign, *counts = _compare(delivered[name], wanted[name])
         return bool(foreign) or (whole and any(counts))
 
@@ -59,15 +65,15 @@ def _wrong_columns(
         if not others_right:
             continue
         if not unlike(name):
-            return f"the values of {name} match the dataset but belong to different rows"
+            return f"the values of {spoken(name)} match the dataset but belong to different rows"
         largest = largest_ids.get(name)
-        true_largest = int(truth.ids[name].max()) if name in truth.ids else 0
+        true_largest = int(truth.ids[name].max()) if name is not None and name in truth.ids else 0
         if largest in NARROW_LIMITS or (
             largest is not None and any(largest <= limit < true_largest for limit in NARROW_LIMITS)
         ):
-            return f"{name} was cast to a narrower type (its largest id is {largest:,}, not {true_largest:,})"
-        return f"{'the values or offsets' if name in truth.bags else 'the values'} of {name} are wrong"
-    wrong = [name for name in delivered if unlike(name)]
+            return f"{spoken(name)} was cast to a narrower type (its largest id is {largest:,}, not {true_largest:,})"
+        return f"{'the values or offsets' if name in truth.bags else 'the values'} of {spoken(name)} are wrong"
+    wrong = [spoken(name) for name in delivered if unlike(name)]
     if not wrong:
         return "values of several columns belong to different rows"
     right = ", the others are right" if len(wrong) < len(delivered) else ""
@@ -79,10 +85,10 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _delivered(batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, int]]:
+def _delivered(batches: Iterable[Batch]) -> tuple[dict[str | None, Tensor], dict[str | None, int]]:
     """Return each column's hashes over the epoch, on the CPU, and the largest id of each single-hot column."""
-    parts: list[dict[str, Tensor]] = []
-    largest_ids: dict[str, int] = {}
+    parts: list[dict[str | None, Tensor]] = []
+    largest_ids: dict[str | None, int] = {}
     for batch in batches:
         parts.append({name: column.cpu() for name, column in column_hashes(batch).items()})
         for name, ids in batch.ids.items():
@@ -90,9 +96,9 @@ def _delivered(batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, i
     return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}, largest_ids
 
 
-def _without(columns: dict[str, Tensor], left_out: str) -> list[Tensor]:
+def _without(columns: dict[str | None, Tensor], left_out: str | None) -> list[Tensor]:
     # a dataset can have no column besides the label
-    return [column for name, column in columns.items() if name != left_out] or [torch.zeros_like(columns[LABEL])]
+    return [column for name, column in columns.items() if name != left_out] or [torch.zeros_like(columns[None])]
 
 
 def _compare(delivered: Tensor, wanted: Tensor) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from time import monotonic
 import numpy as np
 import torch
 
-from feedrate.bench.consumer.reading import BatchReader, summed_columns
+from feedrate.bench.consumer.reading import BatchReader, hold_values
 from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.bench.gate.batch_copy import BatchCopy
@@ -22,7 +22,7 @@ from feedrate.bench.gate.epoch import EndlessEpoch, GateFailed, TimedRowsWrong, 
 from feedrate.bench.gate.repeats import RepeatedBatches
 from feedrate.bench.gate.row_diagnosis import explain_rows, listed, rows_are
 from feedrate.loaders.base import Batch
-from feedrate.loaders.form import require_form
+from feedrate.loaders.form import require_form, spoken
 from feedrate.loaders.parquet.columns import read_columns
 
 COPIES = 2
@@ -53,7 +53,7 @@ class TimedRows(BatchWatch):
         self._copies: list[BatchCopy] = []
         self._hashes: list[torch.Tensor] = []
         self._places: list[int] = []
-        self._columns = summed_columns(self._schema)
+        self._hold_values = hold_values(self._schema)
         self._choose = random.SystemRandom()  # seeds of the run are known to loaders
         self.copied = 0
         """Batches that were copied of this epoch."""
@@ -167,11 +167,10 @@ class TimedRows(BatchWatch):
     def _wrong_sums(self, title: str, sums: np.ndarray) -> str:
         """Return which columns of the epoch do not add up to the dataset's, or an empty string."""
         self.repeats.add(title, self._of_columns(sums))
-        totals = sums.sum(0, dtype=np.uint64)
+        totals = self._of_columns(sums).sum(0, dtype=np.uint64).tolist()
+        names = map(spoken, (*self._schema.columns[:-1], None))
         wrong = [
-            name
-            for name, total in zip(self._columns, totals.tolist(), strict=True)
-            if name is not None and total != self._index.word_sums[name]
+            name for name, total, wanted in zip(names, totals, self._index.word_sums, strict=True) if total != wanted
         ]
         if not wrong:
             return ""
@@ -179,7 +178,7 @@ class TimedRows(BatchWatch):
 
     def _of_columns(self, sums: np.ndarray) -> np.ndarray:
         """Leave out the offsets, whose sums depend on the order of the rows."""
-        return sums[:, [name is not None for name in self._columns]]
+        return sums[:, self._hold_values]
 
     def _repeated(self, sums: np.ndarray) -> str:
         """Return which batch comes again in an epoch whose sums are wrong, or an empty string."""

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from feedrate.loaders.base import Batch, Categorical, Schema
-from feedrate.loaders.form import FormBroken, plain_batch, require_form
+from feedrate.loaders.form import FormBroken, plain_batch, require_form, spoken
 
 SCHEMA = Schema(
     single_hot=(Categorical(name="user", cardinality=9), Categorical(name="movie", cardinality=9)),
@@ -146,3 +146,11 @@ def test_a_loader_cannot_change_a_plain_batch_later() -> None:
     batch.ids.clear()  # type: ignore[attr-defined]
     object.__setattr__(batch, "label", None)
     _require(plain)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [(None, "the label"), ("the label", "'the label'"), ("", "''"), ("user.id", "user.id"), ("日本", "日本"), (3, "3")],
+)
+def test_a_column_s_name_cannot_be_taken_for_other_words(column: object, text: str) -> None:
+    assert spoken(column) == text

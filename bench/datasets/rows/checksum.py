@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 MIX_A = 0xBF58476D1CE4E5B9 - 2**64
 MIX_B = 0x94D049BB133111EB - 2**64
-LABEL = "the label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,16 @@ def row_hashes(batch: Batch) -> Tensor:
     return mixed(column_hashes(batch).values())
 
 
-def column_hashes(batch: Batch) -> dict[str, Tensor]:
-    """Return each column's part in the row hashes, int64 [B], by name. The label's is under LABEL."""
-    parts: dict[str, Tensor] = {}
+def column_hashes(batch: Batch) -> dict[str | None, Tensor]:
+    """Return each column's part in the row hashes, int64 [B], by name. The label's is under None: no column has that name."""
+    parts: dict[str | None, Tensor] = {}
     for name, ids in batch.ids.items():
         parts[name] = _mix(ids.long() + _salted(len(parts) + 1))
     for name, (values, offsets) in batch.bags.items():
         parts[name] = _bag_hashes(values.long(), offsets.long(), _salted(len(parts) + 1))
-    for name, column in (*batch.dense.items(), (LABEL, batch.label)):
+    for name, column in batch.dense.items():
         parts[name] = _mix(column.view(torch.int32).long() + _salted(len(parts) + 1))
+    parts[None] = _mix(batch.label.view(torch.int32).long() + _salted(len(parts) + 1))
     return parts
 
 

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from feedrate.bench.results import compressed
-from feedrate.loaders.base import Split
+from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FOLDER = "row_hashes"
 """Folder of a dataset that holds the indices of its splits."""
+FORMER_LABEL = "the label"
+"""Key of the label's sum in files that were written before it was the name of the label's column."""
 BLOCK_ROWS = 1 << 18
 """Rows that are hashed at a time."""
 
@@ -35,7 +37,10 @@ class RowIndexInfo(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     """Sum of the row hashes, as in dataset.json."""
     word_sums: Mapping[str, int]
-    """Sum of each column's 4-byte words modulo 2^64, by name. A bag's words are its values. See consumer/reading.py."""
+    """Sum of each column's 4-byte words modulo 2^64, by name. A bag's words are its values. See consumer/reading.py.
+
+    The label's sum is under its column's name. In older files it is under FORMER_LABEL.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class RowIndex:
 
     hashes: np.ndarray
     """int64 [rows], ascending, mapped from the file."""
-    word_sums: Mapping[str, int]
+    word_sums: tuple[int, ...]
+    """Sum of each column's 4-byte words modulo 2^64, in the order of Schema.columns."""
 
     def occurrences(self, hashes: np.ndarray) -> np.ndarray:
         """Return how many rows of the split have each of these hashes, which must be sorted: int64 [K]."""
@@ -60,7 +66,7 @@ def row_index(folder: Path, name: str, split: Split, *, digest: str, fingerprint
     """
     places = (folder / FOLDER, _cache() / fingerprint)
     for place in places:
-        index = _read(place / name, split.rows, digest)
+        index = _read(place / name, split, digest)
         if index is not None:
             return index
     for place in places:
@@ -69,7 +75,7 @@ def row_index(folder: Path, name: str, split: Split, *, digest: str, fingerprint
         except OSError as error:  # read-only or full: the next place may do
             failure = f"{place / name}.i64 cannot be written ({error.strerror})"
             continue
-        index = _read(place / name, split.rows, digest)
+        index = _read(place / name, split, digest)
         if index is not None:
             return index
         failure = f"{place / name}.i64 was just written and cannot be read"
@@ -79,11 +85,11 @@ def row_index(folder: Path, name: str, split: Split, *, digest: str, fingerprint
 class RowIndexWriter:
     """Writes the index of a split while its rows pass by. The files are whole, under their names, after close()."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: Schema) -> None:
         """path: of the index without a suffix."""
         self._path = path
         self._hashes: IO[bytes] | None = None
-        self._sums: dict[str, int] = {}
+        self._sums = dict.fromkeys(schema.columns, 0)
 
     def add(self, batch: Batch, hashes: np.ndarray) -> None:
         """Take the next rows and their hashes, int64 [B]."""
@@ -93,8 +99,8 @@ class RowIndexWriter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._hashes = self._partial.open("wb")
         self._hashes.write(hashes.astype("<i8", copy=False).tobytes())
-        for name, words in word_sums(batch).items():
-            self._sums[name] = (self._sums.get(name, 0) + words) % 2**64
+        for name, words in zip(self._sums, word_sums(batch), strict=True):
+            self._sums[name] = (self._sums[name] + words) % 2**64
 
     def close(self, digest: str) -> None:
         """Sort the hashes and move the files into place. digest: sum of the hashes. Does nothing for no rows."""
@@ -117,16 +123,26 @@ class RowIndexWriter:
         return self._path.with_suffix(f".partial-{os.getpid()}")
 
 
-def _read(path: Path, rows: int, digest: str) -> RowIndex | None:
-    """Return the index; None if it does not exist or belongs to other rows."""
+def _read(path: Path, split: Split, digest: str) -> RowIndex | None:
+    """Return the index; None if it does not exist, belongs to other rows or lacks the sum of a column."""
     file = path.with_suffix(".i64")
     try:
         info = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=RowIndexInfo)
-        if (info.rows, info.digest) != (rows, digest) or file.stat().st_size != 8 * rows:
+        if (info.rows, info.digest) != (split.rows, digest) or file.stat().st_size != 8 * split.rows:
             return None
-        return RowIndex(np.memmap(file, dtype="<i8", mode="r"), info.word_sums)
+        sums = _in_order(info.word_sums, split.schema)
+        return None if sums is None else RowIndex(np.memmap(file, dtype="<i8", mode="r"), sums)
     except compressed.UNREADABLE:
         return None
+
+
+def _in_order(sums: Mapping[str, int], schema: Schema) -> tuple[int, ...] | None:
+    """Return the sums in the order of the schema; None if one is missing."""
+    *features, label = schema.columns
+    if label not in sums and FORMER_LABEL not in features:
+        label = FORMER_LABEL
+    names = (*features, label)
+    return tuple(sums[name] for name in names) if all(name in sums for name in names) else None
 
 
 def _make(place: Path, name: str, split: Split, digest: str) -> None:
@@ -137,7 +153,7 @@ def _make(place: Path, name: str, split: Split, digest: str) -> None:
     from feedrate.bench.datasets.rows.checksum import RowSum
     from feedrate.loaders.parquet.columns import columns_of_table
 
-    total, writer = RowSum(), RowIndexWriter(place / name)
+    total, writer = RowSum(), RowIndexWriter(place / name, split.schema)
     for file in split.files:
         with pq.ParquetFile(file) as parquet:
             for group in parquet.iter_batches(BLOCK_ROWS, columns=list(split.schema.columns)):

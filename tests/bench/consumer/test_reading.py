@@ -54,7 +54,7 @@ def test_a_reader_keeps_the_sums_of_each_batch_apart(device: str, ids: torch.dty
         assert sums.shape == (expected, 5)
         words = word_sums(small_batch("cpu"))
         assert (sums == sums[0]).all()
-        assert sums[0].tolist() == [words["a"], words["b"], 9, words["c"], words["the label"] % 2**64]
+        assert sums[0].tolist() == [words[0], words[1], 9, words[2], words[3] % 2**64]
 
 
 def test_a_column_of_negative_zeros_has_another_sum_than_one_of_zeros() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def test_an_index_has_every_row_and_the_sums_of_all_columns(small: Dataset) -> N
     keys, counts = np.unique(row_hashes(rows).numpy(), return_counts=True)
     assert index.occurrences(keys).tolist() == counts.tolist()
     assert index.occurrences(np.setdiff1d(np.arange(-50, 50), keys)).sum() == 0
-    assert index.word_sums == {name: words % 2**64 for name, words in word_sums(rows).items()}
+    assert index.word_sums == tuple(words % 2**64 for words in word_sums(rows))
 
 
 def test_a_dataset_without_an_index_gets_the_same_one_once(copied: Dataset) -> None:
@@ -42,6 +43,24 @@ def test_a_dataset_without_an_index_gets_the_same_one_once(copied: Dataset) -> N
     times = [path.stat().st_mtime_ns for path in (copied.folder / row_index.FOLDER).iterdir()]
     copied.row_index("train")
     assert [path.stat().st_mtime_ns for path in (copied.folder / row_index.FOLDER).iterdir()] == times
+
+
+def test_an_index_with_the_former_key_of_the_label_s_sum_is_kept(copied: Dataset) -> None:
+    path = copied.folder / row_index.FOLDER / "train.json"
+    info, wanted = json.loads(path.read_bytes()), copied.row_index("train").word_sums
+    info["word_sums"][row_index.FORMER_LABEL] = info["word_sums"].pop(copied.info.schema.label)
+    path.write_text(json.dumps(info))
+    assert copied.row_index("train").word_sums == wanted
+    assert json.loads(path.read_bytes()) == info
+
+
+def test_an_index_that_lacks_a_column_is_made_again(copied: Dataset) -> None:
+    path = copied.folder / row_index.FOLDER / "train.json"
+    info, wanted = json.loads(path.read_bytes()), copied.row_index("train").word_sums
+    del info["word_sums"]["userId"]
+    path.write_text(json.dumps(info))
+    assert copied.row_index("train").word_sums == wanted
+    assert "userId" in json.loads(path.read_bytes())["word_sums"]
 
 
 def test_a_damaged_index_is_made_again(copied: Dataset) -> None:
