@@ -139,5 +139,8 @@ def loss_of(output: Tensor, label: Tensor, spec: ModelSpec) -> Tensor:
 
 
 def column_key(name: str) -> str:
-    """Return a key for this column in a ModuleDict, which rejects dots and the names of its own attributes."""
-    return "column " + name.replace(".", "·")
+    """Return a key for this column in a ModuleDict, which rejects dots and the names of its own attributes.
+
+    No two columns have the same key.
+    """
+    return "column " + name.replace("%", "%25").replace(".", "%2E")
