@@ -77,6 +77,7 @@ class NVTabularLoader:
     """Runs NVTabular's iterator. Each rank gets whole partitions, so its share of the rows is only about even."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: NVTabularOptions) -> None:
+        nvtabular_compat.refuse_names_of_parts(split.schema)
         self._config, self._split, self._schema = config, split, split.schema
         self._on_gpu = _on_gpu(config.device)
         library = import_nvtabular()

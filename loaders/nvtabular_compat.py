@@ -12,6 +12,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
+from feedrate.loaders.base import Schema
+from feedrate.loaders.errors import FeedrateError
+
 TRIED = {"cudf": "26.10", "dask": "2024.12"}
 """Module -> prefix of the versions that the repairs were tested with."""
 
@@ -187,3 +190,14 @@ def merlin_pull_apart_list() -> bool:
 
     dispatch.pull_apart_list = pull_apart_list
     return True
+
+
+def refuse_names_of_parts(schema: Schema) -> None:
+    """Raise FeedrateError if a column has the name under which the library delivers a part of a bag."""
+    for column in schema.multi_hot:
+        for part in (f"{column.name}__values", f"{column.name}__offsets"):
+            if part in schema.columns:
+                raise FeedrateError(
+                    f"nvtabular delivers a part of the column {column.name!r} under the name {part!r}, which is a column, "
+                    "too: rename one of them"
+                )

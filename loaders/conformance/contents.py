@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from feedrate.loaders.base import Batch
-from feedrate.loaders.conformance.splits import ROW
+from feedrate.loaders.base import Batch, Schema
+from feedrate.loaders.conformance.splits import row_column
 from feedrate.loaders.parquet.columns import Columns, join
 
 MIN_ROWS = 1024
@@ -16,11 +16,11 @@ MIN_ROWS = 1024
 class ContentsWatch:
     """Collects the columns that differ from the file's in some batch. Floats are compared bit by bit."""
 
-    def __init__(self, truth: Columns, label: str) -> None:
-        """truth: all rows of the files. label: name of the label, for the result."""
+    def __init__(self, truth: Columns, schema: Schema) -> None:
+        """truth: all rows of the files."""
         self.wrong: set[str] = set()
         """Names of the columns that differ. Complete after flush()."""
-        self._truth, self._label = truth, label
+        self._truth, self._row, self._label = truth, row_column(schema), schema.label
         self._waiting: list[Columns] = []
         self._rows = 0
 
@@ -46,7 +46,7 @@ class ContentsWatch:
         self._waiting, self._rows = [], 0
 
     def _compare(self, batch: Batch) -> None:
-        numbers = batch.ids[ROW].long()
+        numbers = batch.ids[self._row].long()
         if not bool(((numbers >= 0) & (numbers < self._truth.rows)).all()):  # the rule on row numbers reports it
             return
         wanted = self._truth.take(numbers)

@@ -8,7 +8,7 @@ import torch
 from feedrate.loaders.base import Batch
 from feedrate.loaders.conformance.case import CLOSING, READING, Case
 from feedrate.loaders.conformance.reading import Epoch, epochs, read_epoch, require_sound, sound_epochs
-from feedrate.loaders.form import FormBroken, plain_batch, require_size
+from feedrate.loaders.form import FormBroken, plain_batch, require_size, spoken
 from feedrate.loaders.rule_result import RuleBroken
 
 
@@ -126,10 +126,10 @@ def require_sizes(epoch: Epoch, batch_size: int) -> None:
 def require_contents(case: Case, read: list[Epoch], place: str) -> None:
     """Raise RuleBroken unless no epoch has wrong columns. place: text for the message, before the number of the epoch."""
     names = case.split.schema.columns
-    wrong = [name for name in names if any(name in epoch.wrong for epoch in read)]
+    wrong = [spoken(name) for name in names if any(name in epoch.wrong for epoch in read)]
     if not wrong:
         return
-    right = [name for name in names if name not in wrong]
+    right = [spoken(name) for name in names if not any(name in epoch.wrong for epoch in read)]
     if len(right) == 1 and len(names) > 3:
         sentence = f"all columns but {right[0]} differ from the file's: {right[0]} belongs to other rows"
     else:

@@ -12,7 +12,7 @@ from feedrate.loaders import form
 from feedrate.loaders.base import Batch, Loader
 from feedrate.loaders.conformance.case import READING, Case
 from feedrate.loaders.conformance.contents import ContentsWatch
-from feedrate.loaders.conformance.splits import ROW
+from feedrate.loaders.conformance.splits import row_column
 from feedrate.loaders.form import FormBroken
 from feedrate.loaders.parquet.columns import Columns, read_columns
 from feedrate.loaders.rule_result import RuleBroken
@@ -84,7 +84,8 @@ def read_epoch(case: Case, loader: Loader, index: int) -> Epoch:
     epoch = Epoch(index, np.zeros(0, np.int64))
     parts: list[np.ndarray] = []
     truth: Columns = case.kept("columns", lambda: read_columns(case.split))
-    contents = ContentsWatch(truth, case.split.schema.label)
+    row = row_column(case.split.schema)
+    contents = ContentsWatch(truth, case.split.schema)
     case.say(READING)
     for delivered in loader.epoch(index):
         case.say(READING)
@@ -92,7 +93,7 @@ def read_epoch(case: Case, loader: Loader, index: int) -> Epoch:
         if batch is None:
             break
         batch = batch.map(Tensor.cpu)
-        parts.append(batch.ids[ROW].long().numpy().copy())
+        parts.append(batch.ids[row].long().numpy().copy())
         contents.add(batch)
         rows = sum(epoch.sizes)
         if rows > case.split.rows + MAX_EXTRA_BATCHES * case.config.batch_size:

@@ -12,7 +12,12 @@ import pyarrow.parquet as pq
 from feedrate.loaders.base import Categorical, Schema, Split
 
 ROW = "row"
-"""Name of the single-hot column that numbers the rows."""
+"""Name of the single-hot column that numbers the rows, the first of them. With a suffix if the dataset has such a column."""
+
+
+def row_column(schema: Schema) -> str:
+    """Return the name of the column that numbers the rows: the first single-hot one."""
+    return schema.single_hot[0].name
 
 
 def planted_split(folder: Path, *, rows: int = 10_007, seed: int = 0) -> Split:
@@ -50,11 +55,13 @@ def planted_split(folder: Path, *, rows: int = 10_007, seed: int = 0) -> Split:
 
 def numbered_split(split: Split, folder: Path) -> Split:
     """Copy the files of `split` to `folder`, with the same row groups and a new first column that numbers the rows."""
-    files, begin = [], 0
+    files, begin, name = [], 0, ROW
+    while name in split.schema.columns:
+        name += "_"
     for number, source in enumerate(split.files):
         files.append(folder / f"part-{number}.parquet")
         with pq.ParquetFile(source) as parquet:
-            schema = parquet.schema_arrow.insert(0, pa.field(ROW, pa.int32(), nullable=False))
+            schema = parquet.schema_arrow.insert(0, pa.field(name, pa.int32(), nullable=False))
             with pq.ParquetWriter(files[-1], schema) as writer:
                 for group in range(parquet.num_row_groups):
                     table = parquet.read_row_group(group)
@@ -63,5 +70,5 @@ def numbered_split(split: Split, folder: Path) -> Split:
                         pa.table([rows, *table.columns], schema=schema), row_group_size=max(1, len(table))
                     )
                     begin += len(table)
-    numbered = (Categorical(name=ROW, cardinality=split.rows), *split.schema.single_hot)
+    numbered = (Categorical(name=name, cardinality=split.rows), *split.schema.single_hot)
     return Split(files=tuple(files), rows=split.rows, schema=replace(split.schema, single_hot=numbered))
