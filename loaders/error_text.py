@@ -50,6 +50,17 @@ def describe(error: BaseException) -> str:
         return "an exception was raised that cannot be described"
 
 
+def sentence_of(error: Exception) -> str:
+    """Return an error's own sentence without its type, even if torch has put a worker's traceback around it."""
+    text = str(error)
+    return (_of_worker(text).partition(": ")[2] or describe(error)) if raised_in_worker(error) else text
+
+
+def raised_in_worker(error: Exception) -> bool:
+    """Return whether the error is one that torch made of an error of a worker or thread of DataLoader."""
+    return _IN_A_WORKER.search(str(error)) is not None
+
+
 def describe_import(error: BaseException) -> str:
     """Say in one line why a module cannot be imported, with the file and line in the user's code."""
     try:

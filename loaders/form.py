@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from feedrate.loaders.base import Batch, Schema
+from feedrate.loaders.base import Batch, Loader, Schema
 
 LABEL = "the label"
 """What the label is called in sentences."""
@@ -39,6 +39,16 @@ def spoken(column: object) -> str:
     if column is None:
         return LABEL
     return column if isinstance(column, str) and re.fullmatch(r"[\w.:+-]+", column) else repr(column)
+
+
+def epoch_of(loader: Loader, number: int) -> Iterator[Batch]:
+    """Start an epoch of the loader. Raises NotABatch if epoch() is missing or returns nothing to iterate over."""
+    if not callable(getattr(loader, "epoch", None)):
+        raise NotABatch(f"the loader is {_article(_type(loader))}, which has no method epoch(index)")
+    returned: object = loader.epoch(number)
+    if not hasattr(type(returned), "__iter__"):
+        raise NotABatch(f"its epoch() returns {_article(_type(returned))}, but must return an iterator of batches")
+    return iter(cast("Iterator[Batch]", returned))
 
 
 def plain_batch(batch: object) -> Batch:

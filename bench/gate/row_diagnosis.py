@@ -12,6 +12,8 @@ from feedrate.loaders.base import Batch
 from feedrate.loaders.form import spoken
 from feedrate.loaders.parquet.columns import Columns
 
+WORKERS = "does each worker deliver all rows?"
+"""A hint at the most common reason for rows that come more than once."""
 NARROW_LIMITS = (2**7 - 1, 2**8 - 1, 2**15 - 1, 2**16 - 1)
 """Largest values of int8, uint8, int16 and uint16."""
 
@@ -25,12 +27,27 @@ def explain(batches: Iterable[Batch], truth: Columns) -> str:
     delivered, largest_ids = _delivered(batches)
     if not delivered:
         return "the loader delivered no batches"
-    foreign, missing, extra = _compare(mixed(delivered.values()), mixed(wanted.values()))
+    rows, wanted_rows = mixed(delivered.values()), mixed(wanted.values())
+    foreign, missing, extra = _compare(rows, wanted_rows)
     if not foreign:
-        return f"{rows_are(missing)} missing and {rows_are(extra)} delivered more than once" if missing or extra else ""
+        return explain_counts(missing, extra, len(wanted_rows))
     return (
         f"{rows_are(foreign)} not in the dataset: {_wrong_columns(delivered, wanted, largest_ids, truth, whole=True)}"
     )
+
+
+def explain_counts(missing: int, extra: int, rows: int) -> str:
+    """Return a sentence on rows that are all the dataset's, or an empty string if each came once.
+
+    missing: rows that did not come. extra: surplus copies of rows that came. rows: of the dataset.
+    """
+    if not extra:
+        return f"{rows_are(missing)} missing" if missing else ""
+    if missing:
+        return f"{rows_are(missing)} missing and {rows_are(extra)} delivered more than once"
+    if extra < rows:
+        return f"{rows_are(extra)} delivered more than once"
+    return f"each row is delivered {'twice' if extra == rows else 'more than once'}: {WORKERS}"
 
 
 def explain_rows(batches: Sequence[Batch], truth: Columns) -> str:

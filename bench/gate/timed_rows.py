@@ -7,7 +7,10 @@ batch are found with the probability that this batch is copied in one of the epo
 
 from __future__ import annotations
 
+import contextlib
 import random
+import traceback
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 import numpy as np
@@ -20,9 +23,9 @@ from feedrate.bench.gate.batch_copy import BatchCopy
 from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
 from feedrate.bench.gate.epoch import EndlessEpoch, GateFailed, TimedRowsWrong, check_offsets, wrong_count
 from feedrate.bench.gate.repeats import RepeatedBatches
-from feedrate.bench.gate.row_diagnosis import explain_rows, listed, rows_are
+from feedrate.bench.gate.row_diagnosis import WORKERS, explain_rows, listed, rows_are
 from feedrate.loaders.base import Batch
-from feedrate.loaders.form import require_form, spoken
+from feedrate.loaders.form import plain_batch, require_form, spoken
 from feedrate.loaders.parquet.columns import read_columns
 
 COPIES = 2
@@ -115,14 +118,33 @@ class TimedRows(BatchWatch):
         if wrong := repeated or wrong_rows or wrong_sums:
             raise TimedRowsWrong(title, wrong, diagnosed=bool(wrong_rows) and not self._every)
 
-    def explain_endless(self, error: EndlessEpoch) -> str:
-        """Return what is wrong with an epoch that was stopped because it did not end."""
+    def explain_endless(self, error: EndlessEpoch, again: Callable[[], Iterable[Batch]]) -> str:
+        """Return what is wrong with an epoch that was stopped because it did not end.
+
+        again: yields the same epoch once more, up to the same place. It is read if no batch repeats another.
+        """
         repeated = self.repeats.within(self._of_columns(self._read.sums()))
-        if repeated is None:
+        if repeated is not None:
+            repeats = f"batch {repeated[1] + 1} repeats batch {repeated[0] + 1}"
+            return f"{error}; its rows come more than once: {repeats}: {WORKERS}"
+        try:
+            missing, extra = self._missing_and_extra(again())
+        except Exception:  # the finding stands, however the second reading ends
+            traceback.print_exc()
             return str(error)
-        return (
-            f"{error}; its rows come more than once: batch {repeated[1] + 1} repeats batch {repeated[0] + 1}: "
-            "does each worker deliver all rows?"
+        if not (missing and extra):  # the epoch begins again when it should end, or its rows are not the split's
+            return str(error)
+        return f"{error}; {rows_are(extra)} delivered more than once while {missing:,} have not come at all: {WORKERS}"
+
+    def _missing_and_extra(self, batches: Iterable[Batch]) -> tuple[int, int]:
+        """Count the split's rows that do not come before the epoch is stopped, and surplus copies of those that come."""
+        hashes: list[torch.Tensor] = []
+        with contextlib.suppress(EndlessEpoch):
+            hashes.extend(row_hashes(plain_batch(batch)) for batch in batches)
+        keys, counts = np.unique(torch.cat(hashes).cpu().numpy(), return_counts=True)
+        known = self._index.occurrences(keys)
+        return self._info.rows - int(np.minimum(counts, known).sum()), int(
+            np.maximum(counts - known, 0)[known > 0].sum()
         )
 
     def _affordable(self, wall_s: float, copied_s: float) -> int:

@@ -16,6 +16,7 @@ from feedrate.bench.run.data_files import change, file_states
 from feedrate.bench.run.loader_lookup import interpreter
 from feedrate.bench.run.trial_process import run_in_process
 from feedrate.bench.timing.clock import utc
+from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 
 
@@ -41,7 +42,7 @@ def run_suite(
         try:
             python = interpreter(spec.loader)
         except LoaderUnavailable as error:
-            yield TrialResult(spec=spec, status="unavailable", detail=str(error), started_at=utc())
+            yield TrialResult(spec=spec, status="unavailable", detail=one_line(str(error)), started_at=utc())
             continue
         before = file_states(dataset)
         result, output = run_in_process(python, spec, dataset, timeout_s=timeout_s, progress=progress(spec))

@@ -20,7 +20,7 @@ from feedrate.bench.results.record import Status, TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.trial import run_trial
-from feedrate.loaders.error_text import describe, one_line
+from feedrate.loaders.error_text import describe, one_line, raised_in_worker, sentence_of
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.form import FormBroken, NotABatch
 
@@ -33,14 +33,14 @@ def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark],
     try:
         result, windows = run_trial(TrialContext.of(spec, read_dataset(folder), say, mark))
     except LoaderUnavailable as error:
-        return _without_result(spec, "unavailable", str(error))
+        return _without_result(spec, "unavailable", sentence_of(error))
     except NotABatch as error:
         return _without_result(spec, "failed", str(error))
     except (GateFailed, FormBroken) as error:
         return _without_result(spec, "void", str(error))
     except FeedrateError as error:
         _print_traceback_of_cause(error)
-        return _without_result(spec, "failed", str(error))
+        return _without_result(spec, "failed", sentence_of(error))
     except BaseException as error:  # a loader may raise anything, and the suite goes on
         with contextlib.suppress(BaseException):  # it may even have closed standard error
             traceback.print_exc()
@@ -49,10 +49,11 @@ def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark],
 
 
 def _print_traceback_of_cause(error: FeedrateError) -> None:
-    """Log why a module cannot be imported, which the sentence cannot hold in full."""
-    if error.__cause__ is not None:
+    """Log why a module cannot be imported, or where in a worker the error was raised: the sentence cannot hold it in full."""
+    cause = error if raised_in_worker(error) else error.__cause__
+    if cause is not None:
         with contextlib.suppress(BaseException):
-            traceback.print_exception(error.__cause__)
+            traceback.print_exception(cause)
 
 
 def _without_result(spec: TrialSpec, status: Status, detail: str) -> Message:

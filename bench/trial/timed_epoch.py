@@ -25,7 +25,7 @@ from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.off_clock import OffClock
 from feedrate.bench.trial.warm_up import prepare_page_cache
 from feedrate.loaders.base import Batch, Loader
-from feedrate.loaders.form import require_form
+from feedrate.loaders.form import epoch_of, require_form
 
 Number = TypeVar("Number", int, float)
 MEMORY_EVERY_S = 0.2
@@ -105,7 +105,7 @@ class EpochTimer:
         """
         context, spec = self.context, self.context.spec
         resident = prepare_page_cache(context) if number and spec.cache == "cold" and not title else None
-        start, each_step = partial(self.loader.epoch, number), spec.mode != "load"
+        start, each_step = partial(epoch_of, self.loader, number), spec.mode != "load"
         self._await_device()
         begin = now()
         self._begin_rows()
@@ -118,7 +118,7 @@ class EpochTimer:
             try:
                 consume(batches if number else self._guarded(batches))
             except EndlessEpoch as error:
-                raise GateFailed(self.rows.explain_endless(error) if self.rows else str(error)) from None
+                raise GateFailed(self._explain_endless(error, start)) from None
         self._mark("window ended", title)
         threads = ThreadTimes.now()
         self.off_clock.window_ended(threads, clock.rows)
@@ -137,6 +137,11 @@ class EpochTimer:
             steps_s=array("d", clock.steps_s),
             resident_fraction=resident,
         )
+
+    def _explain_endless(self, error: EndlessEpoch, start: Callable[[], Iterator[Batch]]) -> str:
+        if self.rows is None:
+            return str(error)
+        return self.rows.explain_endless(error, lambda: self.context.reported("compare rows", start(), "train"))
 
     def _await_device(self) -> None:
         """Wait for work that the loader left on the device, and note how long that took."""

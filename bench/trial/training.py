@@ -24,7 +24,7 @@ from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch
 from feedrate.loaders.base import Batch
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.form import plain_batch, require_form
+from feedrate.loaders.form import epoch_of, plain_batch, require_form
 
 MAX_EPOCHS = 500
 """Timed epochs of a trial whose epochs are too short for the time that they must last."""
@@ -148,7 +148,7 @@ class Evaluations:
         model.eval()
         watch.begin()
         with span("evaluate"), torch.no_grad():
-            for batch in context.reported("evaluate", map(plain_batch, self._loader.epoch(0)), "valid", watch):
+            for batch in context.reported("evaluate", map(plain_batch, epoch_of(self._loader, 0)), "valid", watch):
                 if number == 0:
                     require_form(batch, context.dataset.info.schema, device=spec.device, batch_size=spec.batch_size)
                 self._read(batch)

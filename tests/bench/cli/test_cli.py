@@ -43,6 +43,21 @@ def test_run_writes_a_record_and_a_page(run: Path) -> None:
     assert "<h1>" in (run / "report.html").read_text()
 
 
+def test_a_worker_s_error_is_one_line_and_the_other_loader_is_timed(small: Dataset, tmp_path: Path) -> None:
+    loader = "tests.samples.reported_loaders:WorkerRaises"
+    options = "--modes load --epochs 1 --repeats 1 --seeds 0 --batch-size 512 --device cpu".split()
+    words = ("run", small.folder, "--loaders", f"{loader},native-batched", *options, "-o", tmp_path / "r")
+    done = _feedrate(*words, cwd=Path(__file__).parents[3])
+    assert done.returncode == 1
+    statuses = {t["spec"]["loader"]: t["status"] for t in json.loads((tmp_path / "r/run.json").read_text())["trials"]}
+    assert statuses == {loader: "failed", "native-batched": "ok"}
+    [log] = (tmp_path / "r/logs").iterdir()
+    assert "Original Traceback" in log.read_text()
+    sentence = f"ValueError: cannot parse row 7: 'N/A' <b>[red]markup[/red]</b> (see logs/{log.name})"
+    assert f"{loader} load #0 batch 512 seed 0: failed: {sentence}\n" in done.stderr
+    assert f"{loader} load failed: {sentence}\n" in done.stdout
+
+
 def test_report_draws_several_runs_and_writes_tables(run: Path, tmp_path: Path) -> None:
     done = _feedrate("report", run, run / "run.json", "-o", tmp_path / "both.html", "--format", "markdown")
     assert done.returncode == 0, done.stderr

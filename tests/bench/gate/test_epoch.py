@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -105,6 +106,20 @@ def test_a_column_with_its_values_in_different_rows_is_named(columns: Columns) -
     name = next(iter(batches[0].ids))
     wrong = [replace(batch, ids={**batch.ids, name: batch.ids[name].roll(1)}) for batch in batches]
     assert f"the values of {name} match the dataset but belong to different rows" in explain(wrong, columns)
+
+
+def test_rows_that_come_more_than_once_are_counted(columns: Columns) -> None:
+    batches = _batches(columns)
+    hint = "does each worker deliver all rows"
+    for wrong, sentence in (
+        (batches[1:], f"{SIZE} rows are missing"),
+        ([*batches, batches[0]], f"{SIZE} rows are delivered more than once"),
+        ([*batches[:-1], batches[0]], r"\d+ rows are missing and \d+ rows are delivered more than once"),
+        (2 * batches, rf"each row is delivered twice: {hint}\?"),
+        (3 * batches, rf"each row is delivered more than once: {hint}\?"),
+        (batches, ""),
+    ):
+        assert re.fullmatch(sentence, explain(wrong, columns))
 
 
 def test_two_wrong_columns_are_not_blamed_on_one(columns: Columns) -> None:
