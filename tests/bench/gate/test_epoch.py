@@ -11,7 +11,7 @@ import torch
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.gate.epoch import Delivered, GateFailed, WrongRows, check_epoch, wrong_count
-from feedrate.bench.gate.row_diagnosis import explain
+from feedrate.bench.gate.row_diagnosis import explain, explain_rows
 from feedrate.bench.trial.context import reported
 from feedrate.loaders.base import Batch
 from feedrate.loaders.form import FormBroken
@@ -120,6 +120,18 @@ def test_rows_that_come_more_than_once_are_counted(columns: Columns) -> None:
         (batches, ""),
     ):
         assert re.fullmatch(sentence, explain(wrong, columns))
+
+
+def test_narrowed_ids_are_named_even_if_the_dataset_has_them_all(columns: Columns) -> None:
+    batch = columns.take(torch.arange(0, columns.rows, 4))
+    movies = batch.ids["movieId"]
+    narrow = torch.where(movies > 255, movies % 50 + 1, movies)
+    assert set(narrow.tolist()) <= set(columns.ids["movieId"].tolist())
+    narrowed = replace(batch, ids={**batch.ids, "movieId": narrow})
+    assert explain_rows([narrowed], columns).startswith("movieId was cast to a narrower type (its largest id is 25")
+    few = columns.slice(0, 4)
+    other = replace(few, ids={**few.ids, "movieId": columns.ids["movieId"].sort().values[:4]})
+    assert "the values of movieId match the dataset but belong to different rows" in explain_rows([other], columns)
 
 
 def test_two_wrong_columns_are_not_blamed_on_one(columns: Columns) -> None:
