@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from feedrate.loaders.errors import require_whole
 
@@ -27,6 +28,8 @@ class PrepareOptions:
     """Replace the dataset that is in the folder."""
     row_group_rows: int = ROW_GROUP_ROWS
     """Rows per Parquet row group."""
+    made_of: Mapping[str, Any] = field(default_factory=dict)
+    """What decides about the rows, for the provenance. See made_of.py."""
     progress: Progress = no_progress
     """Called as rows are written."""
 

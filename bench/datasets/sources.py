@@ -5,13 +5,15 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from feedrate.bench.datasets import nvtabular_etl
-from feedrate.bench.datasets.canonical import Dataset, read_dataset
+from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.criteo.synthetic import prepare_synthetic_criteo
+from feedrate.bench.datasets.made_of import identity, require_same
 from feedrate.bench.datasets.movielens.download import fetch
 from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.datasets.movielens.releases import RELEASES, Release
@@ -22,7 +24,6 @@ from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, Spl
 from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.bench.host import venvs
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.parquet.decode import read_groups
 
 EtlName = Literal["feedrate", "nvtabular"]
 
@@ -85,32 +86,33 @@ class Etl(Protocol):
         ...
 
 
-def prepared_already(
-    folder: Path,
-    source: str,
-    options: PrepareOptions,
-    *,
-    rows: int,
-    etl: EtlName = "feedrate",
-    workflow: Path | None = None,
-) -> bool:
-    """Whether `folder` holds what this source would write. Raises FeedrateError if it holds something else."""
-    if not folder.exists():
-        return False
-    dataset = read_dataset(folder)
-    provenance = dataset.info.provenance
-    expected = {"source": source, "seed": options.seed, **({"rows": rows} if source in SYNTHETIC else {})}
-    used_etl, _, used_workflow = str(provenance.get("etl", "feedrate")).partition(", the workflow in ")
-    same_etl = used_etl.partition(" ")[0] == etl and used_workflow == (workflow.name if workflow else "")
-    if not same_etl or any(provenance.get(name) != value for name, value in expected.items()):
-        raise FeedrateError(f"{folder} holds another dataset ({provenance}): pass --overwrite to replace it")
-    first, *others = read_groups(dataset.split("train"))
-    if first.rows > options.row_group_rows or (others and first.rows < options.row_group_rows):
-        raise FeedrateError(
-            f"{folder} has row groups of {first.rows:,} rows, and --row-group-rows is {options.row_group_rows:,}: "
-            "pass --overwrite to replace it"
-        )
-    return True
+def made_of(
+    source: str, options: PrepareOptions, *, rows: int, archive: Path | None, etl: EtlName, workflow: Path | None
+) -> dict[str, Any]:
+    """Return everything that decides about the rows of a named source, for the provenance."""
+    files = [identity(path.name, path) for path in (archive, workflow) if path is not None and path.exists()]
+    return {
+        "source": source,
+        "seed": options.seed,
+        "row_group_rows": options.row_group_rows,
+        "files": files,
+        "options": {"rows": rows} if source in SYNTHETIC else {"etl": etl},
+    }
+
+
+def require_same_source(dataset: Dataset, wanted: Mapping[str, Any]) -> None:
+    """Raise FeedrateError that says what differs if the dataset is not what the source would write.
+
+    Datasets that older versions prepared say less: then what they say is compared.
+    """
+    made = dataset.info.provenance
+    if "options" not in made:
+        etl = str(made.get("etl", "feedrate")).partition(" ")[0]
+        said = {"rows": made.get("rows"), "etl": etl}
+        options = {name: said[name] for name in wanted["options"]}
+        old = {**wanted, "source": made.get("source"), "seed": made.get("seed"), "options": options}
+        dataset = replace(dataset, info=replace(dataset.info, provenance=old))
+    require_same(dataset, wanted)
 
 
 def download(source: str, *, progress: Progress) -> Path:

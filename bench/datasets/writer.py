@@ -49,7 +49,7 @@ def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS
     folder = folder.absolute()
     require_free(folder, overwrite=options.overwrite)
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    writer = DatasetWriter(partial, schema, options.row_group_rows)
+    writer = DatasetWriter(partial, schema, options)
     try:
         yield writer
         writer.close()
@@ -76,10 +76,10 @@ def _replace(folder: Path, partial: Path) -> None:
 class DatasetWriter:
     """Cuts tables into row groups and files, and keeps a checksum of their rows."""
 
-    def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
-        self.folder, self._schema = folder, schema
+    def __init__(self, folder: Path, schema: Schema, options: PrepareOptions) -> None:
+        self.folder, self._schema, self._made_of = folder, schema, options.made_of
         names: tuple[SplitName, ...] = ("train", "valid")
-        self._splits = {name: _SplitWriter(folder / name, schema, row_group_rows) for name in names}
+        self._splits = {name: _SplitWriter(folder / name, schema, options.row_group_rows) for name in names}
 
     def add(self, split: SplitName, table: pa.Table) -> None:
         """Append rows. The table has the columns of `arrow_schema(schema)`."""
@@ -106,7 +106,7 @@ class DatasetWriter:
             schema=self._schema,
             splits=splits,
             fingerprint=hashlib.sha256(content).hexdigest(),
-            provenance=provenance,
+            provenance={**provenance, **self._made_of},
             best_auc=best_auc,
             decisions=decisions,
         )

@@ -181,10 +181,13 @@ def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if
 
     etl = sources.etl_for(given.name, given.etl, workflow=given.workflow, trusted=given.trust_workflow)
     rows = sources.DEFAULT_ROWS if given.rows is None else given.rows
-    if if_missing and sources.prepared_already(
-        output, given.name, options, rows=rows, etl=given.etl, workflow=given.workflow
-    ):
-        return read_dataset(output)
+    made_of = sources.made_of(
+        given.name, options, rows=rows, archive=given.archive, etl=given.etl, workflow=given.workflow
+    )
+    if if_missing and output.exists():
+        sources.require_same_source(dataset := read_dataset(output), made_of)
+        return dataset
+    options = replace(options, made_of=made_of)
     synthetic = sources.SYNTHETIC.get(given.name)
     if synthetic is not None:
         return _counted("rows", options, lambda counted: synthetic(output, counted, rows=rows))
@@ -206,12 +209,12 @@ def _from_tables(
     from feedrate.bench.cli.prepare.show_plan import confirm
     from feedrate.bench.datasets.canonical import read_dataset
     from feedrate.bench.datasets.tables.prepare import planned, write_tables
-    from feedrate.bench.datasets.tables.provenance import require_same
+    from feedrate.bench.datasets.tables.provenance import require_same_table
     from feedrate.bench.datasets.writer import require_free
 
     if if_missing and output.exists():
-        require_same(read_dataset(output), request, options, output)
-        return read_dataset(output)
+        require_same_table(dataset := read_dataset(output), request, options, output)
+        return dataset
     require_free(output, overwrite=options.overwrite)
     with contextlib.ExitStack() as stack:
         plan = _counted("rows", options, lambda counted: stack.enter_context(planned(request, output, counted)))

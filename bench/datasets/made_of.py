@@ -1,0 +1,54 @@
+"""What a dataset was made of, so that `--if-missing` can tell whether it is the one that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.loaders.errors import FeedrateError
+
+
+def identity(name: str, file: Path) -> dict[str, Any]:
+    """Return what tells whether a source file is still the same: its name, size and time of change."""
+    status = file.stat()
+    return {"path": name, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
+def require_same(dataset: Dataset, wanted: Mapping[str, Any]) -> None:
+    """Raise FeedrateError that says what differs if the dataset was made otherwise.
+
+    wanted: source, seed, row_group_rows, files (as identity() returns them) and options, as they stand in the provenance.
+    """
+    differences = list(_differences(dataset.info.provenance, msgspec.to_builtins(wanted)))
+    if differences:
+        raise FeedrateError(
+            f"{dataset.folder} was made otherwise ({'; '.join(differences)}): pass --overwrite to replace it"
+        )
+
+
+def _differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a dataset was made of beside what is asked for."""
+    if "options" not in made:
+        yield f"of {made.get('source')}, without a record of its options"
+        return
+    for name in ("source", "seed", "row_group_rows"):
+        if made.get(name) != wanted[name]:
+            yield f"{name} was {made.get(name)}, not {wanted[name]}"
+    before, now = ({file["path"]: file for file in part["files"]} for part in (made, wanted))
+    if list(before) != list(now):
+        yield f"files were {_listed(before)}, not {_listed(now)}"
+    elif changed := [path for path in before if before[path] != now[path]]:
+        yield f"{_listed(changed)} has changed since"
+    for name in sorted({*made["options"], *wanted["options"]}):
+        values = [part["options"].get(name, "not given") for part in (made, wanted)]
+        if values[0] != values[1]:
+            yield f"{name} was {values[0]}, not {values[1]}"
+
+
+def _listed(paths: Collection[str]) -> str:
+    shown = ", ".join(list(paths)[:3])
+    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
