@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -69,6 +70,8 @@ def main() -> None:
     Loaders may be in a module of the current folder.
     """
     sys.path.append("")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names may have letters that the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:

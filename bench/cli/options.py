@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -32,9 +33,10 @@ class Numbers(tuple[int, ...]):
 
 
 def words(value: Any) -> Words:
-    """Read "a,b"; a default is a tuple already."""
+    r"""Read "a,b"; a default is a tuple already. A comma within a word is written as "\,"."""
     if isinstance(value, str):
-        return Words(word.strip() for word in value.split(",") if word.strip())
+        parts = (word.strip().replace("\\,", ",") for word in re.split(r"(?<!\\),", value))
+        return Words(word for word in parts if word)
     return Words(value)
 
 

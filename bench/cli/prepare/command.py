@@ -229,6 +229,10 @@ def _counted(unit: str, options: PrepareOptions, work: Callable[[PrepareOptions]
     return with_bar(unit, lambda progress: work(replace(options, progress=progress)))
 
 
+NAMELESS = "''"
+"""How a column without a name is shown."""
+
+
 def print_dataset(dataset: Dataset) -> None:
     """Print the splits and columns of a canonical folder."""
     from feedrate.bench.cli.terminal import out
@@ -239,7 +243,7 @@ def print_dataset(dataset: Dataset) -> None:
         out.print(f"  {split}: {part.rows:,} rows in {len(part.files)} file(s)")
     for kind, columns in (("single-hot", schema.single_hot), ("multi-hot", schema.multi_hot)):
         if columns:
-            cardinalities = ", ".join(f"{column.name} ({column.cardinality:,})" for column in columns)
+            cardinalities = ", ".join(f"{column.name or NAMELESS} ({column.cardinality:,})" for column in columns)
             out.print(f"  {kind}: {cardinalities}", markup=False)
     if schema.continuous:
         out.print(f"  continuous: {', '.join(schema.continuous)}", markup=False)

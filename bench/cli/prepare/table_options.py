@@ -10,6 +10,7 @@ import typer
 
 from feedrate.bench.cli.options import Words, words
 from feedrate.bench.datasets.tables.declared import Fill, Transforms
+from feedrate.loaders.errors import FeedrateError
 
 Value = TypeVar("Value")
 
@@ -58,7 +59,7 @@ def read_transforms(
     min_count: Sequence[str],
     hash_buckets: Sequence[str],
 ) -> Transforms:
-    """Read the options. Raises BadParameter for a value that cannot be read."""
+    """Read the options. Raises FeedrateError for a value that cannot be read."""
     return Transforms(
         fill=dict(_pair("--fill", text, read_fill) for text in fill),
         clip=dict(_pair("--clip", text, read_bounds) for text in clip),
@@ -89,14 +90,16 @@ def read_bounds(text: str) -> tuple[float | None, float | None]:
 
 def read_count(text: str) -> int:
     """Read a whole number from 1 to 2^31 - 2."""
-    count = int(text)
-    if not 1 <= count < 2**31 - 1:
-        raise ValueError("it must be a whole number from 1 to 2147483646")
-    return count
+    if not text.isdecimal() or not 1 <= int(text) < 2**31 - 1:
+        raise ValueError(f"{text!r} is not a whole number from 1 to 2147483646")
+    return int(text)
 
 
 def _finite(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
     if not isfinite(number):
         raise ValueError("the number must be finite")
     return number
@@ -105,9 +108,8 @@ def _finite(text: str) -> float:
 def _pair(option: str, text: str, read: Callable[[str], Value], *, general: bool = False) -> tuple[str, Value]:
     name, equals, value = text.rpartition("=")
     if not equals and not general:
-        raise typer.BadParameter(f"{option} is {text!r}, but must be COLUMN=VALUE")
+        raise FeedrateError(f"{option} is {text!r}, but must be COLUMN=VALUE")
     try:
         return (name if equals else "*"), read(value)
     except ValueError as error:
-        reason = str(error).partition(":")[0]
-        raise typer.BadParameter(f"{option} {text!r} cannot be read: {reason}") from None
+        raise FeedrateError(f"{option} is {text!r}, which cannot be read: {str(error).partition(':')[0]}") from None
