@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from feedrate.bench.datasets import nvtabular_etl
+from feedrate.bench.datasets.avazu import AVAZU
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.criteo.source import CRITEO
 from feedrate.bench.datasets.criteo.synthetic import prepare_synthetic_criteo
+from feedrate.bench.datasets.layout import Layout
 from feedrate.bench.datasets.made_of import identity, require_same
 from feedrate.bench.datasets.movielens.download import fetch
 from feedrate.bench.datasets.movielens.prepare import prepare_movielens
@@ -36,8 +39,10 @@ class SyntheticSource(Protocol):
         ...
 
 
-TABLES = ("parquet", "csv")
-"""Sources that are a user's own tables."""
+LAYOUTS: Mapping[str, Layout] = {"criteo": CRITEO, "avazu": AVAZU}
+"""Sources that are tables whose columns are known."""
+TABLES = ("parquet", "csv", *LAYOUTS)
+"""Sources that are tables which the user has."""
 DEFAULT_ROWS = 25_000_000
 SYNTHETIC: Mapping[str, SyntheticSource] = {
     "synthetic-movielens": prepare_synthetic,
@@ -46,7 +51,7 @@ SYNTHETIC: Mapping[str, SyntheticSource] = {
 
 
 def is_table(source: str) -> bool:
-    """Whether a source is a user's own table: by name, or because it is a path instead of a name."""
+    """Whether a source is a table that the user has: by name, or because it is a path instead of a name."""
     if source in RELEASES or source in SYNTHETIC:
         return False
     return source in TABLES or glob.has_magic(source) or os.sep in source or Path(source).exists()
@@ -55,7 +60,7 @@ def is_table(source: str) -> bool:
 def table_request(
     source: str,
     paths: tuple[Path, ...],
-    columns: DeclaredColumns | None,
+    columns: DeclaredColumns,
     transforms: Transforms,
     split: SplitOptions,
     extras: Extras,
@@ -63,18 +68,23 @@ def table_request(
     """Return what to prepare of a table. Raises FeedrateError if it has no path, and neither label nor dataset to be like."""
     if source not in TABLES:
         source, paths = "parquet", (Path(source), *paths)
-    if not paths or (columns is None and extras.like is None):
-        raise FeedrateError(f"`feedrate prepare {source}` needs a PATH and --label COLUMN")
+    layout = LAYOUTS.get(source)
+    if not paths or not (columns.label or layout or extras.like):
+        needs = "a PATH" if layout else "a PATH and --label COLUMN"
+        raise FeedrateError(f"`feedrate prepare {source}` needs {needs}")
+    if layout and not columns.label and extras.like is None:
+        columns = replace(columns, label=layout.label)
     return TableRequest(
         paths=paths,
         valid_paths=extras.valid_paths,
-        columns=columns,
+        columns=columns if columns.label else None,
         transforms=transforms,
         split=split,
         csv=CsvFormat(null_values=extras.null_values),
         like=extras.like,
         strict=extras.strict,
         source=source,
+        layout=layout,
     )
 
 

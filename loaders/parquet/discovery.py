@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import unquote
 
 from feedrate.loaders.errors import FeedrateError
@@ -55,22 +55,34 @@ class DataFiles:
     """Why something was left out, with the number of files and folders."""
 
 
-def find_files(paths: Sequence[Path], *, output: Path | None = None) -> DataFiles:
+class KnownFiles(Protocol):
+    """What is known of the files of a public data set, whose names may lack a suffix."""
+
+    def format_of(self, path: Path, *, named: bool) -> Format | None:
+        """Return the format of a file without a usual suffix; None if it is no data. named: the user named the file itself."""
+        ...
+
+    def reason_to_skip(self, path: Path) -> str:
+        """Return why a file in a folder is left out, as a plural noun; empty if it is data."""
+        ...
+
+
+def find_files(paths: Sequence[Path], *, output: Path | None = None, known: KnownFiles | None = None) -> DataFiles:
     """Return the files at the paths, which may be files, folders or glob patterns.
 
-    output: a folder that is never read, even if it lies within a path.
+    output: a folder that is never read, even if it lies within a path. known: tells files beyond the usual suffixes.
     Raises FeedrateError if a path does not exist or has no data, or if Parquet and CSV files lie side by side.
     """
     skipped: Counter[str] = Counter()
     files: list[DataFile] = []
-    known: set[Path] = set()
+    seen: set[Path] = set()
     for path in paths:
-        for file in _below(path, output.resolve() if output else None, skipped):
+        for file in _below(path, output.resolve() if output else None, known, skipped):
             real = file.path.resolve()
-            if real in known:
+            if real in seen:
                 skipped["named twice"] += 1
                 continue
-            known.add(real)
+            seen.add(real)
             files.append(file)
     formats = {file.format: file.path for file in files}
     if len(formats) > 1:
@@ -81,7 +93,7 @@ def find_files(paths: Sequence[Path], *, output: Path | None = None) -> DataFile
     return DataFiles(files=tuple(files), skipped=dict(skipped))
 
 
-def _below(path: Path, output: Path | None, skipped: Counter[str]) -> list[DataFile]:
+def _below(path: Path, output: Path | None, known: KnownFiles | None, skipped: Counter[str]) -> list[DataFile]:
     """Return the data files of one path."""
     found: list[DataFile] = []
     others: list[str] = []
@@ -89,13 +101,16 @@ def _below(path: Path, output: Path | None, skipped: Counter[str]) -> list[DataF
         if start.is_dir():
             inside = _walk(start, output, skipped)
             for file in inside:
-                data_format = _format_of_name(file.name)
-                if data_format is None:
+                data_format = _format_of(file, known, named=False)
+                reason = known.reason_to_skip(file) if known and data_format else ""
+                if reason:
+                    skipped[reason] += 1
+                elif data_format is None:
                     others.append(file.name)
                 else:
                     found.append(_data_file(root, file, data_format))
         elif start.is_file():
-            found.append(_data_file(root, start, _format_of_name(start.name) or "parquet"))
+            found.append(_data_file(root, start, _format_of(start, known, named=True) or "parquet"))
         else:
             raise FeedrateError(f"{start} is neither a file nor a folder")
     if not found:
@@ -164,10 +179,12 @@ def _reason_to_skip(folder: Path, output: Path | None) -> str:
     return ""
 
 
-def _format_of_name(name: str) -> Format | None:
-    if _PARQUET.search(name):
+def _format_of(path: Path, known: KnownFiles | None, *, named: bool) -> Format | None:
+    if _PARQUET.search(path.name):
         return "parquet"
-    return "csv" if _CSV.search(name) else None
+    if _CSV.search(path.name):
+        return "csv"
+    return known.format_of(path, named=named) if known else None
 
 
 def _data_file(root: Path, file: Path, data_format: Format) -> DataFile:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,6 +48,8 @@ class TableFile:
     rows: int
     index: frozenset[str]
     """Columns that pandas wrote as the frame's index."""
+    stored: Mapping[str, str] = field(default_factory=dict)
+    """The names in the file of columns that have another one here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,17 @@ class Tables:
                 yield from _chunks_of(file, names, self.columns)
 
 
-def open_tables(found: DataFiles) -> Tables:
+Rename = Callable[[Sequence[str], Path], Mapping[str, str]]
+"""Called with the columns and the path of a file. Returns other names for some of them, or raises FeedrateError."""
+
+
+def open_tables(found: DataFiles, rename: Rename | None = None) -> Tables:
     """Read all footers. Raises Faults for files that cannot be opened, FeedrateError if there are no rows."""
     faults: list[str] = []
     files: list[TableFile] = []
     for data in found.files:
         try:
-            files.append(_open(data))
+            files.append(_open(data, rename))
         except FeedrateError as error:
             faults.append(str(error))
     if faults:
@@ -108,8 +114,11 @@ def open_tables(found: DataFiles) -> Tables:
     if not with_rows:
         raise FeedrateError(f"{found.files[0].shown} has no rows" + (" and nor has any other file" * (len(files) > 1)))
     columns, differences = _common_columns(with_rows)
-    notes = tuple(f"skipped {reason} ({count})" for reason, count in found.skipped.items())
-    return Tables(tuple(files), columns, differences, notes)
+    notes = [f"skipped {reason} ({count})" for reason, count in found.skipped.items()]
+    renamed = {stored: name for file in files for name, stored in file.stored.items()}
+    if renamed:
+        notes.append(f"renamed {', '.join(f'{stored} to {name}' for stored, name in renamed.items())}")
+    return Tables(tuple(files), columns, differences, tuple(notes))
 
 
 def parquet_file(path: Path) -> pq.ParquetFile:
@@ -156,10 +165,15 @@ def key_value(text: str | None, kind: pa.DataType) -> pa.Scalar:
     return pa.scalar(text, pa.string()).cast(kind) if text is not None else pa.scalar(None, kind)
 
 
-def _open(data: DataFile) -> TableFile:
+def _open(data: DataFile, rename: Rename | None) -> TableFile:
     with parquet_file(data.path) as opened:
         schema, rows = opened.schema_arrow, opened.metadata.num_rows
-    return TableFile(data, flattened_schema(schema), rows, _index_columns(schema))
+    flat, index = flattened_schema(schema), _index_columns(schema)
+    if rename is None:
+        return TableFile(data, flat, rows, index)
+    names = rename(flat.names, data.shown)
+    renamed = pa.schema([column.with_name(names.get(column.name, column.name)) for column in flat])
+    return TableFile(data, renamed, rows, index, {name: stored for stored, name in names.items()})
 
 
 def _index_columns(schema: pa.Schema) -> frozenset[str]:
@@ -266,9 +280,10 @@ def _tables(opened: pq.ParquetFile, file: TableFile, stored: Sequence[str]) -> I
             rows = min(CHUNK_ROWS, file.rows - start)
             yield pa.table({"": pa.nulls(rows)}).select([])
         return
+    columns = [file.stored.get(name, name) for name in stored]
     try:
-        for batch in opened.iter_batches(batch_size=CHUNK_ROWS, columns=list(stored)):
-            yield flattened(pa.Table.from_batches([batch])).select(list(stored))
+        for batch in opened.iter_batches(batch_size=CHUNK_ROWS, columns=columns):
+            yield flattened(pa.Table.from_batches([batch])).select(columns).rename_columns(list(stored))
     except (pa.ArrowException, OSError) as error:
         if "crypt" in str(error):
             raise FeedrateError(f"{file.data.shown} has encrypted columns: write it without encryption") from error

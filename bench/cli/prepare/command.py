@@ -135,7 +135,7 @@ def prepare(
     request = sources.table_request(
         source,
         tuple(paths or ()),
-        declared if label else None,
+        declared,
         tables.read_transforms(fill or (), clip or (), log1p, normalize, min_count or (), hash_buckets or ()),
         SplitOptions(kind=split, valid_fraction=valid_fraction, time_column=time_column, group_by=group_by),
         Extras(valid_paths=tuple(valid or ()), null_values=null_values, like=like, strict=strict),

@@ -55,15 +55,17 @@ def _columns(plan: Plan) -> Table:
     for decision in plan.decisions:
         if not decision.what.startswith(("left out", *_KINDS)):
             notes.setdefault(decision.subject, []).append(decision.what)
+    declared = plan.request.columns.resolved(list(plan.tables.columns)).kinds if plan.request.columns else {}
     for column in plan.fitted.columns:
         choice = plan.kept[column.name]
         ids = f"{column.cardinality:,}, {'by frequency' if column.categorified else 'as they are'}"
         has_ids = column.kind in ("single-hot", "multi-hot")
+        said = "you" if plan.request.layout is None or column.name in declared else plan.request.source
         table.add_row(
             Text(column.name),
             column.kind,
             ids if has_ids else "",
-            "you" if choice.declared else "its type",
+            said if choice.declared else "its type",
             Text("; ".join([*_steps(column.steps), *notes.get(column.name, [])])),
         )
     return table

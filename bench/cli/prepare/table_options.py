@@ -23,7 +23,10 @@ def _repeated(metavar: str, help_text: str) -> object:
     return typer.Option(metavar=metavar, help=f"tables: {help_text} Repeatable.")
 
 
-Label = Annotated[str, typer.Option(metavar="COLUMN", help="tables: column to predict, 0 or 1. Required.")]
+Label = Annotated[
+    str,
+    typer.Option(metavar="COLUMN", help="tables: column to predict, 0 or 1. Required, except for criteo and avazu."),
+]
 LabelAbove = Annotated[
     float | None, typer.Option(metavar="NUMBER", help="tables: set the label to 1 if the column is above NUMBER.")
 ]

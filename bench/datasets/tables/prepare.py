@@ -65,9 +65,9 @@ def planned(request: TableRequest, output: Path | None = None, options: PrepareO
     output: the folder that will be written, which is never read. Progress counts rows of both passes.
     Raises Faults with a sentence for everything that cannot be prepared.
     """
-    roles = find_roles(request.paths, request.valid_paths, request.split, output)
+    roles = find_roles(request.paths, request.valid_paths, request.split, output, request.layout)
     with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
-        tables = open_tables(as_parquet(roles.found, request.csv, Path(scratch)))
+        tables = open_tables(as_parquet(roles.found, request.csv, Path(scratch), request.csv_format), request.renamed)
         if request.like is not None:
             yield _plan_like(request, read_fitted(request.like), tables, roles, options)
         else:
@@ -98,8 +98,7 @@ def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -
 
 def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareOptions) -> Plan:
     names = list(tables.columns)
-    assert request.columns is not None
-    declared, transforms = request.columns.resolved(names), request.transforms.resolved(names)
+    declared, transforms = request.resolved(names)
     for column in request.split.columns:
         expand("--time-column, --group-by", (column,), names)
     choices = choose(tables, declared)

@@ -44,5 +44,5 @@ def options_of(request: TableRequest) -> Mapping[str, Any]:
 
 def require_same_table(dataset: Dataset, request: TableRequest, options: PrepareOptions, output: Path) -> None:
     """Raise FeedrateError that says what differs if the dataset is not what the request would write."""
-    roles = find_roles(request.paths, request.valid_paths, request.split, output)
+    roles = find_roles(request.paths, request.valid_paths, request.split, output, request.layout)
     require_same(dataset, provenance_of(request, roles.found, 0, options))

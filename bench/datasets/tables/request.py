@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feedrate.bench.datasets.layout import Layout
 from feedrate.bench.datasets.tables.csv import CsvFormat
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, SplitOptions, Transforms
 from feedrate.loaders.errors import FeedrateError
@@ -29,7 +31,23 @@ class TableRequest:
     """Refuse an input with a column that would be left out."""
     source: str = "parquet"
     """Name of the source for the provenance."""
+    layout: Layout | None = None
+    """The columns of a public data set, which complete what the user says."""
 
     def __post_init__(self) -> None:
         if (self.columns is None) == (self.like is None):
             raise FeedrateError("a table needs either --label COLUMN or --like DATASET")
+
+    def csv_format(self, path: Path) -> CsvFormat:
+        """Return how a CSV file is read. Raises FeedrateError for a file that is not the public data set's."""
+        return self.csv if self.layout is None else self.layout.csv_format(path, self.csv)
+
+    def renamed(self, names: Sequence[str], path: Path) -> Mapping[str, str]:
+        """Return the public data set's names of a file's columns. Raises FeedrateError if it is not that data set's."""
+        return {} if self.layout is None else self.layout.renamed(names, path)
+
+    def resolved(self, names: Sequence[str]) -> tuple[DeclaredColumns, Transforms]:
+        """Return what is declared of the files' columns. Raises FeedrateError for columns that do not exist."""
+        assert self.columns is not None
+        declared, transforms = self.columns.resolved(names), self.transforms.resolved(names)
+        return (declared, transforms) if self.layout is None else self.layout.completed(declared, transforms, names)

@@ -11,7 +11,7 @@ from typing import Literal
 from feedrate.bench.datasets.canonical import Decision
 from feedrate.bench.datasets.tables.declared import SplitOptions
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.parquet.discovery import DataFile, DataFiles, find_files
+from feedrate.loaders.parquet.discovery import DataFile, DataFiles, KnownFiles, find_files
 
 Role = Literal["train", "valid", "test"]
 _ROLE = re.compile(r"(train|training|valid|validation|val|dev|eval|test|testing)(?=$|[-_. \d])", re.IGNORECASE)
@@ -38,11 +38,18 @@ class Roles:
     decision: Decision
 
 
-def find_roles(paths: Sequence[Path], valid_paths: Sequence[Path], options: SplitOptions, output: Path | None) -> Roles:
+def find_roles(
+    paths: Sequence[Path],
+    valid_paths: Sequence[Path],
+    options: SplitOptions,
+    output: Path | None,
+    known: KnownFiles | None = None,
+) -> Roles:
     """Find the files and their roles. Raises FeedrateError for a path without data and a split that is not there."""
     if valid_paths:
-        return _given(paths, valid_paths, options, output)
-    found = find_files(paths, output=output)
+        train, valid = (find_files(part, output=output, known=known) for part in (paths, valid_paths))
+        return _given(train, valid, valid_paths, options)
+    found = find_files(paths, output=output, known=known)
     roles = {file.path: role_of(file) for file in found.files}
     named = sorted({role for role in roles.values() if role})
     complete = all(roles.values()) and "train" in named and len(named) > 1
@@ -65,10 +72,9 @@ def role_of(file: DataFile) -> Role | None:
     return None
 
 
-def _given(paths: Sequence[Path], valid_paths: Sequence[Path], options: SplitOptions, output: Path | None) -> Roles:
+def _given(train: DataFiles, valid: DataFiles, valid_paths: Sequence[Path], options: SplitOptions) -> Roles:
     if options.kind not in ("auto", "own"):
         raise FeedrateError(f"--valid does not go with --split {options.kind}: the rows are split by their files")
-    train, valid = (find_files(part, output=output) for part in (paths, valid_paths))
     shared = {file.path.resolve() for file in train.files} & {file.path.resolve() for file in valid.files}
     files = [file for file in train.files if file.path.resolve() not in shared]
     if not files:
