@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MIN_MERGED_ROWS = 1 << 20
 """Rows of new counts that are merged at a time."""
+MAX_HASH_BITS = 24
+"""Leading bits of a hash that point to its place, in 8 bytes for each of their values."""
 
 
 def keys(values: pa.Array) -> pl.Series:
@@ -170,6 +172,11 @@ class _Bytes:
         hashes = values.hash().to_numpy()
         order = np.argsort(hashes, kind="stable")
         self._sorted, self._order = hashes[order], order
+        bits = min(len(hashes).bit_length() + 1, MAX_HASH_BITS)
+        self._shift = np.uint64(64 - bits)
+        ends = np.cumsum(np.bincount((self._sorted >> self._shift).astype(np.int64), minlength=1 << bits))
+        self._starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+        """Place of the first hash for each value of its leading bits: a step or two from the wanted one."""
         self._most = int(np.unique(hashes, return_counts=True)[1].max(initial=0))
         """Most values with one hash: 1, but for collisions."""
 
@@ -179,7 +186,7 @@ class _Bytes:
             return ids
         known = ~values.is_null().to_numpy()
         wanted = values.filter(known)
-        first = np.searchsorted(self._sorted, wanted.hash().to_numpy())
+        first = self._first_places(wanted.hash().to_numpy())
         result = np.zeros(len(wanted), np.int32)
         for step in range(self._most):
             place = self._order[np.minimum(first + step, len(self._sorted) - 1)]
@@ -187,3 +194,18 @@ class _Bytes:
             result[same] = place[same] + 1
         ids[known] = result
         return ids
+
+    def _first_places(self, hashes: np.ndarray) -> np.ndarray:
+        """Return what np.searchsorted() returns, with fewer reads of distant memory."""
+        places = self._starts[(hashes >> self._shift).astype(np.int64)]
+        late = np.flatnonzero(self._less(places, hashes))
+        while len(late):
+            places[late] += 1
+            late = late[self._less(places[late], hashes[late])]
+        return places
+
+    def _less(self, places: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+        """Whether the hash at a place is less than the wanted one. No place is beyond the last."""
+        last = len(self._sorted) - 1
+        less: np.ndarray = (self._sorted[np.minimum(places, last)] < hashes) & (places <= last)
+        return less
