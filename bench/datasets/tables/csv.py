@@ -181,7 +181,7 @@ def _written(
     path = scratch / f"{number:05}.parquet"
     columns = [_typed(name, kinds[name]) for name in frame.collect_schema().names()]
     try:
-        frame.select(columns).sink_parquet(path, row_group_size=1 << 18)
+        frame.select(columns).sink_parquet(path, row_group_size=1 << 18, compression="lz4")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(file, error) from error
     return replace(file, path=path, format="parquet", origin=file.path)
