@@ -65,13 +65,17 @@ def table_request(
     split: SplitOptions,
     extras: Extras,
 ) -> TableRequest:
-    """Return what to prepare of a table. Raises FeedrateError if it has no path, and neither label nor dataset to be like."""
+    """Return what to prepare of a table. Raises FeedrateError for options that are missing or do not go together."""
     if source not in TABLES:
         source, paths = "parquet", (Path(source), *paths)
     layout = LAYOUTS.get(source)
     if not paths or not (columns.label or layout or extras.like):
         needs = "a PATH" if layout else "a PATH and --label COLUMN"
         raise FeedrateError(f"`feedrate prepare {source}` needs {needs}")
+    if extras.like and (columns != DeclaredColumns(label="") or transforms != Transforms()):
+        raise FeedrateError(
+            f"--like applies the columns and transforms of {extras.like}: leave out --label and what else changes them"
+        )
     if layout and not columns.label and extras.like is None:
         columns = replace(columns, label=layout.label)
     return TableRequest(

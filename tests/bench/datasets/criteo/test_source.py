@@ -201,6 +201,17 @@ def test_new_days_are_prepared_like_a_dataset(tmp_path: Path, official: Dataset)
     assert dataset.info.fingerprint == official.info.fingerprint
 
 
+def test_options_that_like_would_ignore_are_refused(tmp_path: Path, official: Dataset) -> None:
+    with pytest.raises(FeedrateError, match="--like applies the columns and transforms of .*: leave out --label"):
+        prepare(
+            "criteo",
+            tmp_path,
+            to=tmp_path / "o",
+            transforms=Transforms(log1p=("I1",)),
+            extras=Extras(like=official.folder),
+        )
+
+
 def test_if_missing_tells_the_same_request_from_another(tmp_path: Path) -> None:
     folder = days(tmp_path / "days", tsv(log()))
     dataset = prepare("criteo", folder, to=tmp_path / "out")
