@@ -60,7 +60,8 @@ def _columns(plan: Plan) -> Table:
         choice = plan.kept[column.name]
         ids = f"{column.cardinality:,}, {'by frequency' if column.categorified else 'as they are'}"
         has_ids = column.kind in ("single-hot", "multi-hot")
-        said = "you" if plan.request.layout is None or column.name in declared else plan.request.source
+        layout = plan.request.layout
+        said = "you" if not layout or column.name in {*declared} - {layout.label} else plan.request.source
         table.add_row(
             Text(column.name),
             column.kind,

@@ -12,8 +12,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
-from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.cli.app import app
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.sources import table_request
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitOptions, Transforms
@@ -162,6 +164,18 @@ def test_parquet_and_csv_of_the_same_log_have_the_fingerprint_of_the_official_fi
 def test_names_by_place_in_the_first_line_are_no_row(tmp_path: Path, official: Dataset) -> None:
     spelled(SPELLINGS["pandas"]).write_csv(tmp_path / "log.tsv", separator="\t")
     assert prepare("criteo", tmp_path / "log.tsv", to=tmp_path / "out").info.fingerprint == official.info.fingerprint
+
+
+def test_the_command_needs_neither_a_label_nor_an_answer(tmp_path: Path, official: Dataset) -> None:
+    folder = days(tmp_path / "days", tsv(log()))
+    result = CliRunner().invoke(app, ["prepare", "criteo", str(folder), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert read_dataset(tmp_path / "out").info.fingerprint == official.info.fingerprint
+
+
+def test_the_command_needs_a_path(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["prepare", "criteo", "-o", str(tmp_path / "out")])
+    assert str(result.exception) == "`feedrate prepare criteo` needs a PATH"
 
 
 def test_renamed_columns_are_said(tmp_path: Path) -> None:
