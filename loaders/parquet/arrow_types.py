@@ -82,6 +82,15 @@ def is_time(kind: pa.DataType) -> bool:
     return _is_timed(kind)
 
 
+def lists_dictionary(kind: pa.DataType) -> bool:
+    """Whether a stored type is a list, or holds one, of dictionary-encoded values."""
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    if not types.is_nested(kind):
+        return False
+    children = [kind.field(place).type for place in range(kind.num_fields)]
+    return any(types.is_dictionary(child) or lists_dictionary(child) for child in children)
+
+
 def flattened(table: pa.Table) -> pa.Table:
     """Return the table with the fields of its structs as columns, named struct.field, at any depth."""
     while any(types.is_struct(_stored(kind)) for kind in table.schema.types):
@@ -113,12 +122,12 @@ def _converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
     array = _plain(array)
     if types.is_large_list(kind):
         return _converted_list(array, kind)
-    if array.type == kind:
-        return array
     if types.is_null(array.type):
         return pa.nulls(len(array), kind)
     if kind == TEXT:
         array.validate(full=True)  # a cast of bytes to text checks them, a cast of text does not
+    if array.type == kind:
+        return array
     if types.is_floating(array.type) and types.is_integer(kind):
         array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
     if types.is_floating(kind) and types.is_decimal(array.type):
@@ -145,7 +154,9 @@ def _converted_list(array: pa.Array, kind: pa.DataType) -> pa.Array:
 def _plain(array: pa.Array) -> pa.Array:
     """Return the array without dictionary, run ends and extension. Views of lists stay: Arrow 26 loses values in a cast."""
     while True:
-        if isinstance(array.type, pa.BaseExtensionType):
+        if _is_bool8(array.type):
+            array = array.storage.cast(pa.bool_())  # everything but 0 is true
+        elif isinstance(array.type, pa.BaseExtensionType):
             array = array.storage
         elif types.is_dictionary(array.type):
             array = array.dictionary_decode()
@@ -183,12 +194,19 @@ def _fields(name: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
 def _stored(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values themselves: without dictionary, run ends and extension."""
     while True:
+        if _is_bool8(kind):
+            return pa.bool_()
         if isinstance(kind, pa.BaseExtensionType):
             kind = kind.storage_type
         elif types.is_dictionary(kind) or types.is_run_end_encoded(kind):
             kind = kind.value_type
         else:
             return kind
+
+
+def _is_bool8(kind: pa.DataType) -> bool:
+    """Whether the type is Arrow's extension for truth values of one byte each. PyArrow before 18 does not know it."""
+    return isinstance(kind, pa.BaseExtensionType) and str(kind) == "extension<arrow.bool8>"
 
 
 def _is_list_view(kind: pa.DataType) -> bool:
