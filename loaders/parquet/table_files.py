@@ -19,6 +19,7 @@ from feedrate.loaders.parquet.arrow_types import (
     flattened,
     flattened_schema,
     is_numeric,
+    lists_dictionary,
     meaning,
     unify,
 )
@@ -210,6 +211,8 @@ def _unified(name: str, files: Sequence[TableFile]) -> tuple[Column, str]:
     first = next((file for file in holders if not pa.types.is_null(_type(file, name))), holders[0])
     kind, mixed, fault = meaning(_type(first, name)), "", ""
     for file in holders:
+        if pa.types.is_null(_type(file, name)):
+            continue  # missing values go with any type, also with one that has no place in a data set
         common = _common(kind, meaning(_type(file, name)))
         differing = f"is {_type(first, name)} in {first.data.shown} and {_type(file, name)} in {file.data.shown}"
         if common is None and not (kind is None and meaning(_type(file, name)) is None):
@@ -282,11 +285,34 @@ def _tables(opened: pq.ParquetFile, file: TableFile, stored: Sequence[str]) -> I
         return
     columns = [file.stored.get(name, name) for name in stored]
     try:
-        for batch in opened.iter_batches(batch_size=CHUNK_ROWS, columns=columns):
-            yield flattened(pa.Table.from_batches([batch])).select(columns).rename_columns(list(stored))
+        for groups in _groups_at_a_time(opened, columns):
+            for batch in opened.iter_batches(batch_size=CHUNK_ROWS, row_groups=groups, columns=columns):
+                yield flattened(pa.Table.from_batches([batch])).select(columns).rename_columns(list(stored))
     except (pa.ArrowException, OSError) as error:
         if "crypt" in str(error):
             raise FeedrateError(f"{file.data.shown} has encrypted columns: write it without encryption") from error
+        where = "".join(f"column {name!r} of " for name in _unreadable(opened, columns))
         raise FeedrateError(
-            f"{file.data.shown} cannot be read to its end ({short(error)}): write or copy it again"
+            f"{where}{file.data.shown} cannot be read to its end ({short(error)}): write or copy it again"
         ) from error
+
+
+def _groups_at_a_time(opened: pq.ParquetFile, stored: Sequence[str]) -> list[list[int]]:
+    """Return the row groups that are read together: all of them, or one, as Arrow joins no lists of dictionary values."""
+    groups = list(range(opened.num_row_groups))
+    kinds = [field.type for field in flattened_schema(opened.schema_arrow) if field.name in stored]
+    return [[group] for group in groups] if any(map(lists_dictionary, kinds)) else [groups]
+
+
+def _unreadable(opened: pq.ParquetFile, stored: Sequence[str]) -> Iterator[str]:
+    """Yield the columns that cannot be read alone, unless that is so of all."""
+    faulty = []
+    for name in stored:
+        try:
+            for groups in _groups_at_a_time(opened, [name]):
+                for _ in opened.iter_batches(batch_size=CHUNK_ROWS, row_groups=groups, columns=[name]):
+                    pass
+        except (pa.ArrowException, OSError):
+            faulty.append(name)
+    if len(faulty) < len(stored):
+        yield from faulty
