@@ -116,7 +116,7 @@ def _choice(column: Column, kind: Kind, declared: DeclaredColumns) -> Choice:
     elif kind == "vector":
         read_as = pa.large_list(NUMBER)
     elif types.is_null(value):  # declared, and without a value anywhere
-        read_as = pa.large_list(INTEGER) if types.is_large_list(read_as) else INTEGER
+        read_as = pa.large_list(INTEGER) if types.is_large_list(read_as) or kind == "multi-hot" else INTEGER
     return Choice(
         name=column.name,
         kind=kind,

@@ -98,6 +98,11 @@ def _vector_faults(choice: Choice, facts: Facts, transforms: Transforms) -> Iter
             f"column {choice.name!r} has {nulls} null lists and lists of {lengths[0]} to {lengths[1]} numbers, but a vector "
             f"needs equally many in every row: leave it out with --drop {choice.name}"
         )
+    elif lengths == (0, 0):
+        yield (
+            f"column {choice.name!r} has only empty lists, of which no vector can be made: "
+            f"leave it out with --drop {choice.name}"
+        )
     yield from _number_faults(choice, facts, transforms)
 
 
@@ -182,6 +187,6 @@ def _fits(choice: Choice | None, fill: Fill) -> bool:
 
 def _kind_of(kept: Mapping[str, Choice], name: str) -> str:
     if name not in kept:
-        return f"{name} is left out"
+        return f"{name!r} is left out"
     ids = " with ids by frequency, of which 0 is for missing values" if kept[name].categorify else ""
-    return f"{name} is {kept[name].kind}{ids}"
+    return f"{name!r} is {kept[name].kind}{ids}"
