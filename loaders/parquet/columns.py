@@ -16,7 +16,7 @@ import torch
 
 from feedrate.loaders.base import Batch, Schema, Split
 from feedrate.loaders.parquet.exact import exact, read_exact
-from feedrate.loaders.parquet.table_files import parquet_file
+from feedrate.loaders.parquet.open_file import parquet_file
 from feedrate.loaders.phases import phase
 
 if TYPE_CHECKING:

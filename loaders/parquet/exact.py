@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from feedrate.loaders.base import Schema
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.arrow_types import INTEGER, NUMBER, converted, flattened
-from feedrate.loaders.parquet.table_files import short
+from feedrate.loaders.parquet.open_file import short
 
 _IDS, _BAGS = pa.int32(), pa.large_list(INTEGER)
 

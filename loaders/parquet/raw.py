@@ -18,7 +18,8 @@ from feedrate.loaders.errors import Faults, FeedrateError
 from feedrate.loaders.parquet.arrow_types import converted, is_numeric
 from feedrate.loaders.parquet.discovery import find_files
 from feedrate.loaders.parquet.exact import refuse_nulls, refuse_overflow, refuse_wide
-from feedrate.loaders.parquet.table_files import Column, Tables, open_tables, parquet_file, short
+from feedrate.loaders.parquet.open_file import parquet_file, short
+from feedrate.loaders.parquet.table_files import Column, Tables, open_tables
 
 PREPARE = "`feedrate prepare parquet`"
 

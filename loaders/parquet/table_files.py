@@ -24,19 +24,9 @@ from feedrate.loaders.parquet.arrow_types import (
     unify,
 )
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
+from feedrate.loaders.parquet.open_file import parquet_file, short
 
 CHUNK_ROWS = 262_144
-_MAGIC = {
-    b"PARE": "is encrypted: write it without encryption",
-    b"\x1f\x8b": "is compressed as a whole by gzip: unpack it",
-    b"\x28\xb5\x2f\xfd": "is compressed as a whole by Zstandard: unpack it",
-    b"ARROW1": "is an Arrow IPC (Feather) file: write it as Parquet",
-    b"ORC": "is an ORC file: write it as Parquet",
-    b"Obj\x01": "is an Avro file: write it as Parquet",
-    b"version https://git-lfs": "is a Git LFS pointer, not the data: run `git lfs pull`",
-    b"PK\x03\x04": "is a zip file: unpack it",
-}
-"""First bytes of files that are something else than plain Parquet, and what to say of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,45 +110,6 @@ def open_tables(found: DataFiles, rename: Rename | None = None) -> Tables:
     if renamed:
         notes.append(f"renamed {', '.join(f'{stored} to {name}' for stored, name in renamed.items())}")
     return Tables(tuple(files), columns, differences, tuple(notes))
-
-
-def parquet_file(path: Path) -> pq.ParquetFile:
-    """Open a Parquet file. Raises FeedrateError that says what is wrong with the file, or what it is instead."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(24)
-            if head:
-                file.seek(-min(4, path.stat().st_size), 2)
-            tail = file.read(4)
-    except OSError as error:
-        raise FeedrateError(f"{path} cannot be opened: {error.strerror or error}") from error
-    if not head:
-        raise FeedrateError(f"{path} is empty: 0 bytes")
-    for magic, what in _MAGIC.items():
-        if head.startswith(magic):
-            raise FeedrateError(f"{path} {what}")
-    if head.startswith(b"PAR1") and tail == b"PARE":
-        raise FeedrateError(f"{path} {_MAGIC[b'PARE']}")
-    if not head.startswith(b"PAR1"):
-        raise FeedrateError(f"{path} is incomplete, damaged or not a Parquet file: it does not begin with PAR1")
-    if tail != b"PAR1":
-        raise FeedrateError(
-            f"{path} is incomplete, damaged or not a Parquet file: its end is missing, so write or copy it again"
-        )
-    try:
-        opened = pq.ParquetFile(path)
-        opened.schema_arrow  # noqa: B018  (a type that Arrow does not know is found here)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise FeedrateError(
-            f"{path} is incomplete, damaged or not a Parquet file ({short(error)}): write or copy it again"
-        ) from error
-    return opened
-
-
-def short(error: Exception) -> str:
-    """Return the first line of a library's message."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:120] if lines else type(error).__name__
 
 
 def key_value(text: str | None, kind: pa.DataType) -> pa.Scalar:

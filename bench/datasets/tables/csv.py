@@ -17,7 +17,7 @@ import polars as pl
 
 from feedrate.loaders.errors import Faults, FeedrateError
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
-from feedrate.loaders.parquet.table_files import short
+from feedrate.loaders.parquet.open_file import short
 
 _PATTERNS: tuple[tuple[str, pl.DataType], ...] = (
     (r"^(0|-?[1-9]\d{0,17})$", pl.Int64()),

@@ -16,7 +16,8 @@ from feedrate.bench.datasets.tables.declared import Transforms
 from feedrate.bench.datasets.tables.facts import Facts
 from feedrate.bench.datasets.tables.numbers import NumberSpool, NumberSteps
 from feedrate.loaders.parquet.arrow_types import converted, is_time
-from feedrate.loaders.parquet.table_files import Tables, short
+from feedrate.loaders.parquet.open_file import short
+from feedrate.loaders.parquet.table_files import Tables
 
 _SECONDS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
