@@ -21,7 +21,7 @@ import torch
 
 from feedrate.bench.consumer.auc import auc
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
-from feedrate.bench.datasets.nvtabular_etl import WORKFLOW, refuse_untrusted
+from feedrate.bench.datasets.workflows.process import WORKFLOW, refuse_untrusted
 from feedrate.bench.host import venvs
 from feedrate.loaders.errors import FeedrateError
 

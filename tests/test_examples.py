@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.workflows import movielens
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLE = "my_loader/.github/table.py"
@@ -29,7 +29,7 @@ def test_training_with_the_cupy_batcher(small: Dataset, tmp_path: Path) -> None:
 @pytest.mark.realdata
 @pytest.mark.usefixtures("nvtabular_installed")
 def test_the_reference_notebook_says_what_its_throughput_should_have_been(real_data: Path, tmp_path: Path) -> None:
-    nvtabular_etl.prepare_movielens(real_data / "ml-25m", tmp_path / "d", name="x")
+    movielens.prepare_movielens(real_data / "ml-25m", tmp_path / "d", name="x")
     printed = _run(tmp_path, "merlin_notebook.py", tmp_path / "d", "--trust-workflow", "--epochs", "2")
     assert "Epoch 01. Train loss" in printed
     assert "num_rows_processed went up by 4 a batch" in printed

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from feedrate.bench.datasets import nvtabular_etl
 from feedrate.bench.datasets.avazu import AVAZU
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.criteo.source import CRITEO
@@ -25,6 +24,8 @@ from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.datasets.tables.csv import CsvFormat
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitOptions, Transforms
 from feedrate.bench.datasets.tables.request import TableRequest
+from feedrate.bench.datasets.workflows import movielens
+from feedrate.bench.datasets.workflows.process import refuse_untrusted
 from feedrate.bench.host import venvs
 from feedrate.loaders.errors import FeedrateError
 
@@ -145,9 +146,9 @@ def etl_for(source: str, name: EtlName, *, workflow: Path | None, trusted: bool)
     if source not in RELEASES:
         raise FeedrateError(f"--etl nvtabular works for {', '.join(RELEASES)}, not for {source}")
     if workflow:
-        nvtabular_etl.refuse_untrusted(workflow, trusted=trusted)
+        refuse_untrusted(workflow, trusted=trusted)
     venvs.interpreter("nvtabular")  # refuse a missing environment now, not after the download
-    return partial(nvtabular_etl.prepare_movielens, workflow=workflow)
+    return partial(movielens.prepare_movielens, workflow=workflow)
 
 
 def release_of(name: str) -> Release:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from feedrate.bench.datasets import nvtabular_etl, sources
+from feedrate.bench.datasets import sources
 from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.datasets.options import PrepareOptions
+from feedrate.bench.datasets.workflows import movielens
+from feedrate.bench.datasets.workflows.process import WORKFLOW
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
 
@@ -27,14 +29,14 @@ def test_both_make_the_same_rows_up_to_a_one_to_one_relabelling_of_ids(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     ours = prepare_movielens(source, tmp_path / "ours", name="x", options=PrepareOptions(seed=3))
-    theirs = nvtabular_etl.prepare_movielens(source, tmp_path / "theirs", name="x", options=PrepareOptions(seed=3))
+    theirs = movielens.prepare_movielens(source, tmp_path / "theirs", name="x", options=PrepareOptions(seed=3))
     _same_up_to_ids(ours, theirs)
     for first, second in zip(ours.info.schema.single_hot, theirs.info.schema.single_hot, strict=True):
         assert (
             second.cardinality == first.cardinality + 2
         )  # 0 is padding, 1 null, 2 unseen there; here 0 is both of the latter
-    saved = tmp_path / "theirs" / nvtabular_etl.WORKFLOW
-    again = nvtabular_etl.prepare_movielens(
+    saved = tmp_path / "theirs" / WORKFLOW
+    again = movielens.prepare_movielens(
         source, tmp_path / "again", name="x", workflow=saved, options=PrepareOptions(seed=3)
     )
     assert again.info.fingerprint == theirs.info.fingerprint
@@ -67,7 +69,7 @@ def test_a_movie_without_genres_has_an_empty_bag(tmp_path: Path) -> None:
     lines = [f"{user},{movie},{1 + (user * movie) % 5}.0,0" for user in range(1, 41) for movie in (10, 20, 30)]
     (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines]) + "\n")
     (tmp_path / "movies.csv").write_text("movieId,title,genres\n10,a,Action|Crime\n20,b,Comedy\n")
-    prepared = nvtabular_etl.prepare_movielens(tmp_path, tmp_path / "out", name="x")
+    prepared = movielens.prepare_movielens(tmp_path, tmp_path / "out", name="x")
     columns = read_columns(prepared.split("train"))
     lengths = columns.bags["genres"][1].diff()
     assert {

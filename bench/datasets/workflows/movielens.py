@@ -1,17 +1,14 @@
 """MovieLens through NVTabular's own Workflow instead of our ETL: the same rows, order and split, with its ids.
 
-The workflow runs in nvtabular's environment (workflow.py). We read its input and write its output.
+The workflow runs in nvtabular's environment (movielens_workflow.py). We read its input and write its output.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from feedrate.bench.datasets.canonical import Dataset, SplitName, read_dataset
@@ -19,17 +16,16 @@ from feedrate.bench.datasets.movielens.prepare import shuffled
 from feedrate.bench.datasets.movielens.ratings import Ratings
 from feedrate.bench.datasets.movielens.source import read
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions, Progress
-from feedrate.bench.datasets.workflow import Done, Task
+from feedrate.bench.datasets.workflows.movielens_workflow import Done, Task
+from feedrate.bench.datasets.workflows.process import WORKFLOW, run_workflow
 from feedrate.bench.datasets.writer import DatasetWriter, new_dataset
 from feedrate.bench.host import venvs
-from feedrate.bench.host.processes import last_words
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 
+MODULE = "feedrate.bench.datasets.workflows.movielens_workflow"
 FILE_ROWS = 1_000_000
 """Rows per file that the workflow reads; it holds some files at a time."""
-WORKFLOW = "workflow"
-"""Folder of the saved workflow in the dataset's folder."""
 
 
 def prepare_movielens(
@@ -46,7 +42,7 @@ def prepare_movielens(
     with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
         task = _write_raw(ratings, genres, Path(scratch), options.seed, workflow)
         options.progress(0, rows)
-        done = _run(python, task)
+        done = run_workflow(python, MODULE, task, Done, on_gpu=False)
         schema = Schema(
             single_hot=tuple(Categorical(name=name, cardinality=size) for name, size in done.single_hot.items()),
             multi_hot=tuple(Categorical(name=name, cardinality=size) for name, size in done.multi_hot.items()),
@@ -59,17 +55,6 @@ def prepare_movielens(
             etl = f"nvtabular {done.version}" + (f", the workflow in {workflow.name}" if workflow else "")
             writer.finish(name, {"source": name, "ratings": rows, "seed": options.seed, "etl": etl})
     return read_dataset(folder)
-
-
-def refuse_untrusted(workflow: Path, *, trusted: bool) -> None:
-    """Raise FeedrateError for a saved workflow unless the user trusts it."""
-    if not (workflow / "metadata.json").is_file():
-        raise FeedrateError(f"{workflow} is not a saved NVTabular workflow: it has no metadata.json")
-    if not trusted:
-        raise FeedrateError(
-            f"{workflow} is a saved workflow, and that is code: loading it runs whatever its author put there. "
-            "Pass --trust-workflow only if you made it or trust its author"
-        )
 
 
 def _write_raw(ratings: Ratings, genres: dict[int, list[str]], scratch: Path, seed: int, workflow: Path | None) -> Task:
@@ -99,21 +84,6 @@ def _write_raw(ratings: Ratings, genres: dict[int, list[str]], scratch: Path, se
         scratch=str(scratch),
         given=str(workflow.resolve()) if workflow else "",
     )
-
-
-def _run(python: str, task: Task) -> Done:
-    # without a device: Categorify of a list column fails with a current cudf, and Merlin uses any device that it sees
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [python, "-m", "feedrate.bench.datasets.workflow"],
-        input=msgspec.json.encode(task),
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        raise FeedrateError(f"NVTabular's workflow failed: {last_words(done.stderr.decode(errors='replace'))}")
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Done)
 
 
 def _copy(output: Path, writer: DatasetWriter, rows: int, progress: Progress) -> None:
