@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from feedrate.bench.datasets.movielens.prepare import LIKED_ABOVE
+from feedrate.bench.datasets.workflows.categorify_repair import repair_categorify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ def run(task: Task) -> Done:
     import_nvtabular()
     import nvtabular  # pyright: ignore[reportMissingImports]
 
+    repair_categorify()
     saved = task.given
     if not saved:
         saved = task.workflow
