@@ -23,7 +23,7 @@ def require_same(dataset: Dataset, wanted: Mapping[str, Any]) -> None:
 
     wanted: source, seed, row_group_rows, files (as identity() returns them) and options, as they stand in the provenance.
     """
-    differences = list(_differences(dataset.info.provenance, msgspec.to_builtins(wanted)))
+    differences = list(_differences(dataset.info.provenance, msgspec.json.decode(msgspec.json.encode(wanted))))
     if differences:
         raise FeedrateError(
             f"{dataset.folder} was made otherwise ({'; '.join(differences)}): pass --overwrite to replace it"
