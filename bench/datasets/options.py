@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from feedrate.loaders.errors import require_whole
 
 ROW_GROUP_ROWS = 262_144
 """Default rows per Parquet row group."""
+EtlName = Literal["feedrate", "nvtabular"]
+"""What assigns ids and transforms values."""
 Progress = Callable[[int, int], None]
 """progress(done, total), in rows or bytes."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from feedrate.bench.datasets.avazu import AVAZU
 from feedrate.bench.datasets.canonical import Dataset
@@ -19,7 +19,7 @@ from feedrate.bench.datasets.made_of import identity, require_same
 from feedrate.bench.datasets.movielens.download import fetch
 from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.datasets.movielens.releases import RELEASES, Release
-from feedrate.bench.datasets.options import PrepareOptions, Progress
+from feedrate.bench.datasets.options import EtlName, PrepareOptions, Progress
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.datasets.tables.csv import CsvFormat
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitOptions, Transforms
@@ -28,8 +28,6 @@ from feedrate.bench.datasets.workflows import movielens
 from feedrate.bench.datasets.workflows.process import refuse_untrusted
 from feedrate.bench.host import venvs
 from feedrate.loaders.errors import FeedrateError
-
-EtlName = Literal["feedrate", "nvtabular"]
 
 
 class SyntheticSource(Protocol):
@@ -88,6 +86,7 @@ def table_request(
         csv=CsvFormat(null_values=extras.null_values),
         like=extras.like,
         strict=extras.strict,
+        etl=extras.etl,
         source=source,
         layout=layout,
     )
@@ -144,7 +143,7 @@ def etl_for(source: str, name: EtlName, *, workflow: Path | None, trusted: bool)
             raise FeedrateError("--workflow needs --etl nvtabular")
         return prepare_movielens
     if source not in RELEASES:
-        raise FeedrateError(f"--etl nvtabular works for {', '.join(RELEASES)}, not for {source}")
+        raise FeedrateError(f"--etl nvtabular works for {', '.join(RELEASES)} and your own tables, not for {source}")
     if workflow:
         refuse_untrusted(workflow, trusted=trusted)
     venvs.interpreter("nvtabular")  # refuse a missing environment now, not after the download

@@ -28,8 +28,8 @@ class Decided:
     faults: tuple[str, ...]
 
 
-def decide(choices: Choices, facts: Mapping[str, Facts], transforms: Transforms) -> Decided:
-    """Judge every column that was looked at."""
+def decide(choices: Choices, facts: Mapping[str, Facts], transforms: Transforms, *, missing_id: int = 0) -> Decided:
+    """Judge every column that was looked at. missing_id: the id that missing values will have."""
     kept, left_out = dict(choices.kept), list(choices.left_out)
     faults: list[str] = []
     decisions: list[Decision] = []
@@ -42,7 +42,7 @@ def decide(choices: Choices, facts: Mapping[str, Facts], transforms: Transforms)
         problems = list(faults_of(choice, facts[name], transforms))
         faults += problems
         if not problems:
-            decisions += _decisions(choice, facts[name], transforms)
+            decisions += _decisions(choice, facts[name], transforms, missing_id)
     faults += misplaced(kept, transforms)
     if not faults and all(choice.kind == "label" for choice in kept.values()):
         faults.append("there is no column with values besides the label to learn from")
@@ -66,14 +66,14 @@ def _empty(choice: Choice, facts: Facts) -> LeftOut | None:
     return None
 
 
-def _decisions(choice: Choice, facts: Facts, transforms: Transforms) -> Iterator[Decision]:
+def _decisions(choice: Choice, facts: Facts, transforms: Transforms, missing_id: int) -> Iterator[Decision]:
     name = choice.name
     missing, nan = facts.count_of("missing"), facts.count_of("nan")
     if not choice.declared:
         guess = f"{choice.kind}, guessed from its type {choice.stored}"
         yield Decision(subject=name, what=guess, keep="--single-hot, --multi-hot, --continuous, --vector or --drop")
     if choice.categorify and missing:
-        yield Decision(subject=name, what=f"{missing} missing values have id 0")
+        yield Decision(subject=name, what=f"{missing} missing values have id {missing_id}")
     if choice.categorify and nan:
         yield Decision(subject=name, what=f"{nan} NaN values are one category")
     fill = transforms.fill.get(name)

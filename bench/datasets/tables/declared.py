@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from feedrate.bench.datasets.options import EtlName
 from feedrate.loaders.errors import FeedrateError
 
 Kind = Literal["single-hot", "multi-hot", "continuous", "vector", "label"]
@@ -141,6 +142,7 @@ class Extras:
     """A dataset whose columns, ids and transforms are applied instead of new ones."""
     strict: bool = False
     """Refuse an input with a column that would be left out."""
+    etl: EtlName = "feedrate"
 
 
 def expand(option: str, patterns: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -18,16 +18,21 @@ from feedrate.loaders.errors import FeedrateError
 
 
 def fit(
-    kept: Mapping[str, Choice], facts: Mapping[str, Facts], transforms: Transforms, label_above: float | None
+    kept: Mapping[str, Choice],
+    facts: Mapping[str, Facts],
+    transforms: Transforms,
+    label_above: float | None,
+    *,
+    rare_id: int = 0,
 ) -> tuple[Fitted, tuple[Decision, ...]]:
-    """Return what converts the columns, and what that merges. The facts have no faults."""
+    """Return what converts the columns, and what that merges. The facts have no faults. rare_id: the id of rare values."""
     columns: list[FittedColumn] = []
     categories: dict[str, Categories] = {}
     decisions: list[Decision] = []
     for name, choice in kept.items():
         buckets = 0
         if choice.categorify:
-            categories[name], merged = _categories(choice, facts[name], transforms)
+            categories[name], merged = _categories(choice, facts[name], transforms, rare_id)
             buckets = categories[name].buckets
             decisions += merged
         columns.append(
@@ -65,7 +70,9 @@ def refit(fitted: Fitted, facts: Mapping[str, Facts]) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def _categories(choice: Choice, facts: Facts, transforms: Transforms) -> tuple[Categories, list[Decision]]:
+def _categories(
+    choice: Choice, facts: Facts, transforms: Transforms, rare_id: int
+) -> tuple[Categories, list[Decision]]:
     counts = facts.counts
     if counts is None:  # no chunk had values
         counts = CategoryCounts()
@@ -78,7 +85,7 @@ def _categories(choice: Choice, facts: Facts, transforms: Transforms) -> tuple[C
     rare = table.height - frequent.height
     decisions = []
     if rare:
-        where = f"are hashed to {buckets} ids" if buckets else "have id 0"
+        where = f"are hashed to {buckets} ids" if buckets else f"have id {rare_id}"
         which = f"values that occur less than {least} times" if least else "values"
         decisions.append(Decision(subject=name, what=f"{rare} {which} {where}", keep="--min-count and --hash-buckets"))
     return Categories.of(frequent["value"], buckets=buckets), decisions

@@ -173,6 +173,10 @@ def write_fitted(fitted: Fitted, dataset: Path) -> None:
 def read_fitted(dataset: Path) -> Fitted:
     """Read what write_fitted() wrote. Raises FeedrateError if the dataset has none, or if it is damaged."""
     folder = dataset / FOLDER
+    if (dataset / "workflow").is_dir():
+        raise FeedrateError(
+            f"{dataset} was prepared with --etl nvtabular, whose fitted workflow is in its folder: --like cannot apply that"
+        )
     if not (folder / "fitted.json").is_file():
         raise FeedrateError(
             f"{dataset} has no {FOLDER}/fitted.json: --like takes a folder that `feedrate prepare parquet` wrote"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,6 +41,8 @@ class Plan:
     roles: Roles
     decided: Decided
     fitted: Fitted
+    missing: Mapping[str, int] = field(default_factory=dict)
+    """Missing values by column, within lists too."""
 
     @property
     def kept(self) -> dict[str, Choice]:
@@ -103,15 +105,20 @@ def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareO
         expand("--time-column, --group-by", (column,), names)
     choices = choose(tables, declared)
     facts = first_pass(tables, choices.kept, transforms, declared.label_above, options.progress)
-    decided = decide(choices, facts, transforms)
+    decided = decide(choices, facts, transforms, missing_id=request.missing_id)
     faults = [*choices.faults, *decided.faults, *_strict(request, decided.left_out)]
     if faults:
         raise Faults(faults)
-    fitted, merged = fit(decided.kept, facts, transforms, declared.label_above)
+    fitted, merged = fit(decided.kept, facts, transforms, declared.label_above, rare_id=request.rare_id)
     fitted.schema  # noqa: B018  (two columns of one name are refused now)
     decisions = (*_of_files(tables, roles), *decided.decisions, *merged)
     return Plan(
-        request=request, tables=tables, roles=roles, decided=replace(decided, decisions=decisions), fitted=fitted
+        request=request,
+        tables=tables,
+        roles=roles,
+        decided=replace(decided, decisions=decisions),
+        fitted=fitted,
+        missing={name: facts[name].count_of("missing") for name in decided.kept},
     )
 
 

@@ -38,6 +38,7 @@ def options_of(request: TableRequest) -> Mapping[str, Any]:
         "like": str(request.like) if request.like else None,
         "valid": [str(path) for path in request.valid_paths],
         "null_values": list(request.csv.null_values),
+        "etl": request.etl if request.etl != "feedrate" else None,
     }
     return {name: value for name, value in parts.items() if value not in (None, "", [], {}, ())}
 

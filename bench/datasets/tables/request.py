@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.bench.datasets.layout import Layout
+from feedrate.bench.datasets.options import EtlName
 from feedrate.bench.datasets.tables.csv import CsvFormat
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, SplitOptions, Transforms
 from feedrate.loaders.errors import FeedrateError
@@ -29,6 +30,7 @@ class TableRequest:
     """A dataset whose columns, ids and transforms are applied instead of new ones."""
     strict: bool = False
     """Refuse an input with a column that would be left out."""
+    etl: EtlName = "feedrate"
     source: str = "parquet"
     """Name of the source for the provenance."""
     layout: Layout | None = None
@@ -37,6 +39,20 @@ class TableRequest:
     def __post_init__(self) -> None:
         if (self.columns is None) == (self.like is None):
             raise FeedrateError("a table needs either --label COLUMN or --like DATASET")
+        if self.like is not None and self.etl != "feedrate":
+            raise FeedrateError(
+                "--like applies what feedrate's own ETL has fitted: it does not go with --etl nvtabular"
+            )
+
+    @property
+    def missing_id(self) -> int:
+        """The id of missing values in columns with ids by frequency."""
+        return 1 if self.etl == "nvtabular" else 0
+
+    @property
+    def rare_id(self) -> int:
+        """The id of values that are too rare for one of their own, and are not hashed."""
+        return 2 if self.etl == "nvtabular" else 0
 
     def csv_format(self, path: Path) -> CsvFormat:
         """Return how a CSV file is read. Raises FeedrateError for a file that is not the public data set's."""
