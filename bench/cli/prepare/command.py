@@ -18,7 +18,8 @@ from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
     from feedrate.bench.datasets.canonical import Dataset
-    from feedrate.bench.datasets.sources import Etl, EtlName
+    from feedrate.bench.datasets.options import EtlName
+    from feedrate.bench.datasets.sources import Etl
     from feedrate.bench.datasets.tables.request import TableRequest
 
 Result = TypeVar("Result")
@@ -98,11 +99,15 @@ def prepare(
     ] = False,
     etl: Annotated[
         Literal["feedrate", "nvtabular"],
-        typer.Option(help="movielens: ETL that assigns the ids. nvtabular saves its Workflow to DIR/workflow."),
+        typer.Option(
+            help="movielens and tables: ETL that assigns ids and transforms values. nvtabular saves its Workflow to DIR/workflow."
+        ),
     ] = "feedrate",
     workflow: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="--etl nvtabular: use this saved workflow instead of fitting one."),
+        typer.Option(
+            metavar="DIR", help="movielens with --etl nvtabular: use this saved workflow instead of fitting one."
+        ),
     ] = None,
     trust_workflow: Annotated[
         bool, typer.Option("--trust-workflow", help="Allow --workflow to run the code that a saved workflow contains.")
@@ -138,7 +143,7 @@ def prepare(
         declared,
         tables.read_transforms(fill or (), clip or (), log1p, normalize, min_count or (), hash_buckets or ()),
         SplitOptions(kind=split, valid_fraction=valid_fraction, time_column=time_column, group_by=group_by),
-        Extras(valid_paths=tuple(valid or ()), null_values=null_values, like=like, strict=strict),
+        Extras(valid_paths=tuple(valid or ()), null_values=null_values, like=like, strict=strict, etl=etl),
     )
     print_dataset(_from_tables(request, output, options, yes=yes, if_missing=if_missing))
 
@@ -210,16 +215,22 @@ def _from_tables(
     from feedrate.bench.datasets.canonical import read_dataset
     from feedrate.bench.datasets.tables.prepare import planned, write_tables
     from feedrate.bench.datasets.tables.provenance import require_same_table
+    from feedrate.bench.datasets.workflows.tables import for_nvtabular, require_nvtabular, write_with_nvtabular
     from feedrate.bench.datasets.writer import require_free
 
     if if_missing and output.exists():
         require_same_table(dataset := read_dataset(output), request, options, output)
         return dataset
     require_free(output, overwrite=options.overwrite)
+    if request.etl == "nvtabular":
+        require_nvtabular()
     with contextlib.ExitStack() as stack:
         plan = _counted("rows", options, lambda counted: stack.enter_context(planned(request, output, counted)))
+        plan, write = (
+            (for_nvtabular(plan), write_with_nvtabular) if request.etl == "nvtabular" else (plan, write_tables)
+        )
         confirm(plan, yes=yes)
-        return _counted("rows", options, lambda counted: write_tables(plan, output, counted))
+        return _counted("rows", options, lambda counted: write(plan, output, counted))
 
 
 def _counted(unit: str, options: PrepareOptions, work: Callable[[PrepareOptions], Result]) -> Result:

@@ -27,7 +27,7 @@ def confirm(plan: Plan, *, yes: bool) -> None:
         keep = f" ({column.keep} keeps it)" if column.keep and not column.declared else ""
         err.print(f"{column.name}: {why}{keep}", markup=False, soft_wrap=True)
     for decision in plan.decisions:
-        if decision.subject in ("files", "split", "columns"):
+        if decision.subject in ("files", "split", "columns", "NVTabular"):
             err.print(_line(decision), markup=False, soft_wrap=True)
     guessed = [name for name, choice in plan.kept.items() if not choice.declared]
     guessed += [column.name for column in plan.left_out if not column.declared]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from feedrate.bench.host.processes import last_words
+from feedrate.bench.host.processes import how_it_died, last_words
 from feedrate.loaders.errors import FeedrateError
 
 WORKFLOW = "workflow"
@@ -43,8 +43,14 @@ def run_workflow(python: str, module: str, task: Any, done: type[Done], *, on_gp
         check=False,
     )
     if ended.returncode:
-        raise FeedrateError(f"NVTabular's workflow failed: {last_words(ended.stderr.decode(errors='replace'))}")
+        raise FeedrateError(f"NVTabular's workflow failed: {_reason(ended)}")
     return msgspec.json.decode(ended.stdout.splitlines()[-1], type=done)
+
+
+def _reason(ended: subprocess.CompletedProcess[bytes]) -> str:
+    if ended.returncode < 0:
+        return how_it_died(ended.returncode)
+    return last_words(ended.stderr.decode(errors="replace"))
 
 
 def refuse_untrusted(workflow: Path, *, trusted: bool) -> None:

@@ -71,6 +71,10 @@ def cached_environment() -> Environment:
         ("prepare movielens-1m --archive nowhere -o x", "nowhere does not exist"),
         ("prepare synthetic-movielens --rows 3 -o x", "--rows is 3, but"),
         ("prepare parquet -o x", "needs a PATH and --label"),
+        (
+            "prepare parquet {data} --like {data} --etl nvtabular -o x",
+            "--like applies what feedrate's own ETL has fitted: it does not go with --etl nvtabular",
+        ),
         ("prepare parquet nowhere --label y -o x", "nowhere does not exist"),
     ],
 )
