@@ -154,12 +154,13 @@ def any_tables(draw: st.DrawFn) -> AnyTable:
             ROW,
             [pa.array(range(start, start + count), pa.int64()) for start, count in zip(starts, rows, strict=True)],
         )
-    kinds = {kind: tuple(getattr(said, kind)) for kind in _KINDS}
+    present = {name for columns in tables for column in columns for name in _flat_names(*column)}
+    kinds = {kind: tuple(name for name in getattr(said, kind) if name in present) for kind in _KINDS}
     return AnyTable(
         files=tuple(_table(draw, columns) for columns in tables),
         writing=tuple(draw(_WRITING) for _ in rows),
         declared=DeclaredColumns(label=label, label_above=label_above, **kinds),
-        fill=said.fill,
+        fill={name: fill for name, fill in said.fill.items() if name in present},
         by_file=by_file,
         seed=draw(st.integers(0, 5)),
     )
@@ -174,6 +175,16 @@ _WRITING = st.fixed_dictionaries(
         "data_page_version": st.sampled_from(["1.0", "2.0"]),
     }
 )
+
+
+def _flat_names(name: str, part: pa.Array) -> list[str]:
+    """Return the names of the columns that an array becomes: none without rows, and those of its fields for a struct."""
+    if not len(part):
+        return []
+    if not pa.types.is_struct(part.type):
+        return [name]
+    fields = zip(part.type, part.flatten(), strict=True)
+    return [inner for field, child in fields for inner in _flat_names(f"{name}.{field.name}", child)]
 
 
 def _rarely() -> st.SearchStrategy[bool]:

@@ -39,8 +39,6 @@ class Expected:
     """Of all rows: what stands for each before it becomes an id or a float32. Filled, and with None for what is missing."""
     fill: int = 0
     """The id that is given to missing values of a column whose ids are kept."""
-    lacking: bool = False
-    """Whether an option names it, but no file with rows has it."""
 
 
 def expected(table: AnyTable, files: Sequence[FileRead]) -> dict[str, Expected]:
@@ -48,17 +46,14 @@ def expected(table: AnyTable, files: Sequence[FileRead]) -> dict[str, Expected]:
     files = [file for file in files if file.rows]
     names = dict.fromkeys(name for file in files for name, _ in file.columns)
     columns = {name: _expected(name, table, files) for name in names}
-    declared = table.declared
     placed = [place for column in columns.values() if column.fate.startswith("kept") for place in places(column)]
     clashing = {place for place in placed if placed.count(place) > 1}
-    said = {*declared.kinds, *declared.categorify, *declared.drop, *table.fill}
-    lacking = {name: Expected(name, "refused", lacking=True) for name in sorted(said - {*names})}
     clashing_vectors = {
         name: Expected(name, "refused")
         for name, column in columns.items()
         if column.kind == "vector" and clashing & {*places(column)}
     }
-    return {**columns, **clashing_vectors, **lacking}
+    return {**columns, **clashing_vectors}
 
 
 def places(column: Expected) -> list[str]:
