@@ -54,7 +54,7 @@ def decide(choices: Choices, facts: Mapping[str, Facts], transforms: Transforms,
 
 def _empty(choice: Choice, facts: Facts) -> LeftOut | None:
     """Leave out a column of which nothing was said if it has no value at all, or bytes that are no text."""
-    if choice.declared or not choice.categorify:
+    if choice.declared or not choice.categorify or "unfit" in facts.found:
         return None
     option = f"--{choice.kind} {choice.name}"
     if "not utf-8" in facts.found:
