@@ -82,13 +82,13 @@ def is_time(kind: pa.DataType) -> bool:
     return _is_timed(kind)
 
 
-def lists_dictionary(kind: pa.DataType) -> bool:
-    """Whether a stored type is a list, or holds one, of dictionary-encoded values."""
+def nests_dictionary(kind: pa.DataType) -> bool:
+    """Whether a stored type is a list or struct with dictionary-encoded values at any depth."""
     kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
     if not types.is_nested(kind):
         return False
     children = [kind.field(place).type for place in range(kind.num_fields)]
-    return any(types.is_dictionary(child) or lists_dictionary(child) for child in children)
+    return any(types.is_dictionary(child) or nests_dictionary(child) for child in children)
 
 
 def flattened(table: pa.Table) -> pa.Table:

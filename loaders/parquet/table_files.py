@@ -19,8 +19,8 @@ from feedrate.loaders.parquet.arrow_types import (
     flattened,
     flattened_schema,
     is_numeric,
-    lists_dictionary,
     meaning,
+    nests_dictionary,
     unify,
 )
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
@@ -249,10 +249,10 @@ def _tables(opened: pq.ParquetFile, file: TableFile, stored: Sequence[str]) -> I
 
 
 def _groups_at_a_time(opened: pq.ParquetFile, stored: Sequence[str]) -> list[list[int]]:
-    """Return the row groups that are read together: all of them, or one, as Arrow joins no lists of dictionary values."""
+    """Return the row groups that are read together: all of them, or one, as Arrow joins no nested dictionary values."""
     groups = list(range(opened.num_row_groups))
-    kinds = [field.type for field in flattened_schema(opened.schema_arrow) if field.name in stored]
-    return [[group] for group in groups] if any(map(lists_dictionary, kinds)) else [groups]
+    fields = [f for f in opened.schema_arrow if {*flattened_schema(pa.schema([f])).names} & {*stored}]
+    return [[group] for group in groups] if any(nests_dictionary(f.type) for f in fields) else [groups]
 
 
 def _unreadable(opened: pq.ParquetFile, stored: Sequence[str]) -> Iterator[str]:
