@@ -75,7 +75,7 @@ def _pool(kind: pa.DataType, *, odd: bool) -> list[Any]:
     if types.is_fixed_size_binary(kind):
         return [text.ljust(kind.byte_width, b".")[: kind.byte_width] for text in (*TEXTS, *([NOT_TEXT] if odd else []))]
     if _is_text(kind) or _is_bytes(kind):
-        return [*TEXTS, *([*ODD_TEXTS, NOT_TEXT] if odd else [])]
+        return [*TEXTS, *ODD_TEXTS, *([NOT_TEXT] if odd else [])]
     return _ticks(kind, odd=odd)
 
 
