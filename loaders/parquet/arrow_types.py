@@ -128,16 +128,22 @@ def _converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
         array.validate(full=True)  # a cast of bytes to text checks them, a cast of text does not
     if array.type == kind:
         return array
-    if types.is_floating(array.type) and types.is_integer(kind):
-        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
-    if types.is_floating(kind) and types.is_decimal(array.type):
-        return _decimal_to_float(array)
-    if types.is_floating(kind) and types.is_integer(array.type):
-        return array.cast(kind, safe=False)  # integers past 2**53 are rounded to the nearest
+    if is_numeric(kind) and is_numeric(array.type):
+        return _converted_number(array, kind)
     if types.is_fixed_size_binary(array.type):
         return array.cast(pa.binary(array.type.byte_width)).cast(pa.binary()).cast(kind)
     if types.is_time(kind) and types.is_time(array.type) and array.type.bit_width == 32:
         array = array.cast(pa.time64("us"))
+    return array.cast(kind)
+
+
+def _converted_number(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if types.is_floating(kind):
+        return array.cast(kind, safe=False)  # decimals and integers past 2**53 are rounded to the nearest
+    if types.is_decimal(array.type):
+        return array.cast(meaning(array.type)).cast(kind)  # Arrow casts no decimal32 to int64
+    if types.is_floating(array.type) and types.is_integer(kind):
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
     return array.cast(kind)
 
 
@@ -164,11 +170,6 @@ def _plain(array: pa.Array) -> pa.Array:
             array = pc.run_end_decode(array)
         else:
             return array
-
-
-def _decimal_to_float(array: pa.Array) -> pa.Array:
-    """Cast decimals, which Arrow does for up to 38 digits in one way and for more in another, to the nearest float64."""
-    return array.cast(NUMBER, safe=False)
 
 
 def _common_number(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
