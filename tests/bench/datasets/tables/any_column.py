@@ -73,7 +73,14 @@ _WORDS = [Saying(), Saying(), Saying(("single_hot",)), Saying(("categorify",)), 
 _TICKS = [Saying(odd=True), _IDS, _IDS, _NUMBER]
 _FLAT: list[tuple[list[pa.DataType], list[Saying]]] = [
     *((INTEGERS, _WHOLE_NUMBERS), (INTEGERS, _WHOLE_NUMBERS), (FLOATS, _NUMBERS), (DECIMALS, _NUMBERS)),
-    *((MIXED, [_NUMBER]), (TEXTS, _WORDS), (TEXTS, _WORDS), (FLAGS, _WORDS), (BYTES, [Saying(), _IDS])),
+    *(
+        (MIXED, [_NUMBER]),
+        ([*INTEGERS, *DECIMALS], [_PLAIN, _IDS]),
+        (TEXTS, _WORDS),
+        (TEXTS, _WORDS),
+        (FLAGS, _WORDS),
+        (BYTES, [Saying(), _IDS]),
+    ),
     *(([*TEXTS, *BYTES], [Saying(), _IDS]), ([pa.null()], [Saying(), Saying(("single_hot",), (1.0,))])),
     *((kinds, _TICKS) for kinds in (DATES, TIMES, INSTANTS, ZONED, DURATIONS)),
     (OTHERS, [Saying(odd=True), _DROP]),
@@ -86,6 +93,14 @@ _LISTS: list[tuple[list[pa.DataType], list[Saying]]] = [
     *((kinds, [Saying(odd=True), _BAGS]) for kinds in (DATES, TIMES, INSTANTS, ZONED, DURATIONS)),
     *((([pa.null()], [_BAGS])), (OTHERS, [Saying(odd=True), _DROP])),
 ]
+_RAW_FLAT = [
+    (INTEGERS, [_PLAIN]),
+    (FLOATS, [_PLAIN, Saying(nulls=False, odd=True)]),
+    (DECIMALS, [_PLAIN]),
+    (MIXED, [_PLAIN]),
+]
+_RAW_LISTS = [(INTEGERS, [_PLAIN]), (INTEGERS, [_PLAIN]), ([pa.null()], [_PLAIN])]
+"""Types that a loader takes without `feedrate prepare`."""
 _SHAPES = ["list", "list", "large_list", "fixed", "view", "large_view"]
 _OPTIONS = ["single_hot", "multi_hot", "continuous", "vector", "categorify", "drop"]
 
@@ -103,25 +118,28 @@ class AnyColumn:
 
 
 @st.composite
-def any_columns(draw: st.DrawFn, name: str, rows: Sequence[int], *, fitting: bool, silent: bool) -> AnyColumn:
+def any_columns(
+    draw: st.DrawFn, name: str, rows: Sequence[int], *, fitting: bool, silent: bool, raw: bool
+) -> AnyColumn:
     """Draw a column.
 
-    fitting: only what `feedrate prepare` can do, for the most part. silent: no options.
+    fitting: only what `feedrate prepare` can do, for the most part, or what loaders take if raw. silent: no options.
     """
     nested = draw(st.sampled_from(["flat", "flat", "flat", "list", "list", "struct"]))
-    kinds, sayings = draw(st.sampled_from(_LISTS if nested == "list" else _FLAT))
+    flat, lists = (_RAW_FLAT, _RAW_LISTS) if raw and fitting else (_FLAT, _LISTS)
+    kinds, sayings = draw(st.sampled_from(lists if nested == "list" else flat))
     saying = draw(st.sampled_from(sayings) if fitting else _any_sayings())
     if silent:
         saying = Saying(nulls=saying.nulls and kinds not in (INTEGERS, FLOATS, DECIMALS, MIXED), odd=saying.odd)
     nulls, odd = saying.nulls and draw(st.booleans()), saying.odd and draw(st.booleans())
     wild = not fitting and draw(rarely())
     shapes = ["fixed"] if saying.fixed else _SHAPES
-    first = _kind(draw, kinds, nested, shapes)
+    first = _kind(draw, kinds, nested, shapes, words=not raw)
     parts: list[pa.Array | None] = []
     for count in rows:
         kind, change = first, draw(st.integers(0, 11))
         if change < 4:
-            kind = _kind(draw, kinds, nested, shapes)
+            kind = _kind(draw, kinds, nested, shapes, words=not raw)
         elif change == 4 and nested != "struct" and (nulls or not fitting):
             kind = pa.null()
         elif change == 5 and wild:
@@ -153,11 +171,13 @@ def _any_sayings(draw: st.DrawFn) -> Saying:
     return Saying(options, fills if draw(st.integers(0, 3)) == 0 else (), odd=draw(st.booleans()))
 
 
-def _kind(draw: st.DrawFn, kinds: Sequence[pa.DataType], nested: str, shapes: Sequence[str]) -> pa.DataType:
-    """Draw one of the types, a list of it or a struct with it."""
+def _kind(
+    draw: st.DrawFn, kinds: Sequence[pa.DataType], nested: str, shapes: Sequence[str], *, words: bool
+) -> pa.DataType:
+    """Draw one of the types, a list of it or a struct with it. words: structs may also have text."""
     kind = draw(st.sampled_from(kinds))
     if nested == "struct":
-        deep = pa.struct([("t", pa.string()), ("b.c", DICTIONARY)])
+        deep = pa.struct([("t", pa.string()), ("b.c", DICTIONARY)] if words else [("b.c", pa.int32())])
         return draw(st.sampled_from([pa.struct([("b", kind)]), pa.struct([("", deep), ("b", kind)])]))
     if nested == "flat":
         return kind

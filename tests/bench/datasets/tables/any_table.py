@@ -78,22 +78,26 @@ class AnyTable:
 
 
 @st.composite
-def any_tables(draw: st.DrawFn) -> AnyTable:
-    """Draw files with a label, numbered rows unless the split is by file, and one to six other columns."""
+def any_tables(draw: st.DrawFn, *, raw: bool = False) -> AnyTable:
+    """Draw files with a label, numbered rows unless the split is by file, and one to six other columns.
+
+    raw: for a loader, without options and with numbered rows.
+    """
     first = draw(st.integers(0 if draw(rarely()) else 1, 4))
     rows = draw(st.permutations([first, *draw(st.lists(st.integers(0, 4), max_size=4))]))
     fitting = draw(st.integers(0, 3)) > 0
-    by_file = sum(count > 0 for count in rows) > 1 and draw(st.booleans())
+    by_file = not raw and sum(count > 0 for count in rows) > 1 and draw(st.booleans())
     names = draw(st.lists(_names(), min_size=2, max_size=7, unique=fitting or not draw(rarely())))
     numbered = not by_file or draw(st.booleans())
     tables: list[list[tuple[str, pa.Array]]] = [[] for _ in rows]
     said: dict[str, list[str]] = {option: [] for option in _OPTIONS}
     fill: dict[str, Fill] = {}
     label, *others = [name for name in names if name != ROW] or ["label"]
-    label_above = 0.5 if draw(rarely()) else None
+    label_above = 0.5 if not raw and draw(rarely()) else None
     _add(tables, label, _label(draw, rows, any_number=label_above is not None))
     for name in others or ["a"]:
-        column = draw(any_columns(name, rows, fitting=fitting, silent=name == label or names.count(name) > 1))
+        silent = raw or name == label or names.count(name) > 1
+        column = draw(any_columns(name, rows, fitting=fitting, silent=silent, raw=raw))
         for option in column.options:
             said[option].append(column.said_of)
         if column.fill is not None:

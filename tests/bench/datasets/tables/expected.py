@@ -72,7 +72,7 @@ def _expected(name: str, table: AnyTable, files: Sequence[FileRead]) -> Expected
         return Expected(name, "refused")
     parts = [file.parts(name)[0] for file in files]
     values = [value for part in parts for value in part.values]
-    common = _common([part.family for part in parts])
+    common = common_family([part.family for part in parts])
     kind = declared.kinds.get(name, "")
     categorify = name in declared.categorify
     if common is None or any(part.family == "unreadable" for part in parts):
@@ -87,14 +87,14 @@ def _expected(name: str, table: AnyTable, files: Sequence[FileRead]) -> Expected
     return column.expected()
 
 
-def _common(families: Sequence[str]) -> str | None:
+def common_family(families: Sequence[str]) -> str | None:
     """Return the one family of all files; None if they differ in more than that does not matter."""
     kinds = {family for family in families if family != "null"}
     lists = {family for family in kinds if family.startswith("list of ")}
     if not kinds:
         return "null"
     if lists:
-        inner = _common([family.removeprefix("list of ") for family in lists])
+        inner = common_family([family.removeprefix("list of ") for family in lists])
         return f"list of {inner}" if lists == kinds and inner is not None else None
     if kinds <= {*NUMBERS} and len(kinds) > 1:
         return "whole numbers" if "integer" in kinds else "float"
@@ -169,20 +169,20 @@ class _Column:
         """Whether nothing was said of it, and it has no value or is no text."""
         if self.declared or not self.made_ids:
             return False
-        inner = [value for value in _flat(self.values) if value is not None]
+        inner = [value for value in flat(self.values) if value is not None]
         if _inner(self.common) == "bytes" and not all(map(_is_text, inner)):
             return True
         return self.kind == "single-hot" and not inner
 
     def _unheld(self) -> Fate | None:
         """Whether the one type of all files cannot hold a value, or perhaps not."""
-        inner = [value for value in _flat(self.values) if value is not None]
+        inner = [value for value in flat(self.values) if value is not None]
         common = _inner(self.common)
         if common == "text" and not all(map(_is_text, inner)):
             return "refused"
         if common == "whole numbers" and self.kind in ("single-hot", "multi-hot"):
             whole = all(
-                _is_nan(value) or (abs(value) < math.inf and value == int(value) and abs(value) < 2**63)
+                is_nan(value) or (abs(value) < math.inf and value == int(value) and abs(value) < 2**63)
                 for value in inner
             )
             return None if whole else "refused"
@@ -198,7 +198,7 @@ class _Column:
         if self.kind in ("continuous", "label"):
             values = [_seconds(value) if self.common in TIMES else value for value in values]
         if self.common in ("whole numbers", "list of whole numbers") and self.kind in ("single-hot", "multi-hot"):
-            values = [_without_nan(value) for value in values]
+            values = [without_nan(value) for value in values]
         if fill is None:
             return values
         if self.kind == "multi-hot":
@@ -212,8 +212,8 @@ class _Column:
             return [number if value is None else value for value in values]
         if self.kind == "label" and fill in ("mean", "median"):
             return None
-        inner = [float(v) for v in _flat(values) if not _is_missing(v) and math.isfinite(float(v))]
-        if fill in ("mean", "median") and not inner and any(_is_missing(value) for value in _flat(values)):
+        inner = [float(v) for v in flat(values) if not is_missing(v) and math.isfinite(float(v))]
+        if fill in ("mean", "median") and not inner and any(is_missing(value) for value in flat(values)):
             return None
         with np.errstate(all="ignore"):
             given = {
@@ -229,20 +229,20 @@ class _Column:
 def _fill_inner(value: Any, number: float) -> Any:
     if isinstance(value, list):
         return [_fill_inner(inner, number) for inner in value]
-    return number if _is_missing(value) else value
+    return number if is_missing(value) else value
 
 
 def _fate_of_label(column: _Column, values: Sequence[Any]) -> Fate:
-    if any(_is_missing(value) for value in values):
+    if any(is_missing(value) for value in values):
         return "refused"
     binary = column.table.declared.label_above is not None or all(
-        value in (0, 1) for value in column.values if not _is_missing(value)
+        value in (0, 1) for value in column.values if not is_missing(value)
     )
     return "kept" if binary else "refused"
 
 
 def _fate_of_numbers(column: _Column, values: Sequence[Any]) -> Fate:
-    if any(_is_missing(value) or abs(float(value)) > MAX_FLOAT32 for value in _flat(values)):
+    if any(is_missing(value) or abs(float(value)) > MAX_FLOAT32 for value in flat(values)):
         return "refused"
     return "kept"
 
@@ -257,7 +257,7 @@ def _fate_of_ids(column: _Column, values: Sequence[Any]) -> Fate:
         return "refused"
     if column.made_ids:
         return "kept"
-    inner = _flat(values)
+    inner = flat(values)
     if any(value is None or not 0 <= value <= MAX_ID for value in inner):
         return "refused"
     return "kept" if column.declared or max(inner, default=0) < SURE_IDS else "kept or refused"
@@ -266,7 +266,7 @@ def _fate_of_ids(column: _Column, values: Sequence[Any]) -> Fate:
 _NUMERIC_FATES = {"label": _fate_of_label, "continuous": _fate_of_numbers, "vector": _fate_of_vector}
 
 
-def _flat(values: Iterable[Any]) -> list[Any]:
+def flat(values: Iterable[Any]) -> list[Any]:
     """Return the values, or those of the lists. A null list has none."""
     values = list(values)
     if any(isinstance(value, list) for value in values):
@@ -274,11 +274,11 @@ def _flat(values: Iterable[Any]) -> list[Any]:
     return values
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or _is_nan(value)
+def is_missing(value: Any) -> bool:
+    return value is None or is_nan(value)
 
 
-def _is_nan(value: Any) -> bool:
+def is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
@@ -294,7 +294,7 @@ def _seconds(value: int | None) -> float | None:
     return None if value is None else float(Decimal(value) / 10**9)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if _is_nan(value) else value
+        return [without_nan(inner) for inner in value]
+    return None if is_nan(value) else value
