@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
     from feedrate.loaders.cupy import CupyLoader
     from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+    from feedrate.loaders.toolkit.from_dataloader import from_dataloader
     from feedrate.reports import load
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "LoaderUnavailable": "feedrate.loaders.errors",
     "Schema": "feedrate.loaders.base",
     "Split": "feedrate.loaders.base",
+    "from_dataloader": "feedrate.loaders.toolkit.from_dataloader",
     "load": "feedrate.reports",
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "Schema",
     "Split",
     "__version__",
+    "from_dataloader",
     "load",
 ]
 
