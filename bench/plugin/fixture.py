@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ from feedrate.bench.results.spec import ModelSpec
 from feedrate.bench.run.check import check_loader
 from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.loaders import conformance, registry
-from feedrate.loaders.base import Loader, LoaderConfig
+from feedrate.loaders.base import Adapter, Loader, LoaderConfig
 from feedrate.loaders.errors import FeedrateError, require_choice
 from feedrate.loaders.form import FormBroken
 from feedrate.loaders.registry import LoaderChoice
@@ -93,9 +93,10 @@ def benchmark_request(
         pytest.fail(str(error), pytrace=False)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    name = loader if isinstance(loader, str) else getattr(loader, "__name__", type(loader).__name__)
+    target = _target(loader)
+    named = target if isinstance(loader, Adapter) and target else getattr(loader, "__name__", type(loader).__name__)
     return BenchmarkRequest(
-        name=name, choice=choice, target=_target(loader), dataset=str(dataset), rows=rows, mode=mode, batch_size=batch_size, device=device,
+        name=loader if isinstance(loader, str) else named, choice=choice, target=target, dataset=str(dataset), rows=rows, mode=mode, batch_size=batch_size, device=device,
         rounds=rounds, seed=seed,
     )  # fmt: skip
 
@@ -136,15 +137,31 @@ def _target(loader: Any) -> str | None:
     """Return the text by which another process can choose the loader, or None if it cannot import it."""
     if isinstance(loader, str):
         return loader
-    module, name = getattr(loader, "__module__", None), getattr(loader, "__qualname__", "")
-    if module is None or not name.isidentifier() or getattr(sys.modules.get(module), name, None) is not loader:
-        return None
+    if isinstance(loader, Adapter):
+        places = _places_of(loader)
+    else:
+        places = iter([(getattr(loader, "__module__", None), getattr(loader, "__qualname__", ""))])
+    return next((f"{module}:{name}" for module, name in places if module and _finds(module, name, loader)), None)
+
+
+def _places_of(adapter: Adapter[Any]) -> Iterator[tuple[str | None, str]]:
+    """Yield each module that has the adapter as a global, and its name there. A test module follows those it imports."""
+    for module, content in reversed(list(sys.modules.items())):
+        for name, value in list(getattr(content, "__dict__", {}).items()):
+            if value is adapter:
+                yield module, name
+
+
+def _finds(module: str, name: str, loader: object) -> bool:
+    """Return whether another process that imports this module from the same file has the loader under this name."""
+    if not name.isidentifier() or getattr(sys.modules.get(module), name, None) is not loader:
+        return False
     try:
         spec = find_spec(module)
     except (ImportError, ValueError):  # __main__, or a parent package that is not there
-        return None
+        return False
     here = getattr(sys.modules[module], "__file__", None)
-    return f"{module}:{name}" if spec is not None and spec.origin is not None and spec.origin == here else None
+    return spec is not None and spec.origin is not None and spec.origin == here
 
 
 def refuse_shared_cores(*, gated: bool) -> None:
