@@ -15,6 +15,7 @@ from feedrate.bench.cli import (
     compare,
     doctor,
     install,
+    new_loader,
     profile,
     report,
     run,
@@ -53,7 +54,20 @@ def options(
         raise typer.Exit(2)
 
 
-for module in (prepare, run, report, compare, profile, check, install, doctor, archive, calibrate, selftest):
+for module in (
+    prepare,
+    run,
+    report,
+    compare,
+    profile,
+    check,
+    new_loader,
+    install,
+    doctor,
+    archive,
+    calibrate,
+    selftest,
+):
     for name, command in module.COMMANDS.items():
         app.command(name)(command)
 
