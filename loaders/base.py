@@ -1,6 +1,7 @@
 """The contract between feedrate and a loader. An author of a loader needs to know nothing else.
 
-A loader is opened with a Split (the files to read) and a LoaderConfig (how to read them). Its `epoch` yields Batches.
+A loader is opened with a Split (the files to read) and a LoaderConfig (how to read them). Its `epoch` yields Batches, which
+loaders/batch/batch.py describes.
 An Adapter tells the registry how to open the loader, which options it takes and which rules its library breaks.
 """
 
@@ -10,12 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from feedrate.loaders.batch.batch import Batch as Batch  # a part of the contract, which others import from here
 from feedrate.loaders.errors import FeedrateError, require_bool, require_whole
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,45 +63,6 @@ class Split:
     rows: int
     """Number of rows in all files together."""
     schema: Schema
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """B rows on the trial's device, ready to use on the consumer's current CUDA stream.
-
-    The consumer may keep a batch: a loader must not overwrite it when it makes later ones.
-    """
-
-    ids: Mapping[str, Tensor]
-    """Single-hot columns, by name: int32 or int64 [B]."""
-    bags: Mapping[str, tuple[Tensor, Tensor]]
-    """Multi-hot columns, by name: (values [N], offsets [B + 1]), both int32 or both int64.
-
-    The bag of row i is values[offsets[i]:offsets[i + 1]].
-    """
-    dense: Mapping[str, Tensor]
-    """Continuous columns, by name: float32 [B]."""
-    label: Tensor
-    """The label: float32 [B]."""
-
-    @property
-    def rows(self) -> int:
-        """The number of rows, B."""
-        return self.label.shape[0]
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """Return a new batch with `change` applied to every tensor, offsets included."""
-        return Batch(
-            {name: change(column) for name, column in self.ids.items()},
-            {name: (change(values), change(offsets)) for name, (values, offsets) in self.bags.items()},
-            {name: change(column) for name, column in self.dense.items()},
-            change(self.label),
-        )
-
-    def tensors(self) -> list[Tensor]:
-        """Return every tensor of the batch in the order of the schema. A bag gives its values, then its offsets."""
-        bags = (tensor for pair in self.bags.values() for tensor in pair)
-        return [*self.ids.values(), *bags, *self.dense.values(), self.label]
 
 
 def is_device(name: str) -> bool:

@@ -46,7 +46,7 @@ def epoch_of(loader: Loader, number: int) -> Iterator[Batch]:
     if not callable(getattr(loader, "epoch", None)):
         raise NotABatch(f"the loader is {_article(_type(loader))}, which has no method epoch(index)")
     returned: object = loader.epoch(number)
-    if not hasattr(type(returned), "__iter__"):
+    if isinstance(returned, Batch) or not hasattr(type(returned), "__iter__"):  # iterating over a batch unpacks it
         raise NotABatch(f"its epoch() returns {_article(_type(returned))}, but must return an iterator of batches")
     return iter(cast("Iterator[Batch]", returned))
 

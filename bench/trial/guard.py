@@ -30,6 +30,8 @@ NAMES_OF_TORCH = {
     "zeros", "zeros_like",
 }  # fmt: skip
 """Names of the module torch itself that a trial calls. Torch replaces others when it imports its compiler."""
+OF_LOADERS = ("feedrate.loaders.form", "feedrate.loaders.base", "feedrate.loaders.batch.batch")
+"""Modules of feedrate.loaders that a trial calls, beside the loader's own."""
 VOIDING: dict[str, Callable[[], object]] = {
     "torch's grad mode": torch.is_grad_enabled,
     "torch's inference mode": torch.is_inference_mode_enabled,
@@ -106,9 +108,7 @@ def _settings() -> dict[str, object]:
 def _spaces() -> dict[str, ModuleType | type]:
     """Return the guarded modules and classes, by name."""
     own = {name: module for name, module in sys.modules.items() if name.startswith("feedrate.bench.")}
-    own |= {
-        name: sys.modules[name] for name in ("feedrate.loaders.form", "feedrate.loaders.base") if name in sys.modules
-    }
+    own |= {name: sys.modules[name] for name in OF_LOADERS if name in sys.modules}
     spaces: dict[str, ModuleType | type] = {"time": time, "builtins": builtins, **own}
     for module in own.values():
         classes = (value for value in vars(module).values() if isinstance(value, type))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from feedrate.loaders.base import Batch, Categorical, Schema
-from feedrate.loaders.form import FormBroken, plain_batch, require_form, spoken
+from feedrate.loaders.form import FormBroken, NotABatch, epoch_of, plain_batch, require_form, spoken
 
 SCHEMA = Schema(
     single_hot=(Categorical(name="user", cardinality=9), Categorical(name="movie", cardinality=9)),
@@ -138,6 +138,14 @@ def test_right_but_unusual_batches_become_plain() -> None:
     assert type(plain.bags["genres"]) is tuple
     assert plain.dense["age"] is strided
     assert torch.equal(plain.ids["user"], batch.ids["user"] + 1)
+
+
+@pytest.mark.parametrize(("returned", "words"), [(_batch(), "a Batch"), (None, "None"), (3, "an int")])
+def test_an_epoch_that_is_no_iterator_of_batches_is_refused(returned: object, words: str) -> None:
+    """A batch can be iterated over, but then it is unpacked."""
+    loader: Any = SimpleNamespace(epoch=lambda index: returned)
+    with pytest.raises(NotABatch, match=rf"its epoch\(\) returns {words}, but must return an iterator of batches"):
+        epoch_of(loader, 0)
 
 
 def test_a_loader_cannot_change_a_plain_batch_later() -> None:

@@ -12,6 +12,8 @@ import torch
 from feedrate.bench.gate.epoch import GateFailed
 from feedrate.bench.timing import clock
 from feedrate.bench.trial.guard import Guard
+from feedrate.loaders import form
+from feedrate.loaders.base import Batch
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,8 @@ from feedrate.bench.trial.guard import Guard
         (torch.nn.functional, "mse_loss", "mse_loss"),
         (torch.cuda, "synchronize", "synchronize"),
         (torch.nn.Module, "__call__", "Module.__call__"),
+        (Batch, "tensors", "Batch.tensors"),
+        (form, "plain_batch", "it replaced feedrate.loaders.form.plain_batch"),
     ],
 )
 def test_a_replaced_function_is_named(space: Any, name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
