@@ -10,39 +10,26 @@ On a GPU a batch is a view. The batcher has its own kernels, run by CuPy on a CU
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import torch
 
-from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split, is_device
-from feedrate.loaders.errors import (
-    FeedrateError,
-    LoaderUnavailable,
-    require_bool,
-    require_choice,
-    require_whole,
-    whole_number,
-)
-from feedrate.loaders.packed import kernels
-from feedrate.loaders.packed.launch import CupyKernels, import_cupy
-from feedrate.loaders.packed.packing import choose_layout
-from feedrate.loaders.packed.resident import DeviceRows
-from feedrate.loaders.packed.stream_builders import StreamRequest, open_stream
+from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
+from feedrate.loaders.errors import FeedrateError, require_bool, require_choice, require_whole, whole_number
+from feedrate.loaders.packed.devices import best_device, usable_device
+from feedrate.loaders.packed.launch import import_cupy
+from feedrate.loaders.packed.open_rows import open_rows
 from feedrate.loaders.packed.streaming import StreamedRows
-from feedrate.loaders.parquet.columns import read_columns
-from feedrate.loaders.parquet.decode import read_groups
 from feedrate.loaders.parquet.files import read_split
+from feedrate.loaders.toolkit.setting import Setting
 
-if TYPE_CHECKING:
-    from feedrate.loaders.packed.host_rows import HostRows
-
-RESIDENT_COPIES = 4
-"""Copies of the columns that a resident shard holds at its peak: as read, packed, and two epochs."""
 DECODERS = ("auto", "pylibcudf", "pyarrow")
 
 
@@ -71,14 +58,24 @@ class CupyLoader:
     Batches are views. If you keep a tensor, you keep the memory around it, too: an epoch's rows, or a window's. Clone it
     instead. On a GPU an epoch is consumed on the stream that is current when it begins (streaming: when each window
     begins). Its memory is used again after the work that was enqueued there before the last view was gone.
+
+    Settings can be read and not changed: they are the constructor's arguments. `device` and `label` are what was chosen.
     """
+
+    data, split, label = Setting[Split | Path | str](), Setting[str](), Setting[str]()
+    schema = Setting[Schema]()
+    """The columns of every batch."""
+    device, batch_size, drop_last = Setting[str](), Setting[int](), Setting[bool]()
+    shuffle, seed = Setting[bool](), Setting[int]()
+    rank, world_size = Setting[int](), Setting[int]()
+    memory_budget_bytes, window_rows, decode = Setting[int | None](), Setting[int](), Setting[str]()
 
     def __init__(  # noqa: PLR0913  (the settings of a training script)
         self,
         data: Split | Path | str,
         *,
         batch_size: int = 32768,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         shuffle: bool = True,
         seed: int = 0,
         rank: int = 0,
@@ -94,7 +91,7 @@ class CupyLoader:
 
         data: a folder that `feedrate prepare` wrote, of which `split` is read. Or Parquet files of integer columns (ids),
         lists of integers (bags) and floats, in which `label` names a column. Or a Split.
-        device: "cpu", "cuda", "cuda:N", or "auto", which is a GPU if there are one and CuPy.
+        device: "cpu", "cuda", "cuda:N", a torch.device, or "auto", which is a GPU if there are one and CuPy.
         memory_budget_bytes: memory on that device. A shard that does not fit is streamed: row groups come in random order,
         and rows are mixed in windows of window_rows (0: as many as the budget holds). Only one epoch can run at a time.
         None: the whole shard stays in memory. PyArrow's row groups for a GPU wait in pinned host memory, beside the budget:
@@ -108,7 +105,7 @@ class CupyLoader:
         require_bool("drop_last", drop_last)
         config = LoaderConfig(
             batch_size=batch_size,
-            device=_auto() if device == "auto" else _usable(device),
+            device=best_device() if device == "auto" else usable_device(device),
             shuffle=shuffle,
             seed=seed,
             rank=rank,
@@ -118,38 +115,72 @@ class CupyLoader:
         if decode == "pylibcudf" and config.device == "cpu":
             raise FeedrateError("decode is 'pylibcudf', which needs a GPU, but the device is the CPU: leave it out")
         source = data if isinstance(data, Split) else read_split(Path(data), split=split, label=label)
-        self._hold(source, config, options, drop_last=drop_last)
+        vars(self).update(data=data, split=split, drop_last=drop_last)
+        self._hold(source, config, options)
 
     @classmethod
     def from_config(cls, split: Split, config: LoaderConfig, options: CupyOptions) -> CupyLoader:
         """Open a shard with the settings that the harness passes to every loader. Raises as the constructor does."""
         loader = cls.__new__(cls)
-        _usable(config.device)
-        loader._hold(split, config, options, drop_last=False)
+        usable_device(config.device)
+        vars(loader).update(data=split, split="train", drop_last=False)
+        loader._hold(split, config, options)
         return loader
 
-    def _hold(self, split: Split, config: LoaderConfig, options: CupyOptions, *, drop_last: bool) -> None:
-        self._config, self.device, self.schema = config, config.device, split.schema
-        rows = split.rows // config.world_size if drop_last else config.rows_of(split.rows)
-        self._batches = rows // config.batch_size if drop_last else -(-rows // config.batch_size)
-        self._rows = _open_rows(split, config, options, max_rows=self._batches * config.batch_size)
+    def _hold(self, split: Split, config: LoaderConfig, options: CupyOptions) -> None:
+        given = {**dataclasses.asdict(config), **dataclasses.asdict(options), "schema": split.schema}
+        settings = {name for name, value in vars(CupyLoader).items() if isinstance(value, Setting)}
+        vars(self).update({name: value for name, value in given.items() if name in settings}, label=split.schema.label)
+        self._config = config
+        rows = split.rows // config.world_size if self.drop_last else config.rows_of(split.rows)
+        self._batches = rows // config.batch_size if self.drop_last else -(-rows // config.batch_size)
+        self._rows = open_rows(
+            split, config, window_rows=options.window_rows, decode=options.decode,
+            max_rows=self._batches * config.batch_size,
+        )  # fmt: skip
         self._at, self._begin = (0, 0), (0, 0)
-        self._closed = False
+        self._closed, self._process = False, os.getpid()
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         return self._batches
 
+    def __repr__(self) -> str:
+        """Name the settings that matter, how the rows are held, and the number of batches."""
+        names = ("batch_size", "device", "shuffle", "seed", "rank", "world_size", "drop_last")
+        parts = [] if isinstance(self.data, Split) else [repr(str(self.data))]
+        parts += [f"{name}={getattr(self, name)!r}" for name in names]
+        held = f"streamed in windows of {rows:,} rows" if (rows := self._window_rows()) else "held in memory"
+        return f"CupyLoader({', '.join(parts)}: {len(self):,} batches, {'closed' if self._closed else held})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied, as multiprocessing's spawn and copy.deepcopy would. They expect a TypeError."""
+        raise TypeError(
+            "a CupyLoader cannot be pickled or copied, because it holds threads and memory: make it in the worker or rank "
+            "that uses it, as CupyLoader(..., rank=rank, world_size=world_size)"
+        )
+
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the next epoch, or the rest of the epoch that a loaded state was taken in."""
+        """Yield the next epoch, the epoch of set_epoch(), or the rest of the epoch that a loaded state was taken in."""
         self._refuse_if_closed()
         epoch, first = self._begin
         self._begin = epoch + 1, 0
         self._at = epoch, first
-        for batch in self.epoch(epoch, first):
-            self._at = epoch, self._at[1] + 1
+        for number, batch in enumerate(self.epoch(epoch, first), first + 1):
+            self._at = (epoch, number) if number < self._batches else (epoch + 1, 0)
             yield batch
         self._at = epoch + 1, 0
+
+    def set_epoch(self, index: int) -> None:
+        """Let the next __iter__ yield this epoch, as DistributedSampler.set_epoch does.
+
+        After load_state_dict(), the epoch of the state continues after its batch. Any other epoch is whole.
+        Raises FeedrateError for anything but a whole number of at least 0.
+        """
+        require_whole("epoch", index, 0)
+        if index != self._begin[0]:
+            self._begin = int(index), 0
+        self._at = self._begin
 
     def epoch(self, index: int, first: int = 0) -> Iterator[Batch]:
         """Yield the batches of any epoch, from number `first` on. It does not change what __iter__ yields next.
@@ -157,17 +188,22 @@ class CupyLoader:
         Raises FeedrateError after close().
         """
         self._refuse_if_closed()
+        if os.getpid() != self._process:
+            raise FeedrateError(
+                "the CupyLoader was made in another process, and a fork has none of its threads: make it in the worker or "
+                "rank that uses it, or use DataLoader(num_workers=0)"
+            )
         for batch in itertools.islice(self._rows.batches(index, first), max(self._batches - first, 0)):
             yield batch
             self._refuse_if_closed()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position of __iter__, for a checkpoint."""
+        """Return the position of __iter__, for a checkpoint. Behind the last batch, it is the start of the next epoch."""
         epoch, batches = self._at
         return {"epoch": epoch, "batches": batches, **self._identity()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next __iter__ continue after the batch at which the state was taken.
+        """Let the next __iter__ continue after the batch at which the state was taken, on this rank or on another one.
 
         Raises FeedrateError for a state of another order of rows, and for anything that state_dict() did not return.
         """
@@ -203,61 +239,21 @@ class CupyLoader:
             raise FeedrateError("the loader is closed: open another one")
 
     def _identity(self) -> dict[str, Any]:
-        """Return the settings that fix the order of rows."""
+        """Return the settings that fix the order of rows. The rank is none of them: ranks are at the same batch, and many
+        trainers save one state for all."""
         config = self._config
         return {
             "seed": config.seed,
             "shuffle": config.shuffle,
             "batch_size": config.batch_size,
-            "rank": config.rank,
             "world_size": config.world_size,
             "device": torch.device(self.device).type,
-            "window_rows": self._rows.window_rows if isinstance(self._rows, StreamedRows) else None,
+            "window_rows": self._window_rows(),
         }
 
-
-def _open_rows(
-    split: Split, config: LoaderConfig, options: CupyOptions, *, max_rows: int
-) -> HostRows | DeviceRows | StreamedRows[Any]:
-    """Hold the shard in memory, or stream it if the memory budget is too small for that."""
-    if config.memory_budget_bytes is not None:
-        groups = read_groups(split)
-        resident_bytes = RESIDENT_COPIES * sum(group.nbytes for group in groups)
-        if resident_bytes > config.memory_budget_bytes or options.window_rows:
-            request = StreamRequest(
-                groups=groups, schema=split.schema, config=config, budget_bytes=config.memory_budget_bytes,
-                window_rows=options.window_rows, max_rows=max_rows,
-            )  # fmt: skip
-            return open_stream(request, options.decode)
-    columns = read_columns(split)
-    if config.device == "cpu":
-        from feedrate.loaders.packed.host_rows import HostRows  # imports Numba, which nothing else needs
-
-        return HostRows(columns, config)
-    device_columns = columns.to(config.device)
-    layout = choose_layout(device_columns)
-    compiled = CupyKernels(kernels.source(layout), config.device)
-    return DeviceRows(device_columns, layout, config, config.device, compiled)
-
-
-def _usable(device: str | torch.device) -> str:
-    """Return the device's name. Raises FeedrateError if it cannot be used."""
-    name = str(device)
-    if not is_device(name):
-        raise FeedrateError(f"device is {name!r}: choose from auto, cpu, cuda, cuda:N")
-    if name != "cpu" and int(name[5:] or 0) >= (count := torch.cuda.device_count()):
-        raise FeedrateError(f"device is {name!r}, but torch sees {count} CUDA device(s) here")
-    return name
-
-
-def _auto() -> str:
-    if not torch.cuda.is_available():
-        return "cpu"
-    try:
-        import_cupy()
-    except LoaderUnavailable:
-        return "cpu"
-    return "cuda"
+    def _window_rows(self) -> int | None:
+        """Return the rows that are mixed together in streaming. None: the rows are held in memory."""
+        return self._rows.window_rows if isinstance(self._rows, StreamedRows) else None
 
 
 def backend(device: str) -> str:
