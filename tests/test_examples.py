@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,28 @@ def test_training_with_the_cupy_batcher(small: Dataset, tmp_path: Path) -> None:
     printed = _run(tmp_path, "train_with_cupy.py", small.folder, "--epochs", "1", "--batch-size", "512")
     assert "of 8: loss" in printed
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.skipif(find_spec("lightning") is None, reason="needs Lightning: pip install lightning")
+def test_training_with_lightning(small: Dataset, tmp_path: Path) -> None:
+    words = (small.folder, "--batch-size", "512", "--epochs", "1")
+    assert "7 steps: loss 0." in _run(tmp_path, "train_with_lightning.py", *words)
+    assert (tmp_path / "checkpoints" / "last.ckpt").exists()
+
+
+@pytest.mark.skipif(find_spec("accelerate") is None, reason="needs Accelerate: pip install accelerate")
+def test_training_with_accelerate_on_two_ranks_goes_on_from_its_checkpoint(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rank has three whole batches of the 4,000 rows."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    words = (small.folder, "--batch-size", "512", "--epochs")
+    printed = _run(tmp_path, "train_with_accelerate.py", *words, "1", launcher=launcher)
+    assert "epoch 0: 3,072 rows on 2 rank(s), loss 0." in printed
+    printed = _run(tmp_path, "train_with_accelerate.py", *words, "2", launcher=launcher)
+    assert "epoch 0" not in printed
+    assert "epoch 1: 3,072 rows on 2 rank(s), loss 0." in printed
 
 
 @pytest.mark.slow
@@ -94,8 +117,8 @@ def _saved(path: Path, infos: dict[str, dict[str, object]]) -> Path:
     return path
 
 
-def _run(cwd: Path, script: str, *words: str | Path) -> str:
-    command = [sys.executable, str(EXAMPLES / script), *map(str, words)]
+def _run(cwd: Path, script: str, *words: str | Path, launcher: tuple[str, ...] = ()) -> str:
+    command = [sys.executable, *launcher, str(EXAMPLES / script), *map(str, words)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
