@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Fill
 from tests.bench.datasets.tables import any_values
 from tests.bench.datasets.tables.any_column import any_columns, column_of, rarely
+from tests.bench.datasets.tables.reading import Part
 
 NAMES = [
     *(
@@ -65,10 +67,16 @@ class AnyTable:
     by_file: bool
     """Whether the last file with rows is the validation split; otherwise rows are drawn."""
     seed: int
+    folders: tuple[str, ...]
+    """The folder of each file, such as "3/key=a"; empty: none."""
+    keys: tuple[Mapping[str, Part], ...]
+    """The column in the name of each file's folder, with its one value."""
 
     def write(self, folder: Path) -> tuple[Path, ...]:
         """Write the files, and return their paths in the order of the files."""
-        paths = tuple(folder / f"f{place}.parquet" for place in range(len(self.files)))
+        paths = tuple(folder / inner / f"f{place}.parquet" for place, inner in enumerate(self.folders))
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
         for path, table, options in zip(paths, self.files, self.writing, strict=True):
             try:
                 pq.write_table(table, path, compression="none", **options)
@@ -98,6 +106,8 @@ def any_tables(draw: st.DrawFn, *, raw: bool = False) -> AnyTable:
     for name in others or ["a"]:
         silent = raw or name == label or names.count(name) > 1
         column = draw(any_columns(name, rows, fitting=fitting, silent=silent, raw=raw))
+        if column.said_of == label or any(column.said_of in words for words in said.values()):
+            column = replace(column, options=())  # a column called a.b, and a field b of a struct a
         for option in column.options:
             said[option].append(column.said_of)
         if column.fill is not None:
@@ -119,6 +129,7 @@ def any_tables(draw: st.DrawFn, *, raw: bool = False) -> AnyTable:
         fill={name: value for name, value in fill.items() if name in present},
         by_file=by_file,
         seed=draw(st.integers(0, 5)),
+        **_folders(draw, len(rows), present, keyed=not by_file and not raw and draw(rarely())),
     )
 
 
@@ -131,6 +142,32 @@ _WRITING = st.fixed_dictionaries(
         "data_page_version": st.sampled_from(["1.0", "2.0"]),
     }
 )
+
+
+_KEY_VALUES: Sequence[tuple[str, Mapping[str, Any]]] = [
+    ("integer", {"0": 0, "1": 1, "12": 12}),
+    (
+        "text",
+        {"a": b"a", "x y": b"x y", "1%2Fé": "1/é".encode(), "01": b"01", "1": b"1", "__HIVE_DEFAULT_PARTITION__": None},
+    ),
+    ("float", {"0.5": 0.5, "-1.25": -1.25}),
+    ("date", {"1970-01-02": 86_400 * 10**9, "1970-01-03": 2 * 86_400 * 10**9}),
+]
+
+
+def _folders(draw: st.DrawFn, files: int, columns: set[str], *, keyed: bool) -> dict[str, Any]:
+    """Draw the folders of the files, whose names may have a column."""
+    key = draw(st.sampled_from(["key", "é k", "a,b", "x=1", "_k", "ids"]))
+    if not keyed or key in columns:
+        return {"folders": ("",) * files, "keys": ({},) * files}
+    family, values = draw(st.sampled_from(_KEY_VALUES))
+    chosen = draw(column_of(st.sampled_from(list(values)), files))
+    if family == "text":
+        chosen[0] = "x y"  # others alone may be numbers
+    return {
+        "folders": tuple(f"{place}/{quote(key)}={value}" for place, value in enumerate(chosen)),
+        "keys": tuple({key: Part(family, [values[value]])} for value in chosen),
+    }
 
 
 def _flat_names(name: str, part: pa.Array) -> list[str]:

@@ -5,7 +5,7 @@ Text and bytes are bytes, times are whole nanoseconds, structs are columns of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,13 @@ class FileRead:
     rows: int
     columns: Sequence[tuple[str, Part]]
 
+    def with_keys(self, keys: Mapping[str, Part]) -> FileRead:
+        """Return the file with columns whose one value stands in the names of its folders."""
+        return FileRead(
+            self.rows,
+            [*self.columns, *((name, Part(key.family, [*key.values] * self.rows)) for name, key in keys.items())],
+        )
+
     def parts(self, name: str) -> list[Part]:
         """Return the columns of this name."""
         return [part for known, part in self.columns if known == name]
@@ -59,7 +66,8 @@ def _alone(file: pq.ParquetFile) -> Iterator[tuple[str, Part]]:
             groups = [file.read_row_group(place, columns=[column.name]) for place in range(file.num_row_groups)]
             chunks = [chunk for group in groups for chunk in group[column.name].chunks]
         except pa.ArrowInvalid:
-            yield column.name, Part("unreadable", [None] * file.metadata.num_rows)
+            for name, _ in _joined(column, []):
+                yield name, Part("unreadable", [None] * file.metadata.num_rows)
         else:
             yield from _joined(column, chunks)
 

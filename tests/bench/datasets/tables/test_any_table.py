@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import HealthCheck, given, settings
 
-from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.cli.app import main
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.tables.declared import SplitOptions, Transforms
 from feedrate.bench.datasets.tables.prepare import Plan, planned, write_tables
@@ -24,6 +30,7 @@ from tests.bench.datasets.tables.expected import Expected, expected, places
 from tests.bench.datasets.tables.reading import FileRead, read
 
 TABLES = int(os.environ.get("FEEDRATE_ANY_TABLES", "200"))
+"""Tables to try. 20,000 were tried once."""
 
 MOST_DRAWN_ROWS = 20
 """With so many rows or more, chance leaves no split empty."""
@@ -36,12 +43,12 @@ def test_any_table_is_prepared_as_it_is_or_refused_by_name(table: AnyTable) -> N
         folder, output = Path(name, "in"), Path(name, "out")
         folder.mkdir()
         paths = table.write(folder)
-        read_files = [read(path) for path in paths]
+        read_files = [read(path).with_keys(keys) for path, keys in zip(paths, table.keys, strict=True)]
         files = [file for file in read_files if file.rows]
         fates = expected(table, files)
         last = max((place for place, file in enumerate(read_files) if file.rows), default=0)
         request = TableRequest(
-            paths=(*paths[:last], *paths[last + 1 :]) if table.by_file else paths,
+            paths=(*paths[:last], *paths[last + 1 :]) if table.by_file else (folder,),
             valid_paths=(paths[last],) if table.by_file else (),
             columns=table.declared,
             transforms=Transforms(fill=table.fill),
@@ -56,6 +63,39 @@ def test_any_table_is_prepared_as_it_is_or_refused_by_name(table: AnyTable) -> N
             _check_refusal(error, fates, rows=sum(file.rows for file in files))
         else:
             _check_dataset(dataset, plan, table, files, fates)
+
+
+@settings(max_examples=max(1, TABLES // 20), database=None, suppress_health_check=list(HealthCheck))
+@given(any_tables())
+def test_the_command_writes_a_dataset_or_ends_with_2_and_writes_nothing(table: AnyTable) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, output, said = Path(name, "in"), Path(name, "out"), io.StringIO()
+        folder.mkdir()
+        table.write(folder)
+        words = ["feedrate", "prepare", "parquet", str(folder), *_options(table), "--yes", "-o", str(output)]
+        with (
+            patch.object(sys, "argv", words),
+            contextlib.redirect_stderr(said),
+            contextlib.redirect_stdout(io.StringIO()),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        if output.exists():
+            assert not ended.value.code
+            read_dataset(output)
+        else:
+            assert ended.value.code == 2
+            assert "feedrate: " in said.getvalue()
+            assert [path.name for path in Path(name).iterdir()] == ["in"]
+
+
+def _options(table: AnyTable) -> list[str]:
+    """Return the table's options as words of the command line, which cannot name columns without a letter."""
+    words = [f"--label={table.declared.label}", "--valid-fraction=0.5", f"--seed={table.seed}"]
+    for option in ("single_hot", "multi_hot", "continuous", "vector", "categorify", "drop"):
+        names = [name.replace(",", "\\,") for name in getattr(table.declared, option) if name.strip()]
+        words += [f"--{option.replace('_', '-')}={','.join(names)}"] if names else []
+    return [*words, *(f"--fill={name}={fill}" for name, fill in table.fill.items())]
 
 
 def _check_refusal(error: FeedrateError, fates: dict[str, Expected], rows: int) -> None:
