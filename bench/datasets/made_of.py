@@ -11,6 +11,9 @@ import msgspec
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.loaders.errors import FeedrateError
 
+MAX_SHOWN = 60
+"""Characters of an option's value in a message."""
+
 
 def identity(name: str, file: Path) -> dict[str, Any]:
     """Return what tells whether a source file is still the same: its name, size and time of change."""
@@ -37,16 +40,25 @@ def _differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator
         return
     for name in ("source", "seed", "row_group_rows"):
         if made.get(name) != wanted[name]:
-            yield f"{name} was {made.get(name)}, not {wanted[name]}"
-    before, now = ({file["path"]: file for file in part["files"]} for part in (made, wanted))
-    if list(before) != list(now):
-        yield f"files were {_listed(before)}, not {_listed(now)}"
-    elif changed := [path for path in before if before[path] != now[path]]:
-        yield f"{_listed(changed)} has changed since"
+            yield f"{name} was {made.get(name)} and is now {wanted[name]}"
+    before, now = ([file["path"] for file in part["files"]] for part in (made, wanted))
+    if before != now:
+        yield f"files were {_listed(before)} and are now {_listed(now)}"
+    else:
+        changed = [old["path"] for old, new in zip(made["files"], wanted["files"], strict=True) if old != new]
+        if changed:
+            yield f"{_listed(changed)} changed since"
     for name in sorted({*made["options"], *wanted["options"]}):
-        values = [part["options"].get(name, "not given") for part in (made, wanted)]
+        values = [part["options"].get(name) for part in (made, wanted)]
         if values[0] != values[1]:
-            yield f"{name} was {values[0]}, not {values[1]}"
+            yield f"{name} was {_shown(values[0])} and is now {_shown(values[1])}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not given"
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _listed(paths: Collection[str]) -> str:

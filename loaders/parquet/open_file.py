@@ -24,6 +24,23 @@ _MAGIC = {
 
 def parquet_file(path: Path) -> pq.ParquetFile:
     """Open a Parquet file. Raises FeedrateError that says what is wrong with the file, or what it is instead."""
+    _require_parquet(path)
+    try:
+        opened = pq.ParquetFile(path)
+        opened.schema_arrow  # noqa: B018  (a type that Arrow does not know is found here)
+    except pa.ArrowNotImplementedError as error:
+        raise FeedrateError(
+            f"{path} has a column of a type that Arrow does not read ({short(error)}): write that column as another type"
+        ) from error
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise FeedrateError(
+            f"{path} is incomplete, damaged or not a Parquet file ({short(error)}): write or copy it again"
+        ) from error
+    return opened
+
+
+def _require_parquet(path: Path) -> None:
+    """Raise FeedrateError unless the file begins and ends as Parquet does."""
     try:
         with path.open("rb") as file:
             head = file.read(24)
@@ -45,14 +62,6 @@ def parquet_file(path: Path) -> pq.ParquetFile:
         raise FeedrateError(
             f"{path} is incomplete, damaged or not a Parquet file: its end is missing, so write or copy it again"
         )
-    try:
-        opened = pq.ParquetFile(path)
-        opened.schema_arrow  # noqa: B018  (a type that Arrow does not know is found here)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise FeedrateError(
-            f"{path} is incomplete, damaged or not a Parquet file ({short(error)}): write or copy it again"
-        ) from error
-    return opened
 
 
 def short(error: Exception) -> str:

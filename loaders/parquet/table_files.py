@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +12,6 @@ import pyarrow.parquet as pq
 
 from feedrate.loaders.errors import Faults, FeedrateError
 from feedrate.loaders.parquet.arrow_types import (
-    INTEGER,
-    NUMBER,
     TEXT,
     flattened,
     flattened_schema,
@@ -24,9 +21,14 @@ from feedrate.loaders.parquet.arrow_types import (
     unify,
 )
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
+from feedrate.loaders.parquet.folder_keys import key_kind, key_value
 from feedrate.loaders.parquet.open_file import parquet_file, short
 
 CHUNK_ROWS = 262_144
+
+
+_CSV_INDEX = frozenset(("", "Unnamed: 0"))
+"""Names of the column of pandas' index in a CSV file, and after that was read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,10 @@ class TableFile:
     """An open Parquet file's footer."""
 
     data: DataFile
-    schema: pa.Schema
-    """Columns with the fields of structs as columns of their own, and without the columns in the names of folders."""
+    types: Mapping[str, pa.DataType]
+    """Of each column, with the fields of structs as columns of their own, and without those in the names of folders."""
+    twice: frozenset[str]
+    """Names of several columns."""
     rows: int
     index: frozenset[str]
     """Columns that pandas wrote as the frame's index."""
@@ -105,27 +109,37 @@ def open_tables(found: DataFiles, rename: Rename | None = None) -> Tables:
     if not with_rows:
         raise FeedrateError(f"{found.files[0].shown} has no rows" + (" and nor has any other file" * (len(files) > 1)))
     columns, differences = _common_columns(with_rows)
-    notes = [f"skipped {reason} ({count})" for reason, count in found.skipped.items()]
+    notes = [*(f"skipped {reason} ({count})" for reason, count in found.skipped.items()), *found.notes]
+    notes += [
+        f"column {name!r} stands in the files and in the names of folders: the files' values are used"
+        for name, column in columns.items()
+        if not column.in_folders and any(name in file.data.keys for file in with_rows)
+    ]
     renamed = {stored: name for file in files for name, stored in file.stored.items()}
     if renamed:
         notes.append(f"renamed {', '.join(f'{stored} to {name}' for stored, name in renamed.items())}")
     return Tables(tuple(files), columns, differences, tuple(notes))
 
 
-def key_value(text: str | None, kind: pa.DataType) -> pa.Scalar:
-    """Return a value from the name of a folder as `kind`."""
-    return pa.scalar(text, pa.string()).cast(kind) if text is not None else pa.scalar(None, kind)
+def with_texts(tables: Tables, names: Collection[str]) -> Tables:
+    """Return the tables with these columns as text if they stand in the names of folders, even if all are numbers."""
+    columns = {
+        name: replace(column, kind=TEXT) if column.in_folders and name in names else column
+        for name, column in tables.columns.items()
+    }
+    return replace(tables, columns=columns)
 
 
 def _open(data: DataFile, rename: Rename | None) -> TableFile:
     with parquet_file(data.path) as opened:
         schema, rows = opened.schema_arrow, opened.metadata.num_rows
-    flat, index = flattened_schema(schema), _index_columns(schema)
-    if rename is None:
-        return TableFile(data, flat, rows, index)
-    names = rename(flat.names, data.shown)
-    renamed = pa.schema([column.with_name(names.get(column.name, column.name)) for column in flat])
-    return TableFile(data, renamed, rows, index, {name: stored for stored, name in names.items()})
+    index = _CSV_INDEX if data.origin else _index_columns(schema)
+    flat = flattened_schema(schema)
+    others = rename(flat.names, data.shown) if rename else {}
+    names = [others.get(name, name) for name in flat.names]
+    twice = frozenset(name for name, count in Counter(names).items() if count > 1)
+    stored = {name: before for before, name in others.items()}
+    return TableFile(data, dict(zip(names, flat.types, strict=True)), twice, rows, index, stored)
 
 
 def _index_columns(schema: pa.Schema) -> frozenset[str]:
@@ -137,23 +151,23 @@ def _index_columns(schema: pa.Schema) -> frozenset[str]:
 
 def _common_columns(files: Sequence[TableFile]) -> tuple[dict[str, Column], dict[str, str]]:
     """Return each column of all files, and a sentence for each that is not the same everywhere."""
-    keys = {name: _key_kind(name, files) for file in files for name in file.data.keys}
-    names = dict.fromkeys(name for file in files for name in (*file.schema.names, *file.data.keys))
+    keys = dict.fromkeys(name for file in files for name in file.data.keys)
+    stored = dict.fromkeys(name for file in files for name in file.types)
     columns, faults = {}, {}
-    for name in names:
-        if any(name in file.schema.names for file in files):
+    for name in {**stored, **keys}:
+        if name in stored:
             columns[name], fault = _unified(name, files)
         else:
-            columns[name], fault = _of_folders(name, keys[name], files)
+            columns[name], fault = _of_folders(name, key_kind({file.data.keys.get(name) for file in files}), files)
         if fault:
             faults[name] = fault
     return columns, faults
 
 
 def _unified(name: str, files: Sequence[TableFile]) -> tuple[Column, str]:
-    twice = next((file for file in files if file.schema.names.count(name) > 1), None)
-    lacking = next((file for file in files if name not in file.schema.names), None)
-    holders = [file for file in files if file.schema.names.count(name) == 1]
+    twice = next((file for file in files if name in file.twice), None)
+    lacking = next((file for file in files if name not in file.types), None)
+    holders = [file for file in files if name in file.types]
     index = any(name in file.index for file in files)
     if twice is not None:
         kind = pa.null()
@@ -189,7 +203,7 @@ def is_mixed(first: pa.DataType, second: pa.DataType) -> bool:
 
 
 def _type(file: TableFile, name: str) -> pa.DataType:
-    return file.schema.field(name).type
+    return file.types[name]
 
 
 def _of_folders(name: str, kind: pa.DataType, files: Sequence[TableFile]) -> tuple[Column, str]:
@@ -197,28 +211,18 @@ def _of_folders(name: str, kind: pa.DataType, files: Sequence[TableFile]) -> tup
     column = Column(name, kind, f"{kind} in the names of folders", mixed="", in_folders=True, index=False)
     if lacking is None:
         return column, ""
-    return column, f"column {name!r} stands in the names of some folders, but not for {lacking.data.shown}"
-
-
-def _key_kind(name: str, files: Sequence[TableFile]) -> pa.DataType:
-    """Return the type of a column in the names of folders: a type that keeps different names apart."""
-    values = {file.data.keys[name] for file in files if file.data.keys.get(name) is not None}
-    for kind, pattern in ((INTEGER, r"[+-]?\d{1,18}"), (NUMBER, r"[+-]?\d+\.\d+"), (pa.date32(), r"\d{4}-\d\d-\d\d")):
-        if values and all(re.fullmatch(pattern, value or "") for value in values):
-            try:
-                typed = Counter(key_value(value, kind) for value in values)
-            except pa.ArrowInvalid:
-                continue
-            if len(typed) == len(values):
-                return kind
-    return TEXT
+    sentence = (
+        f"column {name!r} stands in the names of some folders, but not for {lacking.data.shown}: "
+        f"move the file into a folder called {name}=..."
+    )
+    return column, sentence
 
 
 def _chunks_of(
     file: TableFile, names: Sequence[str], columns: Mapping[str, Column]
 ) -> Iterator[tuple[TableFile, pa.Table]]:
-    stored = [name for name in names if name in file.schema.names]
-    keys = {name: columns[name].kind for name in names if name not in file.schema.names}
+    stored = [name for name in names if name in file.types]
+    keys = {name: columns[name].kind for name in names if name not in file.types}
     with parquet_file(file.data.path) as opened:
         for table in _tables(opened, file, stored):
             for name, kind in keys.items():

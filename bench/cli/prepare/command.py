@@ -218,7 +218,7 @@ def _from_tables(
     from feedrate.bench.datasets.workflows.tables import for_nvtabular, require_nvtabular, write_with_nvtabular
     from feedrate.bench.datasets.writer import require_free
 
-    if if_missing and output.exists():
+    if if_missing and output.is_dir() and any(output.iterdir()):
         require_same_table(dataset := read_dataset(output), request, options, output)
         return dataset
     require_free(output, overwrite=options.overwrite)

@@ -115,4 +115,4 @@ def _pair(option: str, text: str, read: Callable[[str], Value], *, general: bool
     try:
         return (name if equals else "*"), read(value)
     except ValueError as error:
-        raise FeedrateError(f"{option} is {text!r}, which cannot be read: {str(error).partition(':')[0]}") from None
+        raise FeedrateError(f"{option} is {text!r}, which cannot be read: {str(error).partition(': ')[0]}") from None

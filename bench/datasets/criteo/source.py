@@ -57,6 +57,7 @@ CRITEO = Layout(
         names=_COLUMNS,
         separator="\t",
         quoting=False,
+        short_lines=True,
         types=(*[pl.Int64()] * (1 + len(_NUMBERS)), *_TEXT.values()),
     ),
     file_names=re.compile(

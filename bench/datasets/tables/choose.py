@@ -65,7 +65,8 @@ def choose(tables: Tables, declared: DeclaredColumns) -> Choices:
         if name in declared.drop:
             left_out.append(LeftOut(name=name, why=column.stored, declared=True))
         elif name in tables.faults:
-            faults.append(f"{tables.faults[name]}, or leave it out with --drop {name}")
+            way_out = "name only files that have it" if name == declared.label else f"leave it out with --drop {name}"
+            faults.append(f"{tables.faults[name]}, or {way_out}")
         elif name in kinds:
             fault = _misfit(column, kinds[name], categorify=name in declared.categorify)
             if fault:
@@ -92,7 +93,7 @@ def _inferred(column: Column, declared: DeclaredColumns) -> Choice | LeftOut:
     if kind is None:
         return LeftOut(name=name, why=column.stored)
     if column.index:
-        return LeftOut(name=name, why=f"pandas' index, {column.stored}", keep=f"--single-hot {name}")
+        return LeftOut(name=name, why=f"pandas' index, {column.stored}", keep=name and f"--single-hot {name}")
     if types.is_null(kind):
         return LeftOut(name=name, why="no values")
     if is_time(kind):

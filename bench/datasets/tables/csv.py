@@ -1,33 +1,42 @@
-"""CSV and TSV files as Parquet, so that one path reads both. A column has the narrowest type that keeps every text as it is.
+"""CSV and TSV files as Parquet, so that one path reads both.
 
-Integers with leading zeros stay text ("007" is not "7"), and so does a column with one value that is no number.
+Every line must have as many fields as the first. Types are those of csv_types.py.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
 
+from feedrate.bench.datasets.csv_streams import PaddedLines, WholeLineEnds
+from feedrate.bench.datasets.tables.csv_types import ColumnTypes, CsvType, typed
 from feedrate.loaders.errors import Faults, FeedrateError
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
 from feedrate.loaders.parquet.open_file import short
 
-_PATTERNS: tuple[tuple[str, pl.DataType], ...] = (
-    (r"^(0|-?[1-9]\d{0,17})$", pl.Int64()),
-    (r"(?i)^[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]?\d+)?$|^[+-]?(nan|inf|infinity)$", pl.Float64()),
-    (r"(?i)^(true|false)$", pl.Boolean()),
-    (r"^\d{4}-\d\d-\d\d$", pl.Date()),
-    (r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?$", pl.Datetime("us")),
-)
-"""Types in the order in which they are tried, each with the texts that it keeps. Else a column is text."""
+BLOCK_BYTES = 1 << 24
+"""Text that is read at a time. No line may be longer."""
 _SEPARATORS = ",\t;|"
+_EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?$')
+"""A first line that Excel writes and reads: it names the separator."""
+_MAGIC = {
+    b"PAR1": "is a Parquet file: rename it to .parquet",
+    b"PK\x03\x04": "is a zip or Excel file: unpack it, or save it as CSV",
+    b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 text: save it as UTF-8",
+    b"BZh": "is compressed by bzip2: unpack it",
+    b"\xfd7zXZ": "is compressed by xz: unpack it",
+}
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,161 +51,204 @@ class CsvFormat:
     """One character. Empty: tab for .tsv, else the one of comma, tab, semicolon and bar that the first line has most of."""
     quoting: bool = True
     """Whether double quotes enclose a field. False: they are characters like any other."""
+    short_lines: bool = False
+    """Whether lines may lack their last fields, whose values are then missing. Only without quoting."""
     types: tuple[pl.DataType, ...] = ()
     """Types of the columns, for `names`. Empty: inferred from all values."""
     known_types: Mapping[str, pl.DataType] = field(default_factory=dict)
     """Types of columns by name, for files with a header. Those of the others are inferred."""
 
 
+@dataclass(frozen=True, slots=True)
+class _CsvFile:
+    """A CSV file, and how its lines are split."""
+
+    data: DataFile
+    separator: str
+    names: tuple[str, ...]
+    sep_line: bool
+    """Whether Excel's line that names the separator stands before the header."""
+    csv_format: CsvFormat
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the lines as text columns. Raises FeedrateError for lines of other lengths and text that is not UTF-8."""
+        try:
+            with _unpacked(self.data.path) as stream:
+                for batch in self._reader(pa.PythonFile(self._lines(stream), "r")):
+                    frame = pl.DataFrame(pl.from_arrow(batch))
+                    frame.columns = list(self.names)
+                    yield frame
+        except OSError as error:
+            raise _cut_off(self.data.path, error) from error
+        except pa.ArrowException as error:
+            raise FeedrateError(f"{self.data.path} cannot be read as CSV: {_reason(error)}") from error
+
+    def _lines(self, stream: pa.NativeFile) -> io.RawIOBase:
+        if self.csv_format.short_lines and not self.csv_format.quoting:
+            return PaddedLines(stream, self.separator, len(self.names))
+        return WholeLineEnds(stream)
+
+    def _reader(self, stream: pa.NativeFile) -> pc.CSVStreamingReader:
+        numbers = [str(i) for i in range(len(self.names))]  # Polars renames a column without a name
+        return pc.open_csv(
+            stream,
+            pc.ReadOptions(
+                column_names=numbers,
+                skip_rows=int(self.sep_line),
+                skip_rows_after_names=int(not self.csv_format.names),
+                block_size=BLOCK_BYTES,
+            ),
+            pc.ParseOptions(
+                delimiter=self.separator,
+                quote_char='"' if self.csv_format.quoting else False,
+                newlines_in_values=self.csv_format.quoting,
+                ignore_empty_lines=len(self.names) > 1,
+            ),
+            pc.ConvertOptions(
+                column_types=dict.fromkeys(numbers, pa.large_string()),
+                strings_can_be_null=True,
+                null_values=["", *self.csv_format.null_values],
+            ),
+        )
+
+
 def as_parquet(
-    found: DataFiles, csv_format: CsvFormat, scratch: Path, format_of: Callable[[Path], CsvFormat] | None = None
+    found: DataFiles,
+    csv_format: CsvFormat,
+    scratch: Path,
+    format_of: Callable[[Path], CsvFormat] | None = None,
+    texts: Collection[str] = frozenset(),
 ) -> DataFiles:
     """Write each CSV file to `scratch` as Parquet. Parquet files stay where they are.
 
     format_of: returns how a file is to be read instead, or raises FeedrateError.
-    Raises FeedrateError for files that are no text, whose lines differ in length or whose columns have one name.
+    texts: columns that stay text, even if all their values are numbers.
+    Raises Faults for files that are no text, whose lines differ in length or whose columns have one name.
     """
     if not found.files or found.files[0].format == "parquet":
         return found
-    faults: list[str] = []
-    frames: list[tuple[DataFile, pl.LazyFrame]] = []
-    types: dict[str, pl.DataType] = {}
-    for file in found.files:
+    files, faults = [], []
+    for data in found.files:
         try:
-            file_format = format_of(file.path) if format_of else csv_format
-            frames.append((file, _scan(file, file_format)))
-            types.update(zip(file_format.names, file_format.types, strict=False))
-            types.update(file_format.known_types)
+            files.append(_opened(data, format_of(data.path) if format_of else csv_format))
         except FeedrateError as error:
             faults.append(str(error))
     if faults:
         raise Faults(faults)
-    kinds = _kinds([frame for _, frame in frames], [file for file, _ in frames], types)
-    return replace(
-        found, files=tuple(_written(file, frame, kinds, scratch, i) for i, (file, frame) in enumerate(frames))
-    )
+    types, notes = _types(files)
+    types.update((name, None) for name in texts)
+    written = tuple(_written(file, types, scratch / f"{i:05}.parquet") for i, file in enumerate(files))
+    return replace(found, files=written, notes=(*found.notes, *notes))
 
 
-def _scan(file: DataFile, csv_format: CsvFormat) -> pl.LazyFrame:
-    """Return the file as text columns."""
-    header = first_line(file.path)
-    separator = csv_format.separator or separator_of(file.path, header)
-    names = csv_format.names or split_line(header, separator)
+def _opened(data: DataFile, csv_format: CsvFormat) -> _CsvFile:
+    """Read the header. Raises FeedrateError for an empty file, and one that is not text."""
+    path, head = data.path, _head(data.path)
+    first, separator = _first_line(path, head), csv_format.separator
+    excel = _EXCEL_SEPARATOR.match(first)
+    if excel:
+        separator, head = separator or excel[1], head.partition(b"\n")[2]
+        first = _first_line(path, head)
+    separator = separator or separator_of(path, first)
+    names = csv_format.names or _names(head, separator)
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise FeedrateError(f"{file.path} has two columns called {twice[0]!r}: rename one of them")
-    return pl.scan_csv(
-        file.path,
-        separator=separator,
-        has_header=not csv_format.names,
-        new_columns=list(names),
-        quote_char='"' if csv_format.quoting else None,
-        infer_schema=False,
-        null_values=["", *csv_format.null_values],
-        glob=False,
-    )
+        raise FeedrateError(f"{path} has two columns called {twice[0]!r}: rename one of them")
+    return _CsvFile(data, separator, names, sep_line=bool(excel), csv_format=csv_format)
 
 
 def first_line(path: Path) -> str:
     """Return the first line. Raises FeedrateError for an empty file and one that is not text."""
-    try:
-        with _unpacked(path) as file:
-            line = file.readline(1 << 20)
-    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
-        raise FeedrateError(f"{path} cannot be read: {short(error)}") from error
-    if not line.strip():
-        raise FeedrateError(f"{path} is empty: its first line should name the columns")
-    try:
-        return line.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise FeedrateError(f"{path} is not UTF-8 text: convert it, for instance with iconv") from error
-
-
-def _unpacked(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic.startswith(b"\x1f\x8b"):
-        return io.BufferedReader(gzip.GzipFile(path))
-    if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        import pyarrow as pa
-
-        return io.BufferedReader(pa.CompressedInputStream(path, "zstd"))
-    return path.open("rb")
+    return _first_line(path, _head(path))
 
 
 def split_line(line: str, separator: str) -> tuple[str, ...]:
     """Return the fields of a line, which may be quoted."""
-    return tuple(next(csv.reader([line], delimiter=separator), []))
+    return _names(line.encode(), separator)
 
 
 def separator_of(path: Path, header: str) -> str:
     """Guess the separator from the file's name and first line."""
     if ".tsv" in path.name.lower():
         return "\t"
-    return max(_SEPARATORS, key=lambda sign: (header.count(sign), -_SEPARATORS.index(sign)))
+    plain = re.sub(r'"[^"]*"', "", header)
+    return max(_SEPARATORS, key=lambda sign: (plain.count(sign), -_SEPARATORS.index(sign)))
 
 
-def _kinds(
-    frames: Sequence[pl.LazyFrame], files: Sequence[DataFile], types: Mapping[str, pl.DataType]
-) -> dict[str, pl.DataType]:
-    """Return the type of each column: that of `types`, or one that keeps the values of all files."""
-    fits: dict[str, list[bool]] = {}
-    some: dict[str, bool] = {}
-    for file, frame in zip(files, frames, strict=True):
-        for name, flags in _fits(file, frame.drop(types, strict=False)).items():
-            known = fits.setdefault(name, [True] * len(_PATTERNS))
-            fits[name] = [before and flag for before, flag in zip(known, flags[1:], strict=True)]
-            some[name] = some.get(name, False) or flags[0]
-    inferred = {name: _first_fit(flags) if some[name] else pl.String() for name, flags in fits.items()}
-    return {**inferred, **types}
-
-
-def _first_fit(flags: Sequence[bool]) -> pl.DataType:
-    return next((kind for (_, kind), fits in zip(_PATTERNS, flags, strict=True) if fits), pl.String())
-
-
-def _fits(file: DataFile, frame: pl.LazyFrame) -> dict[str, list[bool]]:
-    """Return, for each column, whether it has a value, and whether all values match each pattern."""
-    names = frame.collect_schema().names()
-    if not names:
-        return {}
-    tests = [
-        test.alias(f"{i} {j}")
-        for i, name in enumerate(names)
-        for j, test in enumerate(
-            [pl.col(name).is_not_null().any(), *(pl.col(name).str.contains(pattern).all() for pattern, _ in _PATTERNS)]
-        )
-    ]
+def _head(path: Path) -> bytes:
     try:
-        row = frame.select(tests).collect(engine="streaming").row(0)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(file, error) from error
-    width = len(_PATTERNS) + 1
-    return {name: [bool(flag) for flag in row[i * width : (i + 1) * width]] for i, name in enumerate(names)}
+        with _unpacked(path) as stream:
+            return bytes(stream.read(1 << 20))
+    except OSError as error:
+        raise _cut_off(path, error) from error
 
 
-def _written(
-    file: DataFile, frame: pl.LazyFrame, kinds: dict[str, pl.DataType], scratch: Path, number: int
-) -> DataFile:
-    path = scratch / f"{number:05}.parquet"
-    columns = [_typed(name, kinds[name]) for name in frame.collect_schema().names()]
+def _first_line(path: Path, head: bytes) -> str:
+    if not head.strip():
+        raise FeedrateError(f"{path} is empty: its first line should name the columns")
+    what = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), "")
+    if what:
+        raise FeedrateError(f"{path} {what}")
     try:
-        frame.select(columns).sink_parquet(path, row_group_size=1 << 18, compression="lz4")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(file, error) from error
-    return replace(file, path=path, format="parquet", origin=file.path)
+        return head.splitlines()[0].decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FeedrateError(f"{path} is not UTF-8 text: convert it, for instance with iconv") from error
 
 
-def _typed(name: str, kind: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if kind == pl.Boolean:
-        return column.str.to_lowercase() == "true"
-    if kind == pl.Datetime:
-        return column.str.replace("T", " ").str.to_datetime(time_unit="us")
-    return column.str.to_date() if kind == pl.Date else column.cast(kind)
+def _names(head: bytes, separator: str) -> tuple[str, ...]:
+    """Return the fields of the first line, which may be quoted and hold line ends."""
+    text = io.StringIO(head.decode("utf-8-sig", "replace"), newline="")
+    return tuple(next(csv.reader(text, delimiter=separator), []))
 
 
-def _unreadable(file: DataFile, error: Exception) -> FeedrateError:
-    if isinstance(error, OSError):
-        return FeedrateError(f"{file.path} cannot be read to its end ({short(error)}): write or copy it again")
-    return FeedrateError(f"{file.path} cannot be read as CSV: {short(error)}")
+def _unpacked(path: Path) -> pa.NativeFile:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    packed = next((name for start, name in _COMPRESSED.items() if magic.startswith(start)), None)
+    return pa.input_stream(str(path), compression=packed)
+
+
+def _types(files: Sequence[_CsvFile]) -> tuple[dict[str, CsvType | pl.DataType | None], Sequence[str]]:
+    """Return the type of each column, which keeps the values of all files unless a format has it, and what to say of them."""
+    types: dict[str, pl.DataType] = {}
+    for file in files:
+        types.update(zip(file.csv_format.names, file.csv_format.types, strict=False))
+        types.update(file.csv_format.known_types)
+    learned = ColumnTypes(decimal_comma=all(file.separator == ";" for file in files))
+    faults = []
+    for file in files:
+        names = [name for name in file.names if name not in types]
+        learned.add(pl.DataFrame(schema=dict.fromkeys(names, pl.String)))
+        try:
+            for frame in file.frames() if names else ():
+                learned.add(frame.select(names))
+        except FeedrateError as error:
+            faults.append(str(error))
+    if faults:
+        raise Faults(faults)
+    return {**learned.types, **types}, learned.notes
+
+
+def _written(file: _CsvFile, types: dict[str, CsvType | pl.DataType | None], path: Path) -> DataFile:
+    columns = typed(file.names, types)
+    schema = pl.DataFrame(schema=dict.fromkeys(file.names, pl.String)).select(columns).to_arrow().schema
+    with pq.ParquetWriter(path, schema) as writer:
+        for frame in file.frames():
+            try:
+                writer.write_table(frame.select(columns).to_arrow().cast(schema))
+            except pl.exceptions.PolarsError as error:
+                raise FeedrateError(f"{file.data.path} cannot be read as CSV: {short(error)}") from error
+    return replace(file.data, path=path, format="parquet", origin=file.data.path)
+
+
+def _cut_off(path: Path, error: Exception) -> FeedrateError:
+    return FeedrateError(f"{path} cannot be read to its end ({short(error)}): write or copy it again")
+
+
+def _reason(error: Exception) -> str:
+    text = short(error)
+    if "straddl" in text:
+        return f"a line is longer than {BLOCK_BYTES / 1e6:.0f} MB, or a quote is not closed"
+    if "UTF8" in text:
+        return "it is not UTF-8 text, so convert it, for instance with iconv"
+    return text.removeprefix("CSV parse error: ")

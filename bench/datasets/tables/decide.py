@@ -28,7 +28,14 @@ class Decided:
     faults: tuple[str, ...]
 
 
-def decide(choices: Choices, facts: Mapping[str, Facts], transforms: Transforms, *, missing_id: int = 0) -> Decided:
+def decide(
+    choices: Choices,
+    facts: Mapping[str, Facts],
+    transforms: Transforms,
+    label_above: float | None = None,
+    *,
+    missing_id: int = 0,
+) -> Decided:
     """Judge every column that was looked at. missing_id: the id that missing values will have."""
     kept, left_out = dict(choices.kept), list(choices.left_out)
     faults: list[str] = []
@@ -39,12 +46,12 @@ def decide(choices: Choices, facts: Mapping[str, Facts], transforms: Transforms,
             left_out.append(reason)
             del kept[name]
             continue
-        problems = list(faults_of(choice, facts[name], transforms))
+        problems = list(faults_of(choice, facts[name], transforms, label_above))
         faults += problems
         if not problems:
             decisions += _decisions(choice, facts[name], transforms, missing_id)
     faults += misplaced(kept, transforms)
-    if not faults and all(choice.kind == "label" for choice in kept.values()):
+    if not (faults or choices.faults) and all(choice.kind == "label" for choice in kept.values()):
         faults.append("there is no column with values besides the label to learn from")
     decisions += [
         Decision(subject=column.name, what=f"left out ({column.why})", keep=column.keep) for column in left_out
@@ -84,6 +91,10 @@ def _decisions(choice: Choice, facts: Facts, transforms: Transforms, missing_id:
     if rounded and max(abs(facts.least or 0), abs(facts.greatest or 0)) > MAX_EXACT_FLOAT32:
         what = f"values up to {facts.greatest:g} are rounded to float32, which has 7 digits"
         yield Decision(subject=name, what=what, keep=f"--normalize {name} or --categorify {name}")
+    small = facts.found.get("too small")
+    if small and name not in transforms.normalize:
+        what = f"{small.count} values as small as {small.value} become 0, since float32 holds none so small"
+        yield Decision(subject=name, what=what, keep=f"--normalize {name}")
     as_they_are = choice.kind in ("single-hot", "multi-hot") and not choice.categorify
     if as_they_are and choice.declared and (doubt := doubt_of_ids(facts)):
         yield Decision(subject=name, what=f"kept as ids, though it has {doubt}", keep=f"--categorify {name}")

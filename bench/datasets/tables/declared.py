@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from math import isfinite
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from feedrate.bench.datasets.options import EtlName
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import Faults, FeedrateError
 
 Kind = Literal["single-hot", "multi-hot", "continuous", "vector", "label"]
 SplitKind = Literal["auto", "random", "time", "user-last", "own"]
 Value = TypeVar("Value")
 Fill = float | Literal["zero", "median", "mean", "empty"]
+MAX_LISTED = 140
+"""Characters of column names in a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +59,19 @@ class DeclaredColumns:
     def resolved(self, names: Sequence[str]) -> DeclaredColumns:
         """Return the declarations with patterns replaced by the columns they match.
 
-        Raises FeedrateError for a column that does not exist or is declared twice.
+        Raises FeedrateError for columns that do not exist, and for one that is declared twice.
         """
-        changed: dict[str, Any] = {
-            option.name: expand(f"--{option.name.replace('_', '-')}", getattr(self, option.name), names)
-            for option in fields(self)
-            if option.name not in ("label", "label_above")
-        }
-        expand("--label", (self.label,), names)
+        changed: dict[str, Any] = {}
+        faults: list[str] = []
+        for option in fields(self):
+            if option.name not in ("label", "label_above"):
+                with gathered(faults):
+                    shown = f"--{option.name.replace('_', '-')}"
+                    changed[option.name] = expand(shown, getattr(self, option.name), names)
+        with gathered(faults):
+            require_column("--label", self.label, names)
+        if faults:
+            raise Faults(faults)
         result = replace(self, **changed)
         kinds = [*result.single_hot, *result.multi_hot, *result.continuous, *result.vector, *result.drop, result.label]
         duplicates = [name for name in kinds if kinds.count(name) > 1]
@@ -92,7 +100,10 @@ class Transforms:
     def resolved(self, names: Sequence[str]) -> Transforms:
         """Return the transforms with patterns replaced by columns. Raises FeedrateError for columns that do not exist."""
         return Transforms(
-            fill=_expanded("--fill", self.fill, names),
+            fill={
+                name: float(fill) if isinstance(fill, int) else fill
+                for name, fill in _expanded("--fill", self.fill, names).items()
+            },
             clip=_expanded("--clip", self.clip, names),
             log1p=expand("--log1p", self.log1p, names),
             normalize=expand("--normalize", self.normalize, names),
@@ -124,10 +135,11 @@ class SplitOptions:
         if self.group_by and self.kind in ("time", "own"):
             raise FeedrateError(f"--group-by does not go with --split {self.kind}")
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that decide about the split."""
-        return tuple(name for name in (self.time_column, self.group_by) if name)
+    def require_columns(self, names: Sequence[str]) -> None:
+        """Raise FeedrateError if a column that decides about the split does not exist."""
+        for option, name in (("--time-column", self.time_column), ("--group-by", self.group_by)):
+            if name:
+                require_column(option, name, names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +157,32 @@ class Extras:
     etl: EtlName = "feedrate"
 
 
+def require_column(option: str, name: str, names: Sequence[str]) -> None:
+    """Raise FeedrateError if there is no column of this very name."""
+    if name not in names:
+        raise FeedrateError(f"there is no column {name!r} ({option}): there are {_listed(names)}")
+
+
+@contextmanager
+def gathered(faults: list[str]) -> Iterator[None]:
+    """Add the sentences of an error to `faults` instead of raising it, so that all faults are told together."""
+    try:
+        yield
+    except Faults as error:
+        faults += error.sentences
+    except FeedrateError as error:
+        faults.append(str(error))
+
+
 def expand(option: str, patterns: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that are named or matched. Raises FeedrateError for a name or pattern that matches none."""
+    """Return the columns that are named or matched. The name of a struct stands for all its fields.
+
+    Raises FeedrateError for a name or pattern that matches none.
+    """
     found: dict[str, None] = {}
     for pattern in patterns:
         matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
+        matches = matches or [name for name in names if name.startswith(f"{pattern}.")]
         if not matches:
             raise FeedrateError(f"there is no column {pattern!r} ({option}): there are {_listed(names)}")
         found.update(dict.fromkeys(matches))
@@ -173,5 +206,10 @@ def _expanded(
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:12])
-    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"
+    shown: list[str] = []
+    for name in names[:12]:
+        if shown and len(", ".join([*shown, name])) > MAX_LISTED:
+            break
+        shown.append(name)
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

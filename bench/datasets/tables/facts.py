@@ -35,7 +35,7 @@ class Facts:
     least: int | float | None = None
     greatest: int | float | None = None
     found: dict[str, Found] = field(default_factory=dict)
-    """By name: missing, nan, infinite, negative, too large, unfit, not utf-8, missing lists, missing in lists, not 0 or 1, log."""
+    """By name: missing, nan, infinite, too small, negative, unfit, not utf-8, missing lists, not 0 or 1, log."""
     lengths: tuple[int, int] | None = None
     """Shortest and longest list."""
     counts: CategoryCounts | None = None
@@ -83,6 +83,9 @@ def look_at_numbers(facts: Facts, values: np.ndarray, missing: int, steps: Numbe
     if outside.any():
         facts.note("infinite", int(outside.sum()), file, f"{present[~unfit][outside][0]:g}")
         shaped = shaped[~outside]
+    small = (shaped != 0) & (shaped.astype(np.float32) == 0)
+    if small.any():
+        facts.note("too small", int(small.sum()), file, f"{shaped[small][0]:g}")
     facts.moments.add(shaped)
     finite = present[np.isfinite(present)]
     facts.raw.add(finite)

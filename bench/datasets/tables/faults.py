@@ -20,12 +20,12 @@ MIN_USED_FRACTION = 0.01
 """Share of the ids below the greatest that must occur, so that integers are ids rather than times, prices or hashes."""
 
 
-def faults_of(choice: Choice, facts: Facts, transforms: Transforms) -> Iterator[str]:
+def faults_of(choice: Choice, facts: Facts, transforms: Transforms, label_above: float | None = None) -> Iterator[str]:
     """Yield a sentence for everything that no loader could use, or that would change a value unasked."""
     if "unfit" in facts.found:
         yield _unfit(choice, facts)
     elif choice.kind == "label":
-        yield from _label_faults(choice, facts, transforms)
+        yield from _label_faults(choice, facts, transforms, label_above)
     elif choice.kind == "continuous":
         yield from _number_faults(choice, facts, transforms)
     elif choice.kind == "vector":
@@ -50,7 +50,7 @@ def _unfit(choice: Choice, facts: Facts) -> str:
     )
 
 
-def _label_faults(choice: Choice, facts: Facts, transforms: Transforms) -> Iterator[str]:
+def _label_faults(choice: Choice, facts: Facts, transforms: Transforms, label_above: float | None) -> Iterator[str]:
     name, missing, other = choice.name, facts.found.get("missing"), facts.found.get("not 0 or 1")
     if missing and name not in transforms.fill:
         yield (
@@ -59,6 +59,9 @@ def _label_faults(choice: Choice, facts: Facts, transforms: Transforms) -> Itera
         )
     if other:
         yield f"label {name!r} in {other.file} has the value {other.value}, not 0 or 1: pass --label-above to make it binary"
+    fill = transforms.fill.get(name)
+    if isinstance(fill, float | int) and label_above is None and fill not in (0, 1):
+        yield f"--fill {name}={fill:g} gives the label another value than 0 and 1: fill it with 0 or 1"
 
 
 def _number_faults(choice: Choice, facts: Facts, transforms: Transforms) -> Iterator[str]:
@@ -166,10 +169,12 @@ def misplaced(kept: Mapping[str, Choice], transforms: Transforms) -> Iterator[st
     for option, names in by_option.items():
         for name in sorted({*names} - numbers):
             yield f"{option} {name} needs a continuous column, and {_kind_of(kept, name)}"
-    ids = {"*", *(name for name, choice in kept.items() if choice.categorify)}
+    ids = {name for name, choice in kept.items() if choice.categorify}
     for option, numbers_of in (("--min-count", transforms.min_count), ("--hash-buckets", transforms.hash_buckets)):
-        for name in sorted({*numbers_of} - ids):
+        for name in sorted({*numbers_of} - ids - {"*"}):
             yield f"{option} {name} needs a column whose values become ids: add --categorify {name}"
+        if "*" in numbers_of and not ids:
+            yield f"{option} needs a column whose values become ids, and there is none: add --categorify COLUMN"
     for name, fill in transforms.fill.items():
         if not _fits(kept.get(name), fill):
             yield f"--fill {name}={fill} does not fit, since {_kind_of(kept, name)}"

@@ -32,7 +32,7 @@ def first_pass(
     """Return the facts of every column that is kept. Progress counts rows, out of those of both passes."""
     facts = {name: Facts() for name in kept}
     for name, choice in kept.items():
-        if choice.kind == "continuous" and transforms.fill.get(name) == "median":
+        if choice.kind in ("continuous", "vector") and transforms.fill.get(name) == "median":
             facts[name].spool = NumberSpool()
     done = 0
     for file, table in tables.chunks(list(kept)):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.types as types
 
 from feedrate.bench.datasets.canonical import Decision
 from feedrate.bench.datasets.tables.categories import Categories, CategoryCounts, keys
@@ -15,6 +17,8 @@ from feedrate.bench.datasets.tables.facts import Facts
 from feedrate.bench.datasets.tables.fitted import Fitted, FittedColumn
 from feedrate.bench.datasets.tables.numbers import Moments, NumberSteps
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.arrow_types import BYTES, TEXT
+from feedrate.loaders.parquet.table_files import Tables
 
 
 def fit(
@@ -50,6 +54,25 @@ def fit(
     read_as = {name: choice.read_as for name, choice in kept.items()}
     fitted = Fitted(columns=tuple(columns), read_as=read_as, label_above=label_above, categories=categories)
     return fitted, tuple(decisions)
+
+
+def different_kinds(fitted: Fitted, tables: Tables) -> tuple[str, ...]:
+    """Return a sentence for each column of new files that is text where the dataset has something else, or the reverse."""
+    faults = []
+    for name, read_as in fitted.read_as.items():
+        column = tables.columns.get(name)
+        if column is None or column.kind is None or types.is_null(column.kind):
+            continue
+        if _is_text(column.kind) != _is_text(read_as):
+            faults.append(
+                f"column {name!r} is {column.stored}, but the dataset of --like was made of {read_as}: write it as that"
+            )
+    return tuple(faults)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    value = kind.value_type if types.is_large_list(kind) else kind
+    return value in (TEXT, BYTES)
 
 
 def refit(fitted: Fitted, facts: Mapping[str, Facts]) -> tuple[str, ...]:
@@ -91,9 +114,7 @@ def _categories(
     return Categories.of(frequent["value"], buckets=buckets), decisions
 
 
-def _no_values(choice: Choice):  # type: ignore[no-untyped-def]
-    import pyarrow as pa
-
+def _no_values(choice: Choice) -> pa.Array:
     kind = choice.read_as
     return pa.nulls(0, kind.value_type if choice.kind == "multi-hot" else kind)
 

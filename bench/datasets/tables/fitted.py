@@ -23,7 +23,7 @@ from feedrate.bench.datasets.tables.numbers import NumberSteps
 from feedrate.bench.results import compressed
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.parquet.arrow_types import converted
+from feedrate.loaders.parquet.arrow_types import BYTES, TEXT, converted
 
 FOLDER = "fitted"
 """Folder of a dataset."""
@@ -83,6 +83,11 @@ class Fitted:
     def label(self) -> FittedColumn:
         """The label's column."""
         return next(column for column in self.columns if column.kind == "label")
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The columns that are read as text or bytes."""
+        return frozenset(name for name, kind in self.read_as.items() if kind in (TEXT, BYTES))
 
     @property
     def choices(self) -> dict[str, Choice]:

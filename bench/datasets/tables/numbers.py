@@ -55,7 +55,10 @@ class Moments:
     def add(self, values: np.ndarray) -> None:
         """Add float64 [B] without NaN."""
         if len(values):
-            self.merge(Moments(len(values), float(values.mean()), float(values.var()) * len(values)))
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # numbers near 1e300: they are refused if they are needed
+                self.merge(Moments(len(values), float(values.mean()), float(values.var()) * len(values)))
 
     def merge(self, other: Moments) -> None:
         """Add what another one has seen."""

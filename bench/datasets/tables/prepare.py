@@ -19,9 +19,8 @@ from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.tables.choose import Choice, Choices, LeftOut, choose
 from feedrate.bench.datasets.tables.csv import as_parquet
 from feedrate.bench.datasets.tables.decide import Decided, decide
-from feedrate.bench.datasets.tables.declared import expand
 from feedrate.bench.datasets.tables.first_pass import first_pass
-from feedrate.bench.datasets.tables.fit import fit, refit
+from feedrate.bench.datasets.tables.fit import different_kinds, fit, refit
 from feedrate.bench.datasets.tables.fitted import Fitted, read_fitted, write_fitted
 from feedrate.bench.datasets.tables.provenance import provenance_of
 from feedrate.bench.datasets.tables.request import TableRequest
@@ -29,7 +28,7 @@ from feedrate.bench.datasets.tables.split.roles import Roles, find_roles
 from feedrate.bench.datasets.tables.split.rows import chooser
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import Faults
-from feedrate.loaders.parquet.table_files import Tables, open_tables
+from feedrate.loaders.parquet.table_files import Tables, open_tables, with_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +66,13 @@ def planned(request: TableRequest, output: Path | None = None, options: PrepareO
     output: the folder that will be written, which is never read. Progress counts rows of both passes.
     Raises Faults with a sentence for everything that cannot be prepared.
     """
-    roles = find_roles(request.paths, request.valid_paths, request.split, output, request.layout)
+    roles = find_roles(request.paths, request.valid_paths, request.split, output, request.known_files)
+    fitted = read_fitted(request.like) if request.like is not None else None
     with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
-        tables = open_tables(as_parquet(roles.found, request.csv, Path(scratch), request.csv_format), request.renamed)
-        if request.like is not None:
-            yield _plan_like(request, read_fitted(request.like), tables, roles, options)
-        else:
-            yield _plan(request, tables, roles, options)
+        texts = fitted.texts if fitted else frozenset()
+        found = as_parquet(roles.found, request.csv, Path(scratch), request.csv_format, texts)
+        tables = open_tables(found, request.renamed)
+        yield _plan_like(request, fitted, tables, roles, options) if fitted else _plan(request, tables, roles, options)
 
 
 def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -> Dataset:
@@ -101,11 +100,9 @@ def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -
 def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareOptions) -> Plan:
     names = list(tables.columns)
     declared, transforms = request.resolved(names)
-    for column in request.split.columns:
-        expand("--time-column, --group-by", (column,), names)
     choices = choose(tables, declared)
     facts = first_pass(tables, choices.kept, transforms, declared.label_above, options.progress)
-    decided = decide(choices, facts, transforms, missing_id=request.missing_id)
+    decided = decide(choices, facts, transforms, declared.label_above, missing_id=request.missing_id)
     faults = [*choices.faults, *decided.faults, *_strict(request, decided.left_out)]
     if faults:
         raise Faults(faults)
@@ -124,12 +121,15 @@ def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareO
 
 def _plan_like(request: TableRequest, fitted: Fitted, tables: Tables, roles: Roles, options: PrepareOptions) -> Plan:
     kept = fitted.choices
+    request.split.require_columns(list(tables.columns))
     lacking = [
         f"the files have no column {name!r}, which the dataset of --like has"
         for name in kept
         if name not in tables.columns
     ]
-    faults = [*lacking, *(tables.faults[name] for name in kept if name in tables.faults)]
+    tables = with_texts(tables, fitted.texts)
+    differing = different_kinds(fitted, tables)
+    faults = [*lacking, *(tables.faults[name] for name in kept if name in tables.faults), *differing]
     if faults:
         raise Faults(faults)
     left_out = tuple(
@@ -138,7 +138,7 @@ def _plan_like(request: TableRequest, fitted: Fitted, tables: Tables, roles: Rol
         if name not in kept
     )
     facts = first_pass(tables, kept, fitted.transforms, fitted.label_above, options.progress)
-    decided = decide(Choices(kept=kept, left_out=left_out, faults=()), facts, fitted.transforms)
+    decided = decide(Choices(kept=kept, left_out=left_out, faults=()), facts, fitted.transforms, fitted.label_above)
     faults = [*decided.faults, *refit(fitted, facts), *_strict(request, decided.left_out)]
     if faults:
         raise Faults(faults)

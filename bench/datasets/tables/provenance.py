@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.made_of import identity, require_same
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.tables.request import TableRequest
@@ -36,6 +36,7 @@ def options_of(request: TableRequest) -> Mapping[str, Any]:
         **msgspec.to_builtins(request.transforms),
         **{f"split_{name}": value for name, value in msgspec.to_builtins(request.split).items()},
         "like": str(request.like) if request.like else None,
+        "like_fingerprint": read_dataset(request.like).info.fingerprint[:16] if request.like else None,
         "valid": [str(path) for path in request.valid_paths],
         "null_values": list(request.csv.null_values),
         "etl": request.etl if request.etl != "feedrate" else None,
@@ -45,5 +46,5 @@ def options_of(request: TableRequest) -> Mapping[str, Any]:
 
 def require_same_table(dataset: Dataset, request: TableRequest, options: PrepareOptions, output: Path) -> None:
     """Raise FeedrateError that says what differs if the dataset is not what the request would write."""
-    roles = find_roles(request.paths, request.valid_paths, request.split, output, request.layout)
+    roles = find_roles(request.paths, request.valid_paths, request.split, output, request.known_files)
     require_same(dataset, provenance_of(request, roles.found, 0, options))

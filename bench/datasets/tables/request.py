@@ -9,8 +9,21 @@ from pathlib import Path
 from feedrate.bench.datasets.layout import Layout
 from feedrate.bench.datasets.options import EtlName
 from feedrate.bench.datasets.tables.csv import CsvFormat
-from feedrate.bench.datasets.tables.declared import DeclaredColumns, SplitOptions, Transforms
-from feedrate.loaders.errors import FeedrateError
+from feedrate.bench.datasets.tables.declared import DeclaredColumns, SplitOptions, Transforms, gathered
+from feedrate.loaders.errors import Faults, FeedrateError
+from feedrate.loaders.parquet.discovery import Format, KnownFiles
+
+
+class NamedCsv:
+    """Takes the files that a user names for CSV, whatever their endings are."""
+
+    def format_of(self, path: Path, *, named: bool) -> Format | None:  # noqa: ARG002
+        """Return csv for a file that the user named."""
+        return "csv" if named else None
+
+    def reason_to_skip(self, path: Path) -> str:  # noqa: ARG002
+        """Return that no file is left out."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +51,14 @@ class TableRequest:
 
     def __post_init__(self) -> None:
         if (self.columns is None) == (self.like is None):
-            raise FeedrateError("a table needs either --label COLUMN or --like DATASET")
+            raise FeedrateError(
+                "a table needs either --label COLUMN or --like DATASET, which brings its own label and columns"
+            )
+        if self.like is not None and self.transforms != Transforms():
+            raise FeedrateError(
+                f"--like {self.like} brings its own transforms: leave out --fill, --clip, --log1p, --normalize, "
+                "--min-count and --hash-buckets"
+            )
         if self.like is not None and self.etl != "feedrate":
             raise FeedrateError(
                 "--like applies what feedrate's own ETL has fitted: it does not go with --etl nvtabular"
@@ -54,6 +74,11 @@ class TableRequest:
         """The id of values that are too rare for one of their own, and are not hashed."""
         return 2 if self.etl == "nvtabular" else 0
 
+    @property
+    def known_files(self) -> KnownFiles | None:
+        """What is known of files whose names tell no format."""
+        return self.layout or (NamedCsv() if self.source == "csv" else None)
+
     def csv_format(self, path: Path) -> CsvFormat:
         """Return how a CSV file is read. Raises FeedrateError for a file that is not the public data set's."""
         return self.csv if self.layout is None else self.layout.csv_format(path, self.csv)
@@ -65,5 +90,13 @@ class TableRequest:
     def resolved(self, names: Sequence[str]) -> tuple[DeclaredColumns, Transforms]:
         """Return what is declared of the files' columns. Raises FeedrateError for columns that do not exist."""
         assert self.columns is not None
-        declared, transforms = self.columns.resolved(names), self.transforms.resolved(names)
+        faults: list[str] = []
+        with gathered(faults):
+            declared = self.columns.resolved(names)
+        with gathered(faults):
+            transforms = self.transforms.resolved(names)
+        with gathered(faults):
+            self.split.require_columns(names)
+        if faults:
+            raise Faults(faults)
         return (declared, transforms) if self.layout is None else self.layout.completed(declared, transforms, names)

@@ -130,10 +130,10 @@ def test_prepare_says_what_it_made_and_does_it_once(tmp_path: Path) -> None:
     assert (tmp_path / "d" / "dataset.json").stat().st_mtime_ns == written_at
     second = _feedrate("prepare", "synthetic-movielens", "--rows", 3000, "-o", tmp_path / "d", "--if-missing")
     assert second.returncode == 2
-    assert "was made otherwise (rows was 2000, not 3000): pass --overwrite" in second.stderr
+    assert "was made otherwise (rows was 2000 and is now 3000): pass --overwrite" in second.stderr
     finer = _feedrate(*words, "--row-group-rows", 500)
     assert finer.returncode == 2
-    assert "row_group_rows was 262144, not 500" in finer.stderr
+    assert "row_group_rows was 262144 and is now 500" in finer.stderr
 
 
 def test_inferred_kinds_are_shown_and_want_a_yes(small: Dataset, tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ from typing import Literal
 from feedrate.bench.datasets.canonical import Decision
 from feedrate.bench.datasets.tables.declared import SplitOptions
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.parquet.discovery import DataFile, DataFiles, KnownFiles, find_files
+from feedrate.loaders.parquet.discovery import DataFile, DataFiles, KnownFiles, common_root, find_files
 
 Role = Literal["train", "valid", "test"]
-_ROLE = re.compile(r"(train|training|valid|validation|val|dev|eval|test|testing)(?=$|[-_. \d])", re.IGNORECASE)
+_WORDS = "train|training|valid|validation|val|dev|eval|test|testing"
+_ROLE = re.compile(rf"({_WORDS})(?=$|[-_. \d])", re.IGNORECASE)
+_LAST_ROLE = re.compile(rf"[^.]*[-_ ]({_WORDS})\d*(?=$|\.)", re.IGNORECASE)
+"""The first and the last word of a name: train-00000.parquet, clicks_train.csv."""
 _ROLE_OF_WORD: dict[str, Role] = {
     "train": "train",
     "training": "train",
@@ -47,7 +50,8 @@ def find_roles(
 ) -> Roles:
     """Find the files and their roles. Raises FeedrateError for a path without data and a split that is not there."""
     if valid_paths:
-        train, valid = (find_files(part, output=output, known=known) for part in (paths, valid_paths))
+        root = common_root([*paths, *valid_paths])
+        train, valid = (find_files(part, output=output, root=root, known=known) for part in (paths, valid_paths))
         return _given(train, valid, valid_paths, options)
     found = find_files(paths, output=output, known=known)
     roles = {file.path: role_of(file) for file in found.files}
@@ -65,8 +69,8 @@ def find_roles(
 
 def role_of(file: DataFile) -> Role | None:
     """Return what the name of the file, or of a folder that it lies in below the user's path, says."""
-    for part in (*file.inner[:-1], file.inner[-1]):
-        match = _ROLE.match(part)
+    for part in file.inner:
+        match = _ROLE.match(part) or _LAST_ROLE.match(part)
         if match and "=" not in part:
             return _ROLE_OF_WORD[match[1].lower()]
     return None
