@@ -120,7 +120,7 @@ def _list_faults(choice: Choice, facts: Facts, transforms: Transforms) -> Iterat
 
 def _id_faults(choice: Choice, facts: Facts, transforms: Transforms) -> Iterator[str]:
     name, missing, negative = choice.name, facts.found.get("missing"), facts.found.get("negative")
-    if missing and name not in transforms.fill:
+    if missing and (choice.kind == "multi-hot" or name not in transforms.fill):  # lists are filled, not their values
         where = "nulls within its lists" if choice.kind == "multi-hot" else "missing values"
         number = "" if choice.kind == "multi-hot" else f", or --continuous {name} and --fill if it is a number"
         yield (
