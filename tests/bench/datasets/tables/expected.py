@@ -182,7 +182,7 @@ class _Column:
             return "refused"
         if common == "whole numbers" and self.kind in ("single-hot", "multi-hot"):
             whole = all(
-                is_nan(value) or (abs(value) < math.inf and value == int(value) and abs(value) < 2**63)
+                is_nan(value) or (abs(value) < math.inf and value == int(value) and -(2**63) <= value < 2**63)
                 for value in inner
             )
             return None if whole else "refused"
