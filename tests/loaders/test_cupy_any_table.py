@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from feedrate.loaders import CupyLoader
 from feedrate.loaders.base import Batch
 from feedrate.loaders.errors import Faults, FeedrateError
-from tests.bench.datasets.tables.any_table import ROW, AnyTable, any_tables
-from tests.bench.datasets.tables.expected import MAX_FLOAT32, common_family, flat, is_missing, is_nan
-from tests.bench.datasets.tables.reading import FileRead, read
+from tests.samples.any_table.expected import MAX_FLOAT32, common_family, flat, is_missing, is_nan
+from tests.samples.any_table.reading import FileRead, read
+from tests.samples.any_table.table import ROW, AnyTable, any_tables
 
 TABLES = int(os.environ.get("FEEDRATE_ANY_TABLES", "200"))
 RAW = any_tables(raw=True)

@@ -25,9 +25,9 @@ from feedrate.bench.datasets.tables.declared import SplitOptions, Transforms
 from feedrate.bench.datasets.tables.prepare import Plan, planned, write_tables
 from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.loaders.errors import Faults, FeedrateError
-from tests.bench.datasets.tables.any_table import ROW, AnyTable, any_tables
-from tests.bench.datasets.tables.expected import Expected, expected, places
-from tests.bench.datasets.tables.reading import FileRead, read
+from tests.samples.any_table.expected import Expected, expected, places
+from tests.samples.any_table.reading import FileRead, read
+from tests.samples.any_table.table import ROW, AnyTable, any_tables
 
 TABLES = int(os.environ.get("FEEDRATE_ANY_TABLES", "200"))
 """Tables to try. 20,000 were tried once."""

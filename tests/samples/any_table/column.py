@@ -10,7 +10,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from feedrate.bench.datasets.tables.declared import Fill
-from tests.bench.datasets.tables import any_values
+from tests.samples.any_table import values as any_values
 
 INTEGERS = [pa.int64(), pa.int32(), pa.int16(), pa.int8(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
 FLOATS = [pa.float64(), pa.float32(), pa.float16()]

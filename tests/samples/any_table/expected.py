@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tests.bench.datasets.tables.any_table import AnyTable
-from tests.bench.datasets.tables.reading import FileRead, Part
+from tests.samples.any_table.reading import FileRead, Part
+from tests.samples.any_table.table import AnyTable
 
 Fate = Literal["kept", "left out", "refused", "kept or refused"]
 NUMBERS = ("integer", "float", "decimal")

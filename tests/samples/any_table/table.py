@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Fill
-from tests.bench.datasets.tables import any_values
-from tests.bench.datasets.tables.any_column import any_columns, column_of, rarely
-from tests.bench.datasets.tables.reading import Part
+from tests.samples.any_table import values as any_values
+from tests.samples.any_table.column import any_columns, column_of, rarely
+from tests.samples.any_table.reading import Part
 
 NAMES = [
     *(
