@@ -25,7 +25,7 @@ from feedrate.bench.datasets.tables.fitted import Fitted, read_fitted, write_fit
 from feedrate.bench.datasets.tables.provenance import provenance_of
 from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.bench.datasets.tables.split.roles import Roles, find_roles
-from feedrate.bench.datasets.tables.split.rows import chooser
+from feedrate.bench.datasets.tables.split.rows import Chooser, chooser
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import Faults
 from feedrate.loaders.parquet.table_files import Tables, open_tables, with_texts
@@ -40,6 +40,8 @@ class Plan:
     roles: Roles
     decided: Decided
     fitted: Fitted
+    valid_rows: Chooser
+    """Tells the rows for validation. It counts the chunks that it is asked about, so a plan is written once."""
     missing: Mapping[str, int] = field(default_factory=dict)
     """Missing values by column, within lists too."""
 
@@ -78,14 +80,13 @@ def planned(request: TableRequest, output: Path | None = None, options: PrepareO
 def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -> Dataset:
     """Write what was planned to `folder`."""
     tables, fitted = plan.tables, plan.fitted
-    valid_rows = chooser(tables, plan.request.split, plan.roles.of_file, options.seed)
     unknown: Counter[str] = Counter()
     done = tables.rows
     with new_dataset(folder, fitted.schema, options) as writer:
         for file, chunk in tables.chunks(list(fitted.read_as)):
             table, unseen = fitted.convert(chunk)
             unknown.update(unseen)
-            valid = valid_rows(file, table.num_rows)
+            valid = plan.valid_rows(file, table.num_rows)
             writer.add("train", table.filter(pa.array(~valid)))
             writer.add("valid", table.filter(pa.array(valid)))
             done += table.num_rows
@@ -115,6 +116,7 @@ def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareO
         roles=roles,
         decided=replace(decided, decisions=decisions),
         fitted=fitted,
+        valid_rows=chooser(tables, request.split, roles.of_file, options.seed),
         missing={name: facts[name].count_of("missing") for name in decided.kept},
     )
 
@@ -145,7 +147,12 @@ def _plan_like(request: TableRequest, fitted: Fitted, tables: Tables, roles: Rol
     like = Decision(subject="columns", what=f"ids and transforms are those of {request.like}")
     decisions = (*_of_files(tables, roles), like, *decided.decisions)
     return Plan(
-        request=request, tables=tables, roles=roles, decided=replace(decided, decisions=decisions), fitted=fitted
+        request=request,
+        tables=tables,
+        roles=roles,
+        decided=replace(decided, decisions=decisions),
+        fitted=fitted,
+        valid_rows=chooser(tables, request.split, roles.of_file, options.seed),
     )
 
 

@@ -21,7 +21,6 @@ from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.tables.fitted import Fitted
 from feedrate.bench.datasets.tables.prepare import Plan
 from feedrate.bench.datasets.tables.provenance import provenance_of
-from feedrate.bench.datasets.tables.split.rows import chooser
 from feedrate.bench.datasets.workflows.nvtabular_output import (
     check_cardinalities,
     check_moments,
@@ -104,13 +103,12 @@ def _write_raw(
     raw_names = {raw.column.name for raw in columns}
     kept = replace(fitted, columns=tuple(column for column in fitted.columns if column.name not in raw_names))
     label = plain_name(fitted.label.name, 0, tables.columns)
-    valid_rows = chooser(tables, plan.request.split, plan.roles.of_file, options.seed)
     parts = {split: RawParts(scratch, split, columns) for split in SPLITS}
     done = tables.rows
     for file, chunk in tables.chunks(list(fitted.read_as)):
         others, _unknown = kept.convert(chunk)
         raw = pa.table({label: others[fitted.label.name], **{raw.name: raw.values(chunk) for raw in columns}})
-        valid = pa.array(valid_rows(file, chunk.num_rows))
+        valid = pa.array(plan.valid_rows(file, chunk.num_rows))
         train = pc.invert(valid)
         parts["train"].add(raw.filter(train), others.filter(train))
         parts["valid"].add(raw.filter(valid), others.filter(valid))
