@@ -232,7 +232,7 @@ def _types(files: Sequence[_CsvFile]) -> tuple[dict[str, CsvType | pl.DataType |
 def _written(file: _CsvFile, types: dict[str, CsvType | pl.DataType | None], path: Path) -> DataFile:
     columns = typed(file.names, types)
     schema = pl.DataFrame(schema=dict.fromkeys(file.names, pl.String)).select(columns).to_arrow().schema
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, compression="lz4") as writer:
         for frame in file.frames():
             try:
                 writer.write_table(frame.select(columns).to_arrow().cast(schema))
