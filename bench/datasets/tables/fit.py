@@ -17,7 +17,7 @@ from feedrate.bench.datasets.tables.facts import Facts
 from feedrate.bench.datasets.tables.fitted import Fitted, FittedColumn
 from feedrate.bench.datasets.tables.numbers import Moments, NumberSteps
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.parquet.arrow_types import BYTES, TEXT
+from feedrate.loaders.parquet.arrow_types import BYTES, NUMBER, TEXT, is_numeric
 from feedrate.loaders.parquet.table_files import Tables
 
 
@@ -57,22 +57,40 @@ def fit(
 
 
 def different_kinds(fitted: Fitted, tables: Tables) -> tuple[str, ...]:
-    """Return a sentence for each column of new files that is text where the dataset has something else, or the reverse."""
+    """Return a sentence for each column of new files whose values mean something else than the dataset's, such as times."""
     faults = []
     for name, read_as in fitted.read_as.items():
         column = tables.columns.get(name)
         if column is None or column.kind is None or types.is_null(column.kind):
             continue
-        if _is_text(column.kind) != _is_text(read_as):
+        if not _means_the_same(column.kind, read_as):
             faults.append(
                 f"column {name!r} is {column.stored}, but the dataset of --like was made of {read_as}: write it as that"
             )
     return tuple(faults)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    value = kind.value_type if types.is_large_list(kind) else kind
-    return value in (TEXT, BYTES)
+def _means_the_same(kind: pa.DataType, read_as: pa.DataType) -> bool:
+    """Whether values of the one meaning can be read as the other: a number is no time, and Arrow would cast it to one."""
+    if types.is_large_list(kind) or types.is_large_list(read_as):
+        both = types.is_large_list(kind) and types.is_large_list(read_as)
+        return both and (types.is_null(kind.value_type) or _means_the_same(kind.value_type, read_as.value_type))
+    if types.is_decimal(read_as) and types.is_floating(kind):
+        return False  # Arrow would round
+    if types.is_boolean(kind) and read_as == NUMBER:
+        return True
+    return _family(kind) == _family(read_as)
+
+
+def _family(kind: pa.DataType) -> str:
+    if is_numeric(kind):
+        return "number"
+    if kind in (TEXT, BYTES):
+        return "text"
+    if types.is_timestamp(kind):
+        return "timestamp" if kind.tz is None else "timestamp in UTC"
+    tests = {"date": types.is_date, "time": types.is_time, "duration": types.is_duration}
+    return next((name for name, test in tests.items() if test(kind)), str(kind))
 
 
 def refit(fitted: Fitted, facts: Mapping[str, Facts]) -> tuple[str, ...]:

@@ -105,6 +105,10 @@ def test_a_folder_that_was_text_stays_text(tmp_path: Path) -> None:
         ({"price": pa.array(["5"] * ROWS)}, "column 'price' is string, but the dataset of --like was made of double"),
         ({"city": np.arange(ROWS)}, "column 'city' is int64, but the dataset of --like was made of large_string"),
         ({"user": pa.array([None] * ROWS, pa.int64())}, "column 'user' in"),
+        ({"user": [[1]] * ROWS}, "column 'user' is list<element: int64>, but the dataset of --like was made of int64"),
+        ({"tags": np.arange(ROWS)}, "column 'tags' is int64, but the dataset of --like was made of large_list"),
+        ({"day": np.arange(ROWS) % 11}, "column 'day' is int64, but the dataset of --like was made of date32"),
+        ({"day": pa.array(np.arange(ROWS), pa.timestamp("s"))}, "column 'day' is timestamp[ms], but"),
         ({"clicked": np.full(ROWS, 3)}, "has the value 3, not 0 or 1"),
     ],
 )
@@ -114,6 +118,35 @@ def test_what_the_first_table_does_not_hold_is_refused(
     file = write(tmp_path / "b.parquet", table(**changes))
     said = refused(request(file, like=fitted.folder), tmp_path / "second")
     assert any(sentence in line for line in said), said
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (pa.array([True, False] * (ROWS // 2)), pa.array(np.arange(ROWS) % 3)),
+        (pa.array(np.arange(ROWS), pa.timestamp("us")), pa.array(np.arange(ROWS), pa.timestamp("us", "UTC"))),
+        (pa.array(np.arange(ROWS)).cast(pa.decimal128(21, 2)), pa.array(np.arange(ROWS) + 0.001)),
+    ],
+)
+def test_ids_of_one_meaning_are_not_looked_up_with_another(first: pa.Array, second: pa.Array, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.parquet", click_log(x=first))
+    dataset = prepare(file, tmp_path / "first", single_hot=("x",), categorify=("x",))
+    [sentence] = refused(
+        request(write(tmp_path / "b.parquet", click_log(x=second)), like=dataset.folder), tmp_path / "second"
+    )
+    assert f"column 'x' is {second.type}, but the dataset of --like was made of" in sentence
+
+
+def test_a_label_may_be_boolean_in_one_table_and_a_number_in_the_other(tmp_path: Path) -> None:
+    for name, other, kind in (("a", "b", pa.bool_()), ("c", "d", pa.int8())):
+        clicked = pa.array([i % 2 for i in range(ROWS)])
+        first = prepare(write(tmp_path / f"{name}.parquet", click_log(clicked=clicked.cast(kind))), tmp_path / name)
+        new = write(
+            tmp_path / f"{other}.parquet",
+            click_log(clicked=clicked.cast(pa.bool_() if kind != pa.bool_() else pa.int8())),
+        )
+        second = prepare(request(new, like=first.folder), tmp_path / other)
+        assert second.info.fingerprint == first.info.fingerprint
 
 
 def test_a_column_of_the_split_must_be_there(fitted: Dataset, tmp_path: Path) -> None:
