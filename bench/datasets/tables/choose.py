@@ -93,9 +93,11 @@ def _inferred(column: Column, declared: DeclaredColumns) -> Choice | LeftOut:
     if kind is None:
         return LeftOut(name=name, why=column.stored)
     if column.index:
-        return LeftOut(name=name, why=f"pandas' index, {column.stored}", keep=name and f"--single-hot {name}")
+        whole = types.is_integer(kind) or kind in (TEXT, BYTES)
+        keep = f"--single-hot {name}" if whole else as_ids
+        return LeftOut(name=name, why=f"pandas' index, {column.stored}", keep=name and keep)
     if types.is_null(kind):
-        return LeftOut(name=name, why="no values")
+        return LeftOut(name=name, why="no values", keep=name and as_ids)
     if is_time(kind):
         return LeftOut(name=name, why=column.stored, keep=f"{as_ids}, or --continuous {name} for seconds")
     if types.is_large_list(kind):
@@ -112,7 +114,7 @@ def _choice(column: Column, kind: Kind, declared: DeclaredColumns) -> Choice:
     value = read_as.value_type if types.is_large_list(read_as) else read_as
     text = value in (TEXT, BYTES) or types.is_boolean(value)
     categorify = kind in ("single-hot", "multi-hot") and (text or column.name in declared.categorify)
-    if kind in ("continuous", "label") and is_numeric(read_as):
+    if kind in ("continuous", "label") and (is_numeric(read_as) or types.is_boolean(read_as)):
         read_as = NUMBER
     elif kind == "vector":
         read_as = pa.large_list(NUMBER)
