@@ -126,6 +126,8 @@ def as_parquet(
     Raises Faults for files that are no text, whose lines differ in length or whose columns have one name.
     """
     if not found.files or found.files[0].format == "parquet":
+        if csv_format.null_values:
+            raise FeedrateError("--null-values is for CSV files, and these are Parquet files: leave it out")
         return found
     files, faults = [], []
     for data in found.files:

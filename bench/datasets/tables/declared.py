@@ -177,15 +177,18 @@ def gathered(faults: list[str]) -> Iterator[None]:
 def expand(option: str, patterns: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that are named or matched. The name of a struct stands for all its fields.
 
-    Raises FeedrateError for a name or pattern that matches none.
+    Raises Faults for the names and patterns that match none.
     """
     found: dict[str, None] = {}
+    faults: list[str] = []
     for pattern in patterns:
         matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
         matches = matches or [name for name in names if name.startswith(f"{pattern}.")]
         if not matches:
-            raise FeedrateError(f"there is no column {pattern!r} ({option}): there are {_listed(names)}")
+            faults.append(f"there is no column {pattern!r} ({option}): there are {_listed(names)}")
         found.update(dict.fromkeys(matches))
+    if faults:
+        raise Faults(faults)
     return tuple(found)
 
 

@@ -79,6 +79,10 @@ def role_of(file: DataFile) -> Role | None:
 def _given(train: DataFiles, valid: DataFiles, valid_paths: Sequence[Path], options: SplitOptions) -> Roles:
     if options.kind not in ("auto", "own"):
         raise FeedrateError(f"--valid does not go with --split {options.kind}: the rows are split by their files")
+    if options.group_by:
+        raise FeedrateError(
+            f"--valid does not go with --group-by {options.group_by}: the rows are split by their files"
+        )
     shared = {file.path.resolve() for file in train.files} & {file.path.resolve() for file in valid.files}
     files = [file for file in train.files if file.path.resolve() not in shared]
     if not files:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -130,3 +131,19 @@ def test_strict_refuses_what_would_be_left_out(file: Path, tmp_path: Path) -> No
     assert "--strict: column 'when' would be left out (timestamp[ms])" in sentence
     assert "--drop when" in sentence
     assert prepare(file, tmp_path / "out", strict=True, drop=("when",)).info.splits["train"].rows > 0
+
+
+def test_all_columns_that_do_not_exist_are_named_at_once(file: Path, tmp_path: Path) -> None:
+    said = refused(file, tmp_path / "out", single_hot=("x", "user", "y"), drop=("z",))
+    assert [sentence.split("'")[1] for sentence in said] == ["x", "y", "z"]
+
+
+def test_what_would_keep_a_column_keeps_it(tmp_path: Path) -> None:
+    times = pd.date_range("2020-01-01", periods=ROWS, name="at")
+    table = click_log(empty=pa.nulls(ROWS)).to_pandas().set_index(times)
+    table.to_parquet(tmp_path / "a.parquet")
+    left_out = {column.name: column.keep for column in choices(tmp_path / "a.parquet").left_out}
+    for name in ("at", "empty"):
+        assert left_out[name] == f"--single-hot {name} --categorify {name}"
+    dataset = prepare(tmp_path / "a.parquet", tmp_path / "out", single_hot=("at", "empty"), categorify=("at", "empty"))
+    assert {c.name: c.cardinality for c in dataset.info.schema.single_hot}.items() >= {"at": 401, "empty": 1}.items()

@@ -156,6 +156,12 @@ def test_line_ends_within_quotes_are_kept_wherever_a_block_ends(
     assert read.to_pydict() == {"x": ["a\r\nb"] * 9, "y": [1] * 9}
 
 
+def test_null_values_are_not_ignored_for_parquet(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1], "clicked": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(FeedrateError, match="--null-values is for CSV files"):
+        as_parquet(find_files([tmp_path]), CsvFormat(null_values=("NA",)), tmp_path)
+
+
 def test_null_values_are_those_that_are_named(tmp_path: Path) -> None:
     assert column(["1.5", "NA"], tmp_path).type == pa.large_string()
     assert column(["1.5", "NA"], tmp_path, null_values=("NA",)).to_pylist() == [1.5, None]

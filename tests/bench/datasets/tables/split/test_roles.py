@@ -87,6 +87,8 @@ def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
         find_roles([tmp_path], [tmp_path], AUTO, None)
     with pytest.raises(FeedrateError, match="--valid does not go with --split time"):
         find_roles([tmp_path], [tmp_path], SplitOptions(kind="time", time_column="t"), None)
+    with pytest.raises(FeedrateError, match="--valid does not go with --group-by user"):
+        find_roles([tmp_path], [tmp_path], SplitOptions(group_by="user"), None)
 
 
 @pytest.mark.parametrize(
