@@ -88,8 +88,9 @@ def _decisions(choice: Choice, facts: Facts, transforms: Transforms, missing_id:
         filled = missing + (0 if choice.categorify else nan) + facts.count_of("missing lists")
         yield Decision(subject=name, what=f"{filled} missing values are filled with {fill}")
     rounded = choice.kind in ("continuous", "vector") and name not in {*transforms.normalize, *transforms.log1p}
-    if rounded and max(abs(facts.least or 0), abs(facts.greatest or 0)) > MAX_EXACT_FLOAT32:
-        what = f"values up to {facts.greatest:g} are rounded to float32, which has 7 digits"
+    farthest = max(facts.least or 0, facts.greatest or 0, key=abs)
+    if rounded and abs(farthest) > MAX_EXACT_FLOAT32:
+        what = f"values up to {farthest:g} are rounded to float32, which has 7 digits"
         yield Decision(subject=name, what=what, keep=f"--normalize {name} or --categorify {name}")
     small = facts.found.get("too small")
     if small and name not in transforms.normalize:

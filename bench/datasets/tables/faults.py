@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import psutil
+import pyarrow.types as types
 
 from feedrate.bench.consumer.model import embedding_width
 from feedrate.bench.datasets.tables.choose import Choice
 from feedrate.bench.datasets.tables.declared import Fill, Transforms
 from feedrate.bench.datasets.tables.facts import MAX_USED_IDS, Facts
 from feedrate.bench.datasets.tables.first_pass import steps_of
+from feedrate.bench.datasets.tables.numbers import MAX_FLOAT32
 
 MAX_ID = 2**31 - 2
 SMALL_TABLE_IDS = 10_000
@@ -44,9 +46,10 @@ def _unfit(choice: Choice, facts: Facts) -> str:
             f"or leave it out with --drop {name}"
         )
     differing = choice.mixed or f"is {choice.stored}"
+    option = "--vector" if types.is_large_list(choice.read_as) else "--continuous"
     return (
         f"column {name!r} {differing}, and {found.file.name} has {found.value}: "
-        f"pass --continuous {name} if it is a number, or --drop {name}"
+        f"pass {option} {name} if it holds numbers, or --drop {name}"
     )
 
 
@@ -86,11 +89,15 @@ def _number_faults(choice: Choice, facts: Facts, transforms: Transforms) -> Iter
         )
     if fill in ("median", "mean") and missing == facts.rows:
         yield f"column {name!r} has no value to take the {fill} of: leave it out with --drop {name}"
-    if (
-        isinstance(fill, float)
-        and name in transforms.log1p
-        and steps_of(name, transforms).clipped(np.array([fill]))[0] <= -1
-    ):
+    if isinstance(fill, float):
+        yield from _fill_faults(name, fill, transforms)
+
+
+def _fill_faults(name: str, fill: float, transforms: Transforms) -> Iterator[str]:
+    clipped = float(steps_of(name, transforms).clipped(np.array([fill]))[0])
+    if name not in transforms.log1p and abs(clipped) > MAX_FLOAT32:
+        yield f"--fill {name}={fill:g} does not fit in float32: fill with a number up to {MAX_FLOAT32:g}"
+    if name in transforms.log1p and clipped <= -1:
         yield f"--fill {name}={fill:g} is too small for --log1p {name}: fill with a number above -1"
 
 

@@ -48,6 +48,7 @@ UNEVEN = pa.array([[1.0, 2.0]] * (ROWS - 1) + [[1.0]], pa.list_(pa.float64()))
         ({}, {"hash_buckets": {"price": 3}}, "--hash-buckets price needs a column whose values become ids"),
         ({}, {"fill": {"user": "median"}}, "--fill user=median does not fit, since 'user' is single-hot"),
         ({}, {"fill": {"user": -1.0}}, "--fill user=-1.0 does not fit"),
+        ({}, {"fill": {"price": 1e300}}, "--fill price=1e+300 does not fit in float32: fill with a number up to 3.4"),
         ({}, {"fill": {"tags": 0.0}}, "--fill tags=0.0 does not fit, since 'tags' is multi-hot"),
         ({}, {"fill": {"clicked": 5.0}}, "--fill clicked=5"),
         ({"price": [None] * ROWS}, {"continuous": ("price",), "fill": {"price": "mean"}}, "no value to take the mean"),
@@ -106,6 +107,19 @@ def test_rounding_to_float32_is_said(tmp_path: Path) -> None:
     dataset = prepare(file, tmp_path / "out", continuous=("price",))
     assert rows_of(dataset)["price"][0].as_py() == np.float32(2**40 + 1)
     assert "rounded to float32" in said_of(dataset, "price")[0]
+
+
+def test_rounding_names_the_value_farthest_from_zero(tmp_path: Path) -> None:
+    price = [-1e9] + [1.0] * (ROWS - 1)
+    dataset = prepare(write(tmp_path / "a.parquet", click_log(price=price)), tmp_path / "out")
+    assert "values up to -1e+09 are rounded to float32, which has 7 digits" in said_of(dataset, "price")
+
+
+def test_lists_that_are_not_whole_in_one_file_may_be_a_vector(tmp_path: Path) -> None:
+    write(tmp_path / "in/a.parquet", click_log())
+    write(tmp_path / "in/b.parquet", click_log(tags=[[0.5]] * ROWS))
+    [sentence] = refused(tmp_path / "in", tmp_path / "out")
+    assert "pass --vector tags if it holds numbers, or --drop tags" in sentence
 
 
 def test_numbers_that_float32_takes_for_zero_are_said(tmp_path: Path) -> None:
