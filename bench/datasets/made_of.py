@@ -29,7 +29,7 @@ def require_same(dataset: Dataset, wanted: Mapping[str, Any]) -> None:
     differences = list(_differences(dataset.info.provenance, msgspec.json.decode(msgspec.json.encode(wanted))))
     if differences:
         raise FeedrateError(
-            f"{dataset.folder} was made otherwise ({'; '.join(differences)}): pass --overwrite to replace it"
+            f"{dataset.folder} was made otherwise ({'; '.join(differences)}): pass --overwrite without --if-missing to replace it"
         )
 
 

@@ -189,7 +189,7 @@ def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if
     made_of = sources.made_of(
         given.name, options, rows=rows, archive=given.archive, etl=given.etl, workflow=given.workflow
     )
-    if if_missing and output.exists():
+    if if_missing and output.is_dir() and any(output.iterdir()):
         sources.require_same_source(dataset := read_dataset(output), made_of)
         return dataset
     options = replace(options, made_of=made_of)

@@ -87,7 +87,7 @@ def write_with_nvtabular(plan: Plan, folder: Path, options: PrepareOptions = DEF
             shutil.move(task.workflow, writer.folder / WORKFLOW)
             provenance = provenance_of(plan.request, plan.roles.found, plan.tables.rows, options)
             provenance["etl"] = f"nvtabular {done.version} on {done.frames}"
-            writer.finish(plan.request.paths[0].stem, provenance, decisions=plan.decisions)
+            writer.finish(plan.request.paths[0].absolute().stem, provenance, decisions=plan.decisions)
     return read_dataset(folder)
 
 

@@ -22,7 +22,7 @@ def difference(tmp_path: Path, options: PrepareOptions | None = None, **words: A
     with pytest.raises(FeedrateError) as caught:
         wanted = request(tmp_path / "in", **words)
         require_same_table(dataset, wanted, options or PrepareOptions(), tmp_path / "out")
-    assert "pass --overwrite to replace it" in str(caught.value)
+    assert "pass --overwrite without --if-missing to replace it" in str(caught.value)
     return str(caught.value)
 
 
