@@ -38,8 +38,8 @@ def read_exact(
 def exact(table: pa.Table, schema: Schema, file: Path | None = None) -> pa.Table:
     """Return the schema's columns, in its order, as int32, lists of int32 and float32.
 
-    file: where they are from, for messages. Raises FeedrateError for nulls, ids that do not fit in 32 bits, numbers that are
-    no whole ones in an integer column, and numbers that are too large for float32.
+    file: where they are from, for messages.
+    Raises FeedrateError for nulls, ids that do not fit in 32 bits or are not whole, and numbers too large for float32.
     """
     where = f" in {file}" if file else ""
     columns = [_ids(name.name, table[name.name], where) for name in schema.single_hot]

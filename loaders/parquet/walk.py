@@ -1,7 +1,7 @@
 """Walks a user's folders by the rules of Spark and Arrow: it says which files lie there, and why others are left out.
 
-Files and folders whose names begin with "_" or "." are skipped, a folder is a folder whatever its name is, and the output
-folder is never entered.
+It skips files and folders whose names begin with "_" or ".". A folder is a folder whatever its name is. The output folder is
+never entered.
 """
 
 from __future__ import annotations

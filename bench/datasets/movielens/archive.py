@@ -17,8 +17,8 @@ from feedrate.loaders.errors import FeedrateError
 def extract(archive: Path, folder: Path) -> Pair:
     """Unpack the ratings and movies of a zip to `folder`, with the folders they are in.
 
-    Raises FeedrateError for a zip that is damaged, that has members which are links or would leave `folder`, or that does
-    not have exactly one release.
+    Raises FeedrateError for a zip that is damaged or does not have exactly one release, and for members that are links or
+    would leave `folder`.
     """
     with _errors_as_sentences(archive), zipfile.ZipFile(archive) as source:
         members = {_path_of(archive, member): member for member in source.infolist()}
