@@ -109,6 +109,7 @@ class Layout:
                 single_hot=(*declared.single_hot, *ids),
                 categorify=tuple(dict.fromkeys((*declared.categorify, *ids))),
                 drop=(*declared.drop, *dropped),
+                keep={name: f"--categorify {name}" for name in dropped},
             ),
             replace(transforms, fill={**fill, **transforms.fill}),
         )

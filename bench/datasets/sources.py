@@ -53,7 +53,8 @@ def is_table(source: str) -> bool:
     """Whether a source is a table that the user has: by name, or because it is a path instead of a name."""
     if source in RELEASES or source in SYNTHETIC:
         return False
-    return source in TABLES or glob.has_magic(source) or os.sep in source or Path(source).exists()
+    is_path = glob.has_magic(source) or os.sep in source or Path(source).suffix != "" or Path(source).exists()
+    return source in TABLES or is_path
 
 
 def table_request(
@@ -68,9 +69,10 @@ def table_request(
     if source not in TABLES:
         source, paths = "parquet", (Path(source), *paths)
     layout = LAYOUTS.get(source)
-    if not paths or not (columns.label or layout or extras.like):
-        needs = "a PATH" if layout else "a PATH and --label COLUMN"
-        raise FeedrateError(f"`feedrate prepare {source}` needs {needs}")
+    if not paths:
+        raise FeedrateError(f"`feedrate prepare {source}` needs a PATH: a file, a folder or a quoted glob pattern")
+    if not (columns.label or layout or extras.like):
+        raise FeedrateError("a table needs --label COLUMN, the column to predict, or --like DATASET")
     if extras.like and (columns != DeclaredColumns(label="") or transforms != Transforms()):
         raise FeedrateError(
             f"--like applies the columns and transforms of {extras.like}: leave out --label and what else changes them"
@@ -150,13 +152,24 @@ def etl_for(source: str, name: EtlName, *, workflow: Path | None, trusted: bool)
     return partial(movielens.prepare_movielens, workflow=workflow)
 
 
-def release_of(name: str) -> Release:
-    """Return the MovieLens release. Raises FeedrateError for an unknown source."""
-    if name not in RELEASES:
+def require_known(source: str) -> None:
+    """Raise FeedrateError unless it is the name of a source."""
+    if source not in RELEASES and source not in SYNTHETIC and source not in TABLES:
         releases = ", ".join(RELEASES).replace(", movielens-", ", -")
         raise FeedrateError(
-            f"there is no source {name!r}: choose from {releases}, "
-            "synthetic-movielens, synthetic-criteo, parquet, csv, criteo, avazu. "
+            f"there is no source and no path {source!r}: choose from {releases}, {', '.join(SYNTHETIC)}, {', '.join(TABLES)}. "
             "For other MovieLens files, use movielens-latest --archive"
         )
+
+
+def options_ignored(source: str) -> tuple[str, ...]:
+    """Return the options that a named source has no use for."""
+    if source in SYNTHETIC:
+        return ("archive", "workflow", "trust_workflow")
+    return ("rows",) if source in RELEASES else ()
+
+
+def release_of(name: str) -> Release:
+    """Return the MovieLens release. Raises FeedrateError for an unknown source."""
+    require_known(name)
     return RELEASES[name]

@@ -161,12 +161,17 @@ class NamedSource(NamedTuple):
 
 def refuse_misplaced(context: typer.Context, source: str, *, is_table: bool) -> None:
     """Raise FeedrateError if an option was given that the source does not have, so that none is ignored silently."""
+    from feedrate.bench.datasets import sources
+
+    not_for = {*(NAMED_ONLY if is_table else TABLES_ONLY), *sources.options_ignored(source)}
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name)
-        if given is not None and given.name == "COMMANDLINE" and name in (NAMED_ONLY if is_table else TABLES_ONLY):
+        if given is not None and given.name == "COMMANDLINE" and name in not_for:
             shown = "a PATH" if name == "paths" else max(parameter.opts, key=len)
             kind = "movielens and synthetic sources" if is_table else "your own tables (feedrate prepare parquet PATH)"
+            if not is_table:
+                sources.require_known(source)
             raise FeedrateError(f"{shown} does not go with {source}: it is for {kind}")
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from feedrate.bench.datasets.canonical import Decision
+    from feedrate.bench.datasets.tables.fitted import FittedColumn
     from feedrate.bench.datasets.tables.prepare import Plan
 
 
@@ -23,14 +24,14 @@ def confirm(plan: Plan, *, yes: bool) -> None:
 
     err.print(_columns(plan))
     for column in plan.left_out:
-        why = "you left it out" if column.declared else f"left out, being {column.why}"
-        keep = f" ({column.keep} keeps it)" if column.keep and not column.declared else ""
+        why = "you left it out" if column.declared and not column.keep else f"left out, being {column.why}"
+        keep = f" ({column.keep} keeps it)" if column.keep else ""
         err.print(f"{column.name}: {why}{keep}", markup=False, soft_wrap=True)
     for decision in plan.decisions:
         if decision.subject in ("files", "split", "columns", "NVTabular"):
             err.print(_line(decision), markup=False, soft_wrap=True)
     guessed = [name for name, choice in plan.kept.items() if not choice.declared]
-    guessed += [column.name for column in plan.left_out if not column.declared]
+    guessed += [column.name for column in plan.left_out if not column.declared and plan.request.like is None]
     if not guessed or yes:
         return
     if not sys.stdin.isatty():
@@ -46,6 +47,14 @@ def _line(decision: Decision) -> str:
     return f"{decision.subject}: {decision.what}" + (f" ({decision.keep})" if decision.keep else "")
 
 
+def _origin(column: FittedColumn) -> str:
+    if not column.categorified:
+        return "as they are"
+    if not column.buckets:
+        return "by frequency"
+    return "hashed" if column.buckets + 1 == column.cardinality else "by frequency and hashed"
+
+
 def _columns(plan: Plan) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -58,7 +67,7 @@ def _columns(plan: Plan) -> Table:
     declared = plan.request.columns.resolved(list(plan.tables.columns)).kinds if plan.request.columns else {}
     for column in plan.fitted.columns:
         choice = plan.kept[column.name]
-        ids = f"{column.cardinality:,}, {'by frequency' if column.categorified else 'as they are'}"
+        ids = f"{column.cardinality:,}, {_origin(column)}"
         has_ids = column.kind in ("single-hot", "multi-hot")
         layout = plan.request.layout
         said = "you" if not layout or column.name in {*declared} - {layout.label} else plan.request.source

@@ -63,7 +63,7 @@ def choose(tables: Tables, declared: DeclaredColumns) -> Choices:
     faults: list[str] = []
     for name, column in tables.columns.items():
         if name in declared.drop:
-            left_out.append(LeftOut(name=name, why=column.stored, declared=True))
+            left_out.append(LeftOut(name=name, why=column.stored, keep=declared.keep.get(name, ""), declared=True))
         elif name in tables.faults:
             way_out = "name only files that have it" if name == declared.label else f"leave it out with --drop {name}"
             faults.append(f"{tables.faults[name]}, or {way_out}")

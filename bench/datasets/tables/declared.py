@@ -40,6 +40,8 @@ class DeclaredColumns:
     """Columns whose values become ids by frequency."""
     drop: tuple[str, ...] = ()
     """Columns to leave out."""
+    keep: Mapping[str, str] = field(default_factory=dict)
+    """Columns that the source leaves out and not the user, each with the option that keeps it."""
 
     def __post_init__(self) -> None:
         if self.label_above is not None and not isfinite(self.label_above):
@@ -64,7 +66,7 @@ class DeclaredColumns:
         changed: dict[str, Any] = {}
         faults: list[str] = []
         for option in fields(self):
-            if option.name not in ("label", "label_above"):
+            if option.name not in ("label", "label_above", "keep"):
                 with gathered(faults):
                     shown = f"--{option.name.replace('_', '-')}"
                     changed[option.name] = expand(shown, getattr(self, option.name), names)

@@ -178,6 +178,8 @@ def write_fitted(fitted: Fitted, dataset: Path) -> None:
 def read_fitted(dataset: Path) -> Fitted:
     """Read what write_fitted() wrote. Raises FeedrateError if the dataset has none, or if it is damaged."""
     folder = dataset / FOLDER
+    if not dataset.is_dir():
+        raise FeedrateError(f"--like {dataset}: there is no such folder")
     if (dataset / "workflow").is_dir():
         raise FeedrateError(
             f"{dataset} was prepared with --etl nvtabular, whose fitted workflow is in its folder: --like cannot apply that"

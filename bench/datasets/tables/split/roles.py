@@ -118,7 +118,8 @@ def _own(found: DataFiles, roles: dict[Path, Role], named: Sequence[str]) -> Rol
 def _drawn(options: SplitOptions, named: Sequence[str]) -> Decision:
     share = f"{options.valid_fraction:.0%} of the rows for validation"
     if options.kind == "time":
-        what = f"the last {options.valid_fraction:.0%} of the rows by {options.time_column} for validation"
+        share = f"the last {options.valid_fraction:.0%} of the rows by {options.time_column}"
+        what = f"{share} for validation, as nearly as rows of one time allow, which stay together"
     elif options.kind == "user-last":
         order = f"by {options.time_column}" if options.time_column else "in the order of the files"
         what = f"the last row {order} of each {options.group_by} for validation"

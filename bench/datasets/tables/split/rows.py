@@ -93,15 +93,17 @@ def _column(tables: Tables, name: str) -> pa.Array:
 
 
 def _last_by_time(times: np.ndarray, options: SplitOptions) -> np.ndarray:
-    """Return the last rows. Rows of one time stay together, so the share may differ. Raises FeedrateError if all are one."""
-    place = min(len(times) - 1, int(len(times) * (1 - options.valid_fraction)))
+    """Return the last rows: as near to the asked share as rows of one time, which stay together, allow.
+
+    Raises FeedrateError if all rows have one time.
+    """
+    wanted = len(times) * options.valid_fraction
+    place = min(len(times) - 1, int(len(times) - wanted))
     border = np.partition(times, place)[place]
-    valid: np.ndarray = times >= border
-    if valid.all():
-        valid = times > border
-    if not valid.any():
+    choices = [valid for valid in (times >= border, times > border) if valid.any() and not valid.all()]
+    if not choices:
         raise FeedrateError(f"--time-column {options.time_column} has the same value in every row")
-    return valid
+    return min(choices, key=lambda valid: abs(float(np.count_nonzero(valid)) - wanted))
 
 
 def _last_of_users(users: pl.Series, times: np.ndarray | None) -> np.ndarray:
