@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from feedrate.bench.datasets.rows.checksum import RowSum
 
 HASHED_ROWS = 32_000
-"""Rows that are hashed at a time. torch starts threads from 32,768 elements on, which would take turns with the Parquet writers."""
+"""Rows that are hashed at a time, so that their hashes stay in the processor's cache."""
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
@@ -175,13 +175,27 @@ class _SplitWriter:
         group = group.combine_chunks()
         self._files.write(group)
         self._sum = self._sum or RowSum()
-        for start in range(0, group.num_rows, HASHED_ROWS):
-            columns = columns_of_table(group.slice(start, HASHED_ROWS), self._schema)
-            rows = columns.slice(0, columns.rows)
-            hashes = self._sum.add(rows).numpy()
-            self._order_sample.add(hashes, first_row=self._rows)
-            self._row_index.add(rows, hashes)
-            self._rows += len(hashes)
+        with one_torch_thread():
+            for start in range(0, group.num_rows, HASHED_ROWS):
+                columns = columns_of_table(group.slice(start, HASHED_ROWS), self._schema)
+                rows = columns.slice(0, columns.rows)
+                hashes = self._sum.add(rows).numpy()
+                self._order_sample.add(hashes, first_row=self._rows)
+                self._row_index.add(rows, hashes)
+                self._rows += len(hashes)
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch work in one thread. More would wait for cores at every step, which the Parquet writers' threads have."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:
