@@ -25,13 +25,16 @@ def read_exact(
 ) -> pa.Table:
     """Read the schema's columns of a row group, or of the whole file (None), with exact types.
 
-    Raises FeedrateError as exact() does.
+    Raises FeedrateError for a damaged file, and as exact() does.
     """
     names = list(schema.columns)
-    if group is None:
-        table = opened.read(columns=names, use_threads=threads)
-    else:
-        table = opened.read_row_group(group, columns=names, use_threads=threads)
+    try:
+        if group is None:
+            table = opened.read(columns=names, use_threads=threads)
+        else:
+            table = opened.read_row_group(group, columns=names, use_threads=threads)
+    except (pa.ArrowException, OSError) as error:
+        raise FeedrateError(f"{file} cannot be read to its end ({short(error)}): write or copy it again") from error
     return exact(flattened(table), schema, file)
 
 

@@ -48,6 +48,17 @@ def test_files_that_are_missing_cut_short_or_of_another_kind_are_named(small: Da
 
 
 @pytest.mark.parametrize("streamed", [{}, {"memory_budget_bytes": 10**6, "window_rows": 2}])
+def test_a_file_that_is_damaged_within_is_named(streamed: dict[str, int], tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"user": np.arange(4_000), "y": np.zeros(4_000)}), file)
+    content = bytearray(file.read_bytes())
+    content[4:2_000] = b"\xff" * 1_996
+    file.write_bytes(content)
+    with pytest.raises(FeedrateError, match=r"a\.parquet cannot be read to its end \(.+\): write or copy it again"):
+        list(CupyLoader(file, batch_size=2, label="y", device="cpu", **streamed))
+
+
+@pytest.mark.parametrize("streamed", [{}, {"memory_budget_bytes": 10**6, "window_rows": 2}])
 @pytest.mark.parametrize(
     ("column", "sentence"),
     [
