@@ -122,12 +122,20 @@ class ColumnTypes:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Which columns are text only because of texts that often mean a missing value."""
+        """Which columns are text only because of texts that often mean a missing value, and which have decimal commas."""
+        firsts = {name: kind for name in self._fits if (kind := self._first_fit(name))}
+        texts = {name: sorted(missing)[:3] for name, missing in self._missing.items() if missing and name in firsts}
         return [
-            f"column {name!r} is text because of {', '.join(sorted(missing)[:3])}: "
-            f"--null-values {','.join(sorted(missing)[:3])} makes it {kind.kind}"
-            for name, missing in self._missing.items()
-            if missing and (kind := self._first_fit(name))
+            *(
+                f"column {name!r} is text because of {', '.join(missing)}: "
+                f"--null-values {','.join(missing)} makes it {firsts[name].kind}"
+                for name, missing in texts.items()
+            ),
+            *(
+                f"column {name!r} is read with decimal commas: 1,234 is 1.234"
+                for name, kind in firsts.items()
+                if kind is DECIMAL_COMMA and name not in texts
+            ),
         ]
 
     def _first_fit(self, name: str) -> CsvType | None:

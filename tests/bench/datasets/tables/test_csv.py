@@ -241,3 +241,10 @@ def test_a_csv_file_is_prepared_and_its_own_path_is_recorded(tmp_path: Path) -> 
     assert cardinalities(dataset) == {"city": 4}
     (tmp_path / "a.txt").write_text(PLAIN)
     assert rows_of(prepare(request(tmp_path / "a.txt", source="csv"), tmp_path / "txt")).num_rows == 40
+
+
+def test_decimal_commas_are_said(tmp_path: Path) -> None:
+    lines = ["city;price;clicked", *(f"{city};{i},{i:03};{i % 2}" for i, (city, _, _) in enumerate(ROWS))]
+    dataset = prepared("\n".join(lines) + "\n", tmp_path)
+    assert sorted(rows_of(dataset)["price"].to_pylist())[1] == pytest.approx(1.001)
+    assert "column 'price' is read with decimal commas: 1,234 is 1.234" in said_of(dataset, "files")
