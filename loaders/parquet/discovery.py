@@ -84,14 +84,14 @@ def find_files(
     root = root or common_root(paths)
     skipped: Counter[str] = Counter()
     files: list[DataFile] = []
-    seen: set[Path] = set()
+    seen: set[Path | tuple[int, int]] = set()
     for path in paths:
         for file, data_format in _below(path, output, known, skipped):
-            real = file.resolve()
-            if real in seen:
+            itself = _itself(file)
+            if itself in seen:
                 skipped["named twice"] += 1
                 continue
-            seen.add(real)
+            seen.add(itself)
             files.append(_data_file(root, file, data_format))
     _require_one_format(files, paths)
     _require_one_compression(files)
@@ -139,6 +139,12 @@ def _below(
         raise FeedrateError(f"{path} has no Parquet or CSV file{_holding(others, skipped)}")
     skipped["other files"] += len(others)
     return found
+
+
+def _itself(file: Path) -> Path | tuple[int, int]:
+    """Return what is one for all names and links of a file: its device and inode, or its path where there are none."""
+    status = file.stat()
+    return (status.st_dev, status.st_ino) if status.st_ino else file.resolve()
 
 
 def _starts(path: Path, skipped: Counter[str]) -> list[Path]:

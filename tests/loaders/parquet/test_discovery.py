@@ -104,9 +104,10 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path: Path) ->
 def test_a_file_is_read_once_however_often_it_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "a.parquet", "b.parquet")
     (tmp_path / "link.parquet").symlink_to(tmp_path / "a.parquet")
+    (tmp_path / "name.parquet").hardlink_to(tmp_path / "a.parquet")
     found = find_files([tmp_path, tmp_path / "a.parquet", tmp_path / "*.parquet"])
     assert [file.path.name for file in found.files] == ["a.parquet", "b.parquet"]
-    assert found.skipped == {"named twice": 5}
+    assert found.skipped == {"named twice": 7}
 
 
 def test_links_are_followed_and_never_for_ever(tmp_path: Path) -> None:
