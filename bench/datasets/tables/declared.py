@@ -212,9 +212,15 @@ def _expanded(
 
 def _listed(names: Sequence[str]) -> str:
     shown: list[str] = []
-    for name in names[:12]:
+    for name in (_shown(name) for name in names[:12]):
         if shown and len(", ".join([*shown, name])) > MAX_LISTED:
             break
         shown.append(name)
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _shown(name: str) -> str:
+    """Return a name as it is, or quoted where its ends would not be seen."""
+    plain = name and name == name.strip() and name.isprintable() and "," not in name
+    return name if plain else repr(name)

@@ -248,3 +248,9 @@ def test_decimal_commas_are_said(tmp_path: Path) -> None:
     dataset = prepared("\n".join(lines) + "\n", tmp_path)
     assert sorted(rows_of(dataset)["price"].to_pylist())[1] == pytest.approx(1.001)
     assert "column 'price' is read with decimal commas: 1,234 is 1.234" in said_of(dataset, "files")
+
+
+def test_names_with_spaces_around_them_are_shown_in_quotes(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("city, clicked\nRoma,1\n")
+    [sentence] = refused(request(tmp_path / "a.csv", source="csv"), tmp_path / "out")
+    assert sentence == "there is no column 'clicked' (--label): there are city, ' clicked'"
