@@ -4,6 +4,40 @@ from feedrate.loaders.toolkit import EpochSampler, batch_to, read_columns
 """
 
 from feedrate.loaders.parquet.columns import Columns, batch_to, columns_of_table, epoch_order, read_columns
+from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
+from feedrate.loaders.toolkit.batches.rebatch import rebatch
+from feedrate.loaders.toolkit.batches.views import batch_views
+from feedrate.loaders.toolkit.order.seeds import seed_of
+from feedrate.loaders.toolkit.order.shares import (
+    Piece,
+    bounds_of_rank,
+    bounds_of_worker,
+    pieces_between,
+    pieces_of_rank,
+)
+from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
+from feedrate.loaders.toolkit.read_ahead import read_ahead
+from feedrate.loaders.toolkit.temporary import TemporaryFolder
 from feedrate.loaders.toolkit.torch_workers import EpochSampler, worker_settings
 
-__all__ = ["Columns", "EpochSampler", "batch_to", "columns_of_table", "epoch_order", "read_columns", "worker_settings"]
+__all__ = [
+    "Columns",
+    "EpochSampler",
+    "Piece",
+    "TemporaryFolder",
+    "batch_of_arrow",
+    "batch_to",
+    "batch_views",
+    "bounds_of_rank",
+    "bounds_of_worker",
+    "columns_of_table",
+    "epoch_order",
+    "pieces_between",
+    "pieces_of_rank",
+    "read_ahead",
+    "read_columns",
+    "rebatch",
+    "seed_of",
+    "window_shuffle",
+    "worker_settings",
+]

@@ -1,0 +1,1 @@
+"""Makes batches of Arrow data, of row positions and of other batches."""
