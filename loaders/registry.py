@@ -22,6 +22,7 @@ BUILT_IN = {
     "native-batched": "feedrate.loaders.native_batched:ADAPTER",
     "nvtabular": "feedrate.loaders.nvtabular:ADAPTER",
     "cupy": "feedrate.loaders.cupy:ADAPTER",
+    "torch-resident": "feedrate.loaders.adapters.torch_resident:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

@@ -1,0 +1,42 @@
+"""Checks the adapters of libraries against every rule. An adapter whose library is missing is skipped with the remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from feedrate.loaders import registry
+from feedrate.loaders.base import LoaderConfig, Split
+from feedrate.loaders.conformance import Case, RuleResult, check
+from feedrate.loaders.errors import LoaderUnavailable
+
+CPU = LoaderConfig(batch_size=512)
+LOADERS = [
+    "torch-resident",
+]
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_adapters_break_only_declared_rules(loader: str, planted: Split) -> None:
+    assert undeclared(loader, planted, CPU) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("loader", LOADERS)
+def test_adapters_break_only_declared_rules_on_a_gpu(loader: str, planted: Split) -> None:
+    assert undeclared(loader, planted, replace(CPU, device="cuda")) == []
+
+
+def undeclared(loader: str, split: Split, config: LoaderConfig) -> list[RuleResult]:
+    """The rules that are broken, and those that are declared as deviations but hold."""
+    choice = registry.choose(loader)
+    try:
+        choice.adapter.backend(config.device)
+    except LoaderUnavailable as error:
+        pytest.skip(str(error))
+    return [result for result in check(Case(choice, split, config)) if not as_declared(result)]
+
+
+def as_declared(result: RuleResult) -> bool:
+    return result.outcome == "deviates" or (result.outcome == "passed" and not result.detail)
