@@ -23,6 +23,7 @@ BUILT_IN = {
     "nvtabular": "feedrate.loaders.nvtabular:ADAPTER",
     "cupy": "feedrate.loaders.cupy:ADAPTER",
     "torch-resident": "feedrate.loaders.adapters.torch_resident:ADAPTER",
+    "arrow": "feedrate.loaders.adapters.arrow:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

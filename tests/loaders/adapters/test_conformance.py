@@ -14,6 +14,9 @@ from feedrate.loaders.errors import LoaderUnavailable
 CPU = LoaderConfig(batch_size=512)
 LOADERS = [
     "torch-resident",
+    "arrow",
+    "arrow:window_rows=2500:read_ahead=false",
+    "arrow:window_rows=2500:workers=2",
 ]
 
 
