@@ -24,6 +24,7 @@ BUILT_IN = {
     "cupy": "feedrate.loaders.cupy:ADAPTER",
     "torch-resident": "feedrate.loaders.adapters.torch_resident:ADAPTER",
     "arrow": "feedrate.loaders.adapters.arrow:ADAPTER",
+    "polars": "feedrate.loaders.adapters.polars:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

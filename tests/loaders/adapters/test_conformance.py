@@ -17,6 +17,8 @@ LOADERS = [
     "arrow",
     "arrow:window_rows=2500:read_ahead=false",
     "arrow:window_rows=2500:workers=2",
+    "polars",
+    "polars:block_rows=2000",
 ]
 
 

@@ -103,6 +103,15 @@ def test_writable_memory_is_shared() -> None:
     assert batch_of_arrow(taken, SCHEMA).ids["user"].data_ptr() == address
 
 
+def test_fresh_memory_is_shared_even_if_it_is_marked_read_only() -> None:
+    ids = pa.Array.from_buffers(pa.int32(), 3, [None, pa.py_buffer(np.arange(4, dtype=np.int32).tobytes())], offset=1)
+    table = TABLE.slice(0, 3).set_column(2, "user", ids)
+    address = ids.buffers()[1].address
+    assert batch_of_arrow(table, SCHEMA).ids["user"].data_ptr() != address + 4
+    shared = batch_of_arrow(table, SCHEMA, fresh=True).ids["user"]
+    assert (shared.data_ptr(), shared.tolist()) == (address + 4, [1, 2, 3])
+
+
 def test_a_column_that_is_a_field_of_a_struct_is_found() -> None:
     struct = pa.StructArray.from_arrays([np.arange(2, dtype=np.int32)], ["user"])
     table = pa.table({"by": struct, "y": pa.array([0, 1], pa.float32())})
