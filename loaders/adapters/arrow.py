@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -62,10 +62,9 @@ class ArrowLoader:
     def __init__(self, split: Split, config: LoaderConfig, options: ArrowOptions) -> None:
         self._config = config
         self._rows = RowGroups(split, config, options)
-        settings = worker_settings(config if config.shuffle else replace(config, workers=0))
         self._loader: DataLoader[Any] | RowGroups | None = self._rows
-        if settings["num_workers"] or settings["pin_memory"]:
-            self._loader = DataLoader(self._rows, batch_size=None, collate_fn=tuple, **settings)
+        if config.workers and config.shuffle:
+            self._loader = DataLoader(self._rows, batch_size=None, collate_fn=tuple, **worker_settings(config))
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield every row of the shard once, in the order of (seed, index). The number of workers changes the order."""
@@ -102,9 +101,15 @@ class RowGroups(IterableDataset[tuple[Any, Any, Any, torch.Tensor]]):
         read = partial(self._read_piece, threads=worker is None)
         ahead = -(-self._window_rows // max(sizes, default=1)) if self._options.read_ahead else 0
         with contextlib.closing(read_ahead(read, pieces, ahead=ahead)) as groups:
-            for batch in window_shuffle(
-                groups, self._schema, window_rows=self._window_rows, batch_size=config.batch_size, seed=seed
-            ):
+            batches = window_shuffle(
+                groups,
+                self._schema,
+                window_rows=self._window_rows,
+                batch_size=config.batch_size,
+                seed=seed,
+                device="cpu" if worker else config.device,
+            )
+            for batch in batches:
                 yield batch.ids, batch.bags, batch.dense, batch.label
 
     def _read_piece(self, piece: Piece, *, threads: bool) -> pa.Table:
@@ -116,7 +121,7 @@ class RowGroups(IterableDataset[tuple[Any, Any, Any, torch.Tensor]]):
 
 def _window_rows(groups: Sequence[Group], config: LoaderConfig) -> int:
     """Return the rows of a window that the memory budget holds in each worker, at most WINDOW_ROWS."""
-    if config.memory_budget_bytes is None or config.device != "cpu":
+    if config.memory_budget_bytes is None:
         return WINDOW_ROWS
     budget, copies = config.memory_budget_bytes, WINDOWS * max(config.workers, 1)
     total, rows = sum(group.nbytes for group in groups), sum(group.rows for group in groups)

@@ -7,6 +7,7 @@ from feedrate.loaders.parquet.columns import Columns, batch_to, columns_of_table
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
 from feedrate.loaders.toolkit.batches.rebatch import rebatch
 from feedrate.loaders.toolkit.batches.views import batch_views
+from feedrate.loaders.toolkit.libraries import import_library
 from feedrate.loaders.toolkit.order.seeds import seed_of
 from feedrate.loaders.toolkit.order.shares import (
     Piece,
@@ -32,6 +33,7 @@ __all__ = [
     "bounds_of_worker",
     "columns_of_table",
     "epoch_order",
+    "import_library",
     "pieces_between",
     "pieces_of_rank",
     "read_ahead",

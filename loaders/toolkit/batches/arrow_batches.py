@@ -91,5 +91,5 @@ def _tensor(array: pa.Array, fresh: bool) -> Tensor:
     if buffer.is_mutable:
         return torch.frombuffer(buffer, dtype=dtype, count=count, offset=begin)
     if fresh:
-        return torch.from_dlpack(array)
+        return torch.utils.dlpack.from_dlpack(array)
     return torch.frombuffer(bytearray(memoryview(buffer)[begin : begin + count * dtype.itemsize]), dtype=dtype)
