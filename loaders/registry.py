@@ -25,6 +25,7 @@ BUILT_IN = {
     "torch-resident": "feedrate.loaders.adapters.torch_resident:ADAPTER",
     "arrow": "feedrate.loaders.adapters.arrow:ADAPTER",
     "polars": "feedrate.loaders.adapters.polars:ADAPTER",
+    "duckdb": "feedrate.loaders.adapters.duckdb:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

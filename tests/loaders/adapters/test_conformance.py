@@ -19,6 +19,8 @@ LOADERS = [
     "arrow:window_rows=2500:workers=2",
     "polars",
     "polars:block_rows=2000",
+    "duckdb",
+    "duckdb:threads=1:block_rows=1000",
 ]
 
 

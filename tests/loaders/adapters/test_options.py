@@ -12,6 +12,8 @@ from feedrate.loaders.errors import FeedrateError
     ("loader", "message"),
     [
         ("polars:block_rows=0", "block_rows is 0, but must be at least 1"),
+        ("duckdb:threads=-1", "threads is -1, but must be at least 0"),
+        ("duckdb:block_rows=0", "block_rows is 0, but must be at least 1"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
