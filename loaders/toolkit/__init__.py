@@ -5,6 +5,7 @@ from feedrate.loaders.toolkit import EpochSampler, batch_to, read_columns
 
 from feedrate.loaders.parquet.columns import Columns, batch_to, columns_of_table, epoch_order, read_columns
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
+from feedrate.loaders.toolkit.batches.fetched_batches import FetchedBatches
 from feedrate.loaders.toolkit.batches.rebatch import rebatch
 from feedrate.loaders.toolkit.batches.views import batch_views
 from feedrate.loaders.toolkit.libraries import import_library
@@ -24,6 +25,7 @@ from feedrate.loaders.toolkit.torch_workers import EpochSampler, worker_settings
 __all__ = [
     "Columns",
     "EpochSampler",
+    "FetchedBatches",
     "Piece",
     "TemporaryFolder",
     "batch_of_arrow",
