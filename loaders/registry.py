@@ -26,6 +26,7 @@ BUILT_IN = {
     "arrow": "feedrate.loaders.adapters.arrow:ADAPTER",
     "polars": "feedrate.loaders.adapters.polars:ADAPTER",
     "duckdb": "feedrate.loaders.adapters.duckdb:ADAPTER",
+    "hf-datasets": "feedrate.loaders.adapters.hf_datasets:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

@@ -21,6 +21,9 @@ LOADERS = [
     "polars:block_rows=2000",
     "duckdb",
     "duckdb:threads=1:block_rows=1000",
+    "hf-datasets",
+    "hf-datasets:streaming:buffer_size=3000",
+    pytest.param("hf-datasets:format=torch", marks=pytest.mark.slow),
 ]
 
 

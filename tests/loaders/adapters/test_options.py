@@ -14,6 +14,10 @@ from feedrate.loaders.errors import FeedrateError
         ("polars:block_rows=0", "block_rows is 0, but must be at least 1"),
         ("duckdb:threads=-1", "threads is -1, but must be at least 0"),
         ("duckdb:block_rows=0", "block_rows is 0, but must be at least 1"),
+        ("hf-datasets:format=pandas", "format is 'pandas', but must be one of arrow, torch"),
+        ("hf-datasets:streaming:format=torch", "format is 'torch', but must be one of arrow"),
+        ("hf-datasets:streaming:buffer_size=0", "buffer_size is 0, but must be at least 1"),
+        ("hf-datasets:streaming:num_shards=0", "num_shards is 0, but must be at least 1"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
