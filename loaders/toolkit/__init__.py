@@ -5,7 +5,7 @@ from feedrate.loaders.toolkit import EpochSampler, batch_to, read_columns
 
 from feedrate.loaders.parquet.columns import Columns, batch_to, columns_of_table, epoch_order, read_columns
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
-from feedrate.loaders.toolkit.batches.fetched_batches import FetchedBatches
+from feedrate.loaders.toolkit.batches.fetched_batches import FetchedBatches, PositionBatches
 from feedrate.loaders.toolkit.batches.rebatch import rebatch
 from feedrate.loaders.toolkit.batches.views import batch_views
 from feedrate.loaders.toolkit.libraries import import_library
@@ -27,6 +27,7 @@ __all__ = [
     "EpochSampler",
     "FetchedBatches",
     "Piece",
+    "PositionBatches",
     "TemporaryFolder",
     "batch_of_arrow",
     "batch_to",

@@ -30,7 +30,7 @@ class FetchedBatches:
         self._fetch: Callable[[np.ndarray], Batch] | None = fetch
         self._loader: DataLoader[Any] | None = None
         if config.workers or config.device != "cpu":
-            sampler = _Positions(self._order, config.batch_size)
+            sampler = PositionBatches(self._order, config.batch_size)
             self._loader = DataLoader(_Fetched(fetch), batch_size=None, sampler=sampler, collate_fn=tuple, **worker_settings(config))  # fmt: skip
 
     def epoch(self, index: int) -> Iterator[Batch]:
@@ -38,7 +38,7 @@ class FetchedBatches:
         assert self._fetch is not None, "epoch() after close()"
         self._order.epoch = index
         if self._loader is None:
-            yield from map(self._fetch, _Positions(self._order, self._config.batch_size))
+            yield from map(self._fetch, PositionBatches(self._order, self._config.batch_size))
             return
         for ids, bags, dense, label in self._loader:
             pairs = {name: tuple(bag) for name, bag in bags.items()}
@@ -58,8 +58,8 @@ class _Fetched(Dataset[Parts]):
         return batch.ids, batch.bags, batch.dense, batch.label
 
 
-class _Positions(Sampler[np.ndarray]):
-    """The positions of an epoch, cut into batches."""
+class PositionBatches(Sampler[np.ndarray]):
+    """Yields the row positions of each batch of an epoch: int64 [B]."""
 
     def __init__(self, order: EpochSampler, batch_size: int) -> None:
         self._order, self._batch_size = order, batch_size
