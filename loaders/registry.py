@@ -27,6 +27,7 @@ BUILT_IN = {
     "polars": "feedrate.loaders.adapters.polars:ADAPTER",
     "duckdb": "feedrate.loaders.adapters.duckdb:ADAPTER",
     "hf-datasets": "feedrate.loaders.adapters.hf_datasets:ADAPTER",
+    "torchdata": "feedrate.loaders.adapters.torchdata:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

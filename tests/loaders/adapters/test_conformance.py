@@ -24,6 +24,9 @@ LOADERS = [
     "hf-datasets",
     "hf-datasets:streaming:buffer_size=3000",
     pytest.param("hf-datasets:format=torch", marks=pytest.mark.slow),
+    "torchdata",
+    "torchdata:workers=2",
+    "torchdata:stateful",
 ]
 
 

@@ -18,6 +18,7 @@ from feedrate.loaders.errors import FeedrateError
         ("hf-datasets:streaming:format=torch", "format is 'torch', but must be one of arrow"),
         ("hf-datasets:streaming:buffer_size=0", "buffer_size is 0, but must be at least 1"),
         ("hf-datasets:streaming:num_shards=0", "num_shards is 0, but must be at least 1"),
+        ("torchdata:method=fork", "method is 'fork', but must be one of thread, process"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
