@@ -28,6 +28,7 @@ BUILT_IN = {
     "duckdb": "feedrate.loaders.adapters.duckdb:ADAPTER",
     "hf-datasets": "feedrate.loaders.adapters.hf_datasets:ADAPTER",
     "torchdata": "feedrate.loaders.adapters.torchdata:ADAPTER",
+    "tensordict": "feedrate.loaders.adapters.tensordict:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

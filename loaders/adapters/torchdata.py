@@ -1,6 +1,6 @@
 """torchdata: its nodes, or its StatefulDataLoader, over columns in host memory.
 
-The advice is that of its documentation. https://meta-pytorch.org/data/main/migrate_to_nodes_from_utils.html
+The advice is that of its documentation. https://pytorch.org/data/0.11/migrate_to_nodes_from_utils.html
 A sampler node, a mapper node with threads or processes, pinned memory, and a prefetcher. `torchdata:stateful` is the
 drop-in replacement of torch's DataLoader instead, which can resume in the middle of an epoch.
 """

@@ -3,7 +3,14 @@
 from feedrate.loaders.toolkit import EpochSampler, batch_to, read_columns
 """
 
-from feedrate.loaders.parquet.columns import Columns, batch_to, columns_of_table, epoch_order, read_columns
+from feedrate.loaders.parquet.columns import (
+    Columns,
+    batch_to,
+    columns_of_table,
+    epoch_order,
+    read_columns,
+    take_positions,
+)
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
 from feedrate.loaders.toolkit.batches.fetched_batches import FetchedBatches, PositionBatches
 from feedrate.loaders.toolkit.batches.rebatch import rebatch
@@ -43,6 +50,7 @@ __all__ = [
     "read_columns",
     "rebatch",
     "seed_of",
+    "take_positions",
     "window_shuffle",
     "worker_settings",
 ]

@@ -27,6 +27,8 @@ LOADERS = [
     "torchdata",
     "torchdata:workers=2",
     "torchdata:stateful",
+    "tensordict",
+    "tensordict:workers=2",
 ]
 
 
