@@ -29,6 +29,7 @@ BUILT_IN = {
     "hf-datasets": "feedrate.loaders.adapters.hf_datasets:ADAPTER",
     "torchdata": "feedrate.loaders.adapters.torchdata:ADAPTER",
     "tensordict": "feedrate.loaders.adapters.tensordict:ADAPTER",
+    "lance": "feedrate.loaders.adapters.lance:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

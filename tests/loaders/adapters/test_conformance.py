@@ -29,6 +29,9 @@ LOADERS = [
     "torchdata:stateful",
     "tensordict",
     "tensordict:workers=2",
+    "lance",
+    "lance:window_rows=3000:fragment_rows=700",
+    "lance:random",
 ]
 
 

@@ -19,6 +19,8 @@ from feedrate.loaders.errors import FeedrateError
         ("hf-datasets:streaming:buffer_size=0", "buffer_size is 0, but must be at least 1"),
         ("hf-datasets:streaming:num_shards=0", "num_shards is 0, but must be at least 1"),
         ("torchdata:method=fork", "method is 'fork', but must be one of thread, process"),
+        ("lance:window_rows=0", "window_rows is 0, but must be at least 1"),
+        ("lance:fragment_rows=0", "fragment_rows is 0, but must be at least 1"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
