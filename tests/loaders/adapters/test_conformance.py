@@ -8,21 +8,21 @@ import pytest
 
 from feedrate.loaders import registry
 from feedrate.loaders.base import LoaderConfig, Split
-from feedrate.loaders.conformance import Case, RuleResult, check
+from feedrate.loaders.conformance import Case, RuleResult, check, planted_split
 from feedrate.loaders.errors import LoaderUnavailable
 
-CPU = LoaderConfig(batch_size=512)
+CPU = LoaderConfig(batch_size=256)
 LOADERS = [
     "torch-resident",
     "arrow",
-    "arrow:window_rows=2500:read_ahead=false",
-    "arrow:window_rows=2500:workers=2",
+    "arrow:window_rows=1500:read_ahead=false",
+    "arrow:window_rows=1500:workers=2",
     "polars",
-    "polars:block_rows=2000",
+    "polars:block_rows=1000",
     "duckdb",
     "duckdb:threads=1:block_rows=1000",
     "hf-datasets",
-    "hf-datasets:streaming:buffer_size=3000",
+    "hf-datasets:streaming:buffer_size=1500",
     pytest.param("hf-datasets:format=torch", marks=pytest.mark.slow),
     "torchdata",
     "torchdata:workers=2",
@@ -30,20 +30,26 @@ LOADERS = [
     "tensordict",
     "tensordict:workers=2",
     "lance",
-    "lance:window_rows=3000:fragment_rows=700",
+    "lance:window_rows=1500:fragment_rows=300",
     "lance:random",
 ]
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    """Fewer rows than other conformance tests have, because there are many loaders."""
+    return planted_split(tmp_path_factory.mktemp("few"), rows=4_001)
+
+
 @pytest.mark.parametrize("loader", LOADERS)
-def test_adapters_break_only_declared_rules(loader: str, planted: Split) -> None:
-    assert undeclared(loader, planted, CPU) == []
+def test_adapters_break_only_declared_rules(loader: str, few: Split) -> None:
+    assert undeclared(loader, few, CPU) == []
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("loader", LOADERS)
-def test_adapters_break_only_declared_rules_on_a_gpu(loader: str, planted: Split) -> None:
-    assert undeclared(loader, planted, replace(CPU, device="cuda")) == []
+def test_adapters_break_only_declared_rules_on_a_gpu(loader: str, few: Split) -> None:
+    assert undeclared(loader, few, replace(CPU, device="cuda")) == []
 
 
 def undeclared(loader: str, split: Split, config: LoaderConfig) -> list[RuleResult]:
