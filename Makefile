@@ -53,7 +53,7 @@ nvtabular: .venv/nvtabular  ## NVTabular 23.8 in an environment over that one
 
 lock:  ## resolve pyproject.toml anew into requirements.lock
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet torch==2.13.0 .[test] nvtx
+	build/lock/bin/python -m pip install --quiet torch==2.13.0 .[test,loaders] nvtx
 	build/lock/bin/python -m pip freeze --exclude feedrate | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.lock
 	rm -rf build/lock
 

@@ -55,6 +55,7 @@ def test_contracts_hold_without_a_planted_import(copied: Path) -> None:
         ("loaders/planted_adapter.py", "import feedrate.loaders.base", "the rooms of loaders: arrows run down, and no adapter imports another"),
         ("bench/run/planted.py", "from feedrate.loaders import native", "the harness finds adapters through the registry"),
         ("loaders/testing/fake.py", "from feedrate.loaders.testing import slow", "no planted fault imports another adapter"),
+        ("loaders/adapters/arrow.py", "from feedrate.loaders.adapters import polars", "no adapter of a library imports another"),
         ("loaders/native.py", "from feedrate.loaders import cupy", "the rooms of loaders: arrows run down, and no adapter imports another"),
         ("loaders/packed/planted.py", "from feedrate.bench.results import record", "loaders know nothing of the harness or the reports"),
     ],
