@@ -109,11 +109,14 @@ def _bag(bags: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
 
 @contextlib.contextmanager
 def _without_progress_bars(library: Any) -> Iterator[None]:
-    shown = not library.are_progress_bars_disabled()
+    """Show no progress bars, and do without the thread that tqdm starts for hidden ones, too, and never ends."""
+    bar, shown = library.utils.tqdm, not library.are_progress_bars_disabled()
+    interval, bar.monitor_interval = bar.monitor_interval, 0
     library.disable_progress_bars()
     try:
         yield
     finally:
+        bar.monitor_interval = interval
         if shown:
             library.enable_progress_bars()
 

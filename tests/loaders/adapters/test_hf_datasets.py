@@ -1,0 +1,32 @@
+"""hf-datasets leaves neither threads, files nor settings of the library behind."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from feedrate.loaders.adapters.hf_datasets import ADAPTER, HFDatasetsOptions
+from feedrate.loaders.base import LoaderConfig, Split
+
+datasets = pytest.importorskip("datasets", reason="datasets is missing: run `pip install 'feedrate[hf-datasets]'`")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_nothing_is_left_after_close(
+    streaming: bool, planted: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(datasets.utils.tqdm, "monitor", None)  # as if no progress bar had been made before
+    threads = set(threading.enumerate())
+    shown = not datasets.are_progress_bars_disabled()
+    loader = ADAPTER.open(planted, LoaderConfig(batch_size=512), HFDatasetsOptions(streaming=streaming))
+    assert len(list(tmp_path.iterdir())) == 1
+    next(iter(loader.epoch(0)))
+    loader.close()
+    assert list(tmp_path.iterdir()) == []
+    assert {thread.name for thread in set(threading.enumerate()) - threads} == set()
+    assert shown == (not datasets.are_progress_bars_disabled())
+    assert datasets.utils.tqdm.monitor_interval > 0
