@@ -175,7 +175,7 @@ def test_the_command_needs_neither_a_label_nor_an_answer(tmp_path: Path, officia
 
 def test_the_command_needs_a_path(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["prepare", "criteo", "-o", str(tmp_path / "out")])
-    assert str(result.exception) == "`feedrate prepare criteo` needs a PATH"
+    assert str(result.exception).startswith("`feedrate prepare criteo` needs a PATH")
 
 
 def test_renamed_columns_are_said(tmp_path: Path) -> None:
