@@ -22,7 +22,7 @@ from feedrate.bench.datasets.tables.decide import Decided, decide
 from feedrate.bench.datasets.tables.first_pass import first_pass
 from feedrate.bench.datasets.tables.fit import different_kinds, fit, refit
 from feedrate.bench.datasets.tables.fitted import Fitted, read_fitted, write_fitted
-from feedrate.bench.datasets.tables.provenance import provenance_of
+from feedrate.bench.datasets.tables.provenance import provenance_of, with_states
 from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.bench.datasets.tables.split.roles import Roles, find_roles
 from feedrate.bench.datasets.tables.split.rows import Chooser, chooser
@@ -68,7 +68,7 @@ def planned(request: TableRequest, output: Path | None = None, options: PrepareO
     output: the folder that will be written, which is never read. Progress counts rows of both passes.
     Raises Faults with a sentence for everything that cannot be prepared.
     """
-    roles = find_roles(request.paths, request.valid_paths, request.split, output, request.known_files)
+    roles = with_states(find_roles(request.paths, request.valid_paths, request.split, output, request.known_files))
     fitted = read_fitted(request.like) if request.like is not None else None
     with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
         texts = fitted.texts if fitted else frozenset()
@@ -93,7 +93,7 @@ def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -
             options.progress(done, 2 * tables.rows)
         write_fitted(fitted, writer.folder)
         decisions = [*plan.decisions, *_unseen(plan.request, unknown)]
-        provenance = provenance_of(plan.request, plan.roles.found, tables.rows, options)
+        provenance = provenance_of(plan.request, plan.roles, tables.rows, options)
         writer.finish(plan.request.paths[0].absolute().stem, provenance, decisions=tuple(decisions))
     return read_dataset(folder)
 

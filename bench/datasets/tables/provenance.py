@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,22 @@ from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.made_of import identity, require_same
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.tables.request import TableRequest
-from feedrate.bench.datasets.tables.split.roles import find_roles
-from feedrate.loaders.parquet.discovery import DataFiles
+from feedrate.bench.datasets.tables.split.roles import Roles, find_roles
 
 
-def provenance_of(request: TableRequest, found: DataFiles, rows: int, options: PrepareOptions) -> dict[str, Any]:
-    """Return the provenance for dataset.json."""
+def with_states(roles: Roles) -> Roles:
+    """Note the size and time of change of every file. To be called before the files are read."""
+    return replace(roles, files=tuple(identity("/".join(file.inner), file.shown) for file in roles.found.files))
+
+
+def provenance_of(request: TableRequest, roles: Roles, rows: int, options: PrepareOptions) -> dict[str, Any]:
+    """Return the provenance for dataset.json. roles: with_states()."""
     return {
         "source": request.source,
         "rows": rows,
         "seed": options.seed,
         "row_group_rows": options.row_group_rows,
-        "files": [identity("/".join(file.inner), file.shown) for file in found.files],
+        "files": list(roles.files),
         "options": options_of(request),
     }
 
@@ -47,4 +52,4 @@ def options_of(request: TableRequest) -> Mapping[str, Any]:
 def require_same_table(dataset: Dataset, request: TableRequest, options: PrepareOptions, output: Path) -> None:
     """Raise FeedrateError that says what differs if the dataset is not what the request would write."""
     roles = find_roles(request.paths, request.valid_paths, request.split, output, request.known_files)
-    require_same(dataset, provenance_of(request, roles.found, 0, options))
+    require_same(dataset, provenance_of(request, with_states(roles), 0, options))

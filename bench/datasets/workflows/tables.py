@@ -85,7 +85,7 @@ def write_with_nvtabular(plan: Plan, folder: Path, options: PrepareOptions = DEF
                     check_order(output[task.label], kept[plan.fitted.label.name])
                     writer.add(split, converted_output(columns, output, kept))
             shutil.move(task.workflow, writer.folder / WORKFLOW)
-            provenance = provenance_of(plan.request, plan.roles.found, plan.tables.rows, options)
+            provenance = provenance_of(plan.request, plan.roles, plan.tables.rows, options)
             provenance["etl"] = f"nvtabular {done.version} on {done.frames}"
             writer.finish(plan.request.paths[0].absolute().stem, provenance, decisions=plan.decisions)
     return read_dataset(folder)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from feedrate.bench.datasets.canonical import Decision
 from feedrate.bench.datasets.tables.declared import SplitOptions
@@ -36,6 +36,8 @@ class Roles:
     """The files that are read, and the split of each if files are split already."""
 
     found: DataFiles
+    files: tuple[Mapping[str, Any], ...] = ()
+    """What tells later whether the files are still the same: see made_of.identity()."""
     of_file: dict[Path, Role] | None
     """The split of each file's rows. None: rows are drawn."""
     decision: Decision

@@ -11,6 +11,7 @@ import pytest
 
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
+from feedrate.bench.datasets.tables.prepare import planned, write_tables
 from feedrate.bench.datasets.tables.provenance import require_same_table
 from feedrate.loaders.errors import FeedrateError
 from tests.samples.click_log import click_log, numbered, prepare, request, rows_of, write
@@ -104,3 +105,12 @@ def test_a_dataset_is_not_replaced_unasked(tmp_path: Path) -> None:
     prepare(file, tmp_path / "out")
     with pytest.raises(FeedrateError, match="pass --overwrite to replace it"):
         prepare(file, tmp_path / "out")
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken_for_the_one_that_was_read(tmp_path: Path) -> None:
+    file = write(tmp_path / "in/a.parquet", click_log())
+    with planned(request(tmp_path / "in", fill={"price": "zero"})) as plan:
+        status = file.stat()
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+        write_tables(plan, tmp_path / "out")
+    assert "a.parquet changed since" in difference(tmp_path, fill={"price": "zero"})
