@@ -102,17 +102,32 @@ class Etl(Protocol):
         ...
 
 
+def synthetic_source(source: str, positive_fraction: float | None) -> SyntheticSource | None:
+    """Return what draws the rows of a source; None if it is not synthetic. positive_fraction: of synthetic-criteo."""
+    if source == "synthetic-criteo" and positive_fraction is not None:
+        return partial(prepare_synthetic_criteo, positive_fraction=positive_fraction)
+    return SYNTHETIC.get(source)
+
+
 def made_of(
-    source: str, options: PrepareOptions, *, rows: int, archive: Path | None, etl: EtlName, workflow: Path | None
+    source: str,
+    options: PrepareOptions,
+    *,
+    rows: int,
+    archive: Path | None,
+    etl: EtlName,
+    workflow: Path | None,
+    positive_fraction: float | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides about the rows of a named source, for the provenance."""
     files = [identity(path.name, path) for path in (archive, workflow) if path is not None and path.exists()]
+    drawn = {} if positive_fraction is None else {"positive_fraction": positive_fraction}
     return {
         "source": source,
         "seed": options.seed,
         "row_group_rows": options.row_group_rows,
         "files": files,
-        "options": {"rows": rows} if source in SYNTHETIC else {"etl": etl},
+        "options": {"rows": rows, **drawn} if source in SYNTHETIC else {"etl": etl},
     }
 
 
@@ -125,7 +140,7 @@ def require_same_source(dataset: Dataset, wanted: Mapping[str, Any]) -> None:
     if "options" not in made:
         etl = str(made.get("etl", "feedrate")).partition(" ")[0]
         said = {"rows": made.get("rows"), "etl": etl}
-        options = {name: said[name] for name in wanted["options"]}
+        options = {name: said[name] for name in wanted["options"] if name in said}
         old = {**wanted, "source": made.get("source"), "seed": made.get("seed"), "options": options}
         dataset = replace(dataset, info=replace(dataset.info, provenance=old))
     require_same(dataset, wanted)
@@ -165,8 +180,9 @@ def require_known(source: str) -> None:
 def options_ignored(source: str) -> tuple[str, ...]:
     """Return the options that a named source has no use for."""
     if source in SYNTHETIC:
-        return ("archive", "workflow", "trust_workflow")
-    return ("rows",) if source in RELEASES else ()
+        only_criteo = () if source == "synthetic-criteo" else ("positive_fraction",)
+        return ("archive", "workflow", "trust_workflow", *only_criteo)
+    return ("rows", "positive_fraction") if source in RELEASES else ()
 
 
 def release_of(name: str) -> Release:

@@ -49,11 +49,14 @@ def _schema(tables: Tables, label: str) -> Schema:
     faults: list[str] = []
     for name, column in tables.columns.items():
         kind = _kind(column)
+        first = next((file.data.path for file in tables.files if name in file.types), "")
         if name in tables.faults:
             faults.append(tables.faults[name])
         elif name == label:
             if not (is_numeric(column.kind or pa.null()) or pa.types.is_boolean(column.kind)):
-                faults.append(f"the label, column {name!r}, is {column.stored}, not a number: write it as 0 and 1")
+                faults.append(
+                    f"the label, column {name!r} in {first}, is {column.stored}, not a number: write it as 0 and 1"
+                )
             elif column.in_folders:
                 faults.append(_of_folders(column))
         elif column.index:
@@ -62,7 +65,7 @@ def _schema(tables: Tables, label: str) -> Schema:
             faults.append(_of_folders(column))
         elif kind is None:
             faults.append(
-                f"column {name!r} is {column.stored}, but must hold integers, lists of integers or numbers: "
+                f"column {name!r} in {first} is {column.stored}, but must hold integers, lists of integers or numbers: "
                 f"make ids of its values, or leave it out, with {PREPARE}"
             )
         else:

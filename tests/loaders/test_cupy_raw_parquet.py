@@ -22,7 +22,7 @@ from feedrate.loaders.errors import FeedrateError
     [
         ("nowhere", "y", "nowhere does not exist"),
         ("files", "z", r"has no column 'z': set label= to one of user, text, y"),
-        ("files", "y", "column 'text' is string, but must hold integers"),
+        ("files", "y", "column 'text' in .*a.parquet is string, but must hold integers"),
     ],
 )
 def test_what_cannot_be_read_is_said(name: str, label: str, sentence: str, tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_whole_numbers_in_floats_are_the_ids_that_other_files_have_as_integers(t
     [
         ([{"x": [1e300]}], r"column 'x' in .*0\.parquet contains 1e\+300, which float32 does not hold"),
         ([{"x": [0.5], "user": [1]}, {"x": [0.5]}], r"column 'user' is missing in .*1\.parquet"),
-        ([{"when": pa.array([0], pa.date32())}], "column 'when' is date32.day., but must hold integers"),
-        ([{"a": ["x"], "b": [{"c": "d"}]}], r"(?s)2 problems:\n.*'a' is string.*\n.*'b.c' is string"),
+        ([{"when": pa.array([0], pa.date32())}], "column 'when' in .*0.parquet is date32.day., but must hold integers"),
+        ([{"a": ["x"], "b": [{"c": "d"}]}], r"(?s)2 problems:\n.*'a' in .* is string.*\n.*'b.c' in .* is string"),
     ],
 )
 def test_what_cannot_be_delivered_as_it_is_is_refused(tables: list[Any], sentence: str, tmp_path: Path) -> None:

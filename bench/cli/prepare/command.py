@@ -52,6 +52,10 @@ def prepare(
             help="synthetic: number of rows, training and validation together. Default: 25,000,000.",
         ),
     ] = None,
+    positive_fraction: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="synthetic-criteo: share of rows with label 1, 0.01 to 0.5. Default: 0.03."),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random split, and of synthetic rows.")] = 0,
     label: tables.Label = "",
     label_above: tables.LabelAbove = None,
@@ -130,7 +134,7 @@ def prepare(
     is_table = sources.is_table(source)
     refuse_misplaced(context, source, is_table=is_table)
     if not is_table:
-        given = NamedSource(source, archive, rows, etl, workflow, trust_workflow)
+        given = NamedSource(source, archive, rows, etl, workflow, trust_workflow, positive_fraction)
         print_dataset(_from_named(given, output, options, if_missing=if_missing))
         return
     declared = DeclaredColumns(
@@ -157,6 +161,7 @@ class NamedSource(NamedTuple):
     etl: EtlName
     workflow: Path | None
     trust_workflow: bool
+    positive_fraction: float | None
 
 
 def refuse_misplaced(context: typer.Context, source: str, *, is_table: bool) -> None:
@@ -169,13 +174,21 @@ def refuse_misplaced(context: typer.Context, source: str, *, is_table: bool) -> 
         given = context.get_parameter_source(name)
         if given is not None and given.name == "COMMANDLINE" and name in not_for:
             shown = "a PATH" if name == "paths" else max(parameter.opts, key=len)
-            kind = "movielens and synthetic sources" if is_table else "your own tables (feedrate prepare parquet PATH)"
+            kind = GOES_WITH.get(name, "your own tables (feedrate prepare parquet PATH)")
             if not is_table:
                 sources.require_known(source)
             raise FeedrateError(f"{shown} does not go with {source}: it is for {kind}")
 
 
-NAMED_ONLY = frozenset(("archive", "rows", "workflow", "trust_workflow"))
+GOES_WITH = {
+    "archive": "movielens sources",
+    "rows": "synthetic sources",
+    "positive_fraction": "synthetic-criteo",
+    "workflow": "movielens sources with --etl nvtabular",
+    "trust_workflow": "movielens sources with --etl nvtabular",
+}
+"""What the options of named sources are for. All others in TABLES_ONLY are for tables."""
+NAMED_ONLY = frozenset(GOES_WITH)
 TABLES_ONLY = frozenset(
     (
         *("paths", "label", "label_above", "single_hot", "multi_hot", "continuous", "vector", "categorify", "drop"),
@@ -192,13 +205,19 @@ def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if
     etl = sources.etl_for(given.name, given.etl, workflow=given.workflow, trusted=given.trust_workflow)
     rows = sources.DEFAULT_ROWS if given.rows is None else given.rows
     made_of = sources.made_of(
-        given.name, options, rows=rows, archive=given.archive, etl=given.etl, workflow=given.workflow
+        given.name,
+        options,
+        rows=rows,
+        archive=given.archive,
+        etl=given.etl,
+        workflow=given.workflow,
+        positive_fraction=given.positive_fraction,
     )
     if if_missing and output.is_dir() and any(output.iterdir()):
         sources.require_same_source(dataset := read_dataset(output), made_of)
         return dataset
     options = replace(options, made_of=made_of)
-    synthetic = sources.SYNTHETIC.get(given.name)
+    synthetic = sources.synthetic_source(given.name, given.positive_fraction)
     if synthetic is not None:
         return _counted("rows", options, lambda counted: synthetic(output, counted, rows=rows))
     return _from_movielens(given.name, given.archive, output, etl, options)

@@ -13,6 +13,7 @@ import pytest
 
 from feedrate.bench.cli.app import main
 from feedrate.bench.datasets.canonical import read_dataset
+from feedrate.loaders.parquet.columns import read_columns
 from tests.samples.click_log import ROWS, cardinalities, click_log, column, rows_of, said_of, write
 
 
@@ -193,3 +194,14 @@ def test_odd_names_do_not_stop_a_terminal_of_another_encoding(encoding: str, tmp
         "<b>日本</b>": 2,
         "tags, all": 9,
     }
+
+
+def test_the_share_of_positive_rows_is_an_option_of_criteo_s_twin_alone(feedrate, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    words = ("prepare", "synthetic-criteo", "--rows", 10_000, "-o", tmp_path / "out", "--positive-fraction")
+    assert feedrate(*words, 0.25).code == 0
+    label = read_columns(read_dataset(tmp_path / "out").split("valid")).label
+    assert 0.22 < float(label.mean()) < 0.28
+    other = feedrate(*words, 0.1, "--if-missing")
+    assert (other.code, "positive_fraction was 0.25 and is now 0.1" in other.err) == (2, True)
+    refused = feedrate("prepare", "synthetic-movielens", "--positive-fraction", 0.1, "-o", tmp_path / "x")
+    assert "--positive-fraction does not go with synthetic-movielens: it is for synthetic-criteo" in refused.err

@@ -124,7 +124,7 @@ def _drawn(options: SplitOptions, named: Sequence[str]) -> Decision:
         what = f"{share} for validation, as nearly as rows of one time allow, which stay together"
     elif options.kind == "user-last":
         order = f"by {options.time_column}" if options.time_column else "in the order of the files"
-        what = f"the last row {order} of each {options.group_by} for validation"
+        what = f"the last row {order} of each {options.group_by} with several rows for validation"
     elif options.group_by:
         what = f"{options.valid_fraction:.0%} of the {options.group_by}s, with all their rows, for validation, drawn at random"
     else:
