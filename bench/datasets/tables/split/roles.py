@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,10 @@ _ROLE_OF_WORD: dict[str, Role] = {
     "test": "test",
     "testing": "test",
 }
+
+
+_SPLIT_KEYS = ("split", "set", "subset", "partition")
+"""Columns in the names of folders, such as split=train, that say the split. If the split is kept, they are no features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +76,12 @@ def find_roles(
 def role_of(file: DataFile) -> Role | None:
     """Return what the name of the file, or of a folder that it lies in below the user's path, says."""
     for part in file.inner:
-        match = _ROLE.match(part) or _LAST_ROLE.match(part)
-        if match and "=" not in part:
+        key, equals, value = part.partition("=")
+        if equals and key.lower() not in _SPLIT_KEYS:
+            continue
+        word = value if equals else part
+        match = _ROLE.match(word) or _LAST_ROLE.match(word)
+        if match:
             return _ROLE_OF_WORD[match[1].lower()]
     return None
 
@@ -104,7 +112,7 @@ def _own(found: DataFiles, roles: dict[Path, Role], named: Sequence[str]) -> Rol
         roles = {path: ("valid" if role == "test" else role) for path, role in roles.items()}
     tests = [file.shown.name for file in found.files if roles[file.path] == "test"]
     kept = DataFiles(
-        files=tuple(file for file in found.files if roles[file.path] != "test"),
+        files=tuple(_without_split_keys(file) for file in found.files if roles[file.path] != "test"),
         skipped={**found.skipped, **({"test files": len(tests)} if tests else {})},
     )
     what = (
@@ -115,6 +123,10 @@ def _own(found: DataFiles, roles: dict[Path, Role], named: Sequence[str]) -> Rol
     return Roles(
         found=kept, of_file=roles, decision=Decision(subject="split", what=what, keep="--split random mixes all files")
     )
+
+
+def _without_split_keys(file: DataFile) -> DataFile:
+    return replace(file, keys={name: value for name, value in file.keys.items() if name.lower() not in _SPLIT_KEYS})
 
 
 def _drawn(options: SplitOptions, named: Sequence[str]) -> Decision:

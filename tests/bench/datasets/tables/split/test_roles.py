@@ -105,3 +105,16 @@ def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_options_that_do_not_fit_together_are_refused(words: dict[str, object], sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
         SplitOptions(**words)  # type: ignore[arg-type]
+
+
+def test_folders_that_name_the_split_as_a_column_keep_it_and_are_no_feature(tmp_path: Path) -> None:
+    names = ("split=train/day=1/a.parquet", "split=valid/day=1/a.parquet")
+    assert roles(tmp_path, *names) == {names[0]: "train", names[1]: "valid"}
+    kept = find_roles([tmp_path], (), AUTO, None).found.files
+    assert [dict(file.keys) for file in kept] == [{"day": "1"}] * 2
+    mixed = find_roles([tmp_path], (), SplitOptions(kind="random"), None).found.files
+    assert [file.keys["split"] for file in mixed] == ["train", "valid"]
+
+
+def test_other_columns_in_the_names_of_folders_are_no_split(tmp_path: Path) -> None:
+    assert roles(tmp_path, "kind=train/a.parquet", "kind=test/a.parquet") is None
