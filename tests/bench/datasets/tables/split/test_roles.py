@@ -44,7 +44,6 @@ def roles(root: Path, *names: str, options: SplitOptions = AUTO) -> dict[str, st
         ),
         (("clicks_train.csv", "clicks_eval.csv"), {"clicks_train.csv": "train", "clicks_eval.csv": "valid"}),
         (("x/training/1.parquet", "x/dev/1.parquet"), {"x/training/1.parquet": "train", "x/dev/1.parquet": "valid"}),
-        (("split=train/a.parquet", "split=valid/a.parquet"), None),
         (("train.parquet", "valid.parquet", "more.parquet"), None),
         (("train.parquet", "train_2.parquet"), None),
         (("trainer.parquet", "validity.parquet"), None),
