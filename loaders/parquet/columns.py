@@ -99,23 +99,24 @@ def read_columns(split: Split) -> Columns:
     for file in split.files:
         with parquet_file(file) as opened:
             tables.append(read_exact(opened, split.schema, file))
-    return _of_exact(pa.concat_tables(tables), split.schema)
+    return columns_of_exact(pa.concat_tables(tables), split.schema)
 
 
 def read_head(split: Split, rows: int) -> Batch:
     """Read the first rows of the first row group, at most this many. Raises FeedrateError as exact() does."""
     file = split.files[0]
     with parquet_file(file) as opened:
-        columns = _of_exact(read_exact(opened, split.schema, file, 0), split.schema)
+        columns = columns_of_exact(read_exact(opened, split.schema, file, 0), split.schema)
     return columns.slice(0, min(rows, columns.rows))
 
 
 def columns_of_table(table: pa.Table, schema: Schema) -> Columns:
     """Convert an Arrow table that holds at least the schema's columns. Raises FeedrateError as exact() does."""
-    return _of_exact(exact(table, schema), schema)
+    return columns_of_exact(exact(table, schema), schema)
 
 
-def _of_exact(table: pa.Table, schema: Schema) -> Columns:
+def columns_of_exact(table: pa.Table, schema: Schema) -> Columns:
+    """Convert a table that exact() returned."""
     return Columns(
         {column.name: _flat(table[column.name], np.int32) for column in schema.single_hot},
         {column.name: _bags(table[column.name]) for column in schema.multi_hot},

@@ -19,7 +19,7 @@ from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import LoaderUnavailable
 from feedrate.loaders.memory.blocks import Cutter, aligned
 from feedrate.loaders.memory.pool import use_memory_pool
-from feedrate.loaders.parquet.columns import Columns, columns_of_table
+from feedrate.loaders.parquet.columns import Columns, columns_of_exact
 from feedrate.loaders.parquet.exact import read_exact, refuse_nulls, refuse_overflow, refuse_wide
 from feedrate.loaders.phases import phase
 
@@ -133,7 +133,7 @@ class ArrowDecoder:
             table = read_exact(opened, self._schema, group.file, group.number, threads=not self._pinned)
             if self._pinned:
                 return staged(table, self._schema)
-            return Part(columns_of_table(table, self._schema), 0, group.rows)
+            return Part(columns_of_exact(table, self._schema), 0, group.rows)
 
     def _file(self, file: Path) -> pq.ParquetFile:
         """Return the open file. Each thread opens a file once and keeps it until it reads another."""
