@@ -5,17 +5,14 @@ A workflow saved to disk is code (cloudpickle): loading one runs whatever its au
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from feedrate.bench.datasets.movielens.prepare import LIKED_ABOVE
 from feedrate.bench.datasets.workflows.categorify_repair import repair_categorify
+from feedrate.bench.datasets.workflows.child import answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +93,5 @@ def _sizes(sizes: Any) -> tuple[dict[str, int], dict[str, int]]:
     return tuple({name: int(size[0]) for name, size in part.items()} for part in (single_hot, multi_hot))  # type: ignore[return-value]
 
 
-def main() -> None:
-    """Run the task on standard input and print the result as the last line."""
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        done = run(task)
-    sys.stdout.buffer.write(b"\n" + msgspec.json.encode(done) + b"\n")
-
-
 if __name__ == "__main__":
-    main()
+    answer(Task, run)

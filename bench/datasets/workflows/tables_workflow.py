@@ -6,16 +6,13 @@ It is fitted on the rows of both splits, as feedrate's own ETL is.
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from feedrate.bench.datasets.workflows.categorify_repair import repair_categorify
+from feedrate.bench.datasets.workflows.child import answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,14 +145,5 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def main() -> None:
-    """Run the task on standard input and print the result as the last line."""
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        done = run(task)
-    sys.stdout.buffer.write(b"\n" + msgspec.json.encode(done) + b"\n")
-
-
 if __name__ == "__main__":
-    main()
+    answer(Task, run)
