@@ -9,7 +9,7 @@ import pyarrow as pa
 
 
 class WholeLineEnds(io.RawIOBase):
-    """A stream of which no block ends between a carriage return and a line feed.
+    """A stream whose blocks never end between a carriage return and a line feed.
 
     PyArrow 26 drops a line feed that begins a block after a carriage return, even within quotes.
     """

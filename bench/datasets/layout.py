@@ -79,7 +79,7 @@ class Layout:
     def renamed(self, names: Sequence[str], path: Path) -> Mapping[str, str]:
         """Return the names in `columns` of columns that a file calls otherwise.
 
-        Raises FeedrateError with the missing columns if there is no spelling of which the file has all.
+        Raises FeedrateError with the missing columns if the file has all columns of no spelling.
         """
         fewest: list[str] | None = None
         for spelling in self.spellings:
@@ -96,7 +96,7 @@ class Layout:
     def completed(
         self, declared: DeclaredColumns, transforms: Transforms, names: Sequence[str]
     ) -> tuple[DeclaredColumns, Transforms]:
-        """Add what is known to what the user declared, of which patterns are resolved."""
+        """Add what is known to what the user declared. Patterns are resolved already."""
         taken = {*declared.kinds, *declared.drop}
         numbers = tuple(name for name in self.numbers if name in names and name not in {*taken, *declared.categorify})
         ids = tuple(name for name in self.ids if name in names and name not in taken)

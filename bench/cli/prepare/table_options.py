@@ -38,7 +38,7 @@ Categorify = Annotated[
     Words, _columns("columns whose values become ids by frequency. Text columns are always included.")
 ]
 Drop = Annotated[Words, _columns("columns to leave out.")]
-Log1p = Annotated[Words, _columns("continuous columns of which to take log(1 + x).")]
+Log1p = Annotated[Words, _columns("continuous columns to replace by log(1 + x).")]
 Normalize = Annotated[Words, _columns("continuous columns to shift to mean 0 and scale to standard deviation 1.")]
 FillOption = Annotated[
     list[str] | None,

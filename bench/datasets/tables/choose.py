@@ -85,7 +85,7 @@ def choose(tables: Tables, declared: DeclaredColumns) -> Choices:
 
 
 def _inferred(column: Column, declared: DeclaredColumns) -> Choice | LeftOut:
-    """Choose a kind for a column of which nothing is said, or leave it out."""
+    """Choose a kind for a column that the user did not declare, or leave it out."""
     name, kind = column.name, column.kind
     if name in declared.categorify and kind is not None:
         return _choice(column, "multi-hot" if types.is_large_list(kind) else "single-hot", declared)

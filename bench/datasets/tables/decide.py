@@ -60,7 +60,7 @@ def decide(
 
 
 def _empty(choice: Choice, facts: Facts) -> LeftOut | None:
-    """Leave out a column of which nothing was said if it has no value at all, or bytes that are no text."""
+    """Leave out an undeclared column if it has no value at all, or bytes that are no text."""
     if choice.declared or not choice.categorify or "unfit" in facts.found:
         return None
     option = f"--{choice.kind} {choice.name}"

@@ -35,7 +35,7 @@ class DeclaredColumns:
     multi_hot: tuple[str, ...] = ()
     continuous: tuple[str, ...] = ()
     vector: tuple[str, ...] = ()
-    """Lists of numbers, all of one length, of which each place becomes a continuous column."""
+    """Lists of numbers, all of one length. Each place becomes a continuous column."""
     categorify: tuple[str, ...] = ()
     """Columns whose values become ids by frequency."""
     drop: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Transforms:
     clip: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     """(least, greatest) value. None: no bound."""
     log1p: tuple[str, ...] = ()
-    """Columns of which log(1 + x) is taken."""
+    """Columns that are replaced by log(1 + x)."""
     normalize: tuple[str, ...] = ()
     """Columns that are shifted to mean 0 and scaled to standard deviation 1."""
     min_count: Mapping[str, int] = field(default_factory=dict)

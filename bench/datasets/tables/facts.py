@@ -20,7 +20,7 @@ MAX_USED_IDS = 1 << 27
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something about a column that matters: how often, where first, and the first such value."""
+    """A finding about a column: how often it occurs, in which file first, and the first such value."""
 
     count: int
     file: Path

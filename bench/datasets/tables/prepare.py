@@ -109,12 +109,11 @@ def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareO
         raise Faults(faults)
     fitted, merged = fit(decided.kept, facts, transforms, declared.label_above, rare_id=request.rare_id)
     fitted.schema  # noqa: B018  (two columns of one name are refused now)
-    decisions = (*_of_files(tables, roles), *decided.decisions, *merged)
     return Plan(
         request=request,
         tables=tables,
         roles=roles,
-        decided=replace(decided, decisions=decisions),
+        decided=replace(decided, decisions=(*_of_files(tables, roles), *decided.decisions, *merged)),
         fitted=fitted,
         valid_rows=chooser(tables, request.split, roles.of_file, options.seed),
         missing={name: facts[name].count_of("missing") for name in decided.kept},

@@ -1,7 +1,7 @@
 """A user's tables through NVTabular's operators: a second writer of the plan whose columns, refusals and split are feedrate's.
 
-Columns that nothing is done to do not go through NVTabular. Nor does the label, of which NVTabular returns a copy that shows
-that rows keep their order.
+Columns that stay as they are do not go through NVTabular, and neither does the label. NVTabular returns a copy of the label,
+which shows that rows keep their order.
 """
 
 from __future__ import annotations
