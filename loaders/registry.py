@@ -24,6 +24,7 @@ BUILT_IN = {
     "cupy": "feedrate.loaders.cupy:ADAPTER",
     "torch-resident": "feedrate.loaders.adapters.torch_resident:ADAPTER",
     "arrow": "feedrate.loaders.adapters.arrow:ADAPTER",
+    "cudf": "feedrate.loaders.adapters.cudf:ADAPTER",
     "polars": "feedrate.loaders.adapters.polars:ADAPTER",
     "duckdb": "feedrate.loaders.adapters.duckdb:ADAPTER",
     "hf-datasets": "feedrate.loaders.adapters.hf_datasets:ADAPTER",

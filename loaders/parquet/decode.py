@@ -203,7 +203,7 @@ class CudfDecoder:
         for group in groups:
             files.setdefault(group.file, []).append(group)
         with phase("decode", sum(group.rows for group in groups)), torch.cuda.stream(stream):
-            columns = self._columns(self._table(files, stream), stream)
+            columns = self.columns(self.table(files, stream), stream)
             stream.synchronize()
         parts, begin = {}, 0
         for group in itertools.chain(*files.values()):
@@ -211,7 +211,8 @@ class CudfDecoder:
             begin += group.rows
         return [parts[group] for group in groups]
 
-    def _table(self, files: Mapping[Path, Sequence[Group]], stream: torch.cuda.Stream) -> Any:
+    def table(self, files: Mapping[Path, Sequence[Group]], stream: torch.cuda.Stream) -> Any:
+        """Read these row groups of these files as one pylibcudf table on the device, in that order. Work is enqueued on `stream`."""
         parquet = self._plc.io.parquet
         source = self._plc.io.SourceInfo([str(file) for file in files])
         options = parquet.ParquetReaderOptions.builder(source).build()
@@ -219,7 +220,11 @@ class CudfDecoder:
         options.set_row_groups([[group.number for group in file_groups] for file_groups in files.values()])
         return parquet.read_parquet(options, stream).tbl
 
-    def _columns(self, table: Any, stream: torch.cuda.Stream) -> Columns:
+    def columns(self, table: Any, stream: torch.cuda.Stream) -> Columns:
+        """View a pylibcudf table as columns. Values of other types than a batch's are cast.
+
+        Raises FeedrateError for nulls and for values that the type of a batch cannot hold.
+        """
         schema = self._schema
         columns = dict(zip(schema.columns, table.columns(), strict=True))
 

@@ -23,6 +23,7 @@ from feedrate.loaders.toolkit.order.shares import (
     bounds_of_worker,
     pieces_between,
     pieces_of_rank,
+    windows_of,
 )
 from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
 from feedrate.loaders.toolkit.read_ahead import read_ahead
@@ -52,5 +53,6 @@ __all__ = [
     "seed_of",
     "take_positions",
     "window_shuffle",
+    "windows_of",
     "worker_settings",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from feedrate.loaders.base import LoaderConfig
@@ -49,6 +49,18 @@ def pieces_between(sizes: Sequence[int], order: Iterable[int], begin: int, end: 
         for number, start in zip(numbers, starts, strict=False)
     ]
     return [piece for piece in pieces if piece.begin < piece.end]
+
+
+def windows_of(pieces: Iterable[Piece], window_rows: int) -> Iterator[list[Piece]]:
+    """Yield the pieces in lists of at least window_rows rows. The last one may have fewer."""
+    window: list[Piece] = []
+    for piece in pieces:
+        window.append(piece)
+        if sum(part.rows for part in window) >= window_rows:
+            yield window
+            window = []
+    if window:
+        yield window
 
 
 def bounds_of_worker(rows: int, batch_size: int, worker: int, workers: int) -> tuple[int, int]:

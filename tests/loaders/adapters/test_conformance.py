@@ -17,6 +17,8 @@ LOADERS = [
     "arrow",
     "arrow:window_rows=1500:read_ahead=false",
     "arrow:window_rows=1500:workers=2",
+    "cudf",
+    "cudf:window_rows=1500",
     "polars",
     "polars:block_rows=1000",
     "duckdb",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedrate.loaders.base import LoaderConfig
-from feedrate.loaders.toolkit import Piece, bounds_of_worker, pieces_between, pieces_of_rank
+from feedrate.loaders.toolkit import Piece, bounds_of_worker, pieces_between, pieces_of_rank, windows_of
 
 SIZES = st.lists(st.integers(0, 30), min_size=1, max_size=8)
 
@@ -30,6 +30,11 @@ def test_ranks_have_every_row_once_and_differ_by_one_row_at_most(sizes: list[int
 
 def test_pieces_between_cuts_the_first_and_the_last_group() -> None:
     assert pieces_between([10, 20, 5], [2, 0, 1], 3, 18) == [Piece(2, 3, 5), Piece(0, 0, 10), Piece(1, 0, 3)]
+
+
+def test_windows_hold_at_least_so_many_rows_but_for_the_last() -> None:
+    pieces = [Piece(number, 0, rows) for number, rows in enumerate((4, 7, 10, 1, 2))]
+    assert list(windows_of(pieces, 10)) == [pieces[:2], pieces[2:3], pieces[3:]]
 
 
 @given(rows=st.integers(0, 200), batch_size=st.integers(1, 30), workers=st.integers(1, 5))
