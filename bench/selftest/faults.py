@@ -18,12 +18,12 @@ from typing import Any
 from feedrate.bench.results.flags import CORE_WAIT
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.check import check_loader
 from feedrate.bench.run.suite import run_suite
 from feedrate.bench.selftest.expected_orders import ORDER_FAULTS
 from feedrate.bench.selftest.expected_processes import PROCESS_FAULTS
 from feedrate.bench.selftest.expected_timed import TIMED_FAULTS
 from feedrate.bench.selftest.planted_fault import PlantedFault
-from feedrate.loaders import conformance, registry
 from feedrate.loaders.base import LoaderConfig
 
 HANG_TIMEOUT_S = 20.0
@@ -138,10 +138,7 @@ def _complaints(trial: TrialResult) -> str:
 
 
 def _check_rules(fault: PlantedFault, device: str) -> Caught:
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
-        split = conformance.planted_split(Path(folder), rows=2_100)
-        choice = registry.choose(f"planted:fault={fault.name}")
-        case = conformance.Case(choice, split, LoaderConfig(batch_size=BATCH_SIZE, device=device))
-        broken = [result for result in conformance.check(case) if result.outcome == "failed"]
-    message = "; ".join(f"{result.rule}: {result.detail}" for result in broken)
+    config = LoaderConfig(batch_size=BATCH_SIZE, device=device)
+    results = check_loader(f"planted:fault={fault.name}", config, rows=2_100)
+    message = "; ".join(f"{result.rule}: {result.detail}" for result in results if result.outcome == "failed")
     return Caught(fault, f"rule: {message}", re.search(fault.pattern, message) is not None)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -122,7 +123,7 @@ class CudfLoader:
 
 
 def _window_rows(groups: Sequence[Group], config: LoaderConfig) -> int:
-    """Return the rows of a window that the memory budget holds, or the free memory of the device without a budget."""
+    """Return the rows of a window that the memory budget, or else the free memory of the device, holds."""
     budget = config.memory_budget_bytes or torch.cuda.mem_get_info(config.device)[0]
     total, rows = sum(group.nbytes for group in groups), sum(group.rows for group in groups)
     largest = max((group.nbytes for group in groups), default=0)
@@ -138,7 +139,11 @@ def backend(device: str) -> str:
     """Return the library's version. Raises LoaderUnavailable without it, and on the CPU."""
     if device == "cpu":
         raise LoaderUnavailable("cudf works on a GPU only: choose --device cuda, or the loader arrow")
-    return f"pylibcudf {import_library('pylibcudf', 'rapids').__version__}, a table in device memory"
+    import_library("pylibcudf", "rapids")
+    version = metadata.version(
+        metadata.packages_distributions()["pylibcudf"][0]
+    )  # its name ends with the version of CUDA
+    return f"pylibcudf {version}, a table in device memory"
 
 
 def _open(split: Split, config: LoaderConfig, options: CudfOptions) -> Loader:
