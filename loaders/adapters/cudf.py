@@ -140,9 +140,7 @@ def backend(device: str) -> str:
     if device == "cpu":
         raise LoaderUnavailable("cudf works on a GPU only: choose --device cuda, or the loader arrow")
     import_library("pylibcudf", "rapids")
-    version = metadata.version(
-        metadata.packages_distributions()["pylibcudf"][0]
-    )  # its name ends with the version of CUDA
+    version = metadata.version(metadata.packages_distributions()["pylibcudf"][0])
     return f"pylibcudf {version}, a table in device memory"
 
 
