@@ -183,6 +183,12 @@ class Adapter(Generic[Options]):
 
     Raises LoaderUnavailable if the library or the device is missing.
     """
+    prepare: Callable[[Split, LoaderConfig, Options], Path] | None = None
+    """Writes a split in the library's own format unless it is there, and returns the folder. None: Parquet is read.
+
+    It is toolkit.prepared_folder() with a function that writes. `open` calls it, too, and finds what is there. The suite
+    calls it before the first trial of a loader, so that no trial's time includes it, and reports its time and size.
+    """
     deviations: Mapping[str, str] = field(default_factory=dict)
     """Conformance rules that the library is known to break, each with the reason. Every report lists them."""
     environment: OwnEnvironment | None = None

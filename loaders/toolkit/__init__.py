@@ -26,6 +26,7 @@ from feedrate.loaders.toolkit.order.shares import (
     windows_of,
 )
 from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
+from feedrate.loaders.toolkit.preparation import Preparation, preparation_of, prepared_folder
 from feedrate.loaders.toolkit.read_ahead import read_ahead
 from feedrate.loaders.toolkit.temporary import TemporaryFolder
 from feedrate.loaders.toolkit.torch_workers import EpochSampler, worker_settings
@@ -36,6 +37,7 @@ __all__ = [
     "FetchedBatches",
     "Piece",
     "PositionBatches",
+    "Preparation",
     "TemporaryFolder",
     "batch_of_arrow",
     "batch_to",
@@ -47,6 +49,8 @@ __all__ = [
     "import_library",
     "pieces_between",
     "pieces_of_rank",
+    "preparation_of",
+    "prepared_folder",
     "read_ahead",
     "read_columns",
     "rebatch",
