@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from math import isfinite
+from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
@@ -57,6 +58,12 @@ class LoaderChoice:
     def open(self, split: Split, config: LoaderConfig) -> Loader:
         """Open the loader on `split`, with `tuned` replacing fields of `config`. Raises what the adapter raises."""
         return self.adapter.open(split, dataclasses.replace(config, **self.tuned), self.options)
+
+    def prepare(self, split: Split, config: LoaderConfig) -> Path | None:
+        """Write `split` in the library's own format unless it is there. Return the folder; None if Parquet is read."""
+        if self.adapter.prepare is None:
+            return None
+        return self.adapter.prepare(split, dataclasses.replace(config, **self.tuned), self.options)
 
     def described(self) -> dict[str, str]:
         """Return every option and every tuned field with its value as text."""

@@ -20,6 +20,8 @@ class Task:
 
     spec: TrialSpec
     dataset: str
+    only_prepare: bool = False
+    """Write the dataset in the loader's own format, and run no trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

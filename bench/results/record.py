@@ -224,6 +224,10 @@ class TrialResult:
     """GPU: time of work that was still under way on the device when a timed epoch was about to begin."""
     peak_loader_host_bytes: Bytes | None = None
     """Host memory beyond what the process used before the loader was opened, at the ends of epochs."""
+    preparation_s: Seconds | None = None
+    """Time to write the dataset in the library's own format, once, before the trials. None if the loader reads Parquet."""
+    preparation_bytes: Bytes | None = None
+    """Size of those files, both splits together."""
 
     @property
     def steady(self) -> tuple[EpochRecord, ...]:

@@ -114,6 +114,8 @@ def _consistent(record: RunRecord, trials: list[TrialResult]) -> Iterator[str]:
         if trial.status == "ok":
             yield from _epochs(record, trial, place)
             yield from _steps(trial, place)
+        if (trial.preparation_s is None) != (trial.preparation_bytes is None):
+            yield f"{place} has only one of preparation_s and preparation_bytes"
         for name in ("auc", "loss", "train_loss"):
             values = getattr(trial, name) or ()
             if len(values) > trial.spec.epochs:

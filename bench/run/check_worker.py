@@ -15,6 +15,7 @@ from feedrate.bench.run.check_messages import CheckMessage, CheckTask
 from feedrate.loaders import registry
 from feedrate.loaders.conformance import Case, check_rest, numbered_split, planted_split
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.toolkit.preparation import remove_temporary
 
 LIFE_S = 0.5
 """Seconds after which the same place is sent again, as a sign of life."""
@@ -50,6 +51,7 @@ def main() -> None:
         _check(task, sender)
     except FeedrateError as error:
         sender.send(CheckMessage(error=str(error)))
+    remove_temporary()
     sys.stderr.flush()
     os._exit(0)
 

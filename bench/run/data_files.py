@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from feedrate.loaders.parquet.walk import FORMATS
+
 
 @dataclass(frozen=True, slots=True)
 class FileState:
@@ -18,13 +20,23 @@ class FileState:
 
 
 def file_states(folder: Path) -> dict[str, FileState]:
-    """Return the state of each regular file below a folder, by its path relative to the folder."""
-    return dict(_states(folder, "", set()))
+    """Return the state of each regular file below a folder, by its path relative to the folder.
+
+    Files in formats that are being written, perhaps by another run, are left out.
+    """
+    return {name: state for name, state in _states(folder, "", set()) if not name.startswith(f"{FORMATS}/.")}
 
 
 def change(before: Mapping[str, FileState], after: Mapping[str, FileState]) -> str:
-    """Return a phrase about the first file that differs, such as "a.parquet was removed". Empty if none does."""
-    differ = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    """Return a phrase about the first file that differs, such as "a.parquet was removed". Empty if none does.
+
+    Another run may add a format of its own, which the trial does not read. Changes of a format that was there count.
+    """
+    differ = sorted(
+        name
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name) and (name in before or not name.startswith(f"{FORMATS}/"))
+    )
     if not differ:
         return ""
     more = f", and {len(differ) - 1:,} more" if len(differ) > 1 else ""

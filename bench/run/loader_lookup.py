@@ -33,6 +33,8 @@ class Answer:
     """Why it cannot run here: its own environment is not installed."""
     python: str = sys.executable
     """The interpreter that runs its trials."""
+    prepares: bool = False
+    """Whether it reads a format of its own, which is written before its first trial."""
 
 
 LAST_LINES_S = 2.0
@@ -64,6 +66,11 @@ def interpreter(loader: str) -> str:
     if _ANSWERS[loader].missing:
         raise LoaderUnavailable(_ANSWERS[loader].missing)
     return _ANSWERS[loader].python
+
+
+def prepares(loader: str) -> bool:
+    """Return whether the loader is known to read a format of its own. Of users' loaders, interpreter() finds that out."""
+    return _prepares(loader) if _is_built_in(loader) else _ANSWERS.get(loader, Answer()).prepares
 
 
 def look_up(loaders: Sequence[str], *, timeout_s: float = venvs.IMPORT_S) -> dict[str, Answer]:
@@ -119,13 +126,20 @@ def _ask(loaders: Sequence[str], timeout_s: float) -> tuple[list[Answer], str]:
 def _answer(loader: str) -> Answer:
     try:
         registry.check_text(loader)
-        return Answer(python=venvs.interpreter(loader))
+        return Answer(python=venvs.interpreter(loader), prepares=_prepares(loader))
     except LoaderUnavailable as error:
         return Answer(missing=str(error))
     except FeedrateError as error:
         return Answer(refused=str(error))
     except BaseException as error:  # the loader's own options may raise anything
         return Answer(refused=f"loader {loader}: {describe(error)}")
+
+
+def _prepares(loader: str) -> bool:
+    try:
+        return registry.choose(loader).adapter.prepare is not None
+    except LoaderUnavailable:  # its trials say why
+        return False
 
 
 def main() -> None:

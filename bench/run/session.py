@@ -14,6 +14,7 @@ from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import SCHEMA_VERSION, DatasetRecord, Environment, RunRecord
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.plan import Plan
+from feedrate.bench.run.preparations import Preparations
 from feedrate.bench.run.stopping import StopRule
 from feedrate.bench.run.suite import remaining, run_suite
 from feedrate.loaders.errors import FeedrateError, require_no_file
@@ -43,12 +44,20 @@ class Session:
         record = self.record
         store.write(self.output, record)
         logs = store.path_of(self.output).parent / "logs"
+        preparations = Preparations(self.dataset.folder, timeout_s=timeout_s, progress=progress)
         for number in itertools.count():
             specs = self.plan.round(number)
             if self.plan.rounds is None:  # a loader that failed once would only cost the others their time
                 specs = [spec for spec in specs if spec.repeat_of not in failing_trials(record)]
             left = remaining(specs, record.trials)
-            for result in run_suite(left, self.dataset.folder, timeout_s=timeout_s, logs=logs, progress=progress):
+            for result in run_suite(
+                left,
+                self.dataset.folder,
+                timeout_s=timeout_s,
+                logs=logs,
+                progress=progress,
+                preparations=preparations,
+            ):
                 record = store.append(self.output, record, replace(result, run_at=self.run_at))
                 yield record
             rule.add([trial for trial in record.trials if trial.spec in specs])

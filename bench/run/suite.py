@@ -14,6 +14,7 @@ from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.data_files import change, file_states
 from feedrate.bench.run.loader_lookup import interpreter
+from feedrate.bench.run.preparations import Preparations
 from feedrate.bench.run.trial_process import run_in_process
 from feedrate.bench.timing.clock import utc
 from feedrate.loaders.error_text import one_line
@@ -27,22 +28,28 @@ def run_suite(
     timeout_s: float = 300.0,
     logs: Path | None = None,
     progress: Callable[[TrialSpec], Progress] = lambda _spec: lambda _phase, _done, _total: None,
+    preparations: Preparations | None = None,
 ) -> Iterator[TrialResult]:
     """Run the trials in order and yield their results.
 
     A trial that dies, or reports nothing for `timeout_s` seconds, has failed, and the next one starts. logs: a folder for the
-    standard error of trials that are not ok.
+    standard error of trials that are not ok. preparations: what earlier calls have prepared.
 
     Raises FeedrateError after the result of a trial during which files of the dataset changed: later trials would be wrong.
     """
     prepared = read_dataset(dataset)
     for name in prepared.info.splits:
         prepared.row_index(name)  # made here for old datasets, so that no trial changes the files
+    preparations = preparations or Preparations(dataset, timeout_s=timeout_s, progress=progress)
     for spec in trials:
         try:
             python = interpreter(spec.loader)
         except LoaderUnavailable as error:
             yield TrialResult(spec=spec, status="unavailable", detail=one_line(str(error)), started_at=utc())
+            continue
+        failure, output = preparations.before(python, spec)
+        if failure is not None:
+            yield failure if logs is None else _keep_log(failure, output, logs)
             continue
         before = file_states(dataset)
         result, output = run_in_process(python, spec, dataset, timeout_s=timeout_s, progress=progress(spec))

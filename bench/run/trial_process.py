@@ -57,9 +57,17 @@ class _Heard:
 
 
 def run_in_process(
-    python: str, spec: TrialSpec, dataset: Path, *, timeout_s: float, progress: Progress
+    python: str,
+    spec: TrialSpec,
+    dataset: Path,
+    *,
+    timeout_s: float,
+    progress: Progress,
+    only_prepare: bool = False,
 ) -> tuple[TrialResult, bytes]:
     """Run a trial in a new process. Return its result and what it printed, which is cut in the middle.
+
+    only_prepare: write the dataset in the loader's own format, and run no trial.
 
     A trial that dies, or reports nothing for `timeout_s` seconds, has failed.
     """
@@ -68,7 +76,7 @@ def run_in_process(
     done = threading.Event()
     child = KeptProcess([python, "-m", "feedrate.bench.trial.child"], events.put)
     threading.Thread(target=_read, args=(child.stdout, events, done), name="feedrate messages", daemon=True).start()
-    task = msgspec.json.encode(Task(spec=spec, dataset=str(dataset)))
+    task = msgspec.json.encode(Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare))
     patience_s = 0.0
     watch = None
     try:

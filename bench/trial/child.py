@@ -23,15 +23,20 @@ from feedrate.bench.trial.trial import run_trial
 from feedrate.loaders.error_text import describe, one_line, raised_in_worker, sentence_of
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.form import FormBroken, NotABatch
+from feedrate.loaders.toolkit.preparation import remove_temporary
 
 _write, _exit = os.write, os._exit
 """Bound here, because a loader may replace functions of `os`."""
 
 
-def attempt(spec: TrialSpec, folder: Path, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None) -> Message:
-    """Run a trial. Whatever goes wrong becomes its status and a sentence; the traceback goes to standard error."""
+def attempt(task: Task, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None) -> Message:
+    """Run a trial, or only its preparation. Whatever goes wrong becomes its status and a sentence; the traceback goes to standard error."""
+    spec = task.spec
     try:
-        result, windows = run_trial(TrialContext.of(spec, read_dataset(folder), say, mark))
+        context = TrialContext.of(spec, read_dataset(Path(task.dataset)), say, mark)
+        if task.only_prepare:
+            return Message(result=TrialResult(spec=spec, status="ok"))
+        result, windows = run_trial(context)
     except LoaderUnavailable as error:
         return _without_result(spec, "unavailable", sentence_of(error))
     except NotABatch as error:
@@ -74,8 +79,9 @@ def main() -> None:
     def mark(window: Mark) -> None:
         _send(pipe, Message(mark=window))
 
-    _send(pipe, attempt(task.spec, Path(task.dataset), say, mark))
+    _send(pipe, attempt(task, say, mark))
     with contextlib.suppress(BaseException):  # a loader may have closed or replaced it
+        remove_temporary()
         sys.stderr.flush()
     _exit(0)  # a library's thread that does not end must not keep the suite waiting
 

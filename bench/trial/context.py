@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.gate.batch_watch import BatchWatch
@@ -13,6 +14,7 @@ from feedrate.bench.results.spec import TrialSpec, shared_fields
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.trial.guard import Guard
+from feedrate.bench.trial.own_formats import OwnFormats, prepare
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
 from feedrate.loaders.registry import LoaderChoice
@@ -35,24 +37,34 @@ class TrialContext:
     """What there was before the loader's module was imported."""
     import_flags: tuple[str, ...] = ()
     """Settings that the loader's module changed when it was imported."""
+    formats: OwnFormats | None = None
+    """The dataset in the library's own format; None if the loader reads Parquet."""
 
     @classmethod
     def of(
         cls, spec: TrialSpec, dataset: Dataset, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None
     ) -> TrialContext:
-        """Look up the loader that the spec names. Raises FeedrateError for an unknown one, LoaderUnavailable without its library.
+        """Look up the loader that the spec names, and prepare its own format unless it is there.
 
+        Raises FeedrateError for an unknown loader, LoaderUnavailable without its library, and what the preparation raises.
         Raises GateFailed if the loader's module replaces what measures it.
         """
         guard = Guard()
         choice = registry.choose(spec.loader)
         guard.require_untouched()
-        return cls(spec, dataset, choice, say, mark, guard, tuple(guard.changed()))
+        flags = tuple(guard.changed())
+        formats = prepare(choice, dataset, loader_config(spec, shuffle=spec.shuffle), say)
+        return cls(spec, dataset, choice, say, mark, guard, flags, formats)
 
     @property
     def on_gpu(self) -> bool:
         """Whether the trial's device is a GPU."""
         return self.spec.device != "cpu"
+
+    @property
+    def train_files(self) -> tuple[Path, ...]:
+        """The files that the loader reads for the train split."""
+        return self.dataset.split("train").files if self.formats is None else self.formats.train_files
 
     def open_loader(self, split: SplitName, *, shuffle: bool) -> Loader:
         """Open the trial's loader on a split. Raises what the loader raises."""

@@ -173,6 +173,8 @@ def _result(
         peak_loader_gpu_bytes=memory.loader_gpu_bytes,
         peak_loader_host_bytes=memory.loader_host_bytes,
         peak_pss_bytes=max((epoch.pss_bytes for epoch in epochs if epoch.pss_bytes), default=None),
+        preparation_s=context.formats.seconds if context.formats else None,
+        preparation_bytes=context.formats.bytes if context.formats else None,
         resident_fraction=max((share for share in residents if share is not None), default=None),
     )
 

@@ -87,7 +87,7 @@ def warm_up(context: TrialContext, model: DrawnModel, read: BatchReader) -> Warm
 
 def prepare_page_cache(context: TrialContext) -> float | None:
     """Bring the training files into or out of the page cache, as the spec says. Returns their resident share."""
-    return pagecache.make(context.dataset.split("train").files, context.spec.cache)
+    return pagecache.make(context.train_files, context.spec.cache)
 
 
 def _warm_up_steps(context: TrialContext, batch: Batch) -> None:

@@ -17,6 +17,8 @@ from feedrate.loaders.errors import FeedrateError
 _TABLE_FORMATS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 """Folders of table formats, which keep files of deleted and replaced rows beside the current ones."""
 _SPLITS = ("train", "valid")
+FORMATS = "formats"
+"""Folder of a prepared dataset that holds its splits in other formats."""
 
 
 def walk(folder: Path, output: Path | None, skipped: Counter[str]) -> Iterator[Path]:

@@ -19,12 +19,11 @@ from pathlib import Path
 
 from feedrate.loaders.base import Split
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.parquet.walk import is_prepared
+from feedrate.loaders.parquet.walk import FORMATS, is_prepared
 from feedrate.loaders.toolkit.temporary import TemporaryFolder
 
-FORMATS = "formats"
-"""Folder of a dataset that holds its splits in other formats."""
 RECORD = "preparation.json"
+"""File beside a prepared folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +67,13 @@ def preparation_of(folder: Path) -> Preparation:
         raise FeedrateError(
             f"{path} cannot be read ({error}): remove {folder.parent}, and it is written again"
         ) from None
+
+
+def remove_temporary() -> None:
+    """Remove what this process wrote outside of datasets. For processes that end without Python's own clean-up."""
+    if _temporary.cache_info().currsize:
+        _temporary().close()
+        _temporary.cache_clear()
 
 
 def _key(split: Split, name: str, settings: Mapping[str, object]) -> str:

@@ -22,7 +22,7 @@ from feedrate.reports.analysis.metrics import METRICS, Metric
 from feedrate.reports.analysis.run_comparison import EFFECTS
 from feedrate.reports.names import plain, short
 
-MEASURED = tuple(metric for metric in METRICS if metric.in_table)
+MEASURED = tuple(metric for metric in METRICS if metric.in_table and not metric.once)
 """Metrics that the history follows."""
 MIN_VALUE = 1e-30
 """Smallest value whose logarithm is taken. A value at or below it means that nothing was measured."""

@@ -32,6 +32,8 @@ class Metric:
     """Value for one trial, or None if it was not measured."""
     text: Callable[[float | None], str]
     """Format for people."""
+    once: bool = False
+    """Whether it is measured once for all trials of a loader. Such a value has no interval, and is not compared."""
     in_table: bool = True
     """Whether tables show it. The others are only in CSV and verdicts, because one table of all would be unreadable."""
 
@@ -123,6 +125,16 @@ METRICS = (
         "first_batch_s", "First batch", "s", "lower", EITHER,
         "Time from just before the loader is opened until its first batch is ready on the device.",
         lambda trial: trial.first_batch_s, units.format_seconds,
+    ),
+    Metric(
+        "preparation_s", "Preparation", "s", "lower", EITHER,
+        "Time to write both splits in the library's own format, and the size of these files. It is done once, before the trials.",
+        lambda trial: trial.preparation_s, units.format_seconds, once=True,
+    ),
+    Metric(
+        "preparation_bytes", "Preparation, size", "B", "lower", EITHER,
+        "Size of both splits in the library's own format.",
+        lambda trial: trial.preparation_bytes, units.format_size, once=True, in_table=False,
     ),
     Metric(
         "first_epoch_rows_per_s", "First epoch", "rows/s", "higher", TRAIN,

@@ -106,6 +106,7 @@ def compare_runs(base: Side, head: Side) -> list[Line]:
         for base_loader, head_loader in loader_pairs(base, head)
         for size in sorted(batch_sizes(base.record, base_loader) & batch_sizes(head.record, head_loader))
         for metric in METRICS
+        if not metric.once
         if (line := _line(base.record, head.record, base_loader, head_loader, size, metric)) is not None
     ]
     if not lines:

@@ -11,7 +11,7 @@ from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.analysis.metrics import METRICS
+from feedrate.reports.analysis.metrics import METRICS, Metric
 from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.references import ceiling_share, valid_baseline
 from feedrate.reports.analysis.run_comparison import judge_samples, samples
@@ -172,7 +172,7 @@ def _row(
         metrics={
             metric.name: samples
             for metric in METRICS
-            if (samples := _samples([metric.of(trial) for trial in by_mode[metric.mode_in(modes)]])) is not None
+            if (samples := _samples(_values(metric, by_mode[metric.mode_in(modes)]))) is not None
         },
         ceiling=_ceiling(trials, size),
         share=Samples(*share) if share else None,
@@ -198,6 +198,7 @@ def _verdicts(trials: Sequence[TrialResult], baseline: str | None, loader: str, 
             metric, samples(trials, baseline, size, metric), samples(trials, loader, size, metric), paired=True
         )
         for metric in METRICS
+        if not metric.once
     }
     return {name: verdict for name, verdict in verdicts.items() if verdict is not None}
 
@@ -209,6 +210,12 @@ def _ceiling(trials: Sequence[TrialResult], size: int) -> Samples | None:
 
 def _of_mode(trials: Sequence[TrialResult], mode: Mode) -> tuple[TrialResult, ...]:
     return tuple(trial for trial in trials if trial.spec.mode == mode)
+
+
+def _values(metric: Metric, trials: Sequence[TrialResult]) -> list[float | None]:
+    """The metric's value of each trial. If all trials share one measurement, it counts once."""
+    values = [metric.of(trial) for trial in trials]
+    return list(dict.fromkeys(values)) if metric.once else values
 
 
 def _samples(values: list[float | None]) -> Samples | None:

@@ -112,4 +112,6 @@ def _cell(row: Row, metric: Metric) -> str:
     if samples is None:
         states = {trial.status for trial in row.not_ok if trial.spec.mode == metric.mode_in([row.mode])}
         return ", ".join(sorted(states)) or units.NONE
+    if metric.name == "preparation_s":
+        return f"{metric.text(samples.estimate.mean)}, {units.format_size(row.mean('preparation_bytes'))}"
     return figure(samples.estimate, metric.text) if metric.unit == "rows/s" else metric.text(samples.estimate.mean)

@@ -18,6 +18,7 @@ from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
 from feedrate.loaders.parquet.files import read_split
+from feedrate.loaders.toolkit import prepared_folder
 
 SCHEMA = Schema(single_hot=(Categorical(name="a", cardinality=10),), label="y")
 
@@ -80,6 +81,17 @@ def test_a_writer_that_dies_leaves_nothing_and_what_was_there(tmp_path: Path) ->
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
     assert read_dataset(tmp_path / "d").info.name == "first"
+
+
+def test_overwriting_a_dataset_removes_its_other_formats(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        with new_dataset(tmp_path / "d", SCHEMA, options=PrepareOptions(overwrite=True)) as writer:
+            writer.add("train", _table(5))
+            writer.add("valid", _table(5))
+            writer.finish(name, {})
+        assert not (tmp_path / "d" / "formats").exists()
+        split = read_dataset(tmp_path / "d").split("train")
+        assert prepared_folder(split, "empty", {}, lambda _folder: None).is_relative_to(tmp_path / "d" / "formats")
 
 
 def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:

@@ -67,3 +67,16 @@ def test_links_are_followed_once(data: Path, tmp_path_factory: pytest.TempPathFa
 
 def test_a_folder_that_is_gone_has_no_files(data: Path) -> None:
     assert file_states(data / "nothing") == {}
+
+
+def test_a_format_may_be_added_but_not_changed(data: Path) -> None:
+    (data / "formats" / "lance-1" / "train").mkdir(parents=True)
+    (data / "formats" / "lance-1" / "train" / "rows").write_text("x")
+    before = file_states(data)
+    (data / "formats" / ".mds-1.partial" / "train").mkdir(parents=True)
+    (data / "formats" / ".mds-1.partial" / "train" / "half").write_text("x")
+    assert file_states(data) == before
+    (data / "formats" / ".mds-1.partial").rename(data / "formats" / "mds-1")
+    assert change(before, file_states(data)) == ""
+    (data / "formats" / "lance-1" / "train" / "rows").write_text("other")
+    assert change(before, file_states(data)) == "formats/lance-1/train/rows changed (size 1 -> 5 bytes)"

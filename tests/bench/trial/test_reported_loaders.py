@@ -7,6 +7,7 @@ import re
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.results.messages import Task
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.trial.child import attempt
 
@@ -23,7 +24,7 @@ def sentence(name: str, dataset: Dataset, batch_size: int = 256) -> tuple[str, s
     spec = TrialSpec(
         loader=f"{MODULE}:{name}", mode="load", repeat=0, seed=0, batch_size=batch_size, epochs=1, device="cpu"
     )
-    result = attempt(spec, dataset.folder, lambda *_progress: None).result
+    result = attempt(Task(spec=spec, dataset=str(dataset.folder)), lambda *_progress: None).result
     assert result is not None
     assert result.detail.isprintable()
     assert len(result.detail) <= 300

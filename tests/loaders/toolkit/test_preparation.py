@@ -18,7 +18,7 @@ import pytest
 from feedrate.loaders.base import Categorical, Schema, Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.toolkit import preparation_of, prepared_folder
-from feedrate.loaders.toolkit.preparation import _temporary
+from feedrate.loaders.toolkit.preparation import _temporary, remove_temporary
 
 SCHEMA = Schema(single_hot=(Categorical(name="user", cardinality=7),), label="label")
 
@@ -224,3 +224,14 @@ def test_files_outside_of_a_prepared_dataset_are_left_alone(tmp_path: Path, temp
     assert prepared_folder(split, "copied", {}, write) == folder
     assert write.calls == 1
     assert sorted(path.name for path in (tmp_path / "own").iterdir()) == ["train"]
+
+
+def test_a_process_can_remove_what_it_wrote_outside_of_datasets(tmp_path: Path, temporary: Path) -> None:
+    remove_temporary()  # there is nothing yet
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "part-0.parquet").write_bytes(b"own rows")
+    split = Split(files=(tmp_path / "own" / "part-0.parquet",), rows=1, schema=SCHEMA)
+    prepared_folder(split, "copied", {}, Writer(split))
+    remove_temporary()
+    assert list(temporary.iterdir()) == []
+    assert (prepared_folder(split, "copied", {}, Writer(split)) / "inner" / "rows").is_file()

@@ -10,6 +10,7 @@ import pytest
 from feedrate.bench.results.record import TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
+from feedrate.reports.analysis.run_comparison import Side, compare_runs
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import markdown, numbers, sentences, table
 from feedrate.reports.formats.headline import answer
@@ -181,3 +182,32 @@ def test_what_was_put_back_into_other_libraries_stands_beside_the_loader_s_own()
     repaired = replace(trial("nvtabular", "train", 10), repairs=("numpy_names", "merlin_make_series"))
     [row] = summarize([(Path("a"), record(repaired))]).rows
     assert row.backend == "nvtabular 1.0; compatibility repairs: numpy_names, merlin_make_series"
+
+
+def test_a_preparation_is_shown_once_with_its_size_and_not_compared() -> None:
+    assert "Preparation" not in table.cells(summarize([(Path("a"), RUN)]))[0]
+    own = [
+        replace(trial("own", "train", 90, repeat), preparation_s=12.5, preparation_bytes=2_000_000_000)
+        for repeat in range(3)
+    ]
+    other = [
+        replace(trial("other", "train", 80, repeat), preparation_s=3.0, preparation_bytes=10_000) for repeat in range(3)
+    ]
+    plain = [trial("plain", "train", 70, repeat) for repeat in range(3)]
+    comparison = summarize([(Path("a"), replace(record(*own, *other, *plain), baseline="other"))])
+    head, *lines = table.cells(comparison)
+    shown = {line[0]: line[head.index("Preparation")] for line in lines}
+    assert shown == {"own": "12.5 s, 2.00 GB", "other": "3.00 s, 10.0 kB", "plain": "-"}
+    row = comparison.rows[0]
+    assert row.metrics["preparation_s"].values == (12.5,)
+    assert {"preparation_s", "preparation_bytes"} & set(row.verdicts) == set()
+    assert "train_rows_per_s" in row.verdicts
+    assert "| 12.5 s, 2.00 GB |" in markdown.write_markdown(comparison)
+    values = dict(zip(*(line.split(",") for line in numbers.write_csv(comparison).splitlines()[:2]), strict=True))
+    assert (values["preparation_s"], values["preparation_bytes"], values["preparation_s_n"]) == (
+        "12.5",
+        "2000000000.0",
+        "1",
+    )
+    side = Side("a", comparison.runs[0][1], None)
+    assert "preparation_s" not in {line.metric.name for line in compare_runs(replace(side, loader="other"), side)}

@@ -85,6 +85,8 @@ def _trained(run: dict[str, Any]) -> dict[str, Any]:
         (lambda run: _trained(run).update(auc=[0.7] * 50), "auc has 50 values for 5 epochs"),
         (lambda run: run["trials"][0].update(step_wait_s=[0.1]), "step_wait_s has 1 values, but its epochs have"),
         (lambda run: run["trials"][0].pop("step_wait_s"), "step_wait_s is missing"),
+        (lambda run: run["trials"][0].update(preparation_s=1.0), "trials[0] has only one of preparation_s and preparation_bytes"),
+        (lambda run: run["trials"][0].update(preparation_bytes=-1), "preparation_bytes is -1"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place(
