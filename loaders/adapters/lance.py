@@ -4,7 +4,7 @@ The advice is that of its documentation: read fragments in parallel by scans, an
 https://lancedb.github.io/lance/integrations/pytorch
 
 `lance:random` takes rows at random instead, which is what the format is known for. A take of a window at once is several
-times faster than one of each batch. The fragments are written into a temporary folder when the loader is opened.
+times faster than one of each batch. The fragments are written once, beside the dataset.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,17 +23,20 @@ from feedrate.loaders.errors import require_bool, require_whole
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit import (
     Piece,
-    TemporaryFolder,
     batch_of_arrow,
     batch_to,
     batch_views,
     epoch_order,
     import_library,
     pieces_of_rank,
+    prepared_folder,
     read_ahead,
     seed_of,
     window_shuffle,
 )
+
+ROWS = "rows"
+"""Name of the Lance dataset in its folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +57,12 @@ class LanceOptions:
 
 
 class LanceLoader:
-    """Writes a Lance dataset of many fragments and reads it by fragments or by rows."""
+    """Reads a Lance dataset of many fragments, by fragments or by rows."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: LanceOptions) -> None:
-        library = import_library("lance", "lance")
         self._config, self._options, self._split = config, options, split
-        self._folder = TemporaryFolder()
-        columns = list(split.schema.columns)
-        tables = (batch for file in split.files for batch in pq.ParquetFile(file).iter_batches(columns=columns))
-        stored = pq.read_schema(split.files[0])
-        stored = pa.schema([stored.field(name) for name in columns])
-        folder = str(self._folder.path / "rows")
-        self._dataset: Any = library.write_dataset(tables, folder, stored, max_rows_per_file=options.fragment_rows)
+        folder = _prepare(split, config, options)
+        self._dataset: Any = import_library("lance", "lance").dataset(str(folder / ROWS))
         self._fragments: list[Any] = self._dataset.get_fragments()
         self._sizes = [fragment.count_rows() for fragment in self._fragments]
 
@@ -74,9 +72,8 @@ class LanceLoader:
         return self._taken(index) if self._options.random and self._config.shuffle else self._scanned(index)
 
     def close(self) -> None:
-        """Drop the dataset and remove its files."""
+        """Drop the dataset. Its files stay for the next loader."""
         self._dataset, self._fragments = None, []
-        self._folder.close()
 
     def _scanned(self, epoch: int) -> Iterator[Batch]:
         config, window_rows = self._config, self._options.window_rows
@@ -119,8 +116,22 @@ def backend(_device: str) -> str:
     return f"Lance {import_library('lance', 'lance').__version__}, fragments in files"
 
 
+def _prepare(split: Split, _config: LoaderConfig, options: LanceOptions) -> Path:
+    library = import_library("lance", "lance")
+    columns = list(split.schema.columns)
+
+    def write(folder: Path) -> None:
+        tables = (batch for file in split.files for batch in pq.ParquetFile(file).iter_batches(columns=columns))
+        stored = pq.read_schema(split.files[0])
+        stored = pa.schema([stored.field(name) for name in columns])
+        library.write_dataset(tables, str(folder / ROWS), stored, max_rows_per_file=options.fragment_rows)
+
+    settings = {"lance": library.__version__, "fragment_rows": options.fragment_rows}
+    return prepared_folder(split, "lance", settings, write)
+
+
 def _open(split: Split, config: LoaderConfig, options: LanceOptions) -> Loader:
     return LanceLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=LanceOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=LanceOptions, backend=backend, prepare=_prepare)
