@@ -7,7 +7,7 @@ NVTABULAR := .venv/environments/nvtabular/bin/python
 export FEEDRATE_DATA ?= $(abspath ../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test slow selftest check site install nvtabular lock clean
+.PHONY: help bench test slow selftest check tables site install nvtabular lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ check: .venv/installed  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+tables: .venv/installed  ## write the tables of loaders in README and docs from the published records
+	$(FEEDRATE) tables README.md docs/*.md
 
 site: .venv/installed  ## build the site of the published records into build/site
 	$(FEEDRATE) site reports/published -o build/site

@@ -1,4 +1,4 @@
-"""`feedrate history`, `feedrate site` and `feedrate validate`: many records."""
+"""`feedrate history`, `feedrate site`, `feedrate tables` and `feedrate validate`: many records."""
 
 from __future__ import annotations
 
@@ -44,6 +44,35 @@ def site(runs: Runs, output: Output) -> None:
     say(f"wrote {output / 'index.html'} and {pages} page(s) that it links to")
 
 
+def tables(
+    documents: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Markdown files to write.")],
+    records: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records that the files name.")] = Path(
+        "reports/published"
+    ),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing. The exit code is 2 if a file is not up to date.")
+    ] = False,
+) -> None:
+    """Write the tables of loaders in Markdown files from the records that they name.
+
+    A table lies between the lines `<!-- table: RECORD -->` and `<!-- end -->`.
+    """
+    from feedrate.bench.cli.terminal import say
+    from feedrate.loaders.errors import FeedrateError
+    from feedrate.reports.formats.documents import rewritten
+
+    before = {path: path.read_text(encoding="utf-8") for path in documents}
+    after = {path: rewritten(text, path, records) for path, text in before.items()}
+    changed = [path for path in documents if after[path] != before[path]]
+    if check and changed:
+        raise FeedrateError(f"{changed[0]} is not what the records give: write it with `feedrate tables {changed[0]}`")
+    for path in changed:
+        path.write_text(after[path], encoding="utf-8")
+        say(f"wrote {path}")
+    if not changed:
+        say("all files are up to date")
+
+
 def validate(
     records: Annotated[list[Path], typer.Argument(help="run.json files, or folders that have one.")],
 ) -> None:
@@ -73,4 +102,4 @@ def show_faults(records: Iterable[Path]) -> bool:
     return all_valid
 
 
-COMMANDS = {"validate": validate, "history": history, "site": site}
+COMMANDS = {"validate": validate, "history": history, "site": site, "tables": tables}
