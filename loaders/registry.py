@@ -32,6 +32,7 @@ BUILT_IN = {
     "torchdata": "feedrate.loaders.adapters.torchdata:ADAPTER",
     "tensordict": "feedrate.loaders.adapters.tensordict:ADAPTER",
     "lance": "feedrate.loaders.adapters.lance:ADAPTER",
+    "grain": "feedrate.loaders.adapters.grain:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

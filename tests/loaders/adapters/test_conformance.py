@@ -34,6 +34,9 @@ LOADERS = [
     "lance",
     "lance:window_rows=1500:fragment_rows=300",
     "lance:random",
+    "grain",
+    "grain:block_rows=700:threads=0",
+    "grain:rows",
 ]
 
 

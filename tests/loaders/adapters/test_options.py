@@ -21,6 +21,8 @@ from feedrate.loaders.errors import FeedrateError
         ("torchdata:method=fork", "method is 'fork', but must be one of thread, process"),
         ("lance:window_rows=0", "window_rows is 0, but must be at least 1"),
         ("lance:fragment_rows=0", "fragment_rows is 0, but must be at least 1"),
+        ("grain:block_rows=0", "block_rows is 0, but must be at least 1"),
+        ("grain:threads=-1", "threads is -1, but must be at least 0"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
