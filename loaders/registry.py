@@ -33,6 +33,7 @@ BUILT_IN = {
     "tensordict": "feedrate.loaders.adapters.tensordict:ADAPTER",
     "lance": "feedrate.loaders.adapters.lance:ADAPTER",
     "grain": "feedrate.loaders.adapters.grain:ADAPTER",
+    "spdl": "feedrate.loaders.adapters.spdl:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

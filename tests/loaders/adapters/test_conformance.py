@@ -37,6 +37,8 @@ LOADERS = [
     "grain",
     "grain:block_rows=700:threads=0",
     "grain:rows",
+    "spdl",
+    "spdl:window_rows=1500:readers=1",
 ]
 
 

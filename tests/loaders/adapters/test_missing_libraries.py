@@ -24,6 +24,7 @@ PROJECT = Path(__file__).parents[3] / "pyproject.toml"
         ("tensordict", "tensordict", "tensordict"),
         ("lance", "lance", "pylance"),
         ("grain", "grain", "grain"),
+        ("spdl", "spdl", "spdl"),
     ],
 )
 def test_a_missing_library_comes_with_the_command_that_installs_it(

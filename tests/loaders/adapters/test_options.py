@@ -23,6 +23,8 @@ from feedrate.loaders.errors import FeedrateError
         ("lance:fragment_rows=0", "fragment_rows is 0, but must be at least 1"),
         ("grain:block_rows=0", "block_rows is 0, but must be at least 1"),
         ("grain:threads=-1", "threads is -1, but must be at least 0"),
+        ("spdl:window_rows=0", "window_rows is 0, but must be at least 1"),
+        ("spdl:readers=0", "readers is 0, but must be at least 1"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
