@@ -34,6 +34,7 @@ BUILT_IN = {
     "lance": "feedrate.loaders.adapters.lance:ADAPTER",
     "grain": "feedrate.loaders.adapters.grain:ADAPTER",
     "spdl": "feedrate.loaders.adapters.spdl:ADAPTER",
+    "vortex": "feedrate.loaders.adapters.vortex:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

@@ -39,6 +39,9 @@ LOADERS = [
     "grain:rows",
     "spdl",
     "spdl:window_rows=1500:readers=1",
+    "vortex",
+    "vortex:window_rows=1500:range_rows=300:memory_map=false",
+    "vortex:random",
 ]
 
 

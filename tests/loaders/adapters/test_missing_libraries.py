@@ -25,6 +25,7 @@ PROJECT = Path(__file__).parents[3] / "pyproject.toml"
         ("lance", "lance", "pylance"),
         ("grain", "grain", "grain"),
         ("spdl", "spdl", "spdl"),
+        ("vortex", "vortex", "vortex-data"),
     ],
 )
 def test_a_missing_library_comes_with_the_command_that_installs_it(

@@ -25,6 +25,8 @@ from feedrate.loaders.errors import FeedrateError
         ("grain:threads=-1", "threads is -1, but must be at least 0"),
         ("spdl:window_rows=0", "window_rows is 0, but must be at least 1"),
         ("spdl:readers=0", "readers is 0, but must be at least 1"),
+        ("vortex:window_rows=0", "window_rows is 0, but must be at least 1"),
+        ("vortex:range_rows=0", "range_rows is 0, but must be at least 1"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
