@@ -35,6 +35,7 @@ BUILT_IN = {
     "grain": "feedrate.loaders.adapters.grain:ADAPTER",
     "spdl": "feedrate.loaders.adapters.spdl:ADAPTER",
     "vortex": "feedrate.loaders.adapters.vortex:ADAPTER",
+    "ray-data": "feedrate.loaders.adapters.ray_data:ADAPTER",
     "replay": "feedrate.loaders.replay:ADAPTER",
     "fake": "feedrate.loaders.testing.fake:ADAPTER",
     "slow": "feedrate.loaders.testing.slow:ADAPTER",

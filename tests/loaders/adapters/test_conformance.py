@@ -42,6 +42,7 @@ LOADERS = [
     "vortex",
     "vortex:window_rows=1500:range_rows=300:memory_map=false",
     "vortex:random",
+    pytest.param("ray-data", marks=pytest.mark.slow),
 ]
 
 

@@ -26,6 +26,7 @@ PROJECT = Path(__file__).parents[3] / "pyproject.toml"
         ("grain", "grain", "grain"),
         ("spdl", "spdl", "spdl"),
         ("vortex", "vortex", "vortex-data"),
+        ("ray-data", "ray", "ray[data]"),
     ],
 )
 def test_a_missing_library_comes_with_the_command_that_installs_it(

@@ -27,6 +27,8 @@ from feedrate.loaders.errors import FeedrateError
         ("spdl:readers=0", "readers is 0, but must be at least 1"),
         ("vortex:window_rows=0", "window_rows is 0, but must be at least 1"),
         ("vortex:range_rows=0", "range_rows is 0, but must be at least 1"),
+        ("ray-data:buffer_rows=-1", "buffer_rows is -1, but must be at least 0"),
+        ("ray-data:cpus=0", "cpus is 0, but must be at least 1"),
     ],
 )
 def test_invalid_options_are_refused(loader: str, message: str) -> None:
