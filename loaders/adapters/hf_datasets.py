@@ -4,14 +4,16 @@ The advice is that of its documentation. https://huggingface.co/docs/datasets/us
 https://huggingface.co/docs/datasets/about_mapstyle_vs_iterable says that random access is slow, because each row is a
 chunk of its own, and advises `to_iterable_dataset(num_shards)` with a shuffle buffer: that is `hf-datasets:streaming`.
 
-Parquet is converted to Arrow files in a temporary folder when the loader is opened.
+Parquet is converted to Arrow files once for a dataset.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,10 @@ from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, 
 from feedrate.loaders.errors import require_bool, require_choice, require_whole
 from feedrate.loaders.toolkit import (
     FetchedBatches,
-    TemporaryFolder,
     batch_of_arrow,
     batch_to,
     import_library,
+    prepared_folder,
     rebatch,
     seed_of,
 )
@@ -56,12 +58,8 @@ class HFDatasetsLoader:
     def __init__(self, split: Split, config: LoaderConfig, options: HFDatasetsOptions) -> None:
         library = import_library("datasets", "hf-datasets")
         self._config, self._options, self._schema = config, options, split.schema
-        self._folder = TemporaryFolder()
-        files = [str(file) for file in split.files]
         with _without_progress_bars(library):
-            dataset = library.Dataset.from_parquet(
-                files, cache_dir=str(self._folder.path), columns=list(split.schema.columns)
-            )
+            dataset = library.load_from_disk(str(prepare(split, config, options) / "rows"))
         self._dataset: Any = dataset.with_format(options.format)
         self._stream: Any = None
         self._fetched = FetchedBatches(self._fetch, split.rows, config)
@@ -74,10 +72,9 @@ class HFDatasetsLoader:
         yield from self._streamed(index) if self._options.streaming else self._fetched.epoch(index)
 
     def close(self) -> None:
-        """Drop the dataset and remove the Arrow files."""
+        """Drop the dataset, which unmaps the Arrow files."""
         self._fetched.close()
         self._dataset = self._stream = None
-        self._folder.close()
 
     def _fetch(self, positions: np.ndarray) -> Batch:
         data = self._dataset[positions]
@@ -121,6 +118,20 @@ def _without_progress_bars(library: Any) -> Iterator[None]:
             library.enable_progress_bars()
 
 
+def prepare(split: Split, _config: LoaderConfig, _options: HFDatasetsOptions) -> Path:
+    """Write the split as the library's Arrow files unless they are there, and return their folder."""
+    library = import_library("datasets", "hf-datasets")
+
+    def write(folder: Path) -> None:
+        files, columns, cache = [str(file) for file in split.files], list(split.schema.columns), folder / "cache"
+        with _without_progress_bars(library):
+            dataset = library.Dataset.from_parquet(files, cache_dir=str(cache), columns=columns)
+            dataset.save_to_disk(str(folder / "rows"))
+        shutil.rmtree(cache)
+
+    return prepared_folder(split, "hf-datasets", {"version": library.__version__}, write)
+
+
 def backend(_device: str) -> str:
     """Return the library's version. Raises LoaderUnavailable without it."""
     version = import_library("datasets", "hf-datasets").__version__
@@ -131,4 +142,4 @@ def _open(split: Split, config: LoaderConfig, options: HFDatasetsOptions) -> Loa
     return HFDatasetsLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=HFDatasetsOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=HFDatasetsOptions, backend=backend, prepare=prepare)
