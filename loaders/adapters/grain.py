@@ -1,7 +1,8 @@
 """Grain: a MapDataset whose elements are blocks of shuffled rows, gathered by the library's threads.
 
-The advice is that of its documentation: a source of random access, whose reads run ahead in threads. For rows in memory
-it wants few threads. https://google-grain.readthedocs.io/en/latest/data_sources/parquet_dataset_tutorial.html
+The advice is that of its documentation: a source of random access, whose reads run ahead in threads.
+https://google-grain.readthedocs.io/en/latest/data_sources/protocol.html For rows in memory it advises no threads, because
+of Python's lock. Gathering a block does not hold it, so two threads are faster.
 
 Grain spends about 10 microseconds of Python on each element. So an element is a block of rows in the order of the epoch.
 `grain:rows` makes each row an element instead, in the order of the library's own shuffle, as its tutorials do: a hundred
