@@ -59,20 +59,29 @@ def gather(columns: Tensors, rows: torch.Tensor) -> Tensors:
 
 def _gather(column: torch.Tensor | Bag, rows: torch.Tensor) -> torch.Tensor | Bag:
     if isinstance(column, torch.Tensor):
-        return column[rows]
+        return column.index_select(0, rows)
     values, offsets = column
-    starts = offsets[rows]
-    return gather_bags(values, starts, offsets[rows + 1] - starts)
+    starts = offsets.index_select(0, rows)
+    return gather_bags(values, starts, offsets.index_select(0, rows + 1) - starts)
 
 
 def gather_bags(values: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor) -> Bag:
     """The bags that begin at `starts`, with these lengths."""
-    offsets = torch.zeros(len(starts) + 1, dtype=torch.int64)
-    torch.cumsum(lengths, 0, out=offsets[1:])
-    places = torch.repeat_interleave(starts - offsets[:-1], lengths) + torch.arange(int(offsets[-1]))
-    return values[places], offsets
+    offsets = torch.zeros(len(starts) + 1, dtype=torch.int32)
+    torch.cumsum(lengths, 0, dtype=torch.int32, out=offsets[1:])
+    places = torch.repeat_interleave(starts - offsets[:-1], lengths)
+    places += torch.arange(len(places), dtype=places.dtype)
+    return values.index_select(0, places), offsets
+
+
+def part(column: torch.Tensor | Bag, begin: int, end: int) -> torch.Tensor | Bag:
+    """Rows begin..end (exclusive) of a column, as views."""
+    if isinstance(column, torch.Tensor):
+        return column[begin:end]
+    values, offsets = column[0], column[1][begin : end + 1]
+    return values[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]
 
 
 def permutation(rows: int, epoch: int) -> torch.Tensor:
     """A random order of all rows."""
-    return torch.randperm(rows, generator=torch.Generator().manual_seed(epoch))
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(epoch), dtype=torch.int32)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedrate.loaders.base import Split
-from tests.samples.bare_tensors import WINDOW, Epoch, Tensors, mixed, slices, tensors_of_arrow
+from tests.samples.bare.tensors import WINDOW, Epoch, Tensors, mixed, slices, tensors_of_arrow
 
 RANGE = 2**17
 """Rows of a fragment or range in formats whose size is free."""
