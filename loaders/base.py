@@ -152,7 +152,7 @@ class OwnEnvironment:
     name: str
     """Name of the environment's folder."""
     requirements: str
-    """File beside the adapter with pinned packages for an environment that is layered over the current one.
+    """Path within loaders/ of a file with pinned packages for an environment that is layered over the current one.
 
     They are installed without their dependencies.
     """
@@ -161,10 +161,13 @@ class OwnEnvironment:
 
     For the other packages, the version of the current environment is used if there is one.
     """
-    isolated_requirements: str
-    """File beside the adapter with the requirements, in addition to torch, of a complete environment of its own."""
     module: str
     """Module that Python finds if the library is installed."""
+    isolated_requirements: str | None = None
+    """Path within loaders/ of a file with the requirements, in addition to torch, of a complete environment of its own.
+
+    None: the library works in the layered environment, and there is no other.
+    """
 
 
 Options = TypeVar("Options")

@@ -47,6 +47,8 @@ def list_loaders() -> None:
         options |= dict.fromkeys(registry.TUNABLE, "as in the run")
         module = sys.modules[choice.adapter.open.__module__]
         about = (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
+        if choice.adapter.environment is not None:
+            about += f" Its library has an environment of its own: `feedrate install {name}`"
         table.add_row(Text(name), Text("\n".join(f"{field}={value}" for field, value in options.items())), Text(about))
     out.print(table)
 
@@ -88,13 +90,7 @@ def _environments(loaders: Iterable[str]) -> Iterator[Text]:
 
     from feedrate.bench.host import venvs
 
-    for name in loaders:
-        try:
-            environment = venvs.of(name)
-        except FeedrateError:  # its own line says so already
-            continue
-        if environment is None:
-            continue
+    for environment in venvs.declared(loaders).values():
         path = venvs.folder(environment)
         existing = venvs.read_marker(path)
         if existing is None:

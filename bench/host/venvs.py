@@ -12,8 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -44,6 +44,17 @@ class Marker:
 def of(loader: str) -> OwnEnvironment | None:
     """Return the environment that a loader declares, or None. loader: a name with options, as on the command line."""
     return registry.choose(loader).adapter.environment
+
+
+def declared(loaders: Iterable[str]) -> dict[str, OwnEnvironment]:
+    """Return the environments of those loaders that declare one, by loader. Loaders that cannot be imported are left out."""
+    environments = {}
+    for loader in loaders:
+        with suppress(FeedrateError):  # a loader of another package may be broken
+            environment = of(loader)
+            if environment is not None:
+                environments[loader] = environment
+    return environments
 
 
 def folder(environment: OwnEnvironment) -> Path:
@@ -98,17 +109,29 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     isolated: bring every package instead of reusing those of the current environment. find_links: a folder of wheels to
     install from without a network. Raises FeedrateError. The previous environment is kept if the installation fails.
     """
-    environment = of(loader)
-    if environment is None:
-        raise FeedrateError(
-            f"{loader} runs in the current environment: there is nothing to install. `feedrate doctor` checks it."
-        )
+    environment = _to_install(loader)
+    if isolated and environment.isolated_requirements is None:
+        raise FeedrateError(f"{loader} has no isolated environment: leave out --isolated")
     if util.find_spec("pip") is None:
         raise FeedrateError(f"{sys.executable} has no pip: run `{sys.executable} -m ensurepip` or `uv pip install pip`")
     path = folder(environment)
     with _replacing(path):
         _create(path, environment, isolated, find_links)
     return path
+
+
+def _to_install(loader: str) -> OwnEnvironment:
+    """Return the environment of a loader. Raises FeedrateError with the loaders that have one if this one has not."""
+    existing = ", ".join(declared(registry.names()))
+    if loader.partition(":")[0] not in registry.names() and ":" not in loader:
+        raise FeedrateError(f"there is no loader {loader!r}: {existing} have an environment to install")
+    environment = of(loader)
+    if environment is None:
+        raise FeedrateError(
+            f"{loader} runs in the current environment: there is nothing to install. `feedrate doctor` checks it. "
+            f"{existing} have an environment to install."
+        )
+    return environment
 
 
 def _create(path: Path, environment: OwnEnvironment, isolated: bool, find_links: Path | None) -> None:
@@ -184,6 +207,7 @@ def _layered_requirements(environment: OwnEnvironment) -> list[str]:
 
 def _isolated_requirements(environment: OwnEnvironment) -> list[str]:
     """Return the requirements of an isolated environment. torch keeps the version of the current one."""
+    assert environment.isolated_requirements is not None
     torch = metadata.version("torch").partition("+")[0]
     return [f"torch=={torch}", *_read(environment.isolated_requirements)]
 
