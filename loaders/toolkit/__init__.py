@@ -28,10 +28,12 @@ from feedrate.loaders.toolkit.order.shares import (
 from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
 from feedrate.loaders.toolkit.preparation import Preparation, preparation_of, prepared_folder
 from feedrate.loaders.toolkit.read_ahead import read_ahead
+from feedrate.loaders.toolkit.row_blocks import Block, names_of_arrays, row_blocks, shuffled_blocks
 from feedrate.loaders.toolkit.temporary import TemporaryFolder
 from feedrate.loaders.toolkit.torch_workers import EpochSampler, worker_settings
 
 __all__ = [
+    "Block",
     "Columns",
     "EpochSampler",
     "FetchedBatches",
@@ -47,6 +49,7 @@ __all__ = [
     "columns_of_table",
     "epoch_order",
     "import_library",
+    "names_of_arrays",
     "pieces_between",
     "pieces_of_rank",
     "preparation_of",
@@ -54,7 +57,9 @@ __all__ = [
     "read_ahead",
     "read_columns",
     "rebatch",
+    "row_blocks",
     "seed_of",
+    "shuffled_blocks",
     "take_positions",
     "window_shuffle",
     "windows_of",
