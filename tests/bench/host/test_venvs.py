@@ -10,15 +10,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from typer.testing import CliRunner
 
+from feedrate.bench.cli import app
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.host import venvs
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.suite import run_suite
+from feedrate.loaders import registry
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.nvtabular import ENVIRONMENT
 
 ROOT = Path(__file__).parents[3]
+ENVIRONMENTS = ["nvtabular", "litdata", "mosaic-streaming", "tf-data"]
 
 
 @pytest.fixture
@@ -69,10 +74,60 @@ def test_a_layered_environment_installs_missing_packages_and_those_that_must_be_
     assert names == {*ENVIRONMENT.replaced, "partd"}
 
 
-def test_every_requirement_is_pinned() -> None:
-    lines = venvs._read(ENVIRONMENT.requirements)
-    assert all(line.count("==") == 1 for line in lines)
-    assert {line.partition("==")[0] for line in lines} >= set(ENVIRONMENT.replaced)
+def test_several_loaders_have_an_environment_and_the_others_none() -> None:
+    assert list(venvs.declared(registry.names())) == ENVIRONMENTS
+
+
+@pytest.mark.parametrize("loader", ENVIRONMENTS)
+def test_every_requirement_is_pinned(loader: str) -> None:
+    environment = venvs.of(loader)
+    assert environment is not None
+    names = {}
+    for line in venvs._read(environment.requirements):
+        requirement = Requirement(line)
+        [version] = requirement.specifier
+        assert version.operator == "=="
+        assert not requirement.extras
+        names[requirement.name] = version.version
+    assert names.keys() >= set(environment.replaced)
+    assert environment.name == loader  # the name that `feedrate install` takes
+
+
+@pytest.mark.parametrize("loader", ENVIRONMENTS)
+def test_the_docs_tell_how_to_install_each_environment(loader: str) -> None:
+    assert f"feedrate install {loader}" in (ROOT / "docs" / "loaders.md").read_text()
+
+
+@pytest.mark.parametrize("loader", ENVIRONMENTS)
+def test_an_installation_that_fails_says_so_in_one_sentence(
+    loader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venvs, "folder", lambda _environment: tmp_path / "environment")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = CliRunner().invoke(app.app, ["install", loader, "--find-links", str(empty)])
+    assert isinstance(result.exception, FeedrateError)
+    message = str(result.exception)
+    assert message.startswith(f"cannot install {loader}: No matching distribution found for ")
+    assert "\n" not in message
+    assert not (tmp_path / "environment").exists()
+
+
+def test_install_without_a_loader_lists_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(venvs, "folder", lambda environment: tmp_path / environment.name)
+    (tmp_path / "litdata").mkdir()
+    (tmp_path / "litdata" / venvs.MARK).write_text('{"name": "litdata", "kind": "layered"}')
+    lines = CliRunner().invoke(app.app, ["install"]).output.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ENVIRONMENTS
+    assert f"litdata: installed in {tmp_path / 'litdata'}; `feedrate install litdata`" in lines
+    assert "tf-data: not installed; `feedrate install tf-data`" in lines
+
+
+def test_an_unknown_loader_and_an_isolated_layer_are_refused() -> None:
+    with pytest.raises(FeedrateError, match="there is no loader 'litdat': nvtabular, litdata, .* have an environment"):
+        venvs.install("litdat", isolated=False)
+    with pytest.raises(FeedrateError, match="litdata has no isolated environment: leave out --isolated"):
+        venvs.install("litdata", isolated=True)
 
 
 def test_a_loader_without_an_environment_cannot_be_installed() -> None:
