@@ -5,7 +5,8 @@ https://github.com/Lightning-AI/litdata#option-2-optimize-for-maximum-performanc
 
 Its samples are Python objects, so a sample for each row is slow. Here a sample is a block of rows: an array for each column.
 Blocks are read by their number, because its own sharding gives whole blocks to ranks, whose rows would differ in number.
-`batch_decode=0` decodes the block that is asked for. By default it decodes 256 neighbours too, which is 70 times slower here.
+`batch_decode=0` decodes only the block that is read. By default litdata decodes its neighbours too, up to 256, and does so again
+whenever the next block lies in another chunk.
 """
 
 from __future__ import annotations
@@ -38,14 +39,11 @@ class LitdataOptions:
     """Rows that are mixed together, rounded up to whole blocks."""
     chunk_mb: int = 64
     """Size of a chunk file in MB. litdata's own default is 64."""
-    batch_decode: int = 0
-    """Samples that litdata decodes at a time. 0: only the one that is read."""
 
     def __post_init__(self) -> None:
         require_whole("block_rows", self.block_rows, 1)
         require_whole("window_rows", self.window_rows, 1)
         require_whole("chunk_mb", self.chunk_mb, 1)
-        require_whole("batch_decode", self.batch_decode, 0)
 
 
 class LitdataLoader:
@@ -55,7 +53,7 @@ class LitdataLoader:
         library = _library()
         self._split, self._config, self._options = split, config, options
         folder = str(prepare(split, config, options))
-        self._dataset: Any = library.StreamingDataset(folder, batch_decode=options.batch_decode)
+        self._dataset: Any = library.StreamingDataset(folder, batch_decode=0)
         self._lock = threading.Lock()
 
     def epoch(self, index: int) -> Iterator[Batch]:

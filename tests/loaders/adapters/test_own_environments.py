@@ -49,7 +49,7 @@ def test_a_missing_library_comes_with_the_command_that_installs_its_environment(
     ("loader", "message"),
     [
         ("litdata:block_rows=0", "block_rows is 0, but must be at least 1"),
-        ("litdata:batch_decode=-1", "batch_decode is -1, but must be at least 0"),
+        ("litdata:chunk_mb=0", "chunk_mb is 0, but must be at least 1"),
         ("mosaic-streaming:shard_mb=0", "shard_mb is 0, but must be at least 1"),
         ("mosaic-streaming:window_rows=0", "window_rows is 0, but must be at least 1"),
         ("tf-data:buffer_size=-1", "buffer_size is -1, but must be at least 0"),
