@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from feedrate.bench.results.spec import Mode
+from feedrate.bench.results.spec import History, Mode, Task
 
 
 class Words(tuple[str, ...]):
@@ -77,8 +77,48 @@ Overwrite = Annotated[
 ]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `feedrate prepare` wrote.")]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
+TaskOption = Annotated[
+    Task,
+    typer.Option(
+        help="Model and what it learns from. mlp: the notebook's embedding MLP; dlrm: dot products of embeddings; "
+        "sequence: a history of ids and a target item."
+    ),
+]
 Hidden = Annotated[
-    Numbers, typer.Option(metavar="N,M", parser=numbers, help="Units in each hidden layer of the model.")
+    Numbers | None,
+    typer.Option(
+        metavar="N,M",
+        parser=numbers,
+        help="Units in each hidden layer of the model; of dlrm's top MLP. Default: 128,128,128 for mlp, else 128,64.",
+    ),
+]
+EmbeddingWidth = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="Width of every embedding table. Default: NVTabular's rule for mlp, else 16."
+    ),
+]
+Bottom = Annotated[
+    Numbers | None,
+    typer.Option(
+        metavar="N,M",
+        parser=numbers,
+        help="dlrm: units in each layer of the bottom MLP before its last one. Default: 64.",
+    ),
+]
+HistoryOption = Annotated[
+    History | None,
+    typer.Option(
+        help="sequence: how a history becomes one vector. pooled: its mean; attention: weighted by the target item. "
+        "Default: pooled."
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="sequence: single-hot column of the target item. Default: the one with as many ids as a history.",
+    ),
 ]
 StepOption = Annotated[
     Literal["eager", "fast"],

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from feedrate.bench.cli.options import Data, Device, Hidden, MemoryBudget, Numbers, Output, StepOption, Words, words
+from feedrate.bench.cli.options import (
+    Data,
+    Device,
+    Hidden,
+    HistoryOption,
+    MemoryBudget,
+    Output,
+    StepOption,
+    Target,
+    TaskOption,
+    Words,
+    words,
+)
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
@@ -33,7 +45,10 @@ def profile(
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Rows per batch.")] = 32768,
     device: Device = "auto",
     step: StepOption = "eager",
-    hidden: Hidden = Numbers((128, 128, 128)),
+    task: TaskOption = "mlp",
+    hidden: Hidden = None,
+    history: HistoryOption = None,
+    target: Target = None,
     memory_budget: MemoryBudget = None,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="Stop a profile that takes longer than this.")
@@ -44,10 +59,11 @@ def profile(
     A profile explains. The numbers to quote come from `feedrate run`, which no profiler disturbs.
     """
     from feedrate.bench.profiling import session
-    from feedrate.bench.results.spec import ModelSpec
+    from feedrate.bench.results.spec import model_of
 
+    model = model_of(task, {"hidden": hidden, "history": history, "target": target, "step": step})
     request = session.ProfileRequest(
-        steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=ModelSpec(hidden=hidden, step=step),
+        steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=model,
         memory_budget_bytes=memory_budget, timeout_s=timeout,
     )  # fmt: skip
     print_profiles(session.run(loaders, data, output, request))

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from feedrate.bench.cli.options import (
+    Bottom,
     Data,
     Device,
+    EmbeddingWidth,
     Hidden,
+    HistoryOption,
     MemoryBudget,
     Modes,
     Numbers,
     Output,
     Overwrite,
     StepOption,
+    Target,
+    TaskOption,
     Words,
     numbers,
     words,
@@ -120,14 +125,18 @@ def run(
         bool, typer.Option(help="Shuffle the rows in every epoch, or keep the order of the files.")
     ] = True,
     memory_budget: MemoryBudget = None,
-    hidden: Hidden = Numbers((128, 128, 128)),
-    embedding_width: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Width of every embedding table. Default: NVTabular's rule.")
-    ] = None,
+    task: TaskOption = "mlp",
+    hidden: Hidden = None,
+    embedding_width: EmbeddingWidth = None,
+    bottom: Bottom = None,
+    history: HistoryOption = None,
+    target: Target = None,
     dropout: Annotated[
         float, typer.Option(metavar="P", help="Dropout probability after each hidden layer, at least 0 and below 1.")
     ] = 0.0,
-    loss: Annotated[Literal["mse", "bce"], typer.Option(help="Loss of the model.")] = "mse",
+    loss: Annotated[
+        Literal["mse", "bce"] | None, typer.Option(help="Loss of the model. Default: mse for mlp, else bce.")
+    ] = None,
     optimizer: Annotated[Literal["adam", "sgd", "adagrad"], typer.Option(help="Optimizer of the model.")] = "adam",
     learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the optimizer.")] = 0.01,
     step: StepOption = "eager",
@@ -147,7 +156,7 @@ def run(
     from feedrate.bench.host.device import choose_device
     from feedrate.bench.host.environment import observe
     from feedrate.bench.results import store
-    from feedrate.bench.results.spec import ModelSpec
+    from feedrate.bench.results.spec import model_of
     from feedrate.bench.run import session
     from feedrate.bench.run.plan import Plan
     from feedrate.bench.run.stopping import rule_for
@@ -160,10 +169,10 @@ def run(
         epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check,
         device=choose_device(device, environment), workers=workers, prefetch=prefetch, shuffle=shuffle,
         memory_budget_bytes=memory_budget, cache=cache, baseline=baseline,
-        model=ModelSpec(
-            hidden=hidden, embedding_width=embedding_width, dropout=dropout, loss=loss, optimizer=optimizer,
-            learning_rate=learning_rate, step=step,
-        ),
+        model=model_of(task, {
+            "hidden": hidden, "embedding_width": embedding_width, "bottom": bottom, "history": history, "target": target,
+            "dropout": dropout, "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "step": step,
+        }),
     )  # fmt: skip
     rule = rule_for(plan, width=precision, budget_s=budget)
     started = session.start(data, output, plan, environment, resume=resume, overwrite=overwrite)

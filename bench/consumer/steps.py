@@ -19,7 +19,8 @@ from feedrate.bench.consumer import lazy_adam
 from feedrate.bench.consumer.fused_adam import FusedAdam
 from feedrate.bench.consumer.graph import Graphed
 from feedrate.bench.consumer.lazy_adam import LazyTables
-from feedrate.bench.consumer.model import EmbeddingMLP, build_optimizer, column_key, loss_of
+from feedrate.bench.consumer.model import build_optimizer, loss_of
+from feedrate.bench.consumer.models.embeddings import EmbeddingModel, column_key
 from feedrate.bench.consumer.step_floor import optimizer_bytes
 from feedrate.bench.results.spec import ModelSpec
 from feedrate.bench.timing.ranges import span
@@ -51,14 +52,15 @@ class Step(Protocol):
         ...
 
 
-def make_step(model: EmbeddingMLP, spec: ModelSpec) -> Step:
+def make_step(model: EmbeddingModel, spec: ModelSpec) -> Step:
     """Build the step that the spec names.
 
-    A fast step with Adam is a CUDA graph if the model's tables are on a GPU and CuPy is installed.
+    A fast step with Adam is a CUDA graph if the model's tables are on a GPU, its bags are summed and CuPy is installed.
     """
     if spec.step == "eager":
         return EagerStep(model, spec)
-    if spec.optimizer == "adam" and model.tables() and model.tables()[0].is_cuda and find_spec("cupy"):
+    tables_on_gpu = model.tables() and model.tables()[0].is_cuda
+    if spec.optimizer == "adam" and tables_on_gpu and model.sums_bags and find_spec("cupy"):
         torch.set_float32_matmul_precision("high")
         return GraphedStep(LazyStep(model, spec, CupyKernels(lazy_adam.kernel_source(), str(model.tables()[0].device))))
     return FastStep(model, spec)
@@ -67,7 +69,7 @@ def make_step(model: EmbeddingMLP, spec: ModelSpec) -> Step:
 class DenseStep:
     """Base of the steps that postpone no work and whose optimizer changes every parameter."""
 
-    def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
+    def __init__(self, model: EmbeddingModel, spec: ModelSpec) -> None:
         self._model, self._spec = model, spec
 
     def flush(self) -> None:
@@ -86,7 +88,7 @@ class DenseStep:
 class EagerStep(DenseStep):
     """The step of the reference notebook."""
 
-    def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
+    def __init__(self, model: EmbeddingModel, spec: ModelSpec) -> None:
         super().__init__(model, spec)
         self._optimizer = build_optimizer(model.parameters(), spec, fused=next(model.parameters()).is_cuda)
 
@@ -107,7 +109,8 @@ class LazyStep:
     It never waits for the device, so it can be part of a CUDA graph.
     """
 
-    def __init__(self, model: EmbeddingMLP, spec: ModelSpec, kernels: Kernels) -> None:
+    def __init__(self, model: EmbeddingModel, spec: ModelSpec, kernels: Kernels) -> None:
+        assert model.sums_bags
         self._model, self._spec = model, spec
         tables = model.tables()
         table_ids = {id(table) for table in tables}
@@ -164,7 +167,7 @@ class GraphedStep:
 class FastStep(DenseStep):
     """A fused optimizer, and single-hot tables that keep their gradient buffers. Used if GraphedStep cannot be."""
 
-    def __init__(self, model: EmbeddingMLP, spec: ModelSpec) -> None:
+    def __init__(self, model: EmbeddingModel, spec: ModelSpec) -> None:
         super().__init__(model, spec)
         self._tables = {name: Table.of(model, name) for name in model.single_hot_names}
         table_ids = {id(table.weight) for table in self._tables.values()}
@@ -196,7 +199,7 @@ class Table(nn.Module):
         self.weight.grad = torch.zeros_like(weight)
 
     @staticmethod
-    def of(model: EmbeddingMLP, name: str) -> Table:
+    def of(model: EmbeddingModel, name: str) -> Table:
         """Replace the model's embedding of this column with a Table and return it."""
         weight = model.single_hot[column_key(name)].weight
         assert isinstance(weight, nn.Parameter)
@@ -235,7 +238,7 @@ class _Rows(torch.autograd.Function):
 
 
 def _table_columns(batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
-    """Return (ids, None) or (values, offsets) for each column, in the order of EmbeddingMLP.tables."""
+    """Return (ids, None) or (values, offsets) for each column, in the order of EmbeddingModel.tables."""
     return [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
 
 
@@ -243,7 +246,7 @@ def _nbytes(parameters: Iterable[Tensor]) -> int:
     return sum(parameter.nbytes for parameter in parameters)
 
 
-def _forward(model: EmbeddingMLP, batch: Batch, spec: ModelSpec) -> Tensor:
+def _forward(model: EmbeddingModel, batch: Batch, spec: ModelSpec) -> Tensor:
     model.train(batch.rows > 1)  # one row has no variance, so BatchNorm uses its running statistics
     with span("forward"):
         return loss_of(model(batch), batch.label, spec)

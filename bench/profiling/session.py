@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from feedrate.bench.consumer.models.task_columns import require_columns
+from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.host.device import choose_device_here
 from feedrate.bench.profiling import nsys
 from feedrate.bench.profiling.run import profile_loader
@@ -42,7 +44,7 @@ class ProfileRequest:
 def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileRequest) -> Iterator[Explained]:
     """Profile each loader into its own folder below `output`, and yield each result as soon as it is ready.
 
-    Raises FeedrateError if an option is invalid or a profile fails.
+    Raises FeedrateError if an option is invalid, the dataset lacks what the task needs, or a profile fails.
     """
     require_whole("--steps", request.steps, 1)
     require_over_zero("--timeout", request.timeout_s)
@@ -52,6 +54,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
     profiler = _profiler(request.profiler, device)
     for loader in loaders:
         registry.check_text(loader)
+    require_columns(read_dataset(data).info.schema, request.model)
     trials = files.trials_of(output)
     for loader in loaders:
         spec = TrialSpec(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,8 @@ from feedrate.loaders.errors import FeedrateError, require_choice, require_over_
 
 Mode = Literal["load", "replay", "train"]
 Cache = Literal["warm", "cold"]
+Task = Literal["mlp", "dlrm", "sequence"]
+History = Literal["pooled", "attention"]
 Loss = Literal["mse", "bce"]
 Optimizer = Literal["adam", "sgd", "adagrad"]
 StepKind = Literal["eager", "fast"]
@@ -19,12 +22,15 @@ Check = Literal["sample", "every"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """The embedding MLP and how it learns. The defaults are the reference notebook's. Raises FeedrateError for an invalid value."""
+    """The model of a task and how it learns. The defaults are the reference notebook's; `model_of` has those of each task.
+
+    Raises FeedrateError for an invalid value, or for one that belongs to another task.
+    """
 
     hidden: tuple[int, ...] = (128, 128, 128)
-    """Units of each hidden layer."""
+    """Units of each hidden layer; of dlrm's top MLP."""
     embedding_width: int | None = None
-    """Width of every embedding table. None: NVTabular's rule computes each width from the cardinality."""
+    """Width of every embedding table. None, for mlp only: NVTabular's rule computes each width from the cardinality."""
     dropout: float = 0.0
     """Probability of dropping a unit, after each hidden layer."""
     loss: Loss = "mse"
@@ -33,6 +39,14 @@ class ModelSpec:
     learning_rate: float = 0.01
     step: StepKind = "eager"
     """eager: the notebook's step. fast: the same mathematics, fused and without work on untouched rows (bench/consumer/steps.py)."""
+    task: Task = "mlp"
+    """mlp: the notebook's embedding MLP. dlrm: dot products of embeddings. sequence: a history of ids and a target item."""
+    bottom: tuple[int, ...] = ()
+    """dlrm: units of the bottom MLP's layers before its last one, which has embedding_width units."""
+    history: History | None = None
+    """sequence: how a history becomes one vector. pooled: its mean. attention: weighted by how well ids match the target."""
+    target: str | None = None
+    """sequence: single-hot column of the target item. None: the one that has as many ids as a history."""
 
     def __post_init__(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
@@ -42,9 +56,43 @@ class ModelSpec:
         require_choice("loss", self.loss, get_args(Loss))
         require_choice("optimizer", self.optimizer, get_args(Optimizer))
         require_choice("step", self.step, get_args(StepKind))
+        require_choice("task", self.task, get_args(Task))
         if not 0 <= self.dropout < 1:
             raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and less than 1")
         require_over_zero("learning_rate", self.learning_rate)
+        self._require_task_fields()
+
+    def _require_task_fields(self) -> None:
+        """Raise FeedrateError for a setting that the task lacks or does not have."""
+        if self.bottom and min(self.bottom) < 1:
+            raise FeedrateError(f"bottom is {list(self.bottom)}, but each layer needs at least 1 unit")
+        if self.history is not None:
+            require_choice("history", self.history, get_args(History))
+        own = {"bottom": "dlrm", "history": "sequence", "target": "sequence"}
+        for name, task in own.items():
+            value = getattr(self, name)
+            if value not in (None, ()) and self.task != task:
+                raise FeedrateError(f"{name} is {value!r}, but only --task {task} has it, and the task is {self.task}")
+        if self.task != "mlp" and self.embedding_width is None:
+            raise FeedrateError(f"embedding_width is not set, but task {self.task} needs one width for all tables")
+        if self.task == "sequence" and self.history is None:
+            raise FeedrateError(f"history is not set, but must be one of {', '.join(get_args(History))}")
+
+
+TASKS: Mapping[Task, ModelSpec] = {
+    "mlp": ModelSpec(),
+    "dlrm": ModelSpec(task="dlrm", hidden=(128, 64), embedding_width=16, loss="bce", bottom=(64,)),
+    "sequence": ModelSpec(task="sequence", hidden=(128, 64), embedding_width=16, loss="bce", history="pooled"),
+}
+"""The default model of each task."""
+
+
+def model_of(task: Task, given: Mapping[str, Any]) -> ModelSpec:
+    """Return the task's default model with these fields changed. A field that is None keeps its default.
+
+    Raises FeedrateError for an invalid value, or for one that belongs to another task.
+    """
+    return replace(TASKS[task], **{name: value for name, value in given.items() if value is not None})
 
 
 def shared_fields(source: Any, target: type) -> dict[str, Any]:

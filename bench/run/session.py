@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from feedrate.bench.calibration.harness_cost import measure
+from feedrate.bench.consumer.models.task_columns import require_columns
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.results import store
 from feedrate.bench.results.messages import Progress
@@ -76,9 +77,12 @@ def failing_trials(record: RunRecord) -> set[tuple[str, str, int]]:
 def start(data: Path, output: Path, plan: Plan, environment: Environment, *, resume: bool, overwrite: bool) -> Session:
     """Prepare a new run, or read the one that --resume continues.
 
-    Raises FeedrateError if the output folder already has a run, or if --resume would mix two runs that differ.
+    Raises FeedrateError if the dataset lacks what the task needs, if the output folder already has a run, or if --resume
+    would mix two runs that differ.
     """
     dataset = read_dataset(data)
+    if plan.modes != ("load",):
+        require_columns(dataset.info.schema, plan.model)
     target = store.path_to_write(output)
     require_no_file("-o", target.parent)
     exists = target.exists()

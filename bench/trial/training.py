@@ -11,7 +11,8 @@ from functools import partial
 import torch
 
 from feedrate.bench.consumer.auc import auc
-from feedrate.bench.consumer.model import EmbeddingMLP, loss_of
+from feedrate.bench.consumer.model import loss_of
+from feedrate.bench.consumer.models.embeddings import EmbeddingModel
 from feedrate.bench.consumer.reading import BatchReader, reader
 from feedrate.bench.consumer.steps import Step, make_step
 from feedrate.bench.datasets.rows.checksum import RowSum
@@ -79,7 +80,7 @@ def _long_enough(epochs: Sequence[TimedEpoch], timed_s: float, spent_s: float) -
     return steady_s >= timed_s or len(epochs) >= MAX_EPOCHS or spent_s >= MAX_TIMES * timed_s
 
 
-def time_training(timer: EpochTimer, model: EmbeddingMLP) -> TimedEpochs:
+def time_training(timer: EpochTimer, model: EmbeddingModel) -> TimedEpochs:
     """Time training epochs. After each, the whole valid split is evaluated through the same loader, unless it replays batches."""
     context, read = timer.context, timer.read
     step = make_step(model, context.spec.model)
@@ -137,7 +138,7 @@ class Evaluations:
     def __exit__(self, *_raised: object) -> None:
         self._loader.close()
 
-    def run(self, model: EmbeddingMLP, step: Step, number: int) -> Evaluation:
+    def run(self, model: EmbeddingModel, step: Step, number: int) -> Evaluation:
         """AUC and loss on the whole valid split. Raises GateFailed or FormBroken if the rows are not the split's.
 
         The first time, every row is checked. Later, sums of all columns and the rows of a few batches are.

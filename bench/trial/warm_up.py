@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import torch
 
-from feedrate.bench.consumer.model import EmbeddingMLP, build_model, throwaway_model
+from feedrate.bench.consumer.model import build_model, throwaway_model
+from feedrate.bench.consumer.models.embeddings import EmbeddingModel
 from feedrate.bench.consumer.reading import BatchReader
 from feedrate.bench.consumer.step_floor import copy_bytes_per_s
 from feedrate.bench.consumer.steps import make_step
@@ -53,14 +54,14 @@ class DrawnModel:
         if self._drawn is not None:
             self._drawn.result()
 
-    def on_device(self) -> EmbeddingMLP:
+    def on_device(self) -> EmbeddingModel:
         """The model on the trial's device, with the dropout masks seeded. Call it once."""
         model = self._draw() if self._drawn is None else self._drawn.result()
         if self._context.on_gpu:
             torch.cuda.manual_seed(self._context.spec.seed)  # for dropout's masks
         return model.to(self._context.spec.device)
 
-    def _draw(self) -> EmbeddingMLP:
+    def _draw(self) -> EmbeddingModel:
         spec = self._context.spec
         return build_model(self._context.dataset.info.schema, spec.model, seed=spec.seed, device="cpu")
 

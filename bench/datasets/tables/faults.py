@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pyarrow.types as types
 
-from feedrate.bench.consumer.model import embedding_width
+from feedrate.bench.consumer.models.embeddings import embedding_width
 from feedrate.bench.datasets.tables.choose import Choice
 from feedrate.bench.datasets.tables.declared import Fill, Transforms
 from feedrate.bench.datasets.tables.facts import MAX_USED_IDS, Facts

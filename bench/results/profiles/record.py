@@ -18,7 +18,8 @@ Profiler = Literal["nsys", "torch"]
 def settings(spec: TrialSpec) -> str:
     """Describe what the duration of a step depends on besides the loader, for people."""
     model = spec.model
-    return f"batch {spec.batch_size:,}, {model.step} step, layers of {'-'.join(map(str, model.hidden))}"
+    task = "" if model.task == "mlp" else f"task {model.task}, "
+    return f"{task}batch {spec.batch_size:,}, {model.step} step, layers of {'-'.join(map(str, model.hidden))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

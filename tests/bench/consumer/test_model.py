@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, Optimizer
 
-from feedrate.bench.consumer.model import EmbeddingMLP, build_model, build_optimizer, embedding_width, loss_of
+from feedrate.bench.consumer.model import build_model, build_optimizer, loss_of
+from feedrate.bench.consumer.models.embeddings import embedding_width
+from feedrate.bench.consumer.models.mlp import EmbeddingMLP
 from feedrate.bench.results.spec import ModelSpec
 from feedrate.loaders.base import Categorical, Schema, Split
 from feedrate.loaders.errors import FeedrateError

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedrate.bench.consumer.model import EmbeddingMLP
+from feedrate.bench.consumer.models.mlp import EmbeddingMLP
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.rows import row_index
 from feedrate.bench.datasets.rows.checksum import row_hashes
