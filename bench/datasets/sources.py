@@ -20,6 +20,7 @@ from feedrate.bench.datasets.movielens.download import fetch
 from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.datasets.movielens.releases import RELEASES, Release
 from feedrate.bench.datasets.options import EtlName, PrepareOptions, Progress
+from feedrate.bench.datasets.sequence.synthetic import prepare_synthetic_sequence
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.datasets.tables.csv import CsvFormat
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitOptions, Transforms
@@ -46,6 +47,7 @@ DEFAULT_ROWS = 25_000_000
 SYNTHETIC: Mapping[str, SyntheticSource] = {
     "synthetic-movielens": prepare_synthetic,
     "synthetic-criteo": prepare_synthetic_criteo,
+    "synthetic-sequence": prepare_synthetic_sequence,
 }
 
 

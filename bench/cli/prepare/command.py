@@ -31,7 +31,7 @@ def prepare(
         str,
         typer.Argument(
             help="movielens-100k, -1m, -10m, -20m, -25m or -32m; movielens-latest-small or -latest, with --archive only; "
-            "synthetic-movielens or synthetic-criteo; "
+            "synthetic-movielens, synthetic-criteo or synthetic-sequence; "
             "parquet or csv for your own tables; criteo or avazu for theirs."
         ),
     ],

@@ -1,0 +1,1 @@
+"""The synthetic dataset for the task sequence."""
