@@ -92,6 +92,7 @@ def model_of(task: Task, given: Mapping[str, Any]) -> ModelSpec:
 
     Raises FeedrateError for an invalid value, or for one that belongs to another task.
     """
+    require_choice("task", task, get_args(Task))
     return replace(TASKS[task], **{name: value for name, value in given.items() if value is not None})
 
 

@@ -109,6 +109,9 @@ def _values(value: Any, place: str) -> Iterator[str]:
 
 def _consistent(record: RunRecord, trials: list[TrialResult]) -> Iterator[str]:
     """Yield a sentence for each contradiction within the record."""
+    tasks = list(dict.fromkeys(trial.spec.model.task for trial in trials))
+    if len(tasks) > 1:
+        yield f"the trials have models of several tasks ({', '.join(tasks)}), but a run has one"
     for number, trial in enumerate(trials):
         place = f"trials[{number}]"
         if trial.status == "ok":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from feedrate.bench.results import compressed, store
 from feedrate.bench.results.record import RunRecord
-from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.spec import TASKS, ModelSpec, TrialSpec, shared_fields
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.names import plain, short
@@ -103,16 +103,19 @@ def moment(path: Path, record: RunRecord) -> Moment:
 def settings(spec: TrialSpec) -> str:
     """Describe what must agree, besides the batch size, before two trials are compared.
 
-    These are the epochs, the kind of device, and every other setting that is not the default.
+    These are the task unless it is mlp, the epochs, the kind of device, and every other setting that is not the default.
     """
-    parts = [f"{spec.epochs} epoch{'s' * (spec.epochs != 1)}", spec.device.partition(":")[0]]
-    parts += _not_default(spec, ("epochs", "device", *NOT_SETTINGS))
-    parts += _not_default(spec.model, ())
+    model = spec.model
+    parts = [f"task {model.task}"] * (model.task != "mlp")
+    parts += [f"{spec.epochs} epoch{'s' * (spec.epochs != 1)}", spec.device.partition(":")[0]]
+    defaults = {field.name: field.default for field in fields(TrialSpec)}
+    parts += _not_default(spec, defaults, ("epochs", "device", *NOT_SETTINGS))
+    parts += _not_default(model, shared_fields(TASKS[model.task], ModelSpec), ("task",))
     return short(", ".join(parts))
 
 
-def _not_default(values: object, excluded: Sequence[str]) -> Iterator[str]:
+def _not_default(values: object, defaults: Mapping[str, object], excluded: Sequence[str]) -> Iterator[str]:
     for field in fields(values):  # type: ignore[arg-type]  # some dataclass
         value = getattr(values, field.name)
-        if field.name not in excluded and value != field.default:
+        if field.name not in excluded and value != defaults[field.name]:
             yield f"{field.name.replace('_', ' ')} {value}"

@@ -16,6 +16,7 @@ from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.references import ceiling_share, valid_baseline
 from feedrate.reports.analysis.run_comparison import judge_samples, samples
 from feedrate.reports.analysis.stall_split import StallSplit, split
+from feedrate.reports.names import short
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,16 @@ class Comparison:
 
 
 def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
-    """Compare records. Raises FeedrateError if they have no trial, or hold a number that is impossible."""
+    """Compare records.
+
+    Raises FeedrateError if they have no trial, train more than one task, or hold a number that is impossible.
+    """
     runs = tuple(zip(_names([path for path, _ in records]), (record for _, record in records), strict=True))
     if not any(record.trials for _, record in runs):
         raise FeedrateError(
             f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` continues it"
         )
+    _refuse_several_tasks(runs)
     for path, record in records:
         refuse_implausible(path, record)
     settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
@@ -136,6 +141,19 @@ def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
         for loader in _loaders(run, size)
     ]
     return Comparison(runs, tuple(sorted(rows, key=_slowness)), _basis([record for _, record in runs]))
+
+
+def tasks_of(record: RunRecord) -> list[str]:
+    """Return the tasks that a run's models were built for, sorted; empty if no trial had a model."""
+    return sorted({trial.spec.model.task for trial in record.trials if trial.spec.mode != "load"})
+
+
+def _refuse_several_tasks(runs: Sequence[tuple[str, RunRecord]]) -> None:
+    """Raise FeedrateError if the runs have models of different tasks: neither their speeds nor their AUC belong in one table."""
+    run_of = {task: name for name, run in runs for task in tasks_of(run)}
+    if len(run_of) > 1:
+        places = ", ".join(f"{task} in {short(name)}" for task, name in sorted(run_of.items()))
+        raise FeedrateError(f"these trials have models of different tasks ({places}): report each task apart")
 
 
 def _basis(records: Sequence[RunRecord]) -> Basis:

@@ -37,6 +37,7 @@ def render(
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
     page: str = pagekit.template("report.html").render(
         answer=headline.answer(comparison),
+        task=sentences.task(comparison),
         unlike=sentences.cautions(comparison),
         against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),

@@ -21,6 +21,12 @@ MAIN_CAUSES = {
     "core": "waits for a core",
 }
 """Causes of the loss, by field of `StallSplit`, in words that follow "because of"."""
+TASKS = {
+    "mlp": "the reference notebook's embedding MLP",
+    "dlrm": "dot products of embeddings between a bottom and a top MLP",
+    "sequence": "an MLP on a history of ids and a target item",
+}
+"""Models of the tasks, in words."""
 CHANGED = ("more", "less")
 
 
@@ -67,13 +73,23 @@ def _main_cause(row: Row) -> str:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Return what a reader of the table must know: where loaders worked, which rules they break, what did not run."""
-    lines = [*cautions(comparison), *(f"{row.label}: {row.backend}" for row in comparison.rows if row.backend)]
+    """Return what a reader of the table must know: what was trained, where loaders worked, which rules they break, what did not run."""
+    lines = [sentence for sentence in (task(comparison), *cautions(comparison)) if sentence]
+    lines += [f"{row.label}: {row.backend}" for row in comparison.rows if row.backend]
     for row in comparison.rows:
         lines += [f"{row.label}: {sentence}" for sentence in of_row(row)]
         lines += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
     failed = {(trial.spec.loader, trial.spec.mode, trial.status, trial.detail) for trial in comparison.not_ok}
     return lines + [f"{loader} {mode} {status}: {detail}" for loader, mode, status, detail in sorted(failed)]
+
+
+def task(comparison: Comparison) -> str:
+    """Return what was trained, in a sentence; empty if every trial was of a loader only."""
+    models = {trial.spec.model for _, run in comparison.runs for trial in run.trials if trial.spec.mode != "load"}
+    names = {model.task: TASKS[model.task] for model in models}
+    histories = sorted({model.history for model in models if model.history})
+    arms = f", histories by {' and '.join(histories)}" if histories else ""
+    return "; ".join(f"Task {name}: {words}{arms}" for name, words in sorted(names.items()))
 
 
 def cautions(comparison: Comparison) -> list[str]:

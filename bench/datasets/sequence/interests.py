@@ -18,16 +18,16 @@ MAX_HISTORY = 200
 """Ids of the longest history. The shortest has one."""
 MEDIAN_HISTORY, HISTORY_SIGMA = 12.0, 1.1
 """Of the lognormal lengths, before they are cut at MAX_HISTORY: the mean is then about 20, and 0.5 % of the rows have the maximum."""
-ROWS_PER_USER, ROWS_PER_ITEM = 40, 100
-MIN_IDS, MAX_ITEMS = 200, 1_000_000
-MAX_TOPICS = 32
+ROWS_PER_USER, ROWS_PER_ITEM = 100, 500
+MIN_IDS = 100
+TOPICS = 8
 PREFERRED = np.array([0.5, 0.2, 0.1])
 """Shares of an item's draws that come from a user's first, second and third topic. The rest comes from all items."""
 POPULARITY = 2.0
 """An item's place by popularity is u ** POPULARITY of all, with u uniform: half of the draws are of a quarter of the items."""
-USER_SPREAD, ITEM_SPREAD = 0.4, 0.4
+USER_SPREAD, ITEM_SPREAD = 0.3, 0.3
 """Standard deviations of the users' and items' effects on the log-odds."""
-INTEREST = 3.0
+INTEREST = 4.0
 """Log-odds that a history gains over another if all of it, instead of nothing, has the target's topic."""
 CLICKED_FRACTION = 0.25
 INTERCEPT_SAMPLE_ROWS = 50_000
@@ -84,16 +84,16 @@ class Rows:
 
 
 def make_world(rows: int, rng: np.random.Generator) -> World:
-    """Draw users and items. There are as many as `rows` rows can teach a model about."""
+    """Draw users and items. Both grow with the rows, so that a model can learn about each of them."""
     users = max(MIN_IDS, rows // ROWS_PER_USER)
-    items = min(max(MIN_IDS, rows // ROWS_PER_ITEM), MAX_ITEMS)
+    items = max(MIN_IDS, rows // ROWS_PER_ITEM)
     # every topic has items: the first ones are dealt in turn
-    topics = rng.permutation(np.arange(items) % MAX_TOPICS)
+    topics = rng.permutation(np.arange(items) % TOPICS)
     world = World(
-        preferred=rng.integers(MAX_TOPICS, size=(users, len(PREFERRED))),
+        preferred=rng.integers(TOPICS, size=(users, len(PREFERRED))),
         topic_of_item=topics,
         items_by_topic=np.argsort(topics, kind="stable"),
-        topic_begins=np.searchsorted(np.sort(topics), np.arange(MAX_TOPICS + 1)),
+        topic_begins=np.searchsorted(np.sort(topics), np.arange(TOPICS + 1)),
         user_effect=rng.standard_normal(users, dtype=np.float32) * np.float32(USER_SPREAD),
         item_effect=rng.standard_normal(items, dtype=np.float32) * np.float32(ITEM_SPREAD),
         intercept=0.0,

@@ -85,6 +85,7 @@ def test_markdown_is_this() -> None:
         "| gone | - | unavailable | - | unavailable | unavailable | unavailable | unavailable | - |",
         "| replay (ceiling) | - | 1.00 k rows/s ±0 % | 100.0 % | - | - | - | - | - |",
         "",
+        "- <!-- -->Task mlp: the reference notebook's embedding MLP",
         "- <!-- -->n = 1: 1 round, no interval",
         "- <!-- -->fast: fast 1.0",
         "- <!-- -->slow: slow 1.0",
