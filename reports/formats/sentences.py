@@ -27,6 +27,8 @@ TASKS = {
     "sequence": "an MLP on a history of ids and a target item",
 }
 """Models of the tasks, in words."""
+HISTORIES = {"pooled": "means", "attention": "weighted by attention"}
+"""How a history becomes one vector, in words."""
 CHANGED = ("more", "less")
 
 
@@ -88,7 +90,7 @@ def task(comparison: Comparison) -> str:
     models = {trial.spec.model for _, run in comparison.runs for trial in run.trials if trial.spec.mode != "load"}
     names = {model.task: TASKS[model.task] for model in models}
     histories = sorted({model.history for model in models if model.history})
-    arms = f", histories by {' and '.join(histories)}" if histories else ""
+    arms = f", whose histories are {' and '.join(HISTORIES[name] for name in histories)}" if histories else ""
     return "; ".join(f"Task {name}: {words}{arms}" for name, words in sorted(names.items()))
 
 

@@ -19,7 +19,8 @@ MAX_HISTORY = 200
 MEDIAN_HISTORY, HISTORY_SIGMA = 12.0, 1.1
 """Of the lognormal lengths, before they are cut at MAX_HISTORY: the mean is then about 20, and 0.5 % of the rows have the maximum."""
 ROWS_PER_USER, ROWS_PER_ITEM = 100, 500
-MIN_IDS = 100
+MIN_USERS, MIN_ITEMS = 150, 100
+"""They differ, so that the target item is the only column with as many ids as the history."""
 TOPICS = 8
 PREFERRED = np.array([0.5, 0.2, 0.1])
 """Shares of an item's draws that come from a user's first, second and third topic. The rest comes from all items."""
@@ -85,8 +86,8 @@ class Rows:
 
 def make_world(rows: int, rng: np.random.Generator) -> World:
     """Draw users and items. Both grow with the rows, so that a model can learn about each of them."""
-    users = max(MIN_IDS, rows // ROWS_PER_USER)
-    items = max(MIN_IDS, rows // ROWS_PER_ITEM)
+    users = max(MIN_USERS, rows // ROWS_PER_USER)
+    items = max(MIN_ITEMS, rows // ROWS_PER_ITEM)
     # every topic has items: the first ones are dealt in turn
     topics = rng.permutation(np.arange(items) % TOPICS)
     world = World(

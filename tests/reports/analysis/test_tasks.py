@@ -76,7 +76,10 @@ def test_settings_name_what_differs_from_the_task_s_own_default() -> None:
     [
         (ModelSpec(), "Task mlp: the reference notebook's embedding MLP"),
         (DLRM, "Task dlrm: dot products of embeddings"),
-        (ATTENTION, "Task sequence: an MLP on a history of ids and a target item, histories by attention"),
+        (
+            ATTENTION,
+            "Task sequence: an MLP on a history of ids and a target item, whose histories are weighted by attention",
+        ),
     ],
 )
 def test_the_page_and_the_text_name_the_task(model: ModelSpec, sentence: str) -> None:
