@@ -14,7 +14,7 @@ from feedrate.bench.cli import app
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.profiling import session, trial
 from feedrate.bench.results.profiles import files
-from feedrate.bench.results.spec import ModelSpec, TrialSpec
+from feedrate.bench.results.spec import ModelSpec, TrialSpec, model_of
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.testing.slow import delay
 
@@ -95,8 +95,9 @@ def test_the_command_prints_cause_evidence_and_remedy(
         "--batch-size",
         "256",
     ]
-    app.app([*arguments, "--device", "cpu"], standalone_mode=False)
+    app.app([*arguments, "--device", "cpu", "--task", "dlrm"], standalone_mode=False)
     output = capsys.readouterr().out
+    assert "task dlrm, batch 256" in output
     assert "input-bound: fetch" in output
     assert "seen:" in output
     assert "try:" in output
@@ -112,6 +113,8 @@ def test_invalid_requests_give_one_line_errors(small: Dataset, tmp_path: Path) -
         list(session.run(["fake"], small.folder, tmp_path, replace(REQUEST, profiler="perf")))
     with pytest.raises(FeedrateError, match="--profiler is nsys, but on the CPU there is no device to record"):
         list(session.run(["fake"], small.folder, tmp_path, replace(REQUEST, profiler="nsys")))
+    with pytest.raises(FeedrateError, match="task sequence cannot tell the target item"):
+        list(session.run(["fake"], small.folder, tmp_path, replace(REQUEST, model=model_of("sequence", {}))))
     with pytest.raises(FeedrateError, match="has no profile: create one with `feedrate profile"):
         app.app(["explain", str(tmp_path)], standalone_mode=False)
     for broken in (b"{", b'{"profiler": "\xff"}', b'{"gaps": ' + b"[" * 100_000):
