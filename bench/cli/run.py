@@ -33,9 +33,10 @@ from feedrate.loaders.errors import require_over_zero
 
 EPOCHS = 5
 """Timed epochs of a trial if the user does not fix them."""
-TIMED_S = 1.0
+TIMED_S = 4.0
 """Seconds that the loader-only epochs after the first must last then. A few milliseconds are no measurement: five epochs of
-20 M rows at 2 G rows/s differed by 25 to 59 % between processes."""
+20 M rows at 2 G rows/s differed by 25 to 59 % between processes. A machine may be slow for a second, too: with one second on
+an H200, nine processes gave 1.13 to 1.84 G rows/s, and the slow phases came and went within a process."""
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -97,7 +98,7 @@ def run(
         typer.Option(
             metavar="N",
             min=1,
-            help="Timed epochs in each trial. Default: 5, and as many more of the loader only as last a second in all.",
+            help="Timed epochs in each trial. Default: 5, and as many more of the loader only as last four seconds in all.",
         ),
     ] = None,
     check: Annotated[

@@ -6,11 +6,14 @@ of the SMs had a warp. See https://docs.nvidia.com/deploy/nvml-api/group__nvmlGp
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from feedrate.bench.results.gpu_record import GpmValues
 
 MIB = 1 << 20
+_ONE_AT_A_TIME = threading.Lock()
+"""NVML's GPM functions are not safe for threads: two that ask for metrics at once end the process with SIGSEGV."""
 
 
 class Gpm:
@@ -19,8 +22,9 @@ class Gpm:
     def __init__(self, nvml: Any, handle: Any) -> None:
         """Take the first sample. Raises NVMLError if NVML cannot provide the buffers or the sample."""
         self._nvml, self._handle = nvml, handle
-        self._last, self._next = nvml.nvmlGpmSampleAlloc(), nvml.nvmlGpmSampleAlloc()
-        nvml.nvmlGpmSampleGet(handle, self._last)
+        with _ONE_AT_A_TIME:
+            self._last, self._next = nvml.nvmlGpmSampleAlloc(), nvml.nvmlGpmSampleAlloc()
+            nvml.nvmlGpmSampleGet(handle, self._last)
         self._metrics = {  # name -> (NVML metric id, size of one unit)
             "sm_active": (nvml.NVML_GPM_METRIC_SM_UTIL, 0.01),
             "sm_occupancy": (nvml.NVML_GPM_METRIC_SM_OCCUPANCY, 0.01),
@@ -40,13 +44,14 @@ class Gpm:
     def read(self) -> GpmValues:
         """Return means since the previous read. Metrics that the device does not report are None. Raises NVMLError."""
         nvml = self._nvml
-        nvml.nvmlGpmSampleGet(self._handle, self._next)
         request = nvml.c_nvmlGpmMetricsGet_t()
         request.version, request.numMetrics = nvml.NVML_GPM_METRICS_GET_VERSION, len(self._metrics)
         request.sample1, request.sample2 = self._last, self._next
         for index, (metric_id, _) in enumerate(self._metrics.values()):
             request.metrics[index].metricId = metric_id
-        nvml.nvmlGpmMetricsGet(request)
+        with _ONE_AT_A_TIME:
+            nvml.nvmlGpmSampleGet(self._handle, self._next)
+            nvml.nvmlGpmMetricsGet(request)
         self._last, self._next = self._next, self._last
         values = {
             name: request.metrics[index].value * scale
@@ -57,5 +62,6 @@ class Gpm:
 
     def close(self) -> None:
         """Free both sample buffers. Call it once: a second call would free them twice."""
-        for buffer in (self._last, self._next):
-            self._nvml.nvmlGpmSampleFree(buffer)
+        with _ONE_AT_A_TIME:
+            for buffer in (self._last, self._next):
+                self._nvml.nvmlGpmSampleFree(buffer)

@@ -29,7 +29,7 @@ from feedrate.loaders.form import epoch_of, plain_batch, require_form
 
 MAX_EPOCHS = 500
 """Timed epochs of a trial whose epochs are too short for the time that they must last."""
-MAX_TIMES = 10.0
+MAX_TIMES = 3.0
 """How many times as long as they must last the steady epochs may take, with all that happens around them."""
 
 
