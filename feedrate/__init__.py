@@ -5,10 +5,13 @@ The names below are imported when they are first used, so `import feedrate` load
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
 
+TYPE_CHECKING = False
+"""As in `typing`, which is not imported: `python -m feedrate` would take it from a typing.py in the current folder."""
 if TYPE_CHECKING:
+    from typing import Any
+
     from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Schema, Split
     from feedrate.loaders.cupy import CupyLoader
     from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
@@ -59,6 +62,8 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
+    from importlib import metadata
+
     try:
         return metadata.version("feedrate")
     except metadata.PackageNotFoundError:

@@ -17,6 +17,7 @@ from typing import Any, cast, get_type_hints
 from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
 from feedrate.loaders.error_text import describe_import
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.user_folder import add_current_folder
 
 BUILT_IN = {
     "native": "feedrate.loaders.native:ADAPTER",
@@ -88,12 +89,15 @@ def choose(text: str) -> LoaderChoice:
 
     An option is one of the loader's own or one of TUNABLE. `:option` without a value sets a Boolean option to true.
 
+    A loader of the user's may be a module of the current folder, which is put last on the search path for it.
+
     Raises FeedrateError for an unknown loader or option, or an invalid value, and LoaderUnavailable if an import fails.
     """
     name, *rest = text.split(":")
     target = names().get(name)
     if target is None and rest and "=" not in rest[0]:
         target = f"{name}:{rest.pop(0)}"
+        add_current_folder()
     if target is None:
         raise FeedrateError(
             f"unknown loader {name!r}: choose from {', '.join(names())}, or specify your own as package.module:Factory"

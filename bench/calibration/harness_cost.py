@@ -5,14 +5,14 @@ Run as a module, it prints the result as JSON.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from feedrate.bench.host.processes import last_words
+from feedrate.bench.host.lifecycle.run_to_end import run_to_end
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.results.record import HarnessRecord
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.device_marks import DeviceMarks
@@ -32,9 +32,9 @@ BATCH_SIZE = 32_768
 
 def measure(device: str = "cpu") -> HarnessRecord:
     """Measure the cost in a fresh process, like a trial. Raises FeedrateError if that process fails."""
-    completed = subprocess.run([sys.executable, "-m", __name__, device], capture_output=True, text=True, check=False)
-    if completed.returncode:
-        raise FeedrateError(f"the harness cannot be calibrated on {device}: {last_words(completed.stderr)}")
+    completed = run_to_end(module_command(sys.executable, __name__, device))
+    if completed.code != 0:
+        raise FeedrateError(f"the harness cannot be calibrated on {device}: {completed.why()}")
     return msgspec.json.decode(completed.stdout, type=HarnessRecord)
 
 

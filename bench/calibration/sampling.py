@@ -13,6 +13,7 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Literal, get_args
 
+from feedrate.bench.host.lifecycle.search_path import child_environment, module_command
 from feedrate.bench.host.processes import last_words
 from feedrate.bench.host.watch import Watch
 from feedrate.bench.results.stats import Estimate, ratio
@@ -44,11 +45,11 @@ def cost(work: Work, device: str, *, pairs: int = PAIRS, block_s: float = BLOCK_
 
     device: "cpu" or a CUDA device. Raises FeedrateError if the working process fails.
     """
-    command = [sys.executable, "-m", __name__, work, device, str(2 * pairs + 1), str(block_s)]
+    command = module_command(sys.executable, __name__, work, device, str(2 * pairs + 1), str(block_s))
     speeds: dict[bool, list[float]] = {True: [], False: []}
     with (
         TemporaryFile() as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as child,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=child_environment()) as child,
     ):
         assert child.stdout is not None
         watch = Watch(child.pid)

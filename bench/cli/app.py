@@ -79,11 +79,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command. An error of the user's is one line on standard error and exit code 2.
-
-    Loaders may be in a module of the current folder.
-    """
-    sys.path.append("")
+    """Run the command. An error of the user's is one line on standard error and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # names may have letters that the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from feedrate.bench.host.processes import last_words
+from feedrate.bench.host.lifecycle.run_to_end import run_to_end
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.results.record import Environment
 from feedrate.bench.timing.clock import utc
 from feedrate.loaders.errors import FeedrateError
@@ -30,9 +31,9 @@ def observe() -> Environment:
 
     Raises FeedrateError if that process fails, for example because torch cannot be imported.
     """
-    completed = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
-    if completed.returncode:
-        raise FeedrateError(f"torch does not work in {sys.executable}: {last_words(completed.stderr)}")
+    completed = run_to_end(module_command(sys.executable, __name__))
+    if completed.code != 0:
+        raise FeedrateError(f"torch does not work in {sys.executable}: {completed.why()}")
     return msgspec.json.decode(completed.stdout, type=Environment)
 
 

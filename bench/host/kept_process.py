@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from feedrate.bench.host import keeper
 from feedrate.bench.host.bounded_output import DrainedPipe
+from feedrate.bench.host.lifecycle.search_path import child_environment
 
 STOPPING_S = keeper.ENDING_S + 5.0
 """Seconds within which the keeper must have ended everything."""
@@ -35,10 +36,16 @@ class KeptProcess:
     stdin: IO[bytes]
     stdout: IO[bytes]
 
-    def __init__(self, command: Sequence[str], on_end: Callable[[Ended], None] = lambda _ended: None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        on_end: Callable[[Ended], None] = lambda _ended: None,
+        *,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         """Start the command, in a session of its own. Raises OSError if no process can be started.
 
-        on_end: called in a thread of its own when everything has ended.
+        on_end: called in a thread of its own when everything has ended. variables: added to the environment.
         """
         lifeline, self._lifeline = os.pipe()
         report, reporting = os.pipe()
@@ -47,6 +54,7 @@ class KeptProcess:
                 [sys.executable, "-I", "-S", keeper.__file__, str(lifeline), str(reporting), *command],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=(lifeline, reporting),
                 start_new_session=True,  # Ctrl-C reaches feedrate alone
+                env={**child_environment(), **(variables or {})},
             )  # fmt: skip
         except BaseException:
             os.close(self._lifeline)

@@ -21,6 +21,7 @@ from typing import Literal
 
 import msgspec
 
+from feedrate.bench.host.lifecycle.search_path import child_environment, module_command
 from feedrate.bench.host.processes import last_words
 from feedrate.loaders import registry
 from feedrate.loaders.base import OwnEnvironment
@@ -135,11 +136,11 @@ def _to_install(loader: str) -> OwnEnvironment:
 
 
 def _create(path: Path, environment: OwnEnvironment, isolated: bool, find_links: Path | None) -> None:
-    _run([sys.executable, "-m", "venv", "--without-pip", str(path)], f"cannot create {path}")
+    _run([sys.executable, "-P", "-m", "venv", "--without-pip", str(path)], f"cannot create {path}")
     requirements = _isolated_requirements(environment) if isolated else _layered_requirements(environment)
     source = ["--no-index", "--find-links", str(find_links)] if find_links else []
     target = ["--python", str(_python(path))]
-    pip = [sys.executable, "-m", "pip", *target, "install", "--quiet", "--disable-pip-version-check", *source]
+    pip = [sys.executable, "-P", "-m", "pip", *target, "install", "--quiet", "--disable-pip-version-check", *source]
     if requirements:
         _run([*pip, *([] if isolated else ["--no-deps"]), *requirements], f"cannot install {environment.name}")
     if isolated:
@@ -186,9 +187,11 @@ def backend(loader: str, device: str) -> str:
     python = interpreter(loader)
     if python == sys.executable:
         return registry.choose(loader).adapter.backend(device)
-    command = [python, "-m", __name__, loader, device]
+    command = module_command(python, __name__, loader, device)
     try:
-        completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=IMPORT_S)
+        completed = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=IMPORT_S, env=child_environment()
+        )
     except subprocess.TimeoutExpired as error:
         raise LoaderUnavailable(
             f"importing the library of {loader} took more than {IMPORT_S} s: try again, or import it in {python}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
 
-from feedrate.bench.host import venvs
-from feedrate.bench.host.processes import last_words
+from feedrate.bench.host.lifecycle.run_to_end import run_to_end
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.profiling import kineto, nsys, tables
 from feedrate.bench.profiling.events import Events
 from feedrate.bench.profiling.trial import ProfileMessage, ProfileTask
@@ -18,6 +17,7 @@ from feedrate.bench.results.profiles import files
 from feedrate.bench.results.profiles.record import Profile, Profiler
 from feedrate.bench.results.range_names import DOMAIN
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.loader_lookup import interpreter
 from feedrate.loaders.errors import FeedrateError
 
 TRACE = "trace.json"
@@ -50,22 +50,18 @@ def _run_child(
     task = ProfileTask(
         spec=spec, dataset=str(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute())
     )
-    command = [venvs.interpreter(spec.loader), "-m", "feedrate.bench.profiling.trial"]
+    command = module_command(interpreter(spec.loader), "feedrate.bench.profiling.trial")
     if tool:
         command = nsys.command(tool, folder / "profile", command)
-    try:
-        completed = subprocess.run(
-            command, input=msgspec.json.encode(task), capture_output=True, check=False, timeout=timeout_s
-        )
-    except subprocess.TimeoutExpired as error:
+    completed = run_to_end(command, content=msgspec.json.encode(task), timeout_s=timeout_s)
+    if completed.timed_out:
         raise FeedrateError(
             f"profiling {spec.loader} took longer than {timeout_s:g} s: pass fewer --steps or a longer --timeout"
-        ) from error
+        )
     lines = [line for line in completed.stdout.splitlines() if line.startswith(b"{")]
     if not lines:
         print(completed.stderr.decode(errors="replace"), file=sys.stderr)
-        reason = last_words(completed.stderr.decode(errors="replace"))
-        raise FeedrateError(f"profiling {spec.loader} failed with exit code {completed.returncode}: {reason}")
+        raise FeedrateError(f"profiling {spec.loader} failed with exit code {completed.code}: {completed.why()}")
     message = msgspec.json.decode(lines[-1], type=ProfileMessage)
     if message.error:
         raise FeedrateError(f"profiling {spec.loader} failed: {message.error}")

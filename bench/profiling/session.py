@@ -17,7 +17,7 @@ from feedrate.bench.results.profiles import files
 from feedrate.bench.results.profiles.explained import Explained, explain
 from feedrate.bench.results.profiles.record import Profiler
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
-from feedrate.loaders import registry
+from feedrate.bench.run.loader_lookup import check_texts
 from feedrate.loaders.errors import (
     FeedrateError,
     require_distinct,
@@ -52,8 +52,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
     require_distinct("loaders", loaders)
     device = choose_device_here(request.device)
     profiler = _profiler(request.profiler, device)
-    for loader in loaders:
-        registry.check_text(loader)
+    check_texts(loaders)
     require_columns(read_dataset(data).info.schema, request.model)
     trials = files.trials_of(output)
     for loader in loaders:

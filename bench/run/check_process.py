@@ -10,6 +10,7 @@ from typing import IO
 import msgspec
 
 from feedrate.bench.host.kept_process import Ended, KeptProcess
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.run.check_messages import CheckMessage, CheckTask
 
@@ -44,7 +45,7 @@ class CheckWorker:
         self._place, self._timeout_s, self._timed_out = "while its process was started", timeout_s, False
         self._ended: Ended | None = None
         self._events: queue.SimpleQueue[bytes | Ended] = queue.SimpleQueue()
-        self._child = KeptProcess([python, "-m", "feedrate.bench.run.check_worker"], self._events.put)
+        self._child = KeptProcess(module_command(python, "feedrate.bench.run.check_worker"), self._events.put)
         threading.Thread(target=self._read, args=(self._child.stdout,), daemon=True).start()
         self._child.send(msgspec.json.encode(task))
 

@@ -17,6 +17,7 @@ import msgspec
 
 from feedrate.bench.host import venvs
 from feedrate.bench.host.kept_process import Ended, KeptProcess
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.host.processes import how_it_died
 from feedrate.loaders import registry
 from feedrate.loaders.error_text import describe
@@ -91,7 +92,7 @@ def _is_built_in(loader: str) -> bool:
 def _ask(loaders: Sequence[str], timeout_s: float) -> tuple[list[Answer], str]:
     """Return the answers to the first loaders, and why there are no more."""
     events: queue.Queue[bytes | Ended] = queue.Queue()
-    child = KeptProcess([sys.executable, "-m", __name__], events.put)
+    child = KeptProcess(module_command(sys.executable, __name__), events.put)
     stdout = child.stdout
 
     def read() -> None:

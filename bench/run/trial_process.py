@@ -14,6 +14,7 @@ import msgspec
 import psutil
 
 from feedrate.bench.host.kept_process import Ended, KeptProcess
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.host.thread_times import run_queue_s
 from feedrate.bench.host.watch import Watch
@@ -74,7 +75,7 @@ def run_in_process(
     started_at = utc()
     events: queue.Queue[_Line | Ended] = queue.Queue()
     done = threading.Event()
-    child = KeptProcess([python, "-m", "feedrate.bench.trial.child"], events.put)
+    child = KeptProcess(module_command(python, "feedrate.bench.trial.child"), events.put)
     threading.Thread(target=_read, args=(child.stdout, events, done), name="feedrate messages", daemon=True).start()
     task = msgspec.json.encode(Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare))
     patience_s = 0.0

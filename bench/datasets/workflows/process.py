@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from feedrate.bench.host.processes import how_it_died, last_words
+from feedrate.bench.host.lifecycle.run_to_end import run_to_end
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.loaders.errors import FeedrateError
 
 WORKFLOW = "workflow"
@@ -35,22 +34,14 @@ def run_workflow(python: str, module: str, task: Any, done: type[Done], *, on_gp
 
     on_gpu: let it see the GPU. Merlin uses any device that it sees.
     """
-    ended = subprocess.run(
-        [python, "-m", module],
-        input=msgspec.json.encode(task),
-        env={**os.environ, **({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})},
-        capture_output=True,
-        check=False,
+    ended = run_to_end(
+        module_command(python, module),
+        content=msgspec.json.encode(task),
+        variables={} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""},
     )
-    if ended.returncode:
-        raise FeedrateError(f"NVTabular's workflow failed: {_reason(ended)}")
+    if ended.code != 0:
+        raise FeedrateError(f"NVTabular's workflow failed: {ended.why()}")
     return msgspec.json.decode(ended.stdout.splitlines()[-1], type=done)
-
-
-def _reason(ended: subprocess.CompletedProcess[bytes]) -> str:
-    if ended.returncode < 0:
-        return how_it_died(ended.returncode)
-    return last_words(ended.stderr.decode(errors="replace"))
 
 
 def refuse_untrusted(workflow: Path, *, trusted: bool) -> None:

@@ -1,0 +1,119 @@
+"""Lets one process at a time write to a folder. The lock ends with its process, however that ends.
+
+The lock is flock(2) on a hidden file, which also says who holds it. A file without a process behind it locks nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from feedrate.bench.timing.clock import utc
+from feedrate.loaders.error_text import one_line
+from feedrate.loaders.errors import FeedrateError, require_no_file
+
+FILE = ".feedrate.lock"
+"""Name of the lock file in a folder that stays in place."""
+ATTEMPTS = 100
+"""How often a lock file is opened that its last holder removes at the same moment."""
+_MAX_BYTES = 4096
+_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What flock raises on file systems without locks. Then nothing tells two writers apart."""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Content of a lock file: the process that holds the lock."""
+
+    pid: int
+    host: str
+    command: str
+    since: str
+    """UTC, ISO 8601."""
+
+    def __str__(self) -> str:
+        here = "" if self.host == platform.node() else f" on {one_line(self.host, 40)}"
+        return f"process {self.pid}{here} (`{one_line(self.command, 80)}`, since {one_line(self.since, 30)})"
+
+
+@contextmanager
+def only_writer(folder: Path, *, replaced: bool = False) -> Iterator[None]:
+    """Hold the folder while the block runs, and create it if it is missing. An empty new folder is removed at the end.
+
+    replaced: the block replaces the whole folder, so the lock file lies beside it and the folder is not created.
+
+    Raises FeedrateError with the process that holds the folder.
+    """
+    require_no_file("-o", folder)
+    folder = folder.absolute()
+    path = folder.with_name(f".{folder.name}.lock") if replaced else folder / FILE
+    new_folders = [parent for parent in path.parents if not parent.exists()]
+    try:
+        lock = _acquire(path, folder)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(lock)
+    finally:
+        for new in new_folders:
+            with contextlib.suppress(OSError):  # it is no longer empty
+                new.rmdir()
+
+
+def _acquire(path: Path, folder: Path) -> int:
+    """Return the open, locked lock file. The holder before may remove it between two steps, so they are repeated."""
+    for _ in range(ATTEMPTS):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except FileNotFoundError:  # the holder before has removed the folder
+            continue
+        if not _lock(lock):
+            holder = _holder(lock)
+            os.close(lock)
+            raise FeedrateError(
+                f"{folder} is being written to by {holder or 'another process'}: wait until it ends, or choose another -o"
+            )
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(path)):
+                os.truncate(lock, 0)
+                os.write(lock, _own_entry())
+                return lock
+        os.close(lock)
+    raise FeedrateError(f"{path} cannot be locked: other processes keep removing it")
+
+
+def _lock(lock: int) -> bool:
+    """Lock the file unless another process has. Return whether it is free for this process."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    return True
+
+
+def _holder(lock: int) -> Holder | None:
+    """Read who holds the lock; None if it is unknown. The holder writes its entry just after it has locked the file."""
+    for _ in range(10):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(os.pread(lock, _MAX_BYTES, 0), type=Holder)
+        time.sleep(0.02)
+    return None
+
+
+def _own_entry() -> bytes:
+    command = one_line(" ".join(["feedrate", *sys.argv[1:]]), 200)
+    return msgspec.json.encode(Holder(os.getpid(), platform.node(), command, utc())) + b"\n"

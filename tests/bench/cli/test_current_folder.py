@@ -1,0 +1,109 @@
+"""Modules of the current folder never stand in for others, whichever command runs there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import feedrate
+from feedrate.bench.datasets.canonical import Dataset
+from tests.samples.shadows import NAMES, imported, shadows
+
+SCRIPT = [sys.executable, "-P", "-c", "from feedrate.__main__ import main; main()"]
+"""As pip's script for the command: it has its own folder on the search path, and not the current one."""
+MODULE = [sys.executable, "-m", "feedrate"]
+ROOT = str(Path(feedrate.__file__).parents[1])
+TRIAL = "--modes load --epochs 1 --repeats 1 --seeds 0 --batch-size 512 --device cpu --budget 60"
+
+
+@pytest.fixture(scope="module")
+def folder(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of shadows, with a run in it that was made there."""
+    folder = shadows(tmp_path_factory.mktemp("current") / "folder")
+    (folder / "data").symlink_to(small.folder)
+    code, said = _feedrate(folder, f"run data --loaders mine:Mine {TRIAL} -o runs/a")
+    assert (code, imported(folder)) == (0, ""), said
+    return folder
+
+
+def _feedrate(folder: Path, words: str, *, command: list[str] = SCRIPT, python_path: str = "") -> tuple[int, str]:
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (python_path, ROOT)))}
+    done = subprocess.run(
+        [*command, *words.split()], capture_output=True, text=True, check=False, cwd=folder, stdin=subprocess.DEVNULL,
+        env=variables,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_there_are_at_least_forty_modules_and_all_of_them_would_be_noticed(folder: Path, tmp_path: Path) -> None:
+    assert len(NAMES) >= 40
+    watched = shadows(tmp_path / "watched")
+    subprocess.run([sys.executable, "-c", "import random"], cwd=watched, check=False, stderr=subprocess.DEVNULL)
+    assert imported(watched) == "random\n"
+
+
+QUICK = (
+    "--help",
+    "version",
+    "validate runs/a",
+    "report runs/a --format csv",
+    "history runs",
+    "check mine:Mine --rows 2100",
+    "prepare synthetic-movielens --rows 2000 -o made",
+)
+LONG = (
+    "list",
+    "doctor",
+    "new-loader one_more",
+    "site runs -o site",
+    "compare runs/a",
+    "report runs/a --samples samples.parquet",
+    f"run data --loaders mine:Mine,native,nvtabular {TRIAL} -o runs/b",
+    "profile native-batched,mine:Mine data --profiler torch --steps 3 --batch-size 512 --device cpu -o runs/a",
+    "explain runs/a",
+    "prepare parquet data/train --label rating --yes -o tables",
+    "prepare parquet data/train --label rating --yes --etl nvtabular -o tables-nvtabular",
+    "calibrate --device cpu",
+)
+
+
+@pytest.mark.parametrize("words", [*QUICK, *(pytest.param(words, marks=pytest.mark.slow) for words in LONG)])
+def test_a_command_in_the_folder_imports_nothing_from_it(words: str, folder: Path) -> None:
+    code, said = _feedrate(folder, words)
+    assert (code, imported(folder)) == (0, ""), said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["version", f"run data --loaders mine:Mine {TRIAL} -o runs/as-a-module"])
+def test_python_s_dash_m_imports_nothing_from_it(words: str, folder: Path) -> None:
+    code, said = _feedrate(folder, words, command=MODULE)
+    assert (code, imported(folder)) == (0, ""), said
+
+
+@pytest.mark.slow
+def test_a_search_path_that_names_the_folder_reaches_no_trial(folder: Path, tmp_path: Path) -> None:
+    """Python itself imports sitecustomize of PYTHONPATH for the command, but not for the trials."""
+    plain = shadows(tmp_path / "plain")
+    for name in ("sitecustomize", "usercustomize"):
+        (plain / f"{name}.py").unlink()
+    (plain / "data").symlink_to(folder / "data")
+    code, said = _feedrate(plain, f"run data --loaders mine:Mine {TRIAL} -o runs/a", python_path=".")
+    assert "mine:Mine" in said
+    assert (code, imported(plain)) == (0, ""), said
+
+
+def test_a_library_that_is_missing_is_not_taken_from_the_folder(tmp_path: Path) -> None:
+    """Even a loader from the folder, which puts it on the search path, does not make it visible."""
+    plain = shadows(tmp_path / "plain")
+    (plain / "mine.py").write_text(
+        "try:\n    import no_such_library\nexcept ImportError:\n    pass\n"
+        "try:\n    import cudf\nexcept ImportError:\n    pass\n"
+        "import beside\nfrom feedrate.loaders.native_batched import NativeBatchedLoader as Mine\n"
+    )
+    (plain / "beside.py").write_text("")
+    code, said = _feedrate(plain, "check mine:Mine --rows 2100")
+    assert (code, imported(plain)) == (0, ""), said
