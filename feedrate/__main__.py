@@ -1,16 +1,25 @@
-"""The command `feedrate`, which is also `python -m feedrate`. It puts its search path in order before it imports the rest."""
+"""The command `feedrate`, which is also `python -m feedrate`. Search path and signals are in order before the rest is imported."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command. If a signal stops it, end with a sentence and exit code 130, 143 or 129."""
     from feedrate.bench.host.lifecycle.search_path import leave_current_folder
 
     leave_current_folder()
-    from feedrate.bench.cli.app import main as run_command
+    from feedrate.bench.host.lifecycle.stop_signals import StopSignals
 
-    run_command()
+    signals = StopSignals()
+    try:
+        from feedrate.bench.cli.app import main as run_command
+
+        run_command()
+    except BaseException:  # a signal may become any exception in a library
+        if signals.stopped is None:
+            raise
+    if signals.stopped is not None:
+        signals.leave()
 
 
 if __name__ == "__main__":

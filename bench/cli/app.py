@@ -18,10 +18,10 @@ from feedrate.bench.cli import (
     new_loader,
     profile,
     report,
-    run,
     selftest,
 )
 from feedrate.bench.cli.prepare import command as prepare
+from feedrate.bench.cli.run import command as run
 from feedrate.bench.cli.usage_errors import UsageError, sentence
 from feedrate.loaders.errors import Faults, FeedrateError
 

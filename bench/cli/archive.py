@@ -21,14 +21,14 @@ def history(
 ) -> None:
     """Show how metrics moved over many runs, and at which commit."""
     from feedrate.bench.cli.terminal import out, say
+    from feedrate.bench.results.whole_file import write_whole
     from feedrate.reports.analysis.history import history as read_history
     from feedrate.reports.formats import history_page, history_text
 
     trends = read_history(runs, say)
     history_text.print_history(trends, out)
     if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(history_page.render(trends), encoding="utf-8", errors="replace")
+        write_whole(output, history_page.render(trends).encode(errors="replace"))
         say(f"wrote {output}")
 
 
@@ -38,9 +38,11 @@ def site(runs: Runs, output: Output) -> None:
     It has an index and a page for each dataset and machine, and it works from disk, too. Records that cannot be read are named and left out.
     """
     from feedrate.bench.cli.terminal import say
+    from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.reports.formats.site import build
 
-    pages = build(runs, output, say)
+    with only_writer(output):
+        pages = build(runs, output, say)
     say(f"wrote {output / 'index.html'} and {pages} page(s) that it links to")
 
 

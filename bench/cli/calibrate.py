@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from feedrate.bench.cli.options import Device
+from feedrate.bench.cli.options import Device, Wait
 
 if TYPE_CHECKING:
     from feedrate.bench.calibration.sampling import Work
@@ -23,6 +23,7 @@ def calibrate(
             help="Also measure how much sampling memory and the GPU ten times a second slows a trial down. Takes two minutes.",
         ),
     ] = False,
+    wait: Wait = False,
 ) -> None:
     """Measure what feedrate itself costs per step.
 
@@ -32,11 +33,12 @@ def calibrate(
     from feedrate.bench.calibration import sampling as watch_cost
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.host.device import choose_device_here
+    from feedrate.bench.host.lifecycle.machine_lock import timing
 
     device = choose_device_here(device)
-    show_cost(harness_cost.measure(device))
-    if sampling:
-        for work in watch_cost.WORKS:
+    with timing(wait=wait, say=say):
+        show_cost(harness_cost.measure(device))
+        for work in watch_cost.WORKS if sampling else ():
             say(f"{work}: {2 * watch_cost.PAIRS + 1} blocks of {watch_cost.BLOCK_S:g} s")
             show_watch_cost(work, watch_cost.cost(work, device))
 

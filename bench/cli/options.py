@@ -75,6 +75,9 @@ Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Fol
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing dataset or run in the output folder.")
 ]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Start after another feedrate that times loaders on this machine has ended.")
+]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `feedrate prepare` wrote.")]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
 TaskOption = Annotated[

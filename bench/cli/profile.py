@@ -18,6 +18,7 @@ from feedrate.bench.cli.options import (
     StepOption,
     Target,
     TaskOption,
+    Wait,
     Words,
     words,
 )
@@ -53,11 +54,15 @@ def profile(
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="Stop a profile that takes longer than this.")
     ] = 300.0,
+    wait: Wait = False,
 ) -> None:
     """Record some training steps and explain what limits them. Writes DIR/LOADER/profile.json and a trace.
 
     A profile explains. The numbers to quote come from `feedrate run`, which no profiler disturbs.
     """
+    from feedrate.bench.cli.terminal import say
+    from feedrate.bench.host.lifecycle.folder_lock import only_writer
+    from feedrate.bench.host.lifecycle.machine_lock import timing
     from feedrate.bench.profiling import session
     from feedrate.bench.results.spec import model_of
 
@@ -66,7 +71,8 @@ def profile(
         steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=model,
         memory_budget_bytes=memory_budget, timeout_s=timeout,
     )  # fmt: skip
-    print_profiles(session.run(loaders, data, output, request))
+    with timing(wait=wait, say=say), only_writer(output):
+        print_profiles(session.run(loaders, data, output, request))
 
 
 def explain(

@@ -91,12 +91,12 @@ def write_report(comparison: Comparison, path: Path, runs: Sequence[Path] = ()) 
     """Write the page, with the profiles that lie in the folders of the runs."""
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.results.profiles import files
+    from feedrate.bench.results.whole_file import write_whole
     from feedrate.reports import units
     from feedrate.reports.formats import html
 
     profiles = [profile for run in runs if run.is_dir() for profile in files.explained(run)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html.render(comparison, profiles=profiles), encoding="utf-8")
+    write_whole(path, html.render(comparison, profiles=profiles).encode())
     say(f"wrote {path} ({units.format_size(path.stat().st_size)})")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feedrate.bench.cli.options import Wait
+
 if TYPE_CHECKING:
     from feedrate.bench.selftest.proof import Proof
 
@@ -23,6 +25,7 @@ def selftest(
         int, typer.Option(metavar="N", min=0, help="Real comparisons of a loader with itself. 0: skip the verdicts.")
     ] = 20,
     rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Processes for each side of a comparison.")] = 4,
+    wait: Wait = False,
 ) -> None:
     """Check on this machine that feedrate measures correctly.
 
@@ -31,6 +34,7 @@ def selftest(
     """
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.host.device import choose_device_here
+    from feedrate.bench.host.lifecycle.machine_lock import timing
     from feedrate.bench.selftest.proof import prove
 
     device = choose_device_here(device)
@@ -39,9 +43,10 @@ def selftest(
             f"planted faults and delays take two to four minutes; {pairs * rounds * 2} trials of a few seconds follow, "
             "and as many again if too many differ"
         )
-    proofs = prove(device, pairs=pairs, rounds=rounds, progress=lambda done, of: say(f"comparison {done} of {of}"))
-    if not show_proofs(proofs):
-        raise typer.Exit(1)
+    with timing(wait=wait, say=say):
+        proofs = prove(device, pairs=pairs, rounds=rounds, progress=lambda done, of: say(f"comparison {done} of {of}"))
+        if not show_proofs(proofs):
+            raise typer.Exit(1)
 
 
 def show_proofs(proofs: Iterable[Proof]) -> bool:

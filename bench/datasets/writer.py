@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import msgspec
 from feedrate.bench.datasets.canonical import ORDER_SAMPLES, DatasetInfo, Decision, SplitInfo, SplitName
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.part_files import PartFiles
+from feedrate.bench.datasets.replaced_folder import partial_of, put_in_place
 from feedrate.bench.datasets.rows import row_index
 from feedrate.bench.datasets.rows.order_sample import OrderSampleWriter
 from feedrate.bench.datasets.rows.row_index import RowIndexWriter
@@ -48,29 +48,15 @@ def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS
     """
     folder = folder.absolute()
     require_free(folder, overwrite=options.overwrite)
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    partial = partial_of(folder)
     writer = DatasetWriter(partial, schema, options)
     try:
         yield writer
         writer.close()
-        _replace(folder, partial)
+        put_in_place(partial, folder)
     finally:
         writer.abandon()
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _replace(folder: Path, partial: Path) -> None:
-    """Move the new dataset into the place of the old one, which stays whole until then."""
-    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        partial.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 class DatasetWriter:

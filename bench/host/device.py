@@ -15,11 +15,16 @@ def choose_device(name: str, environment: Environment) -> str:
     """
     if name == "auto":
         return "cuda" if environment.gpu else "cpu"
-    if not is_device(name):
-        raise FeedrateError(f"--device is {name!r}, but must be auto, cpu, cuda or cuda:N")
+    require_device(name)
     if name != "cpu" and environment.gpu is None:
         raise FeedrateError(f"--device is {name!r}, but torch sees no CUDA device here: `feedrate doctor` says more")
     return name
+
+
+def require_device(name: str) -> None:
+    """Raise FeedrateError unless `name` is "auto" or a device, whether it exists or not."""
+    if name != "auto" and not is_device(name):
+        raise FeedrateError(f"--device is {name!r}, but must be auto, cpu, cuda or cuda:N")
 
 
 def choose_device_here(name: str) -> str:
@@ -27,4 +32,5 @@ def choose_device_here(name: str) -> str:
 
     Raises as choose_device() and observe() do.
     """
+    require_device(name)
     return name if name == "cpu" else choose_device(name, host_environment.observe())

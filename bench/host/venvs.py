@@ -21,6 +21,7 @@ from typing import Literal
 
 import msgspec
 
+from feedrate.bench.host.lifecycle.folder_lock import only_writer
 from feedrate.bench.host.lifecycle.search_path import child_environment, module_command
 from feedrate.bench.host.processes import last_words
 from feedrate.loaders import registry
@@ -116,7 +117,7 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     if util.find_spec("pip") is None:
         raise FeedrateError(f"{sys.executable} has no pip: run `{sys.executable} -m ensurepip` or `uv pip install pip`")
     path = folder(environment)
-    with _replacing(path):
+    with only_writer(path, replaced=True, way_out="stop it"), _replacing(path):
         _create(path, environment, isolated, find_links)
     return path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import msgspec
 
 from feedrate.bench.results import compressed
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
+from feedrate.bench.results.whole_file import write_whole
 from feedrate.loaders.errors import FeedrateError
 
 FILE = "run.json"
@@ -54,14 +54,7 @@ def read(run: Path) -> RunRecord:
 
 def write(run: Path, record: RunRecord) -> None:
     """Replace run.json in one step. A reader sees the old one or the new one, whatever dies."""
-    path = path_to_write(run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    with scratch.open("wb") as file:
-        file.write(_encode(record))
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    write_whole(path_to_write(run), _encode(record))
 
 
 def append(run: Path, record: RunRecord, trial: TrialResult) -> RunRecord:

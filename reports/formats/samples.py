@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
+from feedrate.bench.results.whole_file import replacing
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.summarize import Comparison
 from feedrate.reports.analysis.tidy import EPOCH, MODEL, SPEC, STEPS, tidy_rows
@@ -21,9 +22,9 @@ def write_parquet(comparison: Comparison, file: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file.parent.mkdir(parents=True, exist_ok=True)
     rows = list(tidy_rows(comparison, "step"))
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema(rows[0])), file)
+    with replacing(file) as scratch:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema(rows[0])), scratch)
     return len(rows)
 
 

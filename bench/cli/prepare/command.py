@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
@@ -218,9 +218,21 @@ def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if
         return dataset
     options = replace(options, made_of=made_of)
     synthetic = sources.synthetic_source(given.name, given.positive_fraction)
-    if synthetic is not None:
-        return _counted("rows", options, lambda counted: synthetic(output, counted, rows=rows))
-    return _from_movielens(given.name, given.archive, output, etl, options)
+    with _writing(output):
+        if synthetic is not None:
+            return _counted("rows", options, lambda counted: synthetic(output, counted, rows=rows))
+        return _from_movielens(given.name, given.archive, output, etl, options)
+
+
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Hold the output folder, and remove what a killed `prepare` has left beside it."""
+    from feedrate.bench.datasets.replaced_folder import clear_up
+    from feedrate.bench.host.lifecycle.folder_lock import only_writer
+
+    with only_writer(output, replaced=True):
+        clear_up(output)
+        yield
 
 
 def _from_movielens(source: str, archive: Path | None, output: Path, etl: Etl, options: PrepareOptions) -> Dataset:
@@ -249,6 +261,7 @@ def _from_tables(
     if request.etl == "nvtabular":
         require_nvtabular()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_writing(output))
         plan = _counted("rows", options, lambda counted: stack.enter_context(planned(request, output, counted)))
         plan, write = (
             (for_nvtabular(plan), write_with_nvtabular) if request.etl == "nvtabular" else (plan, write_tables)

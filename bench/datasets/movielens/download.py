@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from feedrate.bench.datasets.movielens.releases import Published, Release
+from feedrate.bench.host.lifecycle.folder_lock import only_writer
 from feedrate.loaders.errors import FeedrateError
 
 CHUNK_BYTES = 1 << 20
@@ -30,7 +31,11 @@ def fetch(release: Release, folder: Path, progress: Callable[[int, int], None] =
     if path.exists():
         verify(path, release.name, published)
         return path
-    folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(path, replaced=True, way_out="pass --archive"):
+        return _fetch_missing(release, published, path, progress)
+
+
+def _fetch_missing(release: Release, published: Published, path: Path, progress: Callable[[int, int], None]) -> Path:
     part = path.with_name(path.name + ".part")
     try:
         _download(release.url, published.size_bytes, part, progress)

@@ -6,8 +6,6 @@ The lock is flock(2) on a hidden file, which also says who holds it. A file with
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import platform
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from feedrate.bench.results.whole_file import lock_file
 from feedrate.bench.timing.clock import utc
 from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import FeedrateError, require_no_file
@@ -27,8 +26,6 @@ FILE = ".feedrate.lock"
 ATTEMPTS = 100
 """How often a lock file is opened that its last holder removes at the same moment."""
 _MAX_BYTES = 4096
-_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What flock raises on file systems without locks. Then nothing tells two writers apart."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -46,10 +43,11 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def only_writer(folder: Path, *, replaced: bool = False) -> Iterator[None]:
+def only_writer(folder: Path, *, replaced: bool = False, way_out: str = "choose another -o") -> Iterator[None]:
     """Hold the folder while the block runs, and create it if it is missing. An empty new folder is removed at the end.
 
     replaced: the block replaces the whole folder, so the lock file lies beside it and the folder is not created.
+    way_out: what else one can do than wait, for the error.
 
     Raises FeedrateError with the process that holds the folder.
     """
@@ -58,7 +56,7 @@ def only_writer(folder: Path, *, replaced: bool = False) -> Iterator[None]:
     path = folder.with_name(f".{folder.name}.lock") if replaced else folder / FILE
     new_folders = [parent for parent in path.parents if not parent.exists()]
     try:
-        lock = _acquire(path, folder)
+        lock = _acquire(path, folder, way_out)
         try:
             yield
         finally:
@@ -70,7 +68,7 @@ def only_writer(folder: Path, *, replaced: bool = False) -> Iterator[None]:
                 new.rmdir()
 
 
-def _acquire(path: Path, folder: Path) -> int:
+def _acquire(path: Path, folder: Path, way_out: str) -> int:
     """Return the open, locked lock file. The holder before may remove it between two steps, so they are repeated."""
     for _ in range(ATTEMPTS):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,11 +76,11 @@ def _acquire(path: Path, folder: Path) -> int:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         except FileNotFoundError:  # the holder before has removed the folder
             continue
-        if not _lock(lock):
+        if not lock_file(lock):
             holder = _holder(lock)
             os.close(lock)
             raise FeedrateError(
-                f"{folder} is being written to by {holder or 'another process'}: wait until it ends, or choose another -o"
+                f"{folder} is being written to by {holder or 'another process'}: wait until it ends, or {way_out}"
             )
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock), os.stat(path)):
@@ -91,18 +89,6 @@ def _acquire(path: Path, folder: Path) -> int:
                 return lock
         os.close(lock)
     raise FeedrateError(f"{path} cannot be locked: other processes keep removing it")
-
-
-def _lock(lock: int) -> bool:
-    """Lock the file unless another process has. Return whether it is free for this process."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
-    return True
 
 
 def _holder(lock: int) -> Holder | None:

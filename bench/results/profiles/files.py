@@ -12,6 +12,7 @@ from feedrate.bench.results.profiles.explained import Explained, explain
 from feedrate.bench.results.profiles.record import Profile
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.whole_file import write_whole
 from feedrate.loaders.errors import FeedrateError
 
 FILE = "profile.json"
@@ -19,9 +20,7 @@ FILE = "profile.json"
 
 def write(folder: Path, profile: Profile) -> None:
     """Write a profile to its folder. The file appears complete or not at all."""
-    part = folder / f"{FILE}.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(profile), indent=1))
-    part.replace(folder / FILE)
+    write_whole(folder / FILE, msgspec.json.format(msgspec.json.encode(profile), indent=1))
 
 
 def read(path: Path) -> Profile:

@@ -16,7 +16,7 @@ import pytest
 from feedrate import __version__
 from feedrate.bench.datasets.canonical import Dataset
 
-FEEDRATE = [sys.executable, "-c", "from feedrate.bench.cli.app import main; main()"]
+FEEDRATE = [sys.executable, "-c", "from feedrate.__main__ import main; main()"]
 
 
 def _feedrate(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

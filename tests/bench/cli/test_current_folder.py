@@ -60,13 +60,13 @@ LONG = (
     "doctor",
     "new-loader one_more",
     "site runs -o site",
-    "compare runs/a",
+    "compare runs/a@mine:Mine runs/a@mine:Mine",
     "report runs/a --samples samples.parquet",
     f"run data --loaders mine:Mine,native,nvtabular {TRIAL} -o runs/b",
     "profile native-batched,mine:Mine data --profiler torch --steps 3 --batch-size 512 --device cpu -o runs/a",
     "explain runs/a",
     "prepare parquet data/train --label rating --yes -o tables",
-    "prepare parquet data/train --label rating --yes --etl nvtabular -o tables-nvtabular",
+    "prepare parquet data/train --label rating --categorify userId --yes --etl nvtabular -o tables-nvtabular",
     "calibrate --device cpu",
 )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,6 +24,7 @@ from feedrate.bench.cli.options import (
     StepOption,
     Target,
     TaskOption,
+    Wait,
     Words,
     numbers,
     words,
@@ -39,13 +40,7 @@ TIMED_S = 4.0
 an H200, nine processes gave 1.13 to 1.84 G rows/s, and the slow phases came and went within a process."""
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-
-    from feedrate.bench.results.messages import Progress
-    from feedrate.bench.results.record import RunRecord, TrialResult
-    from feedrate.bench.results.spec import TrialSpec
-    from feedrate.bench.run.session import Session
-    from feedrate.bench.run.stopping import StopRule
+    from feedrate.bench.results.record import RunRecord
 
 
 def run(
@@ -148,99 +143,69 @@ def run(
         bool, typer.Option("--resume", help="Continue the run in DIR: run what is missing or failed.")
     ] = False,
     overwrite: Overwrite = False,
+    wait: Wait = False,
 ) -> None:
     """Time loaders that drive the same model on the same rows. Writes DIR/run.json and DIR/report.html.
 
-    The exit code is 1 if a trial failed or is void, or if no trial could be run.
+    The exit code is 1 if a trial failed or is void, or if no trial could be run. Ctrl-C, SIGTERM and SIGHUP keep the finished
+    trials, and write the report of them: the exit code is then 130, 143 or 129.
     """
-    from feedrate.bench.cli.report import show_comparison, write_report
-    from feedrate.bench.host.device import choose_device
+    from feedrate.bench.cli.run.progress import show_run
+    from feedrate.bench.cli.terminal import say
+    from feedrate.bench.datasets.canonical import read_dataset
+    from feedrate.bench.host.device import choose_device, require_device
     from feedrate.bench.host.environment import observe
-    from feedrate.bench.results import store
+    from feedrate.bench.host.lifecycle.folder_lock import only_writer
+    from feedrate.bench.host.lifecycle.machine_lock import timing
     from feedrate.bench.results.spec import model_of
     from feedrate.bench.run import session
     from feedrate.bench.run.plan import Plan
     from feedrate.bench.run.stopping import rule_for
-    from feedrate.reports.analysis.summarize import summarize
 
-    require_over_zero("--timeout", timeout)
-    environment = replace(observe(), command=_command())
-    plan = Plan(
-        loaders=loaders, modes=modes, repeats=repeats, batch_sizes=batch_size, seeds=seeds,
-        epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check,
-        device=choose_device(device, environment), workers=workers, prefetch=prefetch, shuffle=shuffle,
-        memory_budget_bytes=memory_budget, cache=cache, baseline=baseline,
-        model=model_of(task, {
+    for name, value in (("--precision", precision), ("--budget", budget), ("--timeout", timeout)):
+        require_over_zero(name, value)
+    require_device(device)
+    model = model_of(
+        task,
+        {
             "hidden": hidden, "embedding_width": embedding_width, "bottom": bottom, "history": history, "target": target,
             "dropout": dropout, "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "step": step,
-        }),
+        },
     )  # fmt: skip
-    rule = rule_for(plan, width=precision, budget_s=budget)
-    started = session.start(data, output, plan, environment, resume=resume, overwrite=overwrite)
-    record = show_run(started, rule, timeout_s=timeout)
-    comparison = summarize([(output, record)])
-    write_report(comparison, store.path_of(output).with_name("report.html"))
-    show_comparison(comparison)
+    warnings: list[str] = []
+    with timing(wait=wait, say=say if wait else warnings.append), only_writer(output):
+        read_dataset(data)
+        plan = Plan(
+            loaders=loaders, modes=modes, repeats=repeats, batch_sizes=batch_size, seeds=seeds,
+            epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, workers=workers, prefetch=prefetch,
+            shuffle=shuffle, memory_budget_bytes=memory_budget, cache=cache, baseline=baseline, model=model,
+        )  # fmt: skip
+        environment = replace(observe(), command=_command())  # takes seconds, so all else is checked before
+        plan = replace(plan, device=choose_device(device, environment))
+        rule = rule_for(plan, width=precision, budget_s=budget)
+        started = session.start(data, output, plan, environment, resume=resume, overwrite=overwrite)
+        for warning in warnings:
+            say(warning)
+        record, stop = show_run(started, rule, timeout_s=timeout)
+        show_result(output, record)
+    if stop is not None:
+        raise stop
     statuses = {trial.status for trial in record.trials}
     if statuses & {"failed", "void"} or "ok" not in statuses:
         raise typer.Exit(1)
 
 
-def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> RunRecord:
-    """Run the session. Show a bar for all trials, a bar for the current trial, and a line for each finished trial."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+def show_result(output: Path, record: RunRecord) -> None:
+    """Write the report of the trials and print their table."""
+    from feedrate.bench.cli.report import show_comparison, write_report
+    from feedrate.bench.results import store
+    from feedrate.reports.analysis.summarize import summarize
 
-    from feedrate.bench.cli.terminal import Rate, err, say
-
-    record = session.record
-    before = len(record.trials)
-    if before:
-        say(f"{before} trial(s) exist already")
-    label = TextColumn("{task.description}", markup=False)
-    columns = label, BarColumn(bar_width=24), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
-    try:
-        with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-            total = session.planned or rule.max_rounds * len(session.plan.round(0))
-            trials = bars.add_task("trials" if session.planned else "trials (at most)", completed=before, total=total)
-            for latest in session.run(rule, timeout_s=timeout_s, progress=_row_bar(bars)):
-                if len(latest.trials) > len(record.trials):
-                    bars.advance(trials)
-                    say(f"[{len(latest.trials)}] {trial_line(latest.trials[-1])}")
-                record = latest
-    except KeyboardInterrupt:
-        say(f"stopped: {session.output} keeps {len(record.trials)} trial(s); --resume continues")
-        sys.exit(130)
-    say(f"run ended: {record.stopped}")
-    return record
-
-
-def _row_bar(bars: Bars) -> Callable[[TrialSpec], Progress]:
-    """A bar for the rows of the current trial."""
-    rows = bars.add_task("", total=None)
-
-    def progress(spec: TrialSpec) -> Any:
-        def show(phase: str, done: int, total: int) -> None:
-            if done == 0:
-                bars.reset(rows)
-            bars.update(rows, description=f"{spec.loader} {spec.mode}: {phase}", completed=done, total=total)
-
-        return show
-
-    return progress
-
-
-def trial_line(trial: TrialResult) -> str:
-    """Describe a finished trial in one line."""
-    from feedrate.reports import units
-
-    spec = trial.spec
-    head = f"{spec.loader} {spec.mode} #{spec.repeat} batch {spec.batch_size} seed {spec.seed}: "
-    if trial.status != "ok":
-        return f"{head}{trial.status}: {trial.detail}"
-    auc = f", AUC {trial.auc[-1]:.4f}" if trial.auc else ""
-    flags = f" ({'; '.join(trial.flags)})" if trial.flags else ""
-    return f"{head}{units.format_rate(trial.rows_per_s)}{auc}{flags}"
+    if not record.trials:
+        return
+    comparison = summarize([(output, record)])
+    write_report(comparison, store.path_of(output).with_name("report.html"))
+    show_comparison(comparison)
 
 
 def _command() -> str:

@@ -1,0 +1,1 @@
+"""`feedrate run`: its options, what it shows while trials run, and the command itself."""

@@ -1,0 +1,101 @@
+"""Turns Ctrl-C, SIGTERM and SIGHUP into an exception, so that a command can keep what is finished and end its children.
+
+The second signal raises again, in whatever the first one led to. The third one ends the process at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MOST_SIGNALS = 3
+"""Signals after which the process ends at once."""
+STUCK_S = 10.0
+"""Seconds within which Python must notice a signal. A library may compute for longer, and then the process ends at once."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has asked the process to end."""
+
+    def __init__(self, number: int) -> None:
+        """number: of the signal."""
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+    @property
+    def words(self) -> str:
+        """What stopped the process."""
+        return "Ctrl-C" if self.number == signal.SIGINT else signal.Signals(self.number).name
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell reports a process that the signal has killed: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.number
+
+
+class StopSignals:
+    """Handles the signals of this process, except those that it was told to ignore, as nohup does."""
+
+    def __init__(self) -> None:
+        """Begin to handle them. Call it in the main thread."""
+        self._received: list[int] = []
+        self._noticed = threading.Event()
+        self._wake, wakes = os.pipe()
+        os.set_blocking(wakes, False)
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self)
+        threading.Thread(target=self._watch, name="feedrate signals", daemon=True).start()
+
+    @property
+    def stopped(self) -> Stopped | None:
+        """The first signal; None if there was none."""
+        return Stopped(self._received[0]) if self._received else None
+
+    def leave(self) -> NoReturn:
+        """End the process with a sentence and the exit code of the first signal. Further signals change nothing."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        assert self.stopped is not None
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            sys.stdout.flush()
+            print(
+                f"feedrate: stopped by {self.stopped.words}; every file is complete or as it was",
+                file=sys.stderr,
+                flush=True,
+            )
+        os._exit(self.stopped.exit_code)  # threads of libraries may go on for long
+
+    def __call__(self, number: int, _frame: FrameType | None) -> NoReturn:
+        """Raise Stopped in the main thread."""
+        self._noticed.set()
+        self._received.append(number)
+        if len(self._received) >= MOST_SIGNALS:
+            self._end(number)
+        raise Stopped(number)
+
+    def _watch(self) -> None:
+        """End the process if Python does not notice a signal for long. The kernel reports each to this thread's pipe."""
+        while number := os.read(self._wake, 1):
+            if number[0] in SIGNALS and not self._noticed.wait(STUCK_S):
+                self._end(number[0])
+
+    def _end(self, number: int) -> NoReturn:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, f"feedrate: stopped at once by {Stopped(number).words}\n".encode())
+        os._exit(Stopped(number).exit_code)
+
+
+def check() -> None:
+    """Raise Stopped if a signal was received. A library may have swallowed the exception that it caused."""
+    for number in SIGNALS:
+        handler = signal.getsignal(number)
+        if isinstance(handler, StopSignals) and handler.stopped is not None:
+            raise handler.stopped

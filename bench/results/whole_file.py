@@ -1,0 +1,81 @@
+"""Writes files in one step: a reader sees the old content or the new one, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from feedrate.loaders.errors import FeedrateError
+
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace the file. Raises FeedrateError with the path if it cannot be written, and leaves the old file then."""
+    with replacing(path) as scratch:
+        scratch.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside the file for the block to write to. It replaces the file at the end, or goes if the block fails.
+
+    Missing folders are created. A device, such as /dev/stdout, is written to directly. Raises FeedrateError with the
+    path for errors of the file system.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    target = path.resolve() if path.is_symlink() else path
+    scratch = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(scratch, path):
+            try:
+                yield scratch
+                _flush(scratch)
+                scratch.replace(target)
+            finally:
+                scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise FeedrateError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _locked(scratch: Path, path: Path) -> Iterator[None]:
+    """Create the scratch file and hold it. Raises FeedrateError if another process does."""
+    number = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        if not lock_file(number):
+            raise FeedrateError(f"{path} is being written to by another process: wait until it ends")
+        yield
+    finally:
+        os.close(number)
+
+
+def lock_file(number: int) -> bool:
+    """Lock an open file until it is closed. Return False if another process has locked it.
+
+    File systems without locks tell no two writers apart: there the file counts as locked.
+    """
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+    return True
+
+
+def _flush(file: Path) -> None:
+    """Wait until the content is on the disk."""
+    number = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

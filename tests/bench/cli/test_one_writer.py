@@ -1,0 +1,93 @@
+"""Several commands that write to one folder at the same time: one works, the others say who holds it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.host.lifecycle.folder_lock import only_writer
+from tests.samples.command import start, trials, wait_until
+
+RUN = "--modes load --epochs 2 --repeats 1 --seeds 0 --batch-size 100 --device cpu".split()
+
+
+@pytest.mark.parametrize(
+    ("words", "replaced"),
+    [
+        ("run {data} --loaders native -o {folder}", False),
+        ("run {data} --loaders native -o {folder} --overwrite", False),
+        ("profile native {data} --device cpu -o {folder}", False),
+        ("site {data} -o {folder}", False),
+        ("prepare synthetic-movielens --rows 2000 -o {folder}", True),
+        ("prepare parquet {data}/train --label rating --yes -o {folder}", True),
+    ],
+)
+def test_a_command_names_the_process_that_writes_to_its_folder(
+    words: str, replaced: bool, small: Dataset, tmp_path: Path
+) -> None:
+    with only_writer(tmp_path / "x", replaced=replaced):
+        command = start(*words.format(data=small.folder, folder=tmp_path / "x").split())
+        _, said = command.communicate()
+    assert command.returncode == 2
+    assert f"x is being written to by process {os.getpid()} (`feedrate " in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_second_run_in_the_folder_is_refused_and_nothing_is_lost(small: Dataset, tmp_path: Path) -> None:
+    words = ("run", small.folder, "--loaders", "fake:delay_s=0.05,fake:delay_s=0.06", *RUN, "-o", tmp_path / "r")
+    first = start(*words)
+    wait_until(lambda: trials(tmp_path / "r"))
+    for option in ("--resume", "--overwrite"):
+        _, said = (second := start(*words, option)).communicate()
+        assert second.returncode == 2, said
+        sentence = rf"feedrate: \S+/r is being written to by process {first.pid} \(`feedrate run .*: wait until it ends"
+        assert re.search(sentence, said), said
+    _, said = first.communicate()
+    assert first.returncode == 0, said
+    assert [trial["status"] for trial in trials(tmp_path / "r")] == ["ok", "ok"]
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["report.html", "run.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 5])
+def test_of_runs_that_start_at_once_one_works(count: int, small: Dataset, tmp_path: Path) -> None:
+    words = ("run", small.folder, "--loaders", "fake:delay_s=0.1", *RUN, "-o", tmp_path / "r")
+    runs = [start(*words) for _ in range(count)]
+    said = [run.communicate()[1] for run in runs]
+    assert sorted(run.returncode for run in runs) == [0, *[2] * (count - 1)], said
+    for run, words_of_it in zip(runs, said, strict=True):
+        if run.returncode:  # one that comes late finds the run of the first one
+            assert "is being written to by process" in words_of_it or "exists: pass --resume" in words_of_it
+    assert [trial["status"] for trial in trials(tmp_path / "r")] == ["ok"]
+
+
+@pytest.mark.slow
+def test_a_run_that_waits_starts_after_the_other_and_finds_nothing_left_to_do(small: Dataset, tmp_path: Path) -> None:
+    words = ("run", small.folder, "--loaders", "fake:delay_s=0.05", *RUN, "-o", tmp_path / "r", "--resume", "--wait")
+    first = start(*words)
+    wait_until(lambda: (tmp_path / "r" / "run.json").exists())
+    second = start(*words)
+    said = second.communicate()[1]
+    assert (first.wait(), second.returncode) == (0, 0), said
+    assert f"waiting until process {first.pid} " in said
+    assert "1 trial(s) exist already" in said
+    first.communicate()
+
+
+@pytest.mark.slow
+def test_of_two_preparations_one_works(tmp_path: Path) -> None:
+    words = ("prepare", "synthetic-movielens", "--rows", 400_000, "-o", tmp_path / "d")
+    first = start(*words)
+    wait_until(lambda: (tmp_path / ".d.lock").exists())
+    second = start(*words, "--overwrite")
+    said = second.communicate()[1]
+    assert second.returncode == 2
+    assert f"d is being written to by process {first.pid} (`feedrate prepare" in said
+    assert first.communicate() is not None
+    assert first.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
