@@ -4,7 +4,7 @@ The command line prints the message without a traceback and exits with 2.
 """
 
 from collections.abc import Sequence
-from math import isfinite
+from math import inf, isfinite
 from numbers import Integral
 from pathlib import Path
 
@@ -59,11 +59,13 @@ def require_no_file(name: str, folder: Path) -> None:
         raise FeedrateError(f"{name} is {folder}, which is a file: specify a folder")
 
 
-def require_over_zero(name: str, value: float, hint: str = "") -> None:
-    """Raise FeedrateError unless `value` is finite and greater than 0. `hint` is appended to the message."""
+def require_over_zero(name: str, value: float, maximum: float = inf, *, hint: str = "") -> None:
+    """Raise FeedrateError unless `value` is finite, greater than 0 and at most `maximum`. `hint` is appended to the message."""
     if not (isfinite(value) and value > 0):
         bound = "greater than 0" if isfinite(value) else "finite and greater than 0"
         raise FeedrateError(f"{name} is {value:g}, but must be {bound}{hint}")
+    if value > maximum:
+        raise FeedrateError(f"{name} is {value:g}, but must be at most {maximum:,}{hint}")
 
 
 def require_choice(name: str, value: object, choices: Sequence[object]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from math import isfinite
@@ -157,12 +158,27 @@ def _wrap(target: str, factory: object) -> Adapter[Any]:
     """Make an Adapter without options from a plain class or function that takes (split, config)."""
     if not callable(factory):
         raise FeedrateError(f"{target} is neither an Adapter nor a class or function that takes (split, config)")
+    if not _takes_two(factory):
+        raise FeedrateError(
+            f"{target} cannot be called with (split, config): specify a class or function that returns a loader for them"
+        )
     make = cast("Callable[[Split, LoaderConfig], Loader]", factory)
     return Adapter(
         open=lambda split, config, _options: make(split, config),
         options=NoOptions,
         backend=lambda _device: target,
     )
+
+
+def _takes_two(factory: Callable[..., object]) -> bool:
+    """Return whether a call with two arguments can succeed. True if Python does not know the parameters."""
+    try:
+        inspect.signature(factory).bind(None, None)
+    except TypeError:
+        return False
+    except Exception:  # it has no signature, or its author's own code for it fails
+        return True
+    return True
 
 
 def _read_options(text: str, options: type[Any], words: list[str]) -> dict[str, Any]:

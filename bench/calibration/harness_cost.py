@@ -15,12 +15,11 @@ from feedrate.bench.host.lifecycle.run_to_end import run_to_end
 from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.results.record import HarnessRecord
 from feedrate.bench.timing.clock import now
-from feedrate.bench.timing.device_marks import DeviceMarks
-from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.timing.ranges import span
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
+    from feedrate.bench.timing.device_marks import DeviceMarks
     from feedrate.loaders.base import Batch
 
 STEPS = 2_000
@@ -51,6 +50,7 @@ def harness_step_s(device: str, *, steps: int = STEPS, rounds: int = ROUNDS) -> 
     """
     import torch
 
+    from feedrate.bench.timing.device_marks import DeviceMarks
     from feedrate.loaders.base import Batch
 
     batch = Batch({}, {}, {}, torch.zeros(1, device=device))
@@ -62,6 +62,7 @@ def harness_step_s(device: str, *, steps: int = STEPS, rounds: int = ROUNDS) -> 
 
 def _through_harness(batch: Batch, device: str, steps: int, marks: DeviceMarks | None) -> float:
     """Run a trial's loop, including the ranges of a training step, and return its seconds."""
+    from feedrate.bench.timing.epoch_clock import EpochClock
     from feedrate.bench.trial.context import reported
 
     clock = EpochClock(lambda: null_loader(batch, steps), device, marks)

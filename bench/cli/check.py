@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feedrate.bench.cli.options import MAX_INT32, MAX_ROWS, MAX_SECONDS, MAX_WORKERS
+
 if TYPE_CHECKING:
     from feedrate.loaders.rule_result import RuleResult
 
@@ -21,12 +23,19 @@ def check(
         Path | None,
         typer.Option(metavar="DIR", help="Check on the training rows of a prepared dataset. Default: generated rows."),
     ] = None,
-    rows: Annotated[int, typer.Option(metavar="N", min=1, help="Number of generated rows.")] = 10_007,
-    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Rows per batch.")] = 512,
-    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Worker processes, for loaders that use them.")] = 0,
+    rows: Annotated[int, typer.Option(metavar="N", min=1, max=MAX_ROWS, help="Number of generated rows.")] = 10_007,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, max=MAX_INT32, help="Rows per batch.")] = 512,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=0, max=MAX_WORKERS, help="Worker processes, for loaders that use them.")
+    ] = 0,
     timeout: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=1, help="Seconds without a sign of life after which a rule is broken."),
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            max=MAX_SECONDS,
+            help="Seconds without a sign of life after which a rule is broken.",
+        ),
     ] = 60.0,
 ) -> None:
     """Check a loader against every rule of the contract. The exit code is 1 if a rule is broken.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
@@ -49,14 +50,21 @@ def modes(value: Any) -> Modes:
     return Modes(cast("tuple[Mode, ...]", chosen))
 
 
-def numbers(value: Any) -> Numbers:
-    """Read "1,2"; a default is a tuple already. Raises BadParameter for anything but whole numbers."""
-    if not isinstance(value, str):
-        return Numbers(value)
-    try:
-        return Numbers(int(word) for word in words(value))
-    except ValueError:
-        raise typer.BadParameter(f"{value!r} must be whole numbers with commas between") from None
+def numbers(minimum: int, maximum: int) -> Callable[[Any], Numbers]:
+    """Return a function that reads "1,2". It raises BadParameter for anything but whole numbers within the bounds."""
+
+    def read(value: Any) -> Numbers:
+        if not isinstance(value, str):  # a default
+            return Numbers(value)
+        try:
+            read = Numbers(int(word) for word in words(value))
+        except ValueError:
+            raise typer.BadParameter(f"{value!r} must be whole numbers with commas between") from None
+        if any(not minimum <= number <= maximum for number in read):
+            raise typer.BadParameter(f"{value!r} must be whole numbers from {minimum:,} to {maximum:,}")
+        return read
+
+    return read
 
 
 def size(value: Any) -> int | None:
@@ -71,6 +79,18 @@ def size(value: Any) -> int | None:
         raise typer.BadParameter(f"{value!r} is not a size such as 2GB, 512MiB or 1000000") from None
 
 
+MAX_INT32 = 2**31 - 1
+MAX_SEED = 2**63 - 1
+MAX_SECONDS = 10_000_000
+"""Longest time limit: four months."""
+MAX_UNITS = 1 << 20
+"""Units of a layer, and columns of an embedding table."""
+MAX_WORKERS, MAX_PREFETCH = 1024, 1 << 20
+MAX_ROWS = 100_000_000_000
+MAX_REPEATS = 1_000_000
+"""Rounds, epochs, steps and comparisons."""
+batch_sizes = numbers(1, MAX_INT32)
+seed_numbers = numbers(0, MAX_SEED)
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing dataset or run in the output folder.")
@@ -91,21 +111,24 @@ Hidden = Annotated[
     Numbers | None,
     typer.Option(
         metavar="N,M",
-        parser=numbers,
+        parser=numbers(1, MAX_UNITS),
         help="Units in each hidden layer of the model; of dlrm's top MLP. Default: 128,128,128 for mlp, else 128,64.",
     ),
 ]
 EmbeddingWidth = Annotated[
     int | None,
     typer.Option(
-        metavar="N", min=1, help="Width of every embedding table. Default: NVTabular's rule for mlp, else 16."
+        metavar="N",
+        min=1,
+        max=MAX_UNITS,
+        help="Width of every embedding table. Default: NVTabular's rule for mlp, else 16.",
     ),
 ]
 Bottom = Annotated[
     Numbers | None,
     typer.Option(
         metavar="N,M",
-        parser=numbers,
+        parser=numbers(1, MAX_UNITS),
         help="dlrm: units in each layer of the bottom MLP before its last one. Default: 64.",
     ),
 ]

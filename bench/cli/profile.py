@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from feedrate.bench.cli.options import (
+    MAX_INT32,
+    MAX_REPEATS,
+    MAX_SECONDS,
     Data,
     Device,
     Hidden,
@@ -22,7 +25,7 @@ from feedrate.bench.cli.options import (
     Words,
     words,
 )
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, require_over_zero
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,12 +41,14 @@ def profile(
     data: Data,
     *,
     output: Output,
-    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Training steps to record, after a warm-up.")] = 50,
+    steps: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MAX_REPEATS, help="Training steps to record, after a warm-up.")
+    ] = 50,
     profiler: Annotated[
         Literal["auto", "nsys", "torch"],
         typer.Option(help="Profiler to use. auto: nsys on a GPU if it is installed, otherwise torch."),
     ] = "auto",
-    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Rows per batch.")] = 32768,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, max=MAX_INT32, help="Rows per batch.")] = 32768,
     device: Device = "auto",
     step: StepOption = "eager",
     task: TaskOption = "mlp",
@@ -60,6 +65,7 @@ def profile(
 
     A profile explains. The numbers to quote come from `feedrate run`, which no profiler disturbs.
     """
+    require_over_zero("--timeout", timeout, MAX_SECONDS)
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.bench.host.lifecycle.machine_lock import timing
@@ -71,8 +77,12 @@ def profile(
         steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=model,
         memory_budget_bytes=memory_budget, timeout_s=timeout,
     )  # fmt: skip
-    with timing(wait=wait, say=say), only_writer(output):
-        print_profiles(session.run(loaders, data, output, request))
+    warnings: list[str] = []
+    with timing(wait=wait, say=say if wait else warnings.append), only_writer(output):
+        profiles = session.run(loaders, data, output, request)
+        for warning in warnings:
+            say(warning)
+        print_profiles(profiles)
 
 
 def explain(

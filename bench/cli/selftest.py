@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from feedrate.bench.cli.options import Wait
+from feedrate.bench.cli.options import MAX_REPEATS, Wait
 
 if TYPE_CHECKING:
     from feedrate.bench.selftest.proof import Proof
@@ -22,9 +22,14 @@ def selftest(
         ),
     ] = "auto",
     pairs: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Real comparisons of a loader with itself. 0: skip the verdicts.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=MAX_REPEATS, help="Real comparisons of a loader with itself. 0: skip the verdicts."
+        ),
     ] = 20,
-    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Processes for each side of a comparison.")] = 4,
+    rounds: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MAX_REPEATS, help="Processes for each side of a comparison.")
+    ] = 4,
     wait: Wait = False,
 ) -> None:
     """Check on this machine that feedrate measures correctly.

@@ -13,6 +13,7 @@ _PREFIXES = ("Value error, ", "Assertion failed, ")
 """Pydantic's words before a message of Typer's own."""
 _BOUNDS = (
     (re.compile(r"Input should be greater than or equal to (\S+)"), r"at least \1"),
+    (re.compile(r"Input should be less than or equal to (\S+)"), r"at most \1"),
     (re.compile(r"Input should be a valid integer.*"), "a whole number"),
     (re.compile(r"Input should be a valid number.*"), "a number"),
     (re.compile(r"'.*' is not one of ('.*')\.?"), r"one of \1"),
@@ -34,7 +35,7 @@ def sentence(error: Exception, argv: Sequence[str]) -> str:
     value = _value_of(option, argv)
     for pattern, bound in _BOUNDS:
         if match := pattern.fullmatch(reason):
-            shown = value if bound.startswith("at least") else repr(value)
+            shown = value if bound.startswith("at ") else repr(value)
             start = f"{option} is {shown}, but" if value is not None else option
             return f"{start} must be {_unquoted(match.expand(bound))}"
     if value is None or repr(value) in reason:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,6 +20,7 @@ from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.bench.run.loader_lookup import check_texts
 from feedrate.loaders.errors import (
     FeedrateError,
+    require_choice,
     require_distinct,
     require_no_file,
     require_over_zero,
@@ -42,22 +43,30 @@ class ProfileRequest:
 
 
 def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileRequest) -> Iterator[Explained]:
-    """Profile each loader into its own folder below `output`, and yield each result as soon as it is ready.
+    """Profile each loader into its own folder below `output`. The iterator yields each result as soon as it is ready.
 
-    Raises FeedrateError if an option is invalid, the dataset lacks what the task needs, or a profile fails.
+    Raises FeedrateError at once if an option is invalid or the dataset lacks what the task needs, and from the iterator if a
+    profile fails.
     """
     require_whole("--steps", request.steps, 1)
     require_over_zero("--timeout", request.timeout_s)
     require_no_file("-o", output)
     require_distinct("loaders", loaders)
+    require_choice("--profiler", request.profiler, ("auto", *get_args(Profiler)))
+    check_texts(loaders)
     device = choose_device_here(request.device)
     profiler = _profiler(request.profiler, device)
-    check_texts(loaders)
     require_columns(read_dataset(data).info.schema, request.model)
+    return _profiles(loaders, data, output, replace(request, device=device), profiler)
+
+
+def _profiles(
+    loaders: Sequence[str], data: Path, output: Path, request: ProfileRequest, profiler: Profiler
+) -> Iterator[Explained]:
     trials = files.trials_of(output)
     for loader in loaders:
         spec = TrialSpec(
-            loader=loader, mode="train", repeat=0, seed=0, batch_size=request.batch_size, epochs=1, device=device,
+            loader=loader, mode="train", repeat=0, seed=0, batch_size=request.batch_size, epochs=1, device=request.device,
             memory_budget_bytes=request.memory_budget_bytes, model=request.model,
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
@@ -69,8 +78,6 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
 
 def _profiler(name: str, device: str) -> Profiler:
     """Choose the profiler. "auto" is nsys if it is installed and there is a GPU, otherwise torch."""
-    if name not in ("auto", *get_args(Profiler)):
-        raise FeedrateError(f"--profiler is {name!r}, but must be one of auto, {', '.join(get_args(Profiler))}")
     if name == "nsys" and device == "cpu":
         raise FeedrateError("--profiler is nsys, but on the CPU there is no device to record: pass --profiler torch")
     if name == "auto":

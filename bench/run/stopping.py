@@ -31,7 +31,7 @@ def rule_for(plan: Plan, *, width: float, budget_s: float) -> StopRule:
 
     width: of the 95 % interval, as a share of the ratio. Raises FeedrateError for a width or budget that is not over 0.
     """
-    require_over_zero("--precision", width, ", for example 0.05 for 5 %")
+    require_over_zero("--precision", width, hint=", for example 0.05 for 5 %")
     require_over_zero("--budget", budget_s)
     if plan.repeats is not None:
         return FixedRounds(plan.repeats, seeds=len(plan.seeds))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
 import typer
 
-from feedrate.bench.cli.options import Output, Overwrite, Words
+from feedrate.bench.cli.options import MAX_INT32, MAX_ROWS, MAX_SEED, Output, Overwrite, Words
 from feedrate.bench.cli.prepare import table_options as tables
 from feedrate.bench.datasets.options import ROW_GROUP_ROWS, PrepareOptions
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitKind, SplitOptions
@@ -49,6 +49,7 @@ def prepare(
         int | None,
         typer.Option(
             metavar="N",
+            max=MAX_ROWS,
             help="synthetic: number of rows, training and validation together. Default: 25,000,000.",
         ),
     ] = None,
@@ -56,7 +57,9 @@ def prepare(
         float | None,
         typer.Option(metavar="SHARE", help="synthetic-criteo: share of rows with label 1, 0.01 to 0.5. Default: 0.03."),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random split, and of synthetic rows.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=MAX_SEED, help="Seed of the random split, and of synthetic rows.")
+    ] = 0,
     label: tables.Label = "",
     label_above: tables.LabelAbove = None,
     single_hot: tables.SingleHot = Words(),
@@ -118,7 +121,12 @@ def prepare(
     ] = False,
     row_group_rows: Annotated[
         int,
-        typer.Option(metavar="N", min=1, help="Rows per Parquet row group. NVTabular's ranks share whole row groups."),
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MAX_INT32,
+            help="Rows per Parquet row group. NVTabular's ranks share whole row groups.",
+        ),
     ] = ROW_GROUP_ROWS,
     overwrite: Overwrite = False,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if the dataset exists already.")] = False,

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from feedrate.bench.cli.options import (
+    MAX_PREFETCH,
+    MAX_REPEATS,
+    MAX_SECONDS,
+    MAX_WORKERS,
     Bottom,
     Data,
     Device,
@@ -26,7 +30,8 @@ from feedrate.bench.cli.options import (
     TaskOption,
     Wait,
     Words,
-    numbers,
+    batch_sizes,
+    seed_numbers,
     words,
 )
 from feedrate.bench.cli.options import modes as read_modes
@@ -68,6 +73,7 @@ def run(
         typer.Option(
             metavar="N",
             min=1,
+            max=MAX_REPEATS,
             help="Rounds with each seed. Default: rounds go on until --precision or --budget ends them.",
         ),
     ] = None,
@@ -86,13 +92,14 @@ def run(
     ] = "",
     batch_size: Annotated[
         Numbers,
-        typer.Option(metavar="N,M", parser=numbers, help="Rows per batch. Several values are measured in turn."),
+        typer.Option(metavar="N,M", parser=batch_sizes, help="Rows per batch. Several values are measured in turn."),
     ] = Numbers((32768,)),
     epochs: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=1,
+            max=MAX_REPEATS,
             help="Timed epochs in each trial. Default: 5, and as many more of the loader only as last four seconds in all.",
         ),
     ] = None,
@@ -107,15 +114,19 @@ def run(
         Numbers,
         typer.Option(
             metavar="N,M",
-            parser=numbers,
+            parser=seed_numbers,
             help="Seeds for row order and weight initialization; rounds cycle through them.",
         ),
     ] = Numbers((0, 1, 2)),
     cache: Annotated[
         Literal["warm", "cold"], typer.Option(help="State of the page cache at the start of each trial.")
     ] = "warm",
-    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Worker processes, for loaders that use them.")] = 0,
-    prefetch: Annotated[int, typer.Option(metavar="N", min=1, help="Batches that each worker prepares ahead.")] = 2,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=0, max=MAX_WORKERS, help="Worker processes, for loaders that use them.")
+    ] = 0,
+    prefetch: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MAX_PREFETCH, help="Batches that each worker prepares ahead.")
+    ] = 2,
     device: Device = "auto",
     shuffle: Annotated[
         bool, typer.Option(help="Shuffle the rows in every epoch, or keep the order of the files.")
@@ -163,7 +174,7 @@ def run(
     from feedrate.bench.run.stopping import rule_for
 
     for name, value in (("--precision", precision), ("--budget", budget), ("--timeout", timeout)):
-        require_over_zero(name, value)
+        require_over_zero(name, value, MAX_SECONDS)
     require_device(device)
     model = model_of(
         task,

@@ -34,6 +34,38 @@ def cached_environment() -> Environment:
             "run {data} -o x --loaders nvtabular:part_size=1GB",
             "has no option 'part_size=1GB': its options are part_size_bytes",
         ),
+        ("run {data} -o x --batch-size 0", "--batch-size: '0' must be whole numbers from 1 to 2,147,483,647"),
+        ("run {data} -o x --batch-size 99999999999", "--batch-size: '99999999999' must be whole numbers from 1 to"),
+        ("run {data} -o x --seeds 1,-1", "--seeds: '1,-1' must be whole numbers from 0 to 9,223,372,036,854,775,807"),
+        ("run {data} -o x --hidden 99999999999", "--hidden: '99999999999' must be whole numbers from 1 to 1,048,576"),
+        ("run {data} -o x --epochs 9999999999", "--epochs is 9999999999, but must be at most 1000000"),
+        ("run {data} -o x --repeats 9999999999", "--repeats is 9999999999, but must be at most 1000000"),
+        ("run {data} -o x --prefetch 9999999999", "--prefetch is 9999999999, but must be at most 1048576"),
+        ("run {data} -o x --embedding-width 9999999", "--embedding-width is 9999999, but must be at most 1048576"),
+        ("run {data} -o x --timeout 1e300", "--timeout is 1e+300, but must be at most 10,000,000"),
+        ("run {data} -o x --budget inf", "--budget is inf, but must be finite and greater than 0"),
+        ("run {data} -o x --precision 0", "--precision is 0, but must be greater than 0"),
+        ("run {data} -o x --memory-budget 0", "memory_budget_bytes is 0, but must be at least 1"),
+        ("run {data} -o x --device cuda:x", "--device is 'cuda:x', but must be auto, cpu, cuda or cuda:N"),
+        ("run {data} -o x --baseline nix", "baseline is 'nix', but must be one of the loaders"),
+        ("run {data} -o x --loaders sys:exit", "sys:exit cannot be called with (split, config): specify a class or"),
+        ("run {data} -o x --loaders os:_exit", "os:_exit cannot be called with (split, config)"),
+        ("run {data} -o x --loaders math:pi", "math:pi is neither an Adapter nor a class or function"),
+        ("profile sys:exit {data} -o x --device cpu", "sys:exit cannot be called with (split, config)"),
+        ("profile cupy {data} -o x --timeout 1e300", "--timeout is 1e+300, but must be at most 10,000,000"),
+        ("profile cupy {data} -o x --steps 99999999999", "--steps is 99999999999, but must be at most 1000000"),
+        ("check sys:exit --rows 2100", "sys:exit cannot be called with (split, config)"),
+        ("check cupy --timeout inf", "--timeout is inf, but must be at most 10000000"),
+        ("check cupy --rows 99999999999999", "--rows is 99999999999999, but must be at most 100000000000"),
+        ("check cupy --device gpu", "--device is 'gpu', but must be auto, cpu, cuda or cuda:N"),
+        ("prepare synthetic-movielens -o x --rows 99999999999999", "--rows is 99999999999999, but must be at most"),
+        ("prepare synthetic-movielens -o x --seed 99999999999999999999", "--seed is 99999999999999999999, but must be"),
+        (
+            "prepare synthetic-movielens -o x --row-group-rows 9999999999",
+            "is 9999999999, but must be at most 2147483647",
+        ),
+        ("calibrate --device gpu", "--device is 'gpu', but must be auto, cpu, cuda or cuda:N"),
+        ("selftest --pairs 9999999999", "--pairs is 9999999999, but must be at most 1000000"),
         ("run {data} -o x --workers -1", "--workers is -1, but must be at least 0"),
         ("run {data} -o x --timeout 0", "--timeout is 0, but must be greater than 0"),
         ("run {data} -o x --timeout nan", "--timeout is nan, but must be finite and greater than 0"),
@@ -92,7 +124,8 @@ def test_a_user_s_error_is_one_sentence_and_exit_code_2(
 
         if torch.cuda.is_available():
             pytest.skip("there is a CUDA device here")
-    monkeypatch.setattr(environment, "observe", cached_environment)
+    observed: list[str] = []
+    monkeypatch.setattr(environment, "observe", lambda: observed.append(words) or cached_environment())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["feedrate", *words.format(data=small.folder).split()])
     with pytest.raises(SystemExit) as ended:
@@ -103,3 +136,4 @@ def test_a_user_s_error_is_one_sentence_and_exit_code_2(
     assert said.startswith("feedrate: ")
     assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+    assert not observed or "--device cuda" in words, "torch was imported before the arguments were checked"

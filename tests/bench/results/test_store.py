@@ -107,9 +107,10 @@ def test_a_writer_that_dies_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         raise OSError("no space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(FeedrateError, match=r"run\.json cannot be written: no space left on device"):
         store.append(tmp_path, store.read(tmp_path), TRIAL)
     assert (tmp_path / "run.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def _gzipped(folder: Path, content: bytes | None = None) -> Path:
