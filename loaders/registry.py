@@ -18,7 +18,7 @@ from typing import Any, cast, get_type_hints
 from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
 from feedrate.loaders.error_text import describe_import
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
-from feedrate.loaders.user_folder import add_current_folder
+from feedrate.loaders.importing.user_folder import add_current_folder
 
 BUILT_IN = {
     "native": "feedrate.loaders.native:ADAPTER",

@@ -136,6 +136,7 @@ def prepare(
     DIR then holds train/*.parquet, valid/*.parquet and dataset.json. Nothing is lost or changed silently: what is left out,
     changed or guessed is shown, and listed in dataset.json.
     """
+    from feedrate.bench.cli.prepare.show_dataset import print_dataset
     from feedrate.bench.datasets import sources
 
     options = PrepareOptions(seed=seed, overwrite=overwrite, row_group_rows=row_group_rows)
@@ -283,28 +284,6 @@ def _counted(unit: str, options: PrepareOptions, work: Callable[[PrepareOptions]
     from feedrate.bench.cli.terminal import with_bar
 
     return with_bar(unit, lambda progress: work(replace(options, progress=progress)))
-
-
-NAMELESS = "''"
-"""How a column without a name is shown."""
-
-
-def print_dataset(dataset: Dataset) -> None:
-    """Print the splits and columns of a canonical folder."""
-    from feedrate.bench.cli.terminal import out
-
-    info, schema = dataset.info, dataset.info.schema
-    out.print(f"{dataset.folder}: {info.name}", markup=False)
-    for split, part in info.splits.items():
-        out.print(f"  {split}: {part.rows:,} rows in {len(part.files)} file(s)")
-    for kind, columns in (("single-hot", schema.single_hot), ("multi-hot", schema.multi_hot)):
-        if columns:
-            cardinalities = ", ".join(f"{column.name or NAMELESS} ({column.cardinality:,})" for column in columns)
-            out.print(f"  {kind}: {cardinalities}", markup=False)
-    if schema.continuous:
-        out.print(f"  continuous: {', '.join(schema.continuous)}", markup=False)
-    best = f", best reachable AUC {info.best_auc:.4f}" if info.best_auc is not None else ""
-    out.print(f"  label: {schema.label}{best}", markup=False)
 
 
 COMMANDS = {"prepare": prepare}

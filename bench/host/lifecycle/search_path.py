@@ -1,6 +1,6 @@
 """Keeps modules of the current folder out of feedrate's processes, so that a random.py beside the data is never imported.
 
-Users' loaders are the exception: see feedrate.loaders.user_folder. This module imports nothing that Python has not loaded
+Users' loaders are the exception: see feedrate.loaders.importing.user_folder. This module imports nothing that Python has not loaded
 already, because `python -m feedrate` begins with the current folder on its search path.
 """
 

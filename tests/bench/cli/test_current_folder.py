@@ -11,7 +11,7 @@ import pytest
 
 import feedrate
 from feedrate.bench.datasets.canonical import Dataset
-from tests.samples.shadows import NAMES, imported, shadows
+from tests.samples.processes.shadows import NAMES, imported, shadows
 
 SCRIPT = [sys.executable, "-P", "-c", "from feedrate.__main__ import main; main()"]
 """As pip's script for the command: it has its own folder on the search path, and not the current one."""

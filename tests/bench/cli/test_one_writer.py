@@ -10,7 +10,7 @@ import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.host.lifecycle.folder_lock import only_writer
-from tests.samples.command import start, trials, wait_until
+from tests.samples.processes.command import start, trials, wait_until
 
 RUN = "--modes load --epochs 2 --repeats 1 --seeds 0 --batch-size 100 --device cpu".split()
 

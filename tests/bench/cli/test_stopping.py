@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
-from tests.samples.command import FEEDRATE, start, trials, wait_until
 from tests.samples.living import still_alive
+from tests.samples.processes.command import FEEDRATE, start, trials, wait_until
 
 LOADERS = "fake:delay_s=0.05,fake:delay_s=0.06"
 RUN = "--modes load --epochs 3 --repeats 1 --seeds 0 --batch-size 100 --device cpu".split()

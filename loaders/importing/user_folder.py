@@ -54,7 +54,7 @@ LIBRARIES = frozenset(
             "scipy",
             "tensordict",
         ),
-        *("torch", "torchdata", "torchrec", "triton", "typer"),
+        *("torch", "torchdata", "torchrec", "triton", "typer", "grain", "jax", "ray", "spdl", "vortex"),
     )
 )
 """What feedrate and the libraries of its loaders import if it is installed. A file of the user's never stands in for it."""

@@ -1,0 +1,1 @@
+"""Where users' loaders are imported from."""
