@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from typing import Annotated
@@ -23,6 +24,7 @@ from feedrate.bench.cli import (
 from feedrate.bench.cli.prepare import command as prepare
 from feedrate.bench.cli.run import command as run
 from feedrate.bench.cli.usage_errors import UsageError, sentence
+from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import Faults, FeedrateError
 
 app = typer.Typer(
@@ -95,10 +97,9 @@ def main() -> None:
 
 
 def _fail(*sentences: str) -> None:
-    from feedrate.reports.names import plain
-
-    lines = [plain(" ".join(sentence.split())) for sentence in sentences]
-    print("feedrate: " + "\n  ".join(lines), file=sys.stderr)
+    lines = [one_line(sentence) for sentence in sentences]
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("feedrate: " + "\n  ".join(lines), file=sys.stderr)
     sys.exit(2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -14,13 +14,16 @@ from feedrate.bench.datasets.rows.order_sample import OrderSample
 from feedrate.bench.datasets.rows.row_index import RowIndex
 from feedrate.bench.results import compressed
 from feedrate.loaders.base import Schema, Split
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.error_text import one_line
+from feedrate.loaders.errors import FeedrateError, require_distinct
 
 FORMAT_VERSION = 1
 ORDER_SAMPLES = "order_samples"
 """Folder of the order samples, SPLIT.npy. A split's own folder has Parquet files only, so that other tools can read it."""
 OLD_ORDER_SAMPLE = "probe.npy"
 """The file in each split's folder that older versions wrote."""
+MAX_CARDINALITY = 2**31 - 1
+"""Ids are int32."""
 SplitName = Literal["train", "valid"]
 
 
@@ -28,8 +31,8 @@ SplitName = Literal["train", "valid"]
 class SplitInfo:
     """One split in dataset.json."""
 
-    rows: int
-    files: tuple[str, ...]
+    rows: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    files: tuple[Annotated[str, msgspec.Meta(pattern=r"^[^/\x00]+$")], ...]
     """File names in the split's folder."""
     checksum: str
     """Sum of the row hashes of bench/datasets/rows/checksum.py."""
@@ -94,25 +97,37 @@ class Dataset:
         return Split(files=files, rows=info.rows, schema=self.info.schema)
 
 
+def _refuse_schema(path: Path, schema: Schema) -> None:
+    """Raise FeedrateError for a cardinality that no int32 id fits, and for two columns with one name."""
+    for column in (*schema.single_hot, *schema.multi_hot):
+        if not 1 <= column.cardinality <= MAX_CARDINALITY:
+            raise FeedrateError(
+                f"{path}: column {one_line(column.name, 60)!r} has cardinality {column.cardinality}, but must have 1 to "
+                f"{MAX_CARDINALITY:,}: prepare it again with `feedrate prepare --overwrite`"
+            )
+    require_distinct(f"{path}: columns", schema.columns)
+
+
 def read_dataset(folder: Path) -> Dataset:
     """Raises FeedrateError if the folder is not a canonical one, or if one of its files is missing or damaged."""
     from feedrate.loaders.parquet.files import footer
 
     path = folder / "dataset.json"
     try:
-        info = msgspec.json.decode(path.read_bytes(), type=DatasetInfo)
+        info = msgspec.json.decode(compressed.read_bytes(path), type=DatasetInfo)
     except FileNotFoundError:
         raise FeedrateError(
             f"{folder} is not a prepared dataset (it has no dataset.json): make one with `feedrate prepare`"
         ) from None
-    except compressed.UNREADABLE as error:
+    except (*compressed.UNREADABLE, FeedrateError) as error:
         raise FeedrateError(
-            f"{path} cannot be read ({error}): prepare it again with `feedrate prepare --overwrite`"
+            f"{path} cannot be read ({one_line(str(error), 150)}): prepare it again with `feedrate prepare --overwrite`"
         ) from error
     if info.format_version != FORMAT_VERSION:
         raise FeedrateError(
             f"{path} has format {info.format_version}, and this feedrate reads {FORMAT_VERSION}: prepare it again with `feedrate prepare --overwrite`"
         )
+    _refuse_schema(path, info.schema)
     dataset = Dataset(folder, info)
     for name in info.splits:
         for file in dataset.split(name).files:

@@ -13,14 +13,24 @@ from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import LOADER_COLUMNS, N_SHARED, tidy_rows
 from feedrate.reports.formats.headline import answer
 
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""First characters of a cell that spreadsheets take for a formula, or skip before one."""
+
 
 def write_csv(comparison: Comparison) -> str:
     """Return one line per loader with plain numbers in SI units. A value that was not measured is empty."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, LOADER_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(tidy_rows(comparison, "loader"))
+    writer.writerows({name: in_cell(value) for name, value in row.items()} for row in tidy_rows(comparison, "loader"))
     return stream.getvalue()
+
+
+def in_cell(value: object) -> object:
+    """Put an apostrophe before text that a spreadsheet would run as a formula. Numbers stay as they are."""
+    if isinstance(value, str) and value.startswith(FORMULA_SIGNS):
+        return f"'{value}"
+    return value
 
 
 def write_json(comparison: Comparison) -> str:

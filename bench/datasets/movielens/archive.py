@@ -13,6 +13,11 @@ from pathlib import Path, PurePosixPath
 from feedrate.bench.datasets.movielens.files import Pair, find_pair
 from feedrate.loaders.errors import FeedrateError
 
+MAX_BYTES = 100_000_000_000
+"""Size of a file of ratings, unpacked. MovieLens-32M's has 0.9 GB."""
+SMALL_BYTES, MAX_RATIO = 100_000_000, 100
+"""A larger member may be at most so many times as large as it is packed. Ratings shrink to a fourth."""
+
 
 def extract(archive: Path, folder: Path) -> Pair:
     """Unpack the ratings and movies of a zip to `folder`, with the folders they are in.
@@ -25,11 +30,26 @@ def extract(archive: Path, folder: Path) -> Pair:
         files = [path for path, member in members.items() if not member.is_dir()]
         pair = find_pair(files, str(archive), zipped=True)
         for path in (pair.ratings, pair.movies):
+            _refuse_bomb(archive, members[path])
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             with source.open(members[path]) as packed, target.open("wb") as file:
                 shutil.copyfileobj(packed, file, 1 << 20)
     return pair
+
+
+def _refuse_bomb(archive: Path, member: zipfile.ZipInfo) -> None:
+    """Raise FeedrateError for a member whose content would fill the disk or the memory. Zipfile unpacks no more than it declares."""
+    name = f"{archive} has the member {member.filename!r}"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # LZMA may ask for 4 GB of memory
+        raise FeedrateError(
+            f"{name}, which is neither stored nor deflated: unpack it, and pass the folder to --archive"
+        )
+    small = member.file_size <= SMALL_BYTES or member.file_size <= MAX_RATIO * member.compress_size
+    if member.file_size > MAX_BYTES or not small:
+        raise FeedrateError(
+            f"{name}, which unpacks from {member.compress_size:,} to {member.file_size:,} bytes: that is no file of ratings"
+        )
 
 
 def _path_of(archive: Path, member: zipfile.ZipInfo) -> PurePosixPath:

@@ -12,6 +12,8 @@ from pathlib import Path
 from feedrate.loaders.errors import FeedrateError
 
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_TEXT_BYTES = 1_000_000_000
+"""Size of a text that is read as a whole, unpacked. MovieLens-32M's list of movies has 4 MB."""
 
 
 @contextmanager
@@ -29,7 +31,9 @@ def open_plain(path: Path) -> Iterator[BufferedIOBase]:
 def read_text(path: Path) -> str:
     """Return the file's text: UTF-8, without a byte order mark, or Latin-1 if it is not valid UTF-8."""
     with open_plain(path) as file:
-        content = file.read()
+        content = file.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise FeedrateError(f"{path} has more than {MAX_TEXT_BYTES / 1e9:g} GB of text: that is no list of movies")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
