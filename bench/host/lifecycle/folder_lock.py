@@ -46,7 +46,7 @@ class Holder(msgspec.Struct, frozen=True):
 def only_writer(folder: Path, *, replaced: bool = False, way_out: str = "choose another -o") -> Iterator[None]:
     """Hold the folder while the block runs, and create it if it is missing. An empty new folder is removed at the end.
 
-    replaced: the block replaces the whole folder, so the lock file lies beside it and the folder is not created.
+    replaced: the block creates or replaces the whole folder, so the lock file lies beside it and no folder is created.
     way_out: what else one can do than wait, for the error.
 
     Raises FeedrateError with the process that holds the folder.

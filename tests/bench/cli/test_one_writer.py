@@ -21,7 +21,7 @@ RUN = "--modes load --epochs 2 --repeats 1 --seeds 0 --batch-size 100 --device c
         ("run {data} --loaders native -o {folder}", False),
         ("run {data} --loaders native -o {folder} --overwrite", False),
         ("profile native {data} --device cpu -o {folder}", False),
-        ("site {data} -o {folder}", False),
+        ("site {data} -o {folder}", True),
         ("prepare synthetic-movielens --rows 2000 -o {folder}", True),
         ("prepare parquet {data}/train --label rating --yes -o {folder}", True),
     ],

@@ -127,9 +127,9 @@ def test_a_preparation_that_is_stopped_leaves_the_old_dataset_or_the_new_one(
     time.sleep(share * whole_s)
     code, _, said, children = stop(again, number)
     rows = sum(split.rows for split in read_dataset(tmp_path / "d").info.splits.values())
-    assert rows == (300_000 if code == 0 else 2_000) or share > 0.9, said
-    assert rows in (2_000, 300_000)
-    assert code in (0, -9 if number == signal.SIGKILL else 128 + number), said
+    assert rows in ((300_000,) if code == 0 else (2_000, 300_000)), said  # it may have been in place already
+    assert code in (0, -number, 128 + number), said  # Python itself handles no signal any more while it ends
+    assert code != -number or number == signal.SIGKILL or rows == 300_000
     assert not still_alive(children)
     if number != signal.SIGKILL:
         assert [path.name for path in tmp_path.iterdir()] == ["d"]
