@@ -186,13 +186,13 @@ def _leaks(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Ba
         yield batch
 
 
-def _crashes(_loader: Planted, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
-    yield next(iter(batches))
+def _crashes(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    yield next(iter(to_device(loader, batches, epoch)))
     os.abort()
 
 
-def _hangs(_loader: Planted, batches: Iterable[Batch], _epoch: int) -> Iterator[Batch]:
-    yield next(iter(batches))
+def _hangs(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+    yield next(iter(to_device(loader, batches, epoch)))
     time.sleep(3600)
 
 

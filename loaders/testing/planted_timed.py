@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from feedrate.loaders.base import Batch
-from feedrate.loaders.parquet.columns import read_columns
+from feedrate.loaders.parquet.columns import batch_to, read_columns
 from feedrate.loaders.testing.fault import Fault, Planted, to_device
 
 TIMED = 5
@@ -39,10 +39,10 @@ def _valid_rows(loader: Planted, batches: Iterable[Batch], epoch: int) -> Iterat
     valid = loader.split.files[0].parent.parent / "valid"
     files = tuple(sorted(valid.glob("*.parquet")))
     columns, start = read_columns(replace(loader.split, files=files)), 0
-    for batch in batches:
+    for batch in to_device(loader, batches, epoch):
         rows = (torch.arange(start, start + batch.rows)) % columns.rows
         start += batch.rows
-        yield columns.take(rows) if epoch < TIMED else batch
+        yield batch_to(columns.take(rows), loader.config.device) if epoch < TIMED else batch
 
 
 def _large_batches(plan: list[np.ndarray], epoch: int) -> Iterable[np.ndarray]:
