@@ -20,8 +20,8 @@ test: .venv/installed .venv/nvtabular  ## set up, run the tests
 	$(BIN)/python -m pytest tests --benchmark-skip -m "not slow"
 	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and not slow"
 
-slow: .venv/installed .venv/nvtabular  ## the tests that take longer, as CI runs them: a fresh environment, real ratings, planted faults
-	$(BIN)/python -m pytest tests --benchmark-skip -m slow
+slow: .venv/installed .venv/nvtabular  ## the tests that take longer: a fresh environment, real ratings, signals. Planted faults are for `make selftest`
+	$(BIN)/python -m pytest tests --benchmark-skip -m slow --deselect tests/bench/selftest/test_faults.py
 	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and slow"
 
 selftest: .venv/installed  ## prove on this machine that planted faults are caught and verdicts hold: six to fifteen minutes

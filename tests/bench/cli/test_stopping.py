@@ -17,7 +17,35 @@ from tests.samples.living import still_alive
 from tests.samples.processes.command import FEEDRATE, start, trials, wait_until
 
 LOADERS = "fake:delay_s=0.05,fake:delay_s=0.06"
+SIGNALS = [
+    ([signal.SIGINT], 130),
+    ([signal.SIGHUP], 129),
+    ([signal.SIGINT, signal.SIGINT], 130),
+    ([signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGINT], 143),
+    ([signal.SIGKILL], -9),
+]
+"""Signals to send one after the other, and the exit code."""
+TIMES_S = (4.0, 6.5, 9.0, 1.5, 6.5, 0.3)
+SHARES = (0.5, 0.95, 0.8, 1.0, 0.2)
+EVERY = os.environ.get("FEEDRATE_SIGNALS") == "every"
+"""Whether to send every signal at every time, which takes six minutes more, instead of each at one or two."""
+RUN_POINTS = [
+    (after_s, *SIGNALS[number])
+    for place, after_s in enumerate(TIMES_S)
+    for number in (range(len(SIGNALS)) if EVERY else [place % len(SIGNALS)])
+]
+PREPARATION_POINTS = [
+    (share, number)
+    for place, share in enumerate(SHARES)
+    for number in (
+        (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[slice(None) if EVERY else slice(place % 3, place % 3 + 1)]
+    )
+]
 RUN = "--modes load --epochs 3 --repeats 1 --seeds 0 --batch-size 100 --device cpu".split()
+
+
+def name(numbers: list[int]) -> str:
+    return "-".join(signal.Signals(number).name for number in numbers)
 
 
 def descendants(process: subprocess.Popen[str]) -> list[int]:
@@ -55,19 +83,10 @@ def test_a_terminated_run_keeps_and_reports_its_trials_and_is_resumed(small: Dat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("numbers", "code"),
-    [
-        ([signal.SIGINT], 130),
-        ([signal.SIGHUP], 129),
-        ([signal.SIGINT, signal.SIGINT], 130),
-        ([signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGINT], 143),
-        ([signal.SIGKILL], -9),
-    ],
-    ids=lambda value: "-".join(signal.Signals(number).name for number in value) if isinstance(value, list) else None,
+    ("after_s", "numbers", "code"), RUN_POINTS, ids=lambda value: name(value) if isinstance(value, list) else None
 )
-@pytest.mark.parametrize("after_s", [0.3, 1.5, 4.0, 6.5, 9.0])
 def test_a_signal_at_any_time_loses_nothing(
-    numbers: list[int], code: int, after_s: float, small: Dataset, tmp_path: Path
+    after_s: float, numbers: list[int], code: int, small: Dataset, tmp_path: Path
 ) -> None:
     """After 0.3 s modules are imported, then the machine is observed and the harness timed, and then trials run."""
     words = ("run", small.folder, "--loaders", "fake:delay_s=0.02,fake:delay_s=0.01", *RUN, "-o", tmp_path / "r")
@@ -112,10 +131,9 @@ def test_a_preparation_that_is_stopped_says_so_and_leaves_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95, 1.0])
+@pytest.mark.parametrize(("share", "number"), PREPARATION_POINTS)
 def test_a_preparation_that_is_stopped_leaves_the_old_dataset_or_the_new_one(
-    number: signal.Signals, share: float, tmp_path: Path
+    share: float, number: signal.Signals, tmp_path: Path
 ) -> None:
     words = ("prepare", "synthetic-movielens", "-o", tmp_path / "d", "--overwrite", "--rows")
     start(*words, 2_000).communicate()
