@@ -58,8 +58,7 @@ class CudfLoader:
         backend(config.device)
         self._config = config
         self._plc: Any = import_library("pylibcudf", "rapids")
-        self._decoder = CudfDecoder(split.schema, config.device)
-        self._groups = read_groups(split)
+        self._decoder, self._groups = CudfDecoder(split.schema, config.device), read_groups(split)
         self._window_rows = options.window_rows or _window_rows(self._groups, config)
         self._resident = self._read(self._groups) if self._window_rows >= split.rows > 0 else None
 
