@@ -60,16 +60,17 @@ def tables(
     A table lies between the lines `<!-- table: RECORD -->` and `<!-- end -->`.
     """
     from feedrate.bench.cli.terminal import say
+    from feedrate.bench.results.whole_file import write_whole
     from feedrate.loaders.errors import FeedrateError
     from feedrate.reports.formats.documents import rewritten
 
-    before = {path: path.read_text(encoding="utf-8") for path in documents}
+    before = {path: _text(path) for path in documents}
     after = {path: rewritten(text, path, records) for path, text in before.items()}
     changed = [path for path in documents if after[path] != before[path]]
     if check and changed:
-        raise FeedrateError(f"{changed[0]} is not what the records give: write it with `feedrate tables {changed[0]}`")
+        raise FeedrateError(f"{changed[0]} is not what the records give: run the same command without --check")
     for path in changed:
-        path.write_text(after[path], encoding="utf-8")
+        write_whole(path, after[path].encode())
         say(f"wrote {path}")
     if not changed:
         say("all files are up to date")
@@ -102,6 +103,15 @@ def show_faults(records: Iterable[Path]) -> bool:
         if not faults:
             out.print(f"{file}: valid", markup=False, soft_wrap=True)
     return all_valid
+
+
+def _text(path: Path) -> str:
+    from feedrate.loaders.errors import FeedrateError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise FeedrateError(f"{path} is not UTF-8 text: specify Markdown files") from None
 
 
 COMMANDS = {"validate": validate, "history": history, "site": site, "tables": tables}

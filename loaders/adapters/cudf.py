@@ -22,6 +22,7 @@ from torch import Tensor
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_whole
+from feedrate.loaders.memory.pool import idle_pool_bytes
 from feedrate.loaders.parquet.decode import CudfDecoder, Group, read_groups
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit import (
@@ -35,7 +36,7 @@ from feedrate.loaders.toolkit import (
 )
 
 MAX_BATCHES = 4096
-"""Batches that are gathered at once, at most. Their views are Python objects, which would fill host memory for tiny batches."""
+"""Maximum number of batches that are gathered at once. Their views are Python objects, which would fill host memory for tiny batches."""
 COPIES = 4
 """Sizes of a window that are in memory at the peak: pages while it is read, its rows, those that were gathered, and positions."""
 
@@ -61,6 +62,7 @@ class CudfLoader:
         self._decoder, self._groups = CudfDecoder(split.schema, config.device), read_groups(split)
         self._window_rows = options.window_rows or _window_rows(self._groups, config)
         self._resident = self._read(self._groups) if self._window_rows >= split.rows > 0 else None
+        torch.cuda.synchronize(config.device)  # an epoch may use another stream
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield every row of the shard once, in the order of (seed, index). Rows that fill no batch go to the next window."""
@@ -71,9 +73,8 @@ class CudfLoader:
         for window in windows_of(pieces_of_rank(sizes, groups.tolist(), config), self._window_rows):
             numbers = sorted(piece.group for piece in window) if self._resident is None else range(len(sizes))
             table = self._resident or self._read([self._groups[number] for number in numbers])
-            starts = dict(
-                zip(numbers, itertools.accumulate((sizes[n] for n in numbers), initial=rest_rows), strict=False)
-            )
+            begins = itertools.accumulate((sizes[number] for number in numbers), initial=rest_rows)
+            starts = dict(zip(numbers, begins, strict=False))
             order = self._order(window, starts, rest_rows, generator)
             if rest_rows:
                 with torch.cuda.device(config.device):
@@ -107,10 +108,9 @@ class CudfLoader:
     def _batches(self, table: Any, positions: Tensor) -> Iterator[Batch]:
         """Yield the rows at these positions of the table, some thousand batches at a time."""
         size = self._config.batch_size
-        for part in torch.split(positions, MAX_BATCHES * size):
-            rows = self._gather(table, part)
+        for part in torch.split(positions, MAX_BATCHES * size) if len(positions) else ():
             with torch.cuda.device(self._config.device):
-                columns = self._decoder.columns(rows, torch.cuda.current_stream())
+                columns = self._decoder.columns(self._gather(table, part), torch.cuda.current_stream())
             yield from batch_views(Batch(columns.ids, columns.bags, columns.dense, columns.label), size)
 
     def _gather(self, table: Any, positions: Tensor) -> Any:
@@ -123,12 +123,12 @@ class CudfLoader:
 
 def _window_rows(groups: Sequence[Group], config: LoaderConfig) -> int:
     """Return the rows of a window that the memory budget, or else the free memory of the device, holds."""
-    budget = config.memory_budget_bytes or torch.cuda.mem_get_info(config.device)[0]
+    budget = config.memory_budget_bytes or torch.cuda.mem_get_info(config.device)[0] + idle_pool_bytes(config.device)
     total, rows = sum(group.nbytes for group in groups), sum(group.rows for group in groups)
     largest = max((group.nbytes for group in groups), default=0)
     if COPIES * largest > budget:
         raise FeedrateError(
-            f"the memory budget is {budget:,} bytes, but cudf needs {COPIES * largest:,} for the largest row group: "
+            f"cudf may use {budget:,} bytes of the device, but needs {COPIES * largest:,} for the largest row group: "
             "raise --memory-budget, or prepare the data with fewer --row-group-rows"
         )
     return rows if COPIES * total <= budget else max((budget // COPIES - largest) * rows // max(total, 1), 1)

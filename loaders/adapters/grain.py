@@ -55,7 +55,7 @@ class GrainLoader:
         self._block_rows = -(-options.block_rows // config.batch_size) * config.batch_size
         self._order = EpochSampler(split.rows, config)
         self._columns: Columns | None = read_columns(split)
-        self._reading: Any = None
+        self._readings: list[Any] = []
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield every row of the shard once, in the order of (seed, index)."""
@@ -65,18 +65,21 @@ class GrainLoader:
         config, threads = self._config, self._options.threads
         elements = self._rows(self._columns, index) if self._options.rows else self._blocks(self._columns, index)
         reads = self._library.ReadOptions(threads, max(config.prefetch, threads) if threads else 0)
-        self._reading = reading = iter(elements.to_iter_dataset(reads))
+        reading = iter(elements.to_iter_dataset(reads))
+        self._readings.append(reading)
         try:
             for block in reading:
                 yield from batch_views(batch_to(block, config.device), config.batch_size)
         finally:
             reading.close()
+            if reading in self._readings:
+                self._readings.remove(reading)
 
     def close(self) -> None:
         """Stop the library's threads and drop the columns."""
-        if self._reading is not None:
-            self._reading.close()
-        self._reading = self._columns = None
+        while self._readings:
+            self._readings.pop().close()
+        self._columns = None
 
     def _blocks(self, columns: Columns, epoch: int) -> Any:
         """Return the pipeline whose elements are blocks of rows."""
@@ -109,11 +112,12 @@ class Blocks(Sequence[Batch]):
 
 def _library() -> Any:
     """Import Grain without its warning that JAX is not installed."""
-    logging.disable(logging.WARNING)
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
     try:
         return import_library("grain", "grain")
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def backend(_device: str) -> str:

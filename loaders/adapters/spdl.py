@@ -61,11 +61,11 @@ class SPDLLoader:
         self._config, self._options, self._schema = config, options, split.schema
         self._groups = read_groups(split)
         self._sizes = [group.rows for group in self._groups]
-        self._running: set[Any] = set()
-        self._stopper = ThreadPoolExecutor(1)
+        self._running, self._stopper, self._closed = set[Any](), ThreadPoolExecutor(1), False
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield every row of the shard once, in the order of (seed, index)."""
+        assert not self._closed, "epoch() after close()"
         config, readers = self._config, self._options.readers
         order = epoch_order(len(self._sizes), shuffle=config.shuffle, seed=config.seed, epoch=index)
         pipeline: Any = (
@@ -87,6 +87,7 @@ class SPDLLoader:
 
     def close(self) -> None:
         """Stop the pipelines and wait until their threads have ended."""
+        self._closed = True
         for pipeline in list(self._running):
             self._stop(pipeline)
         self._stopper.shutdown()

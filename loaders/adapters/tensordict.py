@@ -59,7 +59,7 @@ class TensorDictLoader:
 def _mapped(path: Path) -> torch.Tensor:
     """Map the values of a bag column into memory: int32 [N]."""
     size = path.stat().st_size // torch.int32.itemsize
-    return torch.from_file(str(path), shared=True, size=size, dtype=torch.int32)
+    return torch.from_file(str(path), shared=False, size=size, dtype=torch.int32)  # shared needs write access
 
 
 def prepare(split: Split, _config: LoaderConfig, _options: NoOptions) -> Path:

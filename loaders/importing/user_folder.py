@@ -55,6 +55,7 @@ LIBRARIES = frozenset(
             "tensordict",
         ),
         *("torch", "torchdata", "torchrec", "triton", "typer", "grain", "jax", "ray", "spdl", "vortex"),
+        *("litdata", "streaming", "tensorflow"),
     )
 )
 """What feedrate and the libraries of its loaders import if it is installed. A file of the user's never stands in for it."""

@@ -39,5 +39,15 @@ def peak_pool_bytes(device: str) -> int:
     return 0 if int(error) else int(most)
 
 
+def idle_pool_bytes(device: str) -> int:
+    """Return the bytes that the device's default pool holds and nobody uses. The device reports them as used."""
+    from cuda.bindings import runtime  # pyright: ignore[reportMissingImports]
+
+    pool, attribute = _default_pool(runtime, device), runtime.cudaMemPoolAttr
+    _, held = runtime.cudaMemPoolGetAttribute(pool, attribute.cudaMemPoolAttrReservedMemCurrent)
+    _, used = runtime.cudaMemPoolGetAttribute(pool, attribute.cudaMemPoolAttrUsedMemCurrent)
+    return int(held) - int(used)
+
+
 def _default_pool(runtime: Any, device: str) -> Any:
     return runtime.cudaDeviceGetDefaultMemPool(torch.device(device).index or 0)[1]

@@ -109,7 +109,11 @@ def _written(target: Path, inner: str, write: Callable[[Path], None]) -> Path:
         except FileNotFoundError:  # another process has just finished
             continue
         try:
-            if _is_at(lock, partial):
+            if not _is_at(lock, partial):
+                continue
+            if target.is_dir():  # another process finished between the two looks
+                shutil.rmtree(partial)
+            else:
                 _write(partial, inner, write)
                 partial.rename(target)
         finally:

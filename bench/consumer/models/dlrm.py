@@ -3,7 +3,7 @@
 Source: Naumov et al. 2019, "Deep learning recommendation model for personalization and recommendation systems",
 arXiv:1906.00091, section 2. The bottom MLP maps the continuous columns to one vector of the tables' width D. The dot
 product of each pair of vectors (that one, and one for each categorical column) is concatenated with the bottom MLP's
-output, and the top MLP maps the result to one raw score. Linear and ReLU alternate, without BatchNorm.
+output, and the top MLP maps the result to one raw score. Linear and ReLU alternate, without BatchNorm. Dropout, if any, is in the top MLP.
 
 As in the authors' code, the tables start uniform in +-sqrt(1 / cardinality), and counts are compressed by a logarithm
 first. Here that is sign(x) * log(1 + |x|), which takes negative numbers, too. A dataset without continuous columns has

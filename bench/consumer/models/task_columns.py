@@ -19,7 +19,7 @@ def require_columns(schema: Schema, spec: ModelSpec) -> None:
         if categorical + bool(schema.continuous) < 2:
             raise FeedrateError(
                 "task dlrm multiplies vectors in pairs, but this dataset has only "
-                f"{'one categorical column' if categorical else 'continuous columns'}: use --task mlp"
+                f"{'one categorical column' if categorical else 'continuous columns' if schema.continuous else 'a label'}: use --task mlp"
             )
 
 

@@ -180,6 +180,25 @@ def test_callers_that_come_at_the_same_time_write_once(dataset: Path) -> None:
     assert len(set(folders)) == 1
 
 
+def test_a_caller_whom_another_overtakes_before_its_lock_writes_nothing(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split, mkdir, overtaken = split_of(dataset), Path.mkdir, []
+    first, second = Writer(split), Writer(split)
+
+    def overtaken_mkdir(path: Path, *arguments: object, **settings: object) -> None:
+        if path.name.endswith(".partial") and not overtaken:
+            overtaken.append(path)
+            prepared_folder(split, "copied", {}, first)
+        mkdir(path, *arguments, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "mkdir", overtaken_mkdir)
+    folder = prepared_folder(split, "copied", {}, second)
+    assert (first.calls, second.calls) == (1, 0)
+    assert (folder / "inner" / "rows").read_bytes() == b"rows of train"
+    assert not overtaken[0].exists()
+
+
 def test_a_dataset_that_cannot_be_written_gets_a_temporary_folder(dataset: Path, temporary: Path) -> None:
     split = split_of(dataset)
     write = Writer(split)

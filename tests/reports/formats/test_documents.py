@@ -189,8 +189,15 @@ def test_the_command_writes_files_and_checks_them(document: Path) -> None:
     words = ["tables", str(document), "--records", str(document.parents[1] / "records")]
     checked = CliRunner().invoke(app, [*words, "--check"])
     assert isinstance(checked.exception, FeedrateError)
-    assert "is not what the records give: write it with `feedrate tables" in str(checked.exception)
+    assert "is not what the records give: run the same command without --check" in str(checked.exception)
     assert document.read_text() == "<!-- table: a -->\n<!-- end -->\n"
     assert CliRunner().invoke(app, words).exit_code == 0
     assert "| `fast` |" in document.read_text()
     assert CliRunner().invoke(app, [*words, "--check"]).exit_code == 0
+
+
+def test_a_file_that_is_no_text_is_named(document: Path) -> None:
+    document.write_bytes(b"\xff\xfe table")
+    result = CliRunner().invoke(app, ["tables", str(document)])
+    assert isinstance(result.exception, FeedrateError)
+    assert str(result.exception) == f"{document} is not UTF-8 text: specify Markdown files"
