@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 from feedrate.loaders.base import Adapter, Loader, LoaderConfig, NoOptions, Split
-from feedrate.loaders.error_text import describe_import
+from feedrate.loaders.error_text import describe_import, one_line
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.importing.user_folder import add_current_folder
 
@@ -101,7 +101,7 @@ def choose(text: str) -> LoaderChoice:
         add_current_folder()
     if target is None:
         raise FeedrateError(
-            f"unknown loader {name!r}: choose from {', '.join(names())}, or specify your own as package.module:Factory"
+            f"unknown loader {one_line(name, 60)!r}: choose one of `feedrate list`, or specify your own as package.module:Factory"
         )
     adapter = _import(target)
     values = _read_options(text, adapter.options, rest)

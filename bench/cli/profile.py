@@ -67,6 +67,7 @@ def profile(
     """
     require_over_zero("--timeout", timeout, MAX_SECONDS)
     from feedrate.bench.cli.terminal import say
+    from feedrate.bench.datasets.canonical import read_dataset
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.bench.host.lifecycle.machine_lock import timing
     from feedrate.bench.profiling import session
@@ -77,6 +78,7 @@ def profile(
         steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=model,
         memory_budget_bytes=memory_budget, timeout_s=timeout,
     )  # fmt: skip
+    read_dataset(data)  # --wait may take hours, so errors come first
     warnings: list[str] = []
     with timing(wait=wait, say=say if wait else warnings.append), only_writer(output):
         profiles = session.run(loaders, data, output, request)

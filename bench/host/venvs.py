@@ -258,7 +258,9 @@ def _site_packages(path: Path) -> Path:
 
 def _run(command: list[str], failure: str) -> None:
     """Run a command. If it fails, raise FeedrateError with `failure` and the reason it printed."""
-    completed = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    completed = subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, env=child_environment()
+    )
     if completed.returncode:
         raise FeedrateError(f"{failure}: {_reason(completed.stderr)}")
 

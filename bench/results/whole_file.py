@@ -24,7 +24,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside the file for the block to write to. It replaces the file at the end, or goes if the block fails.
 
-    Missing folders are created. A device, such as /dev/stdout, is written to directly. Raises FeedrateError with the
+    Missing folders are created. A pipe or device is written to directly, and its errors stay OSError. Raises FeedrateError with the
     path for errors of the file system.
     """
     if path.exists() and not path.is_file():
@@ -39,22 +39,37 @@ def replacing(path: Path) -> Iterator[Path]:
                 yield scratch
                 _flush(scratch)
                 scratch.replace(target)
-            finally:
+            except BaseException:
                 scratch.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise FeedrateError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
 def _locked(scratch: Path, path: Path) -> Iterator[None]:
-    """Create the scratch file and hold it. Raises FeedrateError if another process does."""
-    number = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    """Create the scratch file and hold it. The writer before may rename it between two steps, so they are repeated.
+
+    Raises FeedrateError if another process holds it.
+    """
+    while True:
+        number = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            if not lock_file(number):
+                raise FeedrateError(f"{path} is being written to by another process: wait until it ends")
+            if _is_at(number, scratch):
+                yield
+                return
+        finally:
+            os.close(number)
+
+
+def _is_at(number: int, path: Path) -> bool:
+    """Whether the open file is the one that has this path now."""
     try:
-        if not lock_file(number):
-            raise FeedrateError(f"{path} is being written to by another process: wait until it ends")
-        yield
-    finally:
-        os.close(number)
+        return os.path.samestat(os.fstat(number), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def lock_file(number: int) -> bool:

@@ -45,7 +45,7 @@ def test_read_bytes(text: str, bytes_: int | None) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("nativ", "unknown loader 'nativ': choose from"),
+        ("nativ", "unknown loader 'nativ': choose one of `feedrate list`"),
         ("fake:speed=3", "has no option 'speed=3': its options are delay_s"),
         ("fake:delay_s=soon", "delay_s='soon' is not a valid float"),
         ("native:x=1", "its options are workers, prefetch"),

@@ -228,6 +228,9 @@ def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if
     options = replace(options, made_of=made_of)
     synthetic = sources.synthetic_source(given.name, given.positive_fraction)
     with _writing(output):
+        if if_missing and output.is_dir() and any(output.iterdir()):  # written since
+            sources.require_same_source(dataset := read_dataset(output), made_of)
+            return dataset
         if synthetic is not None:
             return _counted("rows", options, lambda counted: synthetic(output, counted, rows=rows))
         return _from_movielens(given.name, given.archive, output, etl, options)

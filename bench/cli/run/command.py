@@ -168,6 +168,7 @@ def run(
     from feedrate.bench.host.environment import observe
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.bench.host.lifecycle.machine_lock import timing
+    from feedrate.bench.results import store
     from feedrate.bench.results.spec import model_of
     from feedrate.bench.run import session
     from feedrate.bench.run.plan import Plan
@@ -184,8 +185,9 @@ def run(
         },
     )  # fmt: skip
     warnings: list[str] = []
-    with timing(wait=wait, say=say if wait else warnings.append), only_writer(output):
-        read_dataset(data)
+    read_dataset(data)  # --wait may take hours, so errors come first
+    folder = store.path_of(output).parent  # -o may name the record's file
+    with timing(wait=wait, say=say if wait else warnings.append), only_writer(folder):
         plan = Plan(
             loaders=loaders, modes=modes, repeats=repeats, batch_sizes=batch_size, seeds=seeds,
             epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, workers=workers, prefetch=prefetch,

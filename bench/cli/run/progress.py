@@ -36,6 +36,7 @@ def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> tuple[Run
         say(f"{before} trial(s) exist already")
     label = TextColumn("{task.description}", markup=False)
     columns = label, BarColumn(bar_width=24), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
+    store.write(session.output, record)  # what a signal finds, even before the first trial
     try:
         with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
             total = session.planned or rule.max_rounds * len(session.plan.round(0))

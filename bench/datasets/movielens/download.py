@@ -31,7 +31,10 @@ def fetch(release: Release, folder: Path, progress: Callable[[int, int], None] =
     if path.exists():
         verify(path, release.name, published)
         return path
-    with only_writer(path, replaced=True, way_out="pass --archive"):
+    with only_writer(path.with_suffix(""), replaced=True, way_out="pass --archive"):
+        if path.exists():  # downloaded since
+            verify(path, release.name, published)
+            return path
         return _fetch_missing(release, published, path, progress)
 
 

@@ -24,7 +24,7 @@ from feedrate.loaders.errors import FeedrateError, require_no_file
 FILE = ".feedrate.lock"
 """Name of the lock file in a folder that stays in place."""
 ATTEMPTS = 100
-"""How often a lock file is opened that its last holder removes at the same moment."""
+"""Attempts to open a lock file that its previous holder is removing."""
 _MAX_BYTES = 4096
 
 

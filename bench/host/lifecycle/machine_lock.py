@@ -1,4 +1,4 @@
-"""Tells processes that time loaders on the same machine of each other. It is advice: timing at once is possible, but slower.
+"""Warns a process if another one is timing loaders on the same machine. The lock is advisory: both may run, but slower.
 
 The lock is the name of a Unix socket that belongs to no file. The first process has the name until it ends, and the
 kernel tells the others its process id.
@@ -7,6 +7,7 @@ kernel tells the others its process id.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -18,7 +19,7 @@ from pathlib import Path
 from feedrate.loaders.error_text import one_line
 
 NAME = "\0feedrate times loaders"
-"""An abstract name: all users of the machine share it."""
+"""An abstract name: all users of a network namespace share it. Containers usually have one of their own."""
 POLL_S = 0.5
 
 
@@ -32,12 +33,12 @@ def timing(*, wait: bool, say: Callable[[str], None], name: str = NAME) -> Itera
         if not _take(lock, name):
             other = _holder(name)
             if wait:
-                say(f"waiting until {other}, which times loaders on this machine, has ended")
+                say(f"waiting for {other} to end: it is timing loaders on this machine")
                 while not _take(lock, name):
                     time.sleep(POLL_S)
             else:
                 say(
-                    f"{other} times loaders on this machine, too, and each slows the other down: --wait starts after it"
+                    f"{other} is timing loaders on this machine, too, so both are slower: pass --wait to start after it ends"
                 )
         yield
 
@@ -45,8 +46,8 @@ def timing(*, wait: bool, say: Callable[[str], None], name: str = NAME) -> Itera
 def _take(lock: socket.socket, name: str) -> bool:
     try:
         lock.bind(name)
-    except OSError:  # in use; or the system has no such names, and then nobody holds one
-        return not hasattr(socket, "SO_PEERCRED")
+    except OSError as error:  # if names cannot be used here, nobody is waited for
+        return error.errno != errno.EADDRINUSE
     lock.listen()
     return True
 

@@ -33,8 +33,13 @@ def child_environment() -> dict[str, str]:
 
 def leave_current_folder() -> None:
     """Take the current folder from this process's search path. `python -m` and PYTHONPATH put it first."""
-    if not _is_current(ROOT):
-        sys.path[:] = [entry for entry in sys.path if not _is_current(entry)]
+    if _is_current(ROOT):
+        return
+    library = os.path.dirname(os.__file__)
+    first = sys.path.index(library) if library in sys.path else len(sys.path)
+    sys.path[:first] = [
+        entry for entry in sys.path[:first] if not _is_current(entry)
+    ]  # `pip install -e .` adds it later
 
 
 def _is_current(entry: str) -> bool:

@@ -83,8 +83,10 @@ class StopSignals:
 
     def _watch(self) -> None:
         """End the process if Python does not notice a signal for long. The kernel reports each to this thread's pipe."""
+        received = 0
         while number := os.read(self._wake, 1):
-            if number[0] in SIGNALS and not self._noticed.wait(STUCK_S):
+            received += number[0] in SIGNALS
+            if number[0] in SIGNALS and (received >= MOST_SIGNALS or not self._noticed.wait(STUCK_S)):
                 self._end(number[0])
 
     def _end(self, number: int) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -54,6 +55,16 @@ def test_a_second_run_in_the_folder_is_refused_and_nothing_is_lost(small: Datase
 
 
 @pytest.mark.slow
+def test_the_record_may_have_a_name_of_its_own(small: Dataset, tmp_path: Path) -> None:
+    words = ("run", small.folder, "--loaders", "fake", *RUN, "-o", tmp_path / "mine.json")
+    for option in ("--overwrite", "--resume"):
+        _, said = (run := start(*words, option)).communicate()
+        assert run.returncode == 0, said
+    assert len(json.loads((tmp_path / "mine.json").read_bytes())["trials"]) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "report.html"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 5])
 def test_of_runs_that_start_at_once_one_works(count: int, small: Dataset, tmp_path: Path) -> None:
     words = ("run", small.folder, "--loaders", "fake:delay_s=0.1", *RUN, "-o", tmp_path / "r")
@@ -74,7 +85,7 @@ def test_a_run_that_waits_starts_after_the_other_and_finds_nothing_left_to_do(sm
     second = start(*words)
     said = second.communicate()[1]
     assert (first.wait(), second.returncode) == (0, 0), said
-    assert f"waiting until process {first.pid} " in said
+    assert f"waiting for process {first.pid} " in said
     assert "1 trial(s) exist already" in said
     first.communicate()
 

@@ -44,7 +44,7 @@ def test_two_at_once_are_warned_of(name: str) -> None:
     [sentence] = said
     assert sentence.startswith(f"process {other.pid} (`{sys.executable} -c ")
     assert sentence.endswith(
-        "times loaders on this machine, too, and each slows the other down: --wait starts after it"
+        "is timing loaders on this machine, too, so both are slower: pass --wait to start after it ends"
     )
 
 
@@ -59,4 +59,4 @@ def test_one_that_waits_begins_after_the_other_was_killed(name: str, monkeypatch
     with timing(wait=True, say=kill, name=f"\0{name}"):
         assert other.wait(10) != 0
     assert len(said) == 1
-    assert f"waiting until process {other.pid} " in said[0]
+    assert f"waiting for process {other.pid} " in said[0]
