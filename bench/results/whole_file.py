@@ -57,14 +57,14 @@ def _locked(scratch: Path, path: Path) -> Iterator[None]:
         try:
             if not lock_file(number):
                 raise FeedrateError(f"{path} is being written to by another process: wait until it ends")
-            if _is_at(number, scratch):
+            if is_at(number, scratch):
                 yield
                 return
         finally:
             os.close(number)
 
 
-def _is_at(number: int, path: Path) -> bool:
+def is_at(number: int, path: Path) -> bool:
     """Whether the open file is the one that has this path now."""
     try:
         return os.path.samestat(os.fstat(number), path.stat())

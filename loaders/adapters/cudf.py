@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
+from feedrate.loaders.base import Adapter, Batch, LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable, require_whole
 from feedrate.loaders.memory.pool import idle_pool_bytes
 from feedrate.loaders.parquet.decode import CudfDecoder, Group, read_groups
@@ -70,7 +70,8 @@ class CudfLoader:
         generator = torch.Generator(config.device).manual_seed(seed_of(config.seed, index, config.rank))
         groups = epoch_order(len(sizes), shuffle=config.shuffle, seed=config.seed, epoch=index)
         rest, rest_rows = None, 0
-        for window in windows_of(pieces_of_rank(sizes, groups.tolist(), config), self._window_rows):
+        pieces = pieces_of_rank(sizes, groups.tolist(), config)
+        for window in windows_of(pieces, self._window_rows, lambda piece: piece.rows):
             numbers = sorted(piece.group for piece in window) if self._resident is None else range(len(sizes))
             table = self._resident or self._read([self._groups[number] for number in numbers])
             begins = itertools.accumulate((sizes[number] for number in numbers), initial=rest_rows)
@@ -143,8 +144,4 @@ def backend(device: str) -> str:
     return f"pylibcudf {version}, a table in device memory"
 
 
-def _open(split: Split, config: LoaderConfig, options: CudfOptions) -> Loader:
-    return CudfLoader(split, config, options)
-
-
-ADAPTER = Adapter(open=_open, options=CudfOptions, backend=backend)
+ADAPTER = Adapter(open=CudfLoader, options=CudfOptions, backend=backend)

@@ -9,7 +9,6 @@ times faster than one of each batch. The fragments are written once, beside the 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +27,8 @@ from feedrate.loaders.toolkit import (
     batch_views,
     epoch_order,
     import_library,
-    pieces_of_rank,
     prepared_folder,
-    read_ahead,
-    seed_of,
-    window_shuffle,
+    shuffled_pieces,
 )
 
 ROWS = "rows"
@@ -69,26 +65,14 @@ class LanceLoader:
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield every row of the shard once, in the order of (seed, index)."""
         assert self._dataset is not None, "epoch() after close()"
-        return self._taken(index) if self._options.random and self._config.shuffle else self._scanned(index)
+        if self._options.random and self._config.shuffle:
+            return self._taken(index)
+        schema, window_rows = self._split.schema, self._options.window_rows
+        return shuffled_pieces(self._read, self._sizes, schema, self._config, index, window_rows=window_rows)
 
     def close(self) -> None:
         """Drop the dataset. Its files stay for the next loader."""
         self._dataset, self._fragments = None, []
-
-    def _scanned(self, epoch: int) -> Iterator[Batch]:
-        config, window_rows = self._config, self._options.window_rows
-        order = epoch_order(len(self._sizes), shuffle=config.shuffle, seed=config.seed, epoch=epoch)
-        pieces = pieces_of_rank(self._sizes, order.tolist(), config)
-        ahead = -(-window_rows // self._options.fragment_rows)
-        with contextlib.closing(read_ahead(self._read, pieces, ahead=ahead)) as tables:
-            yield from window_shuffle(
-                tables,
-                self._split.schema,
-                window_rows=window_rows,
-                batch_size=config.batch_size,
-                seed=seed_of(config.seed, epoch, config.rank) if config.shuffle else None,
-                device=config.device,
-            )
 
     def _read(self, piece: Piece) -> pa.Table:
         with phase("decode", self._sizes[piece.group]):

@@ -9,7 +9,6 @@ window is taken at once and mixed afterwards. The Vortex file is written once fo
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,13 +28,9 @@ from feedrate.loaders.toolkit import (
     batch_of_arrow,
     batch_to,
     batch_views,
-    epoch_order,
     import_library,
-    pieces_of_rank,
     prepared_folder,
-    read_ahead,
-    seed_of,
-    window_shuffle,
+    shuffled_pieces,
 )
 
 
@@ -75,26 +70,14 @@ class VortexLoader:
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield every row of the shard once, in the order of (seed, index)."""
         assert self._file is not None, "epoch() after close()"
-        return self._taken(index) if self._options.random and self._config.shuffle else self._scanned(index)
+        if self._options.random and self._config.shuffle:
+            return self._taken(index)
+        schema, window_rows = self._split.schema, self._options.window_rows
+        return shuffled_pieces(self._read, self._sizes, schema, self._config, index, window_rows=window_rows)
 
     def close(self) -> None:
         """Drop the scan and the file."""
         self._file = self._scan = None
-
-    def _scanned(self, epoch: int) -> Iterator[Batch]:
-        config, window_rows = self._config, self._options.window_rows
-        order = epoch_order(len(self._sizes), shuffle=config.shuffle, seed=config.seed, epoch=epoch)
-        pieces = pieces_of_rank(self._sizes, order.tolist(), config)
-        ahead = -(-window_rows // self._options.range_rows)
-        with contextlib.closing(read_ahead(self._read, pieces, ahead=ahead)) as tables:
-            yield from window_shuffle(
-                tables,
-                self._split.schema,
-                window_rows=window_rows,
-                batch_size=config.batch_size,
-                seed=seed_of(config.seed, epoch, config.rank) if config.shuffle else None,
-                device=config.device,
-            )
 
     def _read(self, piece: Piece) -> pa.Table:
         start = self._starts[piece.group]

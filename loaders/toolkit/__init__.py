@@ -25,6 +25,7 @@ from feedrate.loaders.toolkit.order.shares import (
     pieces_of_rank,
     windows_of,
 )
+from feedrate.loaders.toolkit.order.shuffled_pieces import shuffled_pieces
 from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
 from feedrate.loaders.toolkit.preparation import Preparation, preparation_of, prepared_folder
 from feedrate.loaders.toolkit.read_ahead import read_ahead
@@ -60,6 +61,7 @@ __all__ = [
     "row_blocks",
     "seed_of",
     "shuffled_blocks",
+    "shuffled_pieces",
     "take_positions",
     "window_shuffle",
     "windows_of",

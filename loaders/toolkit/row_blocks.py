@@ -5,7 +5,6 @@ A sample for each row would cost Python code for each row. A block costs as much
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -13,14 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedrate.loaders.base import Batch, LoaderConfig, Schema, Split
-from feedrate.loaders.parquet.columns import epoch_order
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
 from feedrate.loaders.toolkit.batches.rebatch import rebatch
-from feedrate.loaders.toolkit.order.seeds import seed_of
-from feedrate.loaders.toolkit.order.shares import Piece, pieces_of_rank
-from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
-from feedrate.loaders.toolkit.read_ahead import read_ahead
+from feedrate.loaders.toolkit.order.shares import Piece
+from feedrate.loaders.toolkit.order.shuffled_pieces import shuffled_pieces
 
 Block = Mapping[str, np.ndarray]
 """Arrays of a block's rows by name_of_array: int32 ids, values and offsets, and float32 numbers."""
@@ -66,19 +62,9 @@ def shuffled_blocks(
     """
     full, last = divmod(split.rows, block_rows)
     sizes = [block_rows] * full + [last] * (last > 0)
-    order = epoch_order(len(sizes), shuffle=config.shuffle, seed=config.seed, epoch=epoch)
 
     def read_piece(piece: Piece) -> pa.Table:
         with phase("decode", piece.rows):
             return table_of_block(read(piece.group), split.schema).slice(piece.begin, piece.rows)
 
-    pieces = pieces_of_rank(sizes, order.tolist(), config)
-    with contextlib.closing(read_ahead(read_piece, pieces, ahead=-(-window_rows // block_rows))) as tables:
-        yield from window_shuffle(
-            tables,
-            split.schema,
-            window_rows=window_rows,
-            batch_size=config.batch_size,
-            seed=seed_of(config.seed, epoch, config.rank) if config.shuffle else None,
-            device=config.device,
-        )
+    yield from shuffled_pieces(read_piece, sizes, split.schema, config, epoch, window_rows=window_rows)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from feedrate.bench.results.whole_file import lock_file
+from feedrate.bench.results.whole_file import is_at, lock_file
 from feedrate.bench.timing.clock import utc
 from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import FeedrateError, require_no_file
@@ -82,11 +82,10 @@ def _acquire(path: Path, folder: Path, way_out: str) -> int:
             raise FeedrateError(
                 f"{folder} is being written to by {holder or 'another process'}: wait until it ends, or {way_out}"
             )
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock), os.stat(path)):
-                os.truncate(lock, 0)
-                os.write(lock, _own_entry())
-                return lock
+        if is_at(lock, path):
+            os.truncate(lock, 0)
+            os.write(lock, _own_entry())
+            return lock
         os.close(lock)
     raise FeedrateError(f"{path} cannot be locked: other processes keep removing it")
 

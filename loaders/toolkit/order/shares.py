@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from feedrate.loaders.base import LoaderConfig
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,16 @@ def pieces_between(sizes: Sequence[int], order: Iterable[int], begin: int, end: 
     return [piece for piece in pieces if piece.begin < piece.end]
 
 
-def windows_of(pieces: Iterable[Piece], window_rows: int) -> Iterator[list[Piece]]:
-    """Yield the pieces in lists of at least window_rows rows. The last one may have fewer."""
-    window: list[Piece] = []
-    for piece in pieces:
-        window.append(piece)
-        if sum(part.rows for part in window) >= window_rows:
+def windows_of(parts: Iterable[Part], window_rows: int, rows_of: Callable[[Part], int]) -> Iterator[list[Part]]:
+    """Yield the parts in lists of at least window_rows rows. The last one may have fewer. rows_of: returns a part's rows."""
+    window: list[Part] = []
+    rows = 0
+    for part in parts:
+        window.append(part)
+        rows += rows_of(part)
+        if rows >= window_rows:
             yield window
-            window = []
+            window, rows = [], 0
     if window:
         yield window
 

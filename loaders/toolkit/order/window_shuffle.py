@@ -12,6 +12,7 @@ from feedrate.loaders.parquet.columns import batch_to, draw_order, order_generat
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
 from feedrate.loaders.toolkit.batches.views import batch_views
+from feedrate.loaders.toolkit.order.shares import windows_of
 
 
 def window_shuffle(
@@ -35,7 +36,7 @@ def window_shuffle(
     """
     require_whole("window_rows", window_rows, 1)
     rest: list[pa.Table] = []
-    for number, window in enumerate(_windows(groups, window_rows if seed is not None else 1)):
+    for number, window in enumerate(windows_of(groups, window_rows if seed is not None else 1, len)):
         table = pa.concat_tables([*rest, *window])
         if seed is not None:
             with phase("shuffle", len(table)):
@@ -46,14 +47,3 @@ def window_shuffle(
         rest = [table.slice(full)]
     for table in rest:
         yield from batch_views(batch_to(batch_of_arrow(table, schema), device), batch_size)
-
-
-def _windows(groups: Iterable[pa.Table], window_rows: int) -> Iterator[list[pa.Table]]:
-    window: list[pa.Table] = []
-    for group in groups:
-        window.append(group)
-        if sum(map(len, window)) >= window_rows:
-            yield window
-            window = []
-    if window:
-        yield window

@@ -34,7 +34,7 @@ def test_pieces_between_cuts_the_first_and_the_last_group() -> None:
 
 def test_windows_hold_at_least_so_many_rows_but_for_the_last() -> None:
     pieces = [Piece(number, 0, rows) for number, rows in enumerate((4, 7, 10, 1, 2))]
-    assert list(windows_of(pieces, 10)) == [pieces[:2], pieces[2:3], pieces[3:]]
+    assert list(windows_of(pieces, 10, lambda piece: piece.rows)) == [pieces[:2], pieces[2:3], pieces[3:]]
 
 
 @given(rows=st.integers(0, 200), batch_size=st.integers(1, 30), workers=st.integers(1, 5))
