@@ -17,7 +17,7 @@ bench: .venv/installed .venv/nvtabular  ## set up, run every loader on a small s
 	$(FEEDRATE) run data/bench --loaders native,native-batched,nvtabular,cupy --batch-size 2048 --epochs 3 --repeats 1 --seeds 0,1,2 -o runs/bench --overwrite
 
 test: .venv/installed .venv/nvtabular  ## set up, run the tests
-	$(BIN)/python -m pytest tests --benchmark-skip -m "not slow"
+	$(BIN)/python -m pytest tests --benchmark-skip -m "not slow" -n auto --dist worksteal
 	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and not slow"
 
 slow: .venv/installed .venv/nvtabular  ## the tests that take longer: a fresh environment, real ratings, signals. Planted faults are for `make selftest`
