@@ -21,7 +21,8 @@ test: .venv/installed .venv/nvtabular  ## set up, run the tests
 	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and not slow"
 
 slow: .venv/installed .venv/nvtabular  ## the tests that take longer: a fresh environment, real ratings, signals. Planted faults are for `make selftest`
-	$(BIN)/python -m pytest tests --benchmark-skip -m slow --deselect tests/bench/selftest/test_faults.py
+	$(BIN)/python -m pytest tests --benchmark-skip -m "slow and not alone" -n auto --dist worksteal --deselect tests/bench/selftest/test_faults.py
+	$(BIN)/python -m pytest tests --benchmark-skip -m "slow and alone"
 	$(NVTABULAR) -m pytest tests --benchmark-skip -m "nvtabular and slow"
 
 selftest: .venv/installed  ## prove on this machine that planted faults are caught and verdicts hold: six to fifteen minutes

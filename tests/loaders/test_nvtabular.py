@@ -113,6 +113,7 @@ def test_a_thread_that_dies_unnoticed_is_an_error_and_not_a_hang(
 
 
 @pytest.mark.nvtabular
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("budget_mb", [60, 130])
 def test_memory_stays_within_the_budget_on_the_cpu(budget_mb: int, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_a_loader_that_breaks_a_rule_fails_with_its_sentence(tmp_path: Path) -> 
     assert "Traceback" not in result.stdout
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_gate_holds_and_fails_against_a_saved_run(tmp_path: Path) -> None:
     folder, saved = _written(tmp_path), tmp_path / "saved.json"

@@ -27,15 +27,16 @@ REQUEST = session.ProfileRequest(
     memory_budget_bytes=None,
     timeout_s=100.0,
 )
+TIMED = (pytest.mark.slow, pytest.mark.alone)
 
 
 @pytest.mark.parametrize(
     ("loader", "cause"),
     [
         ("slow:delay_s=0.05:kind=sleep", "input-bound: fetch"),
-        pytest.param("slow:delay_s=0.05:kind=burn", "input-bound: ", marks=pytest.mark.slow),
-        pytest.param("slow:delay_s=0.05:kind=burn:place=worker", "input-bound: decode", marks=pytest.mark.slow),
-        pytest.param("cupy", "compute-bound", marks=pytest.mark.slow),
+        pytest.param("slow:delay_s=0.05:kind=burn", "input-bound: ", marks=TIMED),
+        pytest.param("slow:delay_s=0.05:kind=burn:place=worker", "input-bound: decode", marks=TIMED),
+        pytest.param("cupy", "compute-bound", marks=TIMED),
     ],
 )
 def test_a_planted_cause_is_found(loader: str, cause: str, small: Dataset, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def busy_loops() -> Iterator[None]:
         loop.wait()
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_beside_busy_loops_the_cause_is_a_core(small: Dataset, busy_loops: None) -> None:
     spec = TrialSpec(loader=LOADER, mode="load", repeat=0, seed=0, batch_size=400, epochs=3, device="cpu")

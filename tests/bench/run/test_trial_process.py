@@ -97,6 +97,7 @@ def test_a_message_without_an_end_is_refused(here: Path, small: Dataset) -> None
     assert "it sent a message of more than 256 MiB and was stopped" in run(act(statement), here, small.folder).detail
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_endless_output_is_kept_in_part_and_without_waiting(here: Path, small: Dataset) -> None:
     source = act("[os.write(1, b'noise ' * 100_000) for _ in range(1000)]; sys.stderr.write('the end'); 1 / 0")
@@ -110,6 +111,7 @@ def test_endless_output_is_kept_in_part_and_without_waiting(here: Path, small: D
     assert "the endTraceback" in text
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_loader_that_patches_the_system_s_functions_is_timed_all_the_same(here: Path, small: Dataset) -> None:
     source = act("os._exit = os.write = os.read = os.kill = None")

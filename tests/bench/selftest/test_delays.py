@@ -8,6 +8,7 @@ from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.selftest.delays import DELAYS, Agreement, Measured, PlantedDelay, measure_agreement
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("delay", DELAYS, ids=lambda delay: delay.name)
 def test_a_planted_delay_is_measured_and_attributed_to_its_cause(
@@ -23,6 +24,7 @@ def test_a_wrong_measurement_is_reported() -> None:
     assert len(wrong.problems) == 3
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_two_measurements_of_a_stall_agree_with_each_other_and_the_truth(small: Dataset) -> None:
     agreement = measure_agreement(small.folder)

@@ -60,6 +60,7 @@ def test_a_proof_that_does_not_hold_is_reported() -> None:
     assert next(prove_verdicts(slower)).holds is False
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_pairs_are_really_run(small: Dataset) -> None:
     [pair] = verdicts.run_pairs(small.folder, pairs=1, rounds=2, device="cpu", batch_size=500, epochs=2)
