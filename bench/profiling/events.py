@@ -5,8 +5,12 @@ All times are seconds of one clock, whose zero is arbitrary.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+LOOK_BACK = 64
+"""Spans before a moment that Innermost looks at. Nesting is far less deep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,7 @@ class Kernel(Span):
 
     correlation: int = 0
     """Matches the Call that launched it. 0 if unknown."""
+    stream: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class Copy(Span):
     """Whether the memory on the host's side was not pinned."""
     correlation: int = 0
     """Matches the Call that launched it. 0 if unknown."""
+    stream: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,13 @@ class Call(Span):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Function(Span):
+    """An operator of torch, on a thread of the host. Operators nest."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
     """Everything that a profiler recorded."""
 
@@ -70,10 +83,30 @@ class Events:
     copies: tuple[Copy, ...] = ()
     ranges: tuple[Range, ...] = ()
     calls: tuple[Call, ...] = ()
+    functions: tuple[Function, ...] = ()
+    """Empty for nsys, which does not know torch's operators."""
+    workers: tuple[Range, ...] = ()
+    """Batches that worker processes made, on the clock of the other events. `thread` names the worker."""
     main_thread: str = ""
     """Name of the consumer's thread."""
     window: tuple[float, float] = field(default=(0.0, 0.0))
     """Part of the recording that the tables cover: see window_of."""
+
+
+class Innermost:
+    """Finds the span of a thread that is open at a moment. Of nested spans, the one that began last counts."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = sorted(spans, key=lambda span: span.start_s)
+        self._starts = [span.start_s for span in self._spans]
+
+    def at(self, moment: float) -> str:
+        """Return the name of the innermost open span. Empty if none is open."""
+        last = bisect_right(self._starts, moment) - 1
+        for span in self._spans[max(last - LOOK_BACK, 0) : last + 1][::-1]:
+            if span.end_s >= moment:
+                return span.name
+        return ""
 
 
 def window_of(

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,16 +98,17 @@ def _first(patterns: Sequence[str], name: str) -> str | None:
     return next((str(path) for path in candidates if path.exists()), None)
 
 
-def read_sqlite(path: Path, *, domain: str, thread: int) -> Events:
+def read_sqlite(path: Path, *, domain: str, thread: int, names: Mapping[int, str] | None = None) -> Events:
     """Read the events of an export, with the ranges of one NVTX domain.
 
-    thread: the operating system's id of the consumer's thread. Seconds count from the export's own zero.
+    thread: the operating system's id of the consumer's thread. names: Python's names of the other threads, by id.
+    Seconds count from the export's own zero.
     """
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
         database.row_factory = sqlite3.Row
         tables = {row[0] for row in database.execute("select name from sqlite_master where type = 'table'")}
         strings = {row[0]: row[1] for row in database.execute("select id, value from StringIds")}
-        thread_name = _Threads(database, tables, strings, thread)
+        thread_name = _Threads(database, tables, strings, thread, names or {})
         ranges = _ranges(database, tables, strings, thread_name, domain)
         kernels, copies = _kernels(database, tables, strings), _copies(database, tables)
         calls = _calls(database, tables, strings, thread_name)
@@ -124,8 +125,15 @@ def read_sqlite(path: Path, *, domain: str, thread: int) -> Events:
 class _Threads:
     """Maps a globalTid to a thread name. Its lowest 24 bits are the operating system's thread id."""
 
-    def __init__(self, database: sqlite3.Connection, tables: set[str], strings: dict[int, str], main: int) -> None:
-        self._main, self._names = main, {}
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        tables: set[str],
+        strings: dict[int, str],
+        main: int,
+        names: Mapping[int, str],
+    ) -> None:
+        self._main, self._python_names, self._names = main, names, {}
         if "ThreadNames" in tables:
             self._names = {
                 row["globalTid"]: strings.get(row["nameId"], "")
@@ -134,22 +142,33 @@ class _Threads:
 
     def __call__(self, global_tid: int) -> str:
         tid = global_tid & 0xFFFFFF
-        return "main" if tid == self._main else f"{self._names.get(global_tid) or 'thread'} {tid}"
+        name = self._python_names.get(tid) or self._names.get(global_tid) or "thread"
+        return "main" if tid == self._main else f"{name} {tid}"
 
 
 def _kernels(database: sqlite3.Connection, tables: set[str], strings: dict[int, str]) -> tuple[Kernel, ...]:
     """Read kernels. A CUDA graph counts as one kernel, because nsys records its nodes only on request and at a cost."""
     kernels: list[Kernel] = []
     if "CUPTI_ACTIVITY_KIND_KERNEL" in tables:
-        query = "select start, end, correlationId, shortName from CUPTI_ACTIVITY_KIND_KERNEL"
+        query = "select * from CUPTI_ACTIVITY_KIND_KERNEL"
         kernels += (
-            Kernel(name=strings.get(row["shortName"], "?"), correlation=row["correlationId"] or 0, **_times(row))
+            Kernel(
+                name=strings.get(row["shortName"], "?"),
+                correlation=row["correlationId"] or 0,
+                stream=_stream(row),
+                **_times(row),
+            )
             for row in database.execute(query)
         )
     if "CUPTI_ACTIVITY_KIND_GRAPH_TRACE" in tables:
-        query = "select start, end, correlationId, graphId from CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
+        query = "select * from CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
         kernels += (
-            Kernel(name=f"graph {row['graphId']}", correlation=row["correlationId"] or 0, **_times(row))
+            Kernel(
+                name=f"graph {row['graphId']}",
+                correlation=row["correlationId"] or 0,
+                stream=_stream(row),
+                **_times(row),
+            )
             for row in database.execute(query)
         )
     return tuple(sorted(kernels, key=lambda kernel: kernel.start_s))
@@ -173,12 +192,25 @@ def _copy(row: sqlite3.Row) -> Copy:
         nbytes=row["bytes"],
         pageable=kind in ("host to device", "device to host") and PAGEABLE in (row["srcKind"], row["dstKind"]),
         correlation=row["correlationId"] or 0,
+        stream=_stream(row),
     )
 
 
 def _memset(row: sqlite3.Row) -> Copy:
-    correlation = row["correlationId"] or 0
-    return Copy(**_times(row), name="fill", kind="fill", nbytes=row["bytes"], pageable=False, correlation=correlation)
+    return Copy(
+        **_times(row),
+        name="fill",
+        kind="fill",
+        pageable=False,
+        nbytes=row["bytes"],
+        correlation=row["correlationId"] or 0,
+        stream=_stream(row),
+    )
+
+
+def _stream(row: sqlite3.Row) -> int | None:
+    """Return the stream of work on the device. None if the export lacks it."""
+    return row["streamId"] if "streamId" in row.keys() else None  # noqa: SIM118  # a Row is not a mapping
 
 
 def _ranges(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
 from feedrate.bench.host.lifecycle.run_to_end import run_to_end
 from feedrate.bench.host.lifecycle.search_path import module_command
-from feedrate.bench.profiling import kineto, nsys, tables
+from feedrate.bench.profiling import chrome_trace, kineto, nsys, tables, workers
 from feedrate.bench.profiling.events import Events
+from feedrate.bench.profiling.flames import flames_of
+from feedrate.bench.profiling.lanes import timeline
+from feedrate.bench.profiling.parts import part_rows
+from feedrate.bench.profiling.sampler import SAMPLE_HZ, find_sampler
 from feedrate.bench.profiling.trial import ProfileMessage, ProfileTask
 from feedrate.bench.results.profiles import files
 from feedrate.bench.results.profiles.record import Profile, Profiler
@@ -33,23 +39,48 @@ def profile_loader(
     """
     folder.mkdir(parents=True, exist_ok=True)
     tool = nsys.find_nsys() if profiler == "nsys" else ""
-    message = _run_child(spec, dataset, folder, steps, profiler, tool, timeout_s)
+    with TemporaryDirectory(prefix="feedrate-profile-") as scratch:
+        stacks = Path(scratch) / "stacks.txt"
+        task = ProfileTask(
+            spec=spec, dataset=str(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute()),
+            batches=scratch, sampler=find_sampler(), stacks=str(stacks),
+        )  # fmt: skip
+        message = _run_child(task, folder, tool, timeout_s)
+        events = _events(folder, tool, message, Path(scratch))
+        flames = flames_of(stacks.read_text(errors="replace"), message.process) if stacks.exists() else ()
     if tool:
-        events = nsys.read_sqlite(nsys.export(tool, folder / "profile"), domain=DOMAIN, thread=message.thread)
+        chrome_trace.write(folder / TRACE, events, spec.loader)
     else:
-        events = kineto.read_trace(folder / TRACE, thread=message.thread)
+        chrome_trace.complete(folder / TRACE, events)
     version = nsys.version(tool) if tool else _torch_version()
-    profile = _profile(spec, profiler, version, message, events)
+    profile = replace(
+        _profile(spec, profiler, version, message, events),
+        flames=flames, sample_hz=SAMPLE_HZ if flames else None, notes=tuple(message.notes),
+    )  # fmt: skip
     files.write(folder, profile)
     return profile
 
 
-def _run_child(
-    spec: TrialSpec, dataset: Path, folder: Path, steps: int, profiler: Profiler, tool: str, timeout_s: float
-) -> ProfileMessage:
-    task = ProfileTask(
-        spec=spec, dataset=str(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute())
+def _events(folder: Path, tool: str, message: ProfileMessage, batches: Path) -> Events:
+    """Read the recording, and put the batches of the workers on its clock."""
+    consumer, names = message.thread, message.threads
+    if tool:
+        events = nsys.read_sqlite(nsys.export(tool, folder / "profile"), domain=DOMAIN, thread=consumer, names=names)
+    else:
+        events = kineto.read_trace(folder / TRACE, thread=consumer, names=names)
+    steps = [span for span in events.ranges if span.name == "step" and span.thread == events.main_thread]
+    offset_s = workers.offset_of(sorted(steps, key=lambda span: span.start_s), message.started_ns)
+    if offset_s is None:
+        return events
+    begin = min(span.start_s for span in events.ranges)
+    made = workers.read_batches(batches, offset_s)
+    return replace(
+        events, workers=tuple(span for span in made if span.end_s > begin and span.start_s < events.window[1])
     )
+
+
+def _run_child(task: ProfileTask, folder: Path, tool: str, timeout_s: float) -> ProfileMessage:
+    spec = task.spec
     command = module_command(interpreter(spec.loader), "feedrate.bench.profiling.trial")
     if tool:
         command = nsys.command(tool, folder / "profile", command)
@@ -70,6 +101,7 @@ def _run_child(
 
 def _profile(spec: TrialSpec, profiler: Profiler, version: str, message: ProfileMessage, events: Events) -> Profile:
     kernels, device = tables.device_busy(events)
+    lanes = timeline(events)
     steps = tables.steps(events)
     return Profile(
         spec=spec,
@@ -88,7 +120,10 @@ def _profile(spec: TrialSpec, profiler: Profiler, version: str, message: Profile
         launches_per_step=tables.launches(events) / max(steps, 1) if events.kernels else None,
         synchronisations=tables.synchronisations(events),
         kernels=tables.kernel_rows(events),
-        timeline=tables.timeline(events),
+        parts=part_rows(events),
+        lanes=lanes.lanes,
+        lanes_left_out=lanes.left_out,
+        marks=lanes.marks,
         options=message.options,
     )
 

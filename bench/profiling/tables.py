@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
-from feedrate.bench.profiling.events import Copy, Events, Kernel, Range, Span
+from feedrate.bench.profiling.events import Copy, Events, Innermost, Kernel, Range, Span
 from feedrate.bench.profiling.intervals import Interval, clipped, gaps, length, overlap_length, union
-from feedrate.bench.results.profiles.record import Bar, CallRow, CopyRow, GapRow, RangeRow
-from feedrate.bench.results.range_names import UNITS
+from feedrate.bench.results.profiles.names import shortened
+from feedrate.bench.results.profiles.record import CallRow, CopyRow, GapRow, RangeRow
+from feedrate.bench.results.range_names import BATCH, UNITS
 
 AnySpan = TypeVar("AnySpan", bound=Span)
 
@@ -21,9 +22,6 @@ WAITS = ("cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize
 """Prefixes of calls that wait for the device. Their asynchronous variants contain "Async"."""
 MAX_ROWS = 20
 """Limit for the rows of a table."""
-TIMELINE_STEPS = 5
-TIMELINE_BARS = 4_000
-"""Limit for the bars of a timeline."""
 
 
 def device_busy(events: Events) -> tuple[float | None, float | None]:
@@ -52,12 +50,12 @@ def range_rows(events: Events) -> tuple[RangeRow, ...]:
     for calls in launches.values():
         calls.sort()
     groups: dict[tuple[str, str], list[Range]] = defaultdict(list)
-    for span in _begun_in(events.ranges, events.window):
+    for span in _begun_in((*events.ranges, *events.workers), events.window):
         groups[span.name, span.thread].append(span)
     rows = []
     for (name, thread), spans in groups.items():
         busy = None
-        if events.kernels:
+        if events.kernels and name != BATCH:
             calls = launches.get(thread, [])
             starts = [start for start, _ in calls]
             launched = (
@@ -100,8 +98,8 @@ def gap_rows(events: Events) -> tuple[GapRow, ...]:
     if not events.kernels:
         return ()
     idle = gaps(_union((*events.kernels, *events.copies), events.window), events.window)
-    ranges = _Innermost([span for span in events.ranges if span.thread == events.main_thread])
-    calls = _Innermost([span for span in events.calls if span.thread == events.main_thread])
+    ranges = Innermost([span for span in events.ranges if span.thread == events.main_thread])
+    calls = Innermost([span for span in events.calls if span.thread == events.main_thread])
     groups: dict[tuple[str, str], list[float]] = defaultdict(list)
     for start, end in idle:
         middle = (start + end) / 2
@@ -144,42 +142,6 @@ def kernel_rows(events: Events) -> tuple[CallRow, ...]:
     return _by_name(_begun_in(events.kernels, events.window))
 
 
-def timeline(events: Events) -> tuple[Bar, ...]:
-    """Return bars of TIMELINE_STEPS steps from the middle: ranges of every thread, kernels and copies."""
-    loop = [span for span in events.ranges if span.name == "step" and span.thread == events.main_thread]
-    chosen = loop[max(len(loop) // 2 - TIMELINE_STEPS // 2, 0) :][:TIMELINE_STEPS]
-    window = (chosen[0].start_s, chosen[-1].end_s) if chosen else events.window
-    rows: list[tuple[str, Span]] = [(span.thread, span) for span in events.ranges]
-    rows += [("device: kernels", span) for span in events.kernels]
-    rows += [("device: copies", span) for span in events.copies]
-    bars = [
-        Bar(
-            row=row,
-            name=span.name,
-            start_s=max(span.start_s, window[0]) - window[0],
-            end_s=min(span.end_s, window[1]) - window[0],
-        )
-        for row, span in rows
-        if span.end_s > window[0] and span.start_s < window[1]
-    ]
-    return tuple(sorted(bars, key=lambda bar: bar.start_s)[:TIMELINE_BARS])
-
-
-class _Innermost:
-    """Finds the span of a thread that is open at a moment. Of nested spans, the one that began last counts."""
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self._spans = sorted(spans, key=lambda span: span.start_s)
-        self._starts = [span.start_s for span in self._spans]
-
-    def at(self, moment: float) -> str:
-        last = bisect_right(self._starts, moment) - 1
-        for span in self._spans[max(last - 64, 0) : last + 1][::-1]:
-            if span.end_s >= moment:
-                return span.name
-        return ""
-
-
 def _device_by_launch(events: Events) -> dict[int, Interval]:
     """Return the device interval of each launch, by correlation. A graph spans its first to its last kernel."""
     intervals: dict[int, Interval] = {}
@@ -203,5 +165,8 @@ def _by_name(spans: Iterable[Span]) -> tuple[CallRow, ...]:
     groups: dict[str, list[float]] = defaultdict(list)
     for span in spans:
         groups[span.name].append(span.seconds)
-    rows = [CallRow(name=name, count=len(durations), seconds=sum(durations)) for name, durations in groups.items()]
+    rows = [
+        CallRow(name=shortened(name), count=len(durations), seconds=sum(durations))
+        for name, durations in groups.items()
+    ]
     return tuple(sorted(rows, key=lambda row: -row.seconds)[:MAX_ROWS])

@@ -10,19 +10,23 @@ import itertools
 import os
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
+from torch._C._profiler import _ExperimentalConfig
 
 from feedrate.bench.consumer.steps import make_step
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.host.process_usage import Usage
+from feedrate.bench.profiling import workers
+from feedrate.bench.profiling.sampler import sampled
 from feedrate.bench.results.profiles.record import Profiler
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.spec import TrialSpec
@@ -39,6 +43,9 @@ from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 WARM_STEPS = 20
 """Unrecorded steps before the recording, to warm up. They continue into further epochs if one is too short."""
 
+SAMPLED_S = 3.0
+"""Seconds of training that py-spy samples."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileTask:
@@ -52,6 +59,12 @@ class ProfileTask:
     profiler: Profiler
     trace: str
     """Path for the Chrome trace. Only the torch profiler writes it."""
+    batches: str = ""
+    """Folder for the files that bench/profiling/workers.py describes. Empty: worker processes are not recorded."""
+    sampler: str = ""
+    """Path of py-spy. Empty: no stacks are sampled."""
+    stacks: str = ""
+    """Path for the folded stacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +78,21 @@ class ProfileMessage:
     epoch: EpochRecord | None = None
     thread: int = 0
     """The operating system's id of the consumer's thread."""
+    threads: dict[int, str] = field(default_factory=dict)
+    """Python's names of the process's threads, by the operating system's id."""
+    started_ns: list[int] = field(default_factory=list)
+    """time.time_ns() at the start of each step."""
+    process: int = 0
+    """Id of the process."""
+    notes: list[str] = field(default_factory=list)
     options: dict[str, str] | None = None
 
 
 def run(task: ProfileTask) -> ProfileMessage:
     """Warm up, record the steps, and return the harness's clocks for them. Raises what the loader raises."""
     spec = task.spec
+    if task.batches:
+        workers.record_batches(Path(task.batches))
     context = TrialContext.of(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None)
     context.choice.adapter.backend(spec.device)
     loader = context.open_loader("train", shuffle=True)
@@ -79,24 +101,54 @@ def run(task: ProfileTask) -> ProfileMessage:
         batches = _endless(loader)
         for batch in itertools.islice(batches, WARM_STEPS):
             step(batch)
+        started_ns: list[int] = []
+        threads = _thread_names()
         clock = EpochClock(
             lambda: itertools.islice(batches, task.steps + 1), spec.device
         )  # the tables leave out the first
         with _recording(task):  # starting and ending a recording must not count as usage of the steps
             before = Usage.now(memory=False)
             for number, batch in enumerate(clock):
+                started_ns.append(time.time_ns())
                 with span("step", number):
                     step(batch)
             after = Usage.now(memory=False)
+        notes = list(_sample(task, batches, step))
         return ProfileMessage(
             steps=len(clock.waits_s),
             rows=clock.rows,
             epoch=epoch_record(clock, before, after),
             thread=threading.get_native_id(),
+            threads=threads | _thread_names(),
+            started_ns=started_ns,
+            process=os.getpid(),
+            notes=notes,
             options=context.choice.described(),
         )
     finally:
         loader.close()
+
+
+def _sample(task: ProfileTask, batches: Iterator[Batch], step: Callable[[Batch], object]) -> Iterator[str]:
+    """Train on for SAMPLED_S seconds while py-spy samples, after the recording so that neither slows the other.
+
+    Yields a note if sampling is not possible.
+    """
+    if not task.sampler:
+        return
+    try:
+        with sampled(task.sampler, Path(task.stacks)):
+            end_s = time.monotonic() + SAMPLED_S
+            while time.monotonic() < end_s:
+                step(next(batches))
+            synchronise(task.spec.device)
+    except FeedrateError as error:
+        yield f"No flame graph: {error}"
+
+
+def _thread_names() -> dict[int, str]:
+    """Return the names of the threads that run Python, by the operating system's id."""
+    return {thread.native_id: thread.name for thread in threading.enumerate() if thread.native_id}
 
 
 def _endless(loader: Loader) -> Iterator[Batch]:
@@ -127,7 +179,9 @@ def _recording(task: ProfileTask) -> Iterator[None]:
             if task.spec.device != "cpu":
                 activities.append(torch.profiler.ProfilerActivity.CUDA)
             ranges.listen(lambda name, _payload: torch.profiler.record_function(name))
-            profiler: Any = torch.profiler.profile(activities=activities)
+            profiler: Any = torch.profiler.profile(
+                activities=activities, experimental_config=_ExperimentalConfig(profile_all_threads=True)
+            )
             stack.callback(lambda: profiler.export_chrome_trace(task.trace))
             stack.enter_context(profiler)
             stack.callback(synchronise, task.spec.device)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 DOMAIN = "feedrate"
+BATCH = "batch"
+"""Range in a DataLoader's worker process that makes one batch. Only `feedrate profile` records it."""
 
 
 COLOURS = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from feedrate.bench.results.record import EpochRecord
@@ -73,9 +74,113 @@ class CallRow:
     seconds: float
 
 
+PARTS = ("next", "forward", "backward", "optimizer", "step", "other")
+"""Parts of a step. step: the rest of it. other: other threads, and the consumer's between two ranges."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRow:
+    """Kernels or host functions of one name in one part of the step, over all steps of the window."""
+
+    part: str
+    """One of PARTS."""
+    kind: Literal["kernel", "function"]
+    """"kernel": device work, in the part that launched it. "function": torch's operators and CUDA calls on the host."""
+    name: str
+    """Empty for the sum of all names that the record leaves out."""
+    count: int
+    seconds: float
+    """Time on the device for kernels. Time without called functions ("self time") for host functions."""
+
+
+LaneKind = Literal["ranges", "functions", "calls", "kernels", "copies", "worker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """Bars of one thread, worker or stream in the timeline. `name`, `start_s`, `seconds` and others have one entry a bar.
+
+    A lane keeps the MAX_BARS longest bars. The others are counted in left_out and left_out_s.
+    """
+
+    title: str
+    """A thread's, worker's or stream's name, such as "main", "worker 1" or "stream 7"."""
+    kind: LaneKind
+    """functions: torch's operators. calls: CUDA calls. worker: batches made by a DataLoader's worker process."""
+    names: tuple[str, ...]
+    """Distinct names of the bars, cut in the middle if they are long."""
+    name: tuple[int, ...]
+    """Position in `names`."""
+    start_s: tuple[float, ...]
+    """Seconds since the timeline began, ascending."""
+    seconds: tuple[float, ...]
+    link: tuple[int, ...] = ()
+    """Number shared by a call and the work that it launched. 0 without one. Empty if no bar has one."""
+    part: tuple[int, ...] = ()
+    """Position in PARTS of the part that launched the work. Only for kernels and copies."""
+    launched_s: tuple[float | None, ...] = ()
+    """When the call that launched the work began, in seconds since the timeline began. Negative if that was before."""
+    nbytes: tuple[int, ...] = ()
+    """Bytes of each copy. Only for copies."""
+    left_out: int = 0
+    left_out_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        bars = len(self.name)
+        per_bar = (self.start_s, self.seconds, *filter(None, (self.link, self.part, self.launched_s, self.nbytes)))
+        if any(len(values) != bars for values in per_bar):
+            raise ValueError(f"lane {self.title} has {bars} bars, but not as many values of each kind")
+        _require_positions("name", self.name, len(self.names))
+        _require_positions("part", self.part, len(PARTS))
+
+
+def _require_positions(name: str, positions: tuple[int, ...], count: int) -> None:
+    """Raise ValueError unless all are positions in a sequence of `count` items."""
+    wrong = next((position for position in positions if not 0 <= position < count), None)
+    if wrong is not None:
+        raise ValueError(f"{name} holds {wrong}, but there are only {count} to choose from")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMark:
+    """The begin of a step in the timeline: the consumer asks for its batch."""
+
+    number: int
+    """Counted from 0, the first recorded step, which the tables leave out."""
+    start_s: float
+    """Seconds since the timeline began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flame:
+    """CPU samples of one thread or process as a tree of functions, in depth-first order."""
+
+    who: str
+    """"consumer", a thread of its process, or "worker 1"."""
+    names: tuple[str, ...]
+    """Functions as "name (file)". The first is the root, whose name is empty."""
+    depth: tuple[int, ...]
+    """Depth of each node in the tree. 0 for the root."""
+    name: tuple[int, ...]
+    """Position in `names`, for each node."""
+    samples: tuple[int, ...]
+    """Samples of each node, those of the functions that it called included."""
+    left_out: int = 0
+    """Nodes left out, because they have few samples. Their samples still count in the nodes above them."""
+
+    def __post_init__(self) -> None:
+        if not len(self.depth) == len(self.name) == len(self.samples) > 0:
+            raise ValueError(
+                f"flame graph of {self.who} must have as many depths and names as samples, and at least one"
+            )
+        if self.depth[0] or any(not 0 < depth <= before + 1 for before, depth in pairwise(self.depth)):
+            raise ValueError(f"flame graph of {self.who} has depths that are not those of a tree")
+        _require_positions("name", self.name, len(self.names))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One bar of the timeline."""
+    """One bar of the timeline, as records had them before 2026-12. Newer ones have lanes."""
 
     row: str
     """A thread's name, "device: kernels" or "device: copies"."""
@@ -115,7 +220,19 @@ class Profile:
     kernels: tuple[CallRow, ...] = ()
     """The kernels that took the most time."""
     timeline: tuple[Bar, ...] = ()
+    """A few steps from the middle, in records without lanes."""
+    parts: tuple[PartRow, ...] = ()
+    """Top kernels and host functions in each part of the step."""
+    lanes: tuple[Lane, ...] = ()
     """A few steps from the middle."""
+    lanes_left_out: int = 0
+    """Lanes of further threads and workers, which are left out because there are too many."""
+    marks: tuple[StepMark, ...] = ()
+    """Where the steps of the lanes begin."""
+    flames: tuple[Flame, ...] = ()
+    """CPU samples of the consumer, its threads and workers. Empty without py-spy."""
+    sample_hz: int | None = None
+    """Samples a second and thread in `flames`."""
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] | None = None
     """The loader's options with their values, as text."""

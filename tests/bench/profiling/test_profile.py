@@ -12,7 +12,7 @@ import pytest
 
 from feedrate.bench.cli import app
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.profiling import session, trial
+from feedrate.bench.profiling import run, session, trial
 from feedrate.bench.results.profiles import files
 from feedrate.bench.results.spec import ModelSpec, TrialSpec, model_of
 from feedrate.loaders.errors import FeedrateError
@@ -28,6 +28,12 @@ REQUEST = session.ProfileRequest(
     timeout_s=100.0,
 )
 TIMED = (pytest.mark.slow, pytest.mark.alone)
+
+
+@pytest.fixture(autouse=True)
+def _without_flame_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sampling takes seconds. test_flames.py tests it."""
+    monkeypatch.setattr(run, "find_sampler", lambda: "")
 
 
 @pytest.mark.parametrize(
