@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from feedrate.bench.results.profiles.record import Profile
 
 
+Open = Annotated[
+    bool,
+    typer.Option("--open", help="Open the traces in Perfetto's viewer, in the browser. They stay on this machine."),
+]
+
+
 def profile(
     loaders: Annotated[
         Words, typer.Argument(metavar="LOADER[,LOADER]", parser=words, help="Loaders, as in `feedrate run --loaders`.")
@@ -60,6 +66,7 @@ def profile(
         float, typer.Option(metavar="SECONDS", help="Stop a profile that takes longer than this.")
     ] = 300.0,
     wait: Wait = False,
+    open_viewer: Open = False,
 ) -> None:
     """Record some training steps and explain what limits them. Writes DIR/LOADER/profile.json and a trace.
 
@@ -85,12 +92,16 @@ def profile(
         for warning in warnings:
             say(warning)
         print_profiles(profiles)
+    if open_viewer:
+        open_in_viewer(output)
 
 
 def explain(
     run: Annotated[
         Path, typer.Argument(help="Folder that `feedrate profile` or `feedrate run` wrote, or a profile.json file.")
     ],
+    *,
+    open_viewer: Open = False,
 ) -> None:
     """Explain what limits each profiled loader.
 
@@ -102,6 +113,16 @@ def explain(
     if not profiles:
         raise FeedrateError(f"{run} has no profile: create one with `feedrate profile LOADER DATA -o {run}`")
     print_profiles(profiles)
+    if open_viewer:
+        open_in_viewer(run)
+
+
+def open_in_viewer(path: Path) -> None:
+    """Open the traces of a profile, or of all profiles in a folder, in Perfetto's viewer."""
+    from feedrate.bench.cli.terminal import say
+    from feedrate.bench.profiling.perfetto import open_traces, traces_in
+
+    open_traces(traces_in(path), say)
 
 
 def print_profiles(profiles: Iterable[Explained]) -> None:
