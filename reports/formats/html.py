@@ -19,8 +19,12 @@ from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import SPEC
 from feedrate.reports.analysis.verdicts import change, figure, share_state, share_text, word
 from feedrate.reports.figures.overview import figures
+from feedrate.reports.figures.profile_tables import profile_tables
 from feedrate.reports.figures.profiles import heading, profile_figures
+from feedrate.reports.figures.timelines import LEGEND, chart_data, charts
 from feedrate.reports.formats import headline, pagekit, sentences, table
+
+PROFILE_SCRIPTS = ("profile-layout.js", "profile-input.js", "profile.js")
 
 
 def render(
@@ -35,12 +39,14 @@ def render(
     """
     page_figures = [*figures(comparison), *profile_figures(profiles)]
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
+    profile_charts = charts([explained.profile for explained in profiles])
+    profile_js = "".join(map(pagekit.page_file, PROFILE_SCRIPTS)) if profile_charts else ""
     page: str = pagekit.template("report.html").render(
         answer=headline.answer(comparison),
         task=sentences.task(comparison),
         unlike=sentences.cautions(comparison),
         against=against_first(comparison),
-        policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
+        policy=pagekit.policy_of_one_file(plotly, js, *filter(None, [profile_js]), images="data: blob:"),
         table=sortable_table(comparison),
         cards=[card(row) for row in comparison.rows],
         about={metric.title: metric.about for metric in METRICS} | table.ABOUT,
@@ -51,15 +57,32 @@ def render(
             for name, run in comparison.runs
         ],
         options=options_table(comparison),
-        profiles=[(explained.profile.spec.loader, heading(explained.profile), explained) for explained in profiles],
+        profiles=[profile_of(explained) for explained in profiles],
+        profile_charts=profile_charts,
+        profile_legend=LEGEND,
+        profiles_json=pagekit.script_json(chart_data(profile_charts)),
+        profile_js=Markup(profile_js),
         rows=comparison.rows,
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        css=Markup(pagekit.page_file("report.css")),
+        css=Markup(pagekit.page_file("report.css") + (pagekit.page_file("profile.css") if profiles else "")),
         plotly=Markup(plotly),
         js=Markup(js),
     )
     return page
+
+
+def profile_of(explained: Explained) -> dict[str, Any]:
+    """Return the content of a loader's profile on the page, by the template's names."""
+    profile = explained.profile
+    return {
+        "loader": profile.spec.loader,
+        "heading": heading(profile),
+        "findings": explained.findings,
+        "busy": explained.busy,
+        "notes": profile.notes,
+        "tables": profile_tables(profile),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,10 +147,15 @@ def _profile() -> Profile:
 def test_a_profile_s_causes_and_timeline_are_in_the_page() -> None:
     page = html.render(summarize([(Path("a"), RUN)]), profiles=[explain(_profile())], made_at=AT)
     assert "<strong>input-bound: fetch</strong>" in page
-    assert 'href="#timeline-0-title"' in page
-    assert "<td>3 ms to 4 ms</td>" in page
-    [figure] = [figure for figure in _data(page) if figure["name"] == "timeline-0"]
-    assert [trace["name"] for trace in figure["data"]] == ["next", "&lt;b&gt;gemm&lt;/b&gt;"]  # type: ignore[attr-defined, index]
+    assert 'href="#timeline-title"' in page
+    assert "<b>gemm</b>" not in page
+    content = re.search(r'id="profiles-data">(.*?)</script>', page)
+    assert content is not None
+    [chart] = json.loads(content[1])["charts"]
+    [group] = chart["groups"]
+    assert [(lane["kind"], lane["names"], lane["start"]) for lane in group["lanes"]] == [
+        ("ranges", ["next"], [0.0]), ("kernels", ["<b>gemm</b>"], [0.003]),
+    ]  # fmt: skip
 
 
 def test_a_step_is_drawn_part_after_part_and_its_parts_add_up() -> None:
@@ -164,9 +169,11 @@ def test_a_step_is_drawn_part_after_part_and_its_parts_add_up() -> None:
     page = html.render(summarize([(Path("a"), RUN)]), profiles=[explain(profiled)], made_at=AT)
     [figure] = [figure for figure in _data(page) if figure["name"] == "waterfall-0"]
     host, device = figure["data"]  # type: ignore[misc]
-    assert host["y"] == ["next", "forward", "backward", "optimizer", "other work", "rest", "total"]
-    assert host["x"] == pytest.approx([20, 10, 30, 5, 0, 35, 100])
-    assert host["base"] == pytest.approx([0, 20, 30, 60, 65, 65, 0])
+    assert host["y"] == ["next", "forward", "backward", "optimizer", "rest of the loop", "total"]
+    assert host["x"] == pytest.approx([20, 10, 30, 5, 35, 100])
+    assert host["base"] == pytest.approx([0, 20, 30, 60, 65, 0])
+    assert device["y"] == ["next", "forward", "backward", "optimizer", "other work", "idle", "total"]
+    assert device["text"] == ["0.0 %", "30.0 %", "20.0 %", "40.0 %", "5.0 %", "5.0 %", "100.0 %"]
     assert device["x"] == pytest.approx([0, 30, 20, 40, 5, 5, 100])
     assert "<td>20 ms to 30 ms</td>" in page
 
@@ -183,8 +190,8 @@ def test_a_step_that_is_a_single_graph_is_drawn_as_one_part() -> None:
         if figure["name"] == "waterfall-0"
     ]
     host, device = figure["data"]  # type: ignore[misc]
-    assert host["y"] == ["next", "step", "other work", "rest", "total"]
-    assert host["x"] == pytest.approx([2, 10, 0, 88, 100])
+    assert host["y"] == ["next", "step", "rest of the loop", "total"]
+    assert host["x"] == pytest.approx([2, 10, 88, 100])
     assert device["x"] == pytest.approx([0, 90, 5, 5, 100])
 
 
