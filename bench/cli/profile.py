@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from feedrate.bench.results.profiles.record import Profile
 
 
+TOP = 3
+"""Kernels or functions that the terminal names for each part of the step."""
 Open = Annotated[
     bool,
     typer.Option("--open", help="Open the traces in Perfetto's viewer, in the browser. They stay on this machine."),
@@ -152,6 +154,29 @@ def print_profiles(profiles: Iterable[Explained]) -> None:
         for source in explained.busy:
             out.print(f"  busy {units.format_percent(source.share)}: {source.source}", markup=False, soft_wrap=True)
         out.print(_ranges_table(recorded))
+        for line in _top_lines(recorded):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _top_lines(recorded: Profile) -> Iterator[str]:
+    """Yield a line for each part of the step with its costliest kernels, or without a device its costliest functions."""
+    from feedrate.bench.results.profiles.record import PARTS
+    from feedrate.reports import units
+    from feedrate.reports.names import short
+
+    kind = "kernel" if any(row.kind == "kernel" for row in recorded.parts) else "function"
+    rows = [row for row in recorded.parts if row.kind == kind and row.name]
+    if rows:
+        yield f"  Costliest {kind}s of each part, per step:"
+    for part in PARTS:
+        costs = [
+            f"{short(row.name)} {units.format_seconds(row.seconds / max(recorded.steps, 1))} "
+            f"({units.format_percent(row.seconds / recorded.window_s)})"
+            for row in rows
+            if row.part == part
+        ]
+        if costs:
+            yield f"  {part}: {', '.join(costs[:TOP])}"
 
 
 def _ranges_table(recorded: Profile) -> Table:

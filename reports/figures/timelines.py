@@ -13,7 +13,7 @@ from feedrate.reports.names import plain
 
 LEGEND = {
     "next": COLOURS[0], "forward": COLOURS[1], "backward": COLOURS[2], "optimizer": COLOURS[3], "decode": COLOURS[4], "copy": COLOURS[5],
-    "shuffle": COLOURS[6], "step": "#9AA1A9", "other": COLOURS[7],
+    "shuffle": COLOURS[6], "step": "#9AA1A9", "other": COLOURS[7], "waits for the device": "#B3123A",
 }  # fmt: skip
 """Colours by range, and by the part that launched a kernel or called a function. They are those of the other figures."""
 UNLISTED = {

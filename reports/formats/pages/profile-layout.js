@@ -8,6 +8,7 @@ const profileLayout = (() => {
   const HEAD_PX = 58;
   const UNITS = [[1, "s"], [1e-3, "ms"], [1e-6, "us"], [1e-9, "ns"]];
   const SIZES = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]];
+  const WAITS = /^(?!.*Async)(cu\w*Synchronize|cudaMemcpy|cudaFree|cudaMalloc)/; // as in bench/profiling/tables.py
   const KINDS = { ranges: "ranges", functions: "functions", calls: "CUDA calls", kernels: "kernels", copies: "copies", worker: "batches", flame: "" };
 
   const digits = (value) => Number(value.toPrecision(3)).toString();
@@ -72,6 +73,7 @@ const profileLayout = (() => {
     if (lane.kind === "ranges") return name;
     if (lane.kind === "worker") return "decode";
     if (lane.kind === "flame") return `library ${hash((name.match(/\(([^/()]*)/) || [, ""])[1]) % 4}`;
+    if (lane.kind === "calls" && WAITS.test(name)) return "waits for the device";
     if (lane.part && lane.part.length) return parts[lane.part[index]];
     if (lane.kind === "kernels" || lane.kind === "copies") return "other";
     return lane.title === "main" || /autograd/.test(lane.title + lane.names[0]) ? part(lane.start[index]) : "other";

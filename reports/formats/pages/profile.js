@@ -124,7 +124,9 @@
       let unit = 10 ** Math.floor(Math.log10(span / most));
       unit *= TICKS.find((factor) => span / (unit * factor) <= most) || 10;
       pen.font = FONT;
-      for (let tick = Math.ceil(this.from / unit) * unit; tick <= this.to; tick += unit) {
+      for (let number = 0, first = Math.ceil(this.from / unit); number <= most; number += 1) {
+        const tick = (first + number) * unit;
+        if (tick > this.to) break;
         const x = Math.round(this.x(tick)) + 0.5;
         pen.strokeStyle = this.theme.line;
         pen.strokeRect(x, y + 8, 0, bottom - y - 8);

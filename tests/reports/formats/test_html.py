@@ -15,7 +15,7 @@ from rich.console import Console
 from feedrate.bench.cli import profile, terminal
 from feedrate.bench.results import store
 from feedrate.bench.results.profiles.explained import explain
-from feedrate.bench.results.profiles.record import Bar, Profile, RangeRow
+from feedrate.bench.results.profiles.record import Bar, PartRow, Profile, RangeRow
 from feedrate.bench.results.record import TrialResult
 from feedrate.reports.analysis.history import history
 from feedrate.reports.analysis.summarize import summarize
@@ -198,8 +198,11 @@ def test_a_step_that_is_a_single_graph_is_drawn_as_one_part() -> None:
 def test_profiles_are_printed_to_the_console_of_results(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Console(file=StringIO(), width=200)
     monkeypatch.setattr(terminal, "out", shared)
-    profile.print_profiles([explain(_profile())])
-    assert "input-bound: fetch" in shared.file.getvalue()  # type: ignore[attr-defined]
+    parts = tuple(PartRow(part="forward", kind="function", name=name, count=10, seconds=0.1) for name in ("mm", ""))
+    profile.print_profiles([explain(replace(_profile(), parts=parts))])
+    printed = shared.file.getvalue()  # type: ignore[attr-defined]
+    assert "input-bound: fetch" in printed
+    assert "  Costliest functions of each part, per step:\n  forward: mm 10.0 ms (10.0 %)\n" in printed
 
 
 def test_several_runs_are_judged_against_the_first_and_their_differences_are_listed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import html
 from tests.bench.profiling.test_chrome_trace import problems
 from tests.bench.profiling.test_recordings import WAITED, _profile
+from tests.reports.figures.test_timelines import FLAME
 from tests.samples.chromium import needs_chromium
 from tests.samples.sample_record import RUN
 
@@ -63,8 +65,8 @@ def cpu_page(recorded: Path) -> Path:
 def gpu_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with recordings of an H100 by nsys."""
     folder = tmp_path_factory.mktemp("gpu")
-    names = ("native-batched", "cupy")
-    return _page(folder, [explain(_profile(name, folder, epoch=WAITED)) for name in names])
+    first, second = (_profile(name, folder, epoch=WAITED) for name in ("native-batched", "cupy"))
+    return _page(folder, [explain(replace(first, flames=(FLAME,), sample_hz=100)), explain(second)])
 
 
 def _open(browser: Any, path: Path, **options: Any) -> Any:
@@ -152,6 +154,24 @@ def test_the_mouse_drags_zooms_and_selects(browser: Any, gpu_page: Path) -> None
     assert " of native-batched, starts at " in page.text_content(STATUS)
 
 
+def test_a_flame_graph_is_searched_and_says_who_calls(browser: Any, gpu_page: Path) -> None:
+    page = _open(browser, gpu_page)
+    page.click("summary:has-text('CPU flame graph of native-batched')")
+    page.focus("#flames-0-search")
+    page.keyboard.type("step")
+    page.keyboard.press("Enter")
+    assert page.text_content("#flames-0 [role=status]") == (
+        "1 of 2: step: 200 ms of samples, 20 % of consumer, called by main"
+    )
+    page.focus("#flames-0 .profile-view")
+    page.keyboard.press("Enter")  # the bar now fills a third of the width
+    view = page.locator("#flames-0 .profile-view")
+    assert float(view.get_attribute("data-to")) - float(view.get_attribute("data-from")) == pytest.approx(0.6)
+    page.keyboard.press(",")
+    assert page.text_content("#flames-0 [role=status]").startswith("next: 600 ms of samples")
+    assert page.messages == []
+
+
 def test_the_page_s_filter_leaves_one_loader_s_lanes(browser: Any, gpu_page: Path) -> None:
     page = _open(browser, gpu_page)
     bars = int(page.locator(VIEW).get_attribute("data-bars"))
@@ -166,7 +186,9 @@ def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
     page = _open(browser, gpu_page, color_scheme=scheme, viewport={"width": width, "height": 844})
-    page.evaluate("document.querySelectorAll('.profile-table').forEach((details) => { details.open = true; })")
+    page.evaluate(
+        "document.querySelectorAll('.profile-table, .profile-flames').forEach((details) => { details.open = true; })"
+    )
     violations = axe.Axe().run(page).response["violations"]
     assert [
         (violation["id"], violation["nodes"][0]["html"])
