@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 TOP = 3
 """Kernels or functions that the terminal names for each part of the step."""
+MIN_SHARE = 0.001
+"""Fraction of the time that a kernel or function must take to be named."""
 Open = Annotated[
     bool,
     typer.Option("--open", help="Open the traces in Perfetto's viewer, in the browser. They stay on this machine."),
@@ -173,7 +175,7 @@ def _top_lines(recorded: Profile) -> Iterator[str]:
             f"{short(row.name)} {units.format_seconds(row.seconds / max(recorded.steps, 1))} "
             f"({units.format_percent(row.seconds / recorded.window_s)})"
             for row in rows
-            if row.part == part
+            if row.part == part and row.seconds >= MIN_SHARE * recorded.window_s
         ]
         if costs:
             yield f"  {part}: {', '.join(costs[:TOP])}"
