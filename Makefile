@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FEEDRATE := $(BIN)/feedrate
+LOCKED := $(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all:
 # the Python that `feedrate install nvtabular` makes, for tests that import nvtabular themselves
 NVTABULAR := .venv/environments/nvtabular/bin/python
 # the real MovieLens files that tests marked `realdata` want, where they are at hand
@@ -46,20 +47,19 @@ nvtabular: .venv/nvtabular  ## NVTabular 23.8 in an environment over that one
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/installed: requirements.lock pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps -e .
+# pip installs only files with a locked hash. torch is the build for the CPU if pip's indexes have one, otherwise that for CUDA
+.venv/installed: requirements.lock loaders/torch-cpu.lock loaders/torch-cuda.lock pyproject.toml | .venv/bin/python
+	$(LOCKED) -r requirements.lock
+	$(LOCKED) -r loaders/torch-cpu.lock 2>/dev/null || $(LOCKED) -r loaders/torch-cuda.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 .venv/nvtabular: loaders/nvtabular.lock .venv/installed
 	$(FEEDRATE) install nvtabular
 	touch $@
 
-lock:  ## resolve pyproject.toml anew into requirements.lock
-	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet torch==2.13.0 .[test,loaders] nvtx
-	build/lock/bin/python -m pip freeze --exclude feedrate | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.lock
-	rm -rf build/lock
+lock:  ## write the lock files: what pyproject.toml allows, with hashes. `make lock upgrade=--upgrade` takes the newest versions
+	bash .ci/lock $(upgrade)
 
 clean:  ## remove everything that was made here
 	rm -rf .venv build runs data

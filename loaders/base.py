@@ -152,7 +152,7 @@ class OwnEnvironment:
     name: str
     """Name of the environment's folder."""
     requirements: str
-    """Path within loaders/ of a file with pinned packages for an environment that is layered over the current one.
+    """Path within loaders/ of a lock file for an environment that is layered over the current one: pinned packages with hashes.
 
     They are installed without their dependencies.
     """
@@ -164,10 +164,12 @@ class OwnEnvironment:
     module: str
     """Module that Python finds if the library is installed."""
     isolated_requirements: str | None = None
-    """Path within loaders/ of a file with the requirements, in addition to torch, of a complete environment of its own.
+    """Path within loaders/ of a lock file with everything, except torch, of a complete environment of its own.
 
     None: the library works in the layered environment, and there is no other.
     """
+    build_tools: tuple[str, ...] = ()
+    """Packages of both lock files that build the others from source. Without any, only wheels are installed."""
 
 
 Options = TypeVar("Options")

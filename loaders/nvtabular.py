@@ -40,7 +40,8 @@ ENVIRONMENT = OwnEnvironment(
     name="nvtabular",
     requirements="nvtabular.lock",
     replaced=("dask", "distributed", "merlin-core", "merlin-dataloader", "nvtabular"),
-    isolated_requirements="nvtabular-isolated.txt",
+    isolated_requirements="nvtabular-isolated.lock",
+    build_tools=("pybind11", "setuptools"),
     module="nvtabular",
 )
 

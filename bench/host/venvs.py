@@ -8,7 +8,6 @@ it prints a loader's backend in this interpreter.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import msgspec
 
 from feedrate.bench.host.lifecycle.folder_lock import only_writer
 from feedrate.bench.host.lifecycle.search_path import child_environment, module_command
+from feedrate.bench.host.locked_install import Locked, Pip, read_lock, run_quietly
 from feedrate.bench.host.processes import last_words
 from feedrate.loaders import registry
 from feedrate.loaders.base import OwnEnvironment
@@ -137,19 +137,29 @@ def _to_install(loader: str) -> OwnEnvironment:
 
 
 def _create(path: Path, environment: OwnEnvironment, isolated: bool, find_links: Path | None) -> None:
-    _run([sys.executable, "-P", "-m", "venv", "--without-pip", str(path)], f"cannot create {path}")
-    requirements = _isolated_requirements(environment) if isolated else _layered_requirements(environment)
-    source = ["--no-index", "--find-links", str(find_links)] if find_links else []
-    target = ["--python", str(_python(path))]
-    pip = [sys.executable, "-P", "-m", "pip", *target, "install", "--quiet", "--disable-pip-version-check", *source]
-    if requirements:
-        _run([*pip, *([] if isolated else ["--no-deps"]), *requirements], f"cannot install {environment.name}")
+    run_quietly([sys.executable, "-P", "-m", "venv", "--without-pip", str(path)], f"cannot create {path}")
+    pip = Pip(python=_python(path), name=environment.name, find_links=find_links)
     if isolated:
+        assert environment.isolated_requirements is not None
+        pip.install_locked(read_lock(environment.isolated_requirements), environment.build_tools)
+        _install_torch(pip)
         _link_feedrate(_site_packages(path))
     else:
+        pip.install_locked(_layered_requirements(environment), environment.build_tools)
         _inherit_packages(_site_packages(path))
     kind: Kind = "isolated" if isolated else "layered"
     (path / MARK).write_bytes(msgspec.json.encode(Marker(name=environment.name, kind=kind)) + b"\n")
+
+
+def _install_torch(pip: Pip) -> None:
+    """Install the build of torch that the current environment has. A build without a lock file has no known hashes."""
+    version = metadata.version("torch")
+    for lock in ("torch-cpu.lock", "torch-cuda.lock"):
+        locked = read_lock(lock)
+        if version in [requirement.version for requirement in locked if requirement.name == "torch"]:
+            pip.install_locked(locked)
+            return
+    pip.install(f"torch=={version.partition('+')[0]}")
 
 
 @contextmanager
@@ -202,25 +212,11 @@ def backend(loader: str, device: str) -> str:
     return last_words(completed.stdout)
 
 
-def _layered_requirements(environment: OwnEnvironment) -> list[str]:
-    """Return the pinned requirements that the current environment lacks, and those that replace its own versions."""
-    lines = _read(environment.requirements)
-    names = {line: re.split(r"[=<>!~ ;]", line)[0] for line in lines}
-    return [line for line in lines if names[line] in environment.replaced or not _has(names[line])]
-
-
-def _isolated_requirements(environment: OwnEnvironment) -> list[str]:
-    """Return the requirements of an isolated environment. torch keeps the version of the current one."""
-    assert environment.isolated_requirements is not None
-    torch = metadata.version("torch").partition("+")[0]
-    return [f"torch=={torch}", *_read(environment.isolated_requirements)]
-
-
-def _read(name: str) -> list[str]:
-    from importlib import resources
-
-    lines = (resources.files("feedrate.loaders") / name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+def _layered_requirements(environment: OwnEnvironment) -> list[Locked]:
+    """Return the requirements that the current environment lacks, and those that replace its own versions."""
+    always = {*environment.replaced, *environment.build_tools}
+    locked = read_lock(environment.requirements)
+    return [requirement for requirement in locked if requirement.name in always or not _has(requirement.name)]
 
 
 def _has(package: str) -> bool:
@@ -254,21 +250,6 @@ def _python(path: Path) -> Path:
 
 def _site_packages(path: Path) -> Path:
     return path / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-
-
-def _run(command: list[str], failure: str) -> None:
-    """Run a command. If it fails, raise FeedrateError with `failure` and the reason it printed."""
-    completed = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, env=child_environment()
-    )
-    if completed.returncode:
-        raise FeedrateError(f"{failure}: {_reason(completed.stderr)}")
-
-
-def _reason(text: str) -> str:
-    """Return pip's last error, or the last line of any other program's output."""
-    errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR: ")]
-    return errors[-1] if errors else last_words(text)
 
 
 def main() -> None:

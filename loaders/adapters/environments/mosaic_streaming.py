@@ -36,7 +36,7 @@ NAME = "mosaic-streaming"
 ENVIRONMENT = OwnEnvironment(
     name=NAME,
     requirements="adapters/environments/mosaic-streaming.lock",
-    replaced=("huggingface_hub", "mosaicml-streaming", "transformers", "xxhash"),
+    replaced=("huggingface-hub", "mosaicml-streaming", "transformers", "xxhash"),
     module="streaming",
 )
 

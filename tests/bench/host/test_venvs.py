@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
 from feedrate.bench.cli import app
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.host import venvs
+from feedrate.bench.host.locked_install import read_lock
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.suite import run_suite
 from feedrate.loaders import registry
@@ -70,8 +70,8 @@ def test_a_layered_environment_installs_missing_packages_and_those_that_must_be_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(venvs, "_has", lambda package: package != "partd")
-    names = {line.partition("==")[0] for line in venvs._layered_requirements(ENVIRONMENT)}
-    assert names == {*ENVIRONMENT.replaced, "partd"}
+    names = {requirement.name for requirement in venvs._layered_requirements(ENVIRONMENT)}
+    assert names == {*ENVIRONMENT.replaced, *ENVIRONMENT.build_tools, "partd"}
 
 
 def test_several_loaders_have_an_environment_and_the_others_none() -> None:
@@ -79,17 +79,11 @@ def test_several_loaders_have_an_environment_and_the_others_none() -> None:
 
 
 @pytest.mark.parametrize("loader", ENVIRONMENTS)
-def test_every_requirement_is_pinned(loader: str) -> None:
+def test_an_environment_s_lock_file_has_what_it_replaces(loader: str) -> None:
     environment = venvs.of(loader)
     assert environment is not None
-    names = {}
-    for line in venvs._read(environment.requirements):
-        requirement = Requirement(line)
-        [version] = requirement.specifier
-        assert version.operator == "=="
-        assert not requirement.extras
-        names[requirement.name] = version.version
-    assert names.keys() >= set(environment.replaced)
+    names = {requirement.name for requirement in read_lock(environment.requirements)}
+    assert names >= {*environment.replaced, *environment.build_tools}
     assert environment.name == loader  # the name that `feedrate install` takes
 
 
