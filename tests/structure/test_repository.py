@@ -40,8 +40,25 @@ def test_published_records_are_gzipped_and_no_page_is_tracked(tracked: list[Path
 
 
 def test_pre_commit_has_the_locked_version_of_ruff() -> None:
-    locked = re.search(r"^ruff==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    locked = re.search(r"^ruff==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     hook = re.search(r"ruff-pre-commit\n\s+rev: v(\S+)\n", (ROOT / ".pre-commit-config.yaml").read_text())
     assert locked
     assert hook
     assert hook[1] == locked[1]
+
+
+def test_workflows_pin_every_action_by_its_commit() -> None:
+    uses = [
+        line.strip()
+        for workflow in (*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("examples/*/.github/workflows/*.yml"))
+        for line in workflow.read_text().splitlines()
+        if "uses:" in line
+    ]
+    assert len(uses) > 10
+    assert [line for line in uses if not re.search(r"uses: [\w/-]+@[0-9a-f]{40} # v[\d.]+$", line)] == []
+
+
+def test_the_audit_looks_at_every_lock_file() -> None:
+    audited = re.findall(r"^ +- (\S+\.lock)$", (ROOT / ".github/workflows/audit.yml").read_text(), re.MULTILINE)
+    locks = {path.relative_to(ROOT).as_posix() for path in (ROOT / "loaders").rglob("*.lock")} | {"requirements.lock"}
+    assert set(audited) == locks - {"loaders/torch-cpu.lock"}
