@@ -67,7 +67,7 @@ def verify(path: Path, name: str, published: Published) -> None:
         digest = hashlib.file_digest(file, published.algorithm).hexdigest()
     if digest != published.digest:
         raise FeedrateError(
-            f"{path} has the {published.algorithm} {digest}, not {published.digest} as published: delete it and try again"
+            f"{path} has the {published.algorithm} {digest}, not the {published.digest} of {name}: delete it and try again"
         )
 
 

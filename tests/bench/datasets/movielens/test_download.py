@@ -83,7 +83,7 @@ def test_a_server_without_ranges_sends_it_all_again(server: Server, tmp_path: Pa
 
 
 def test_another_file_than_the_published_one_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(FeedrateError, match="not 00.* as published"):
+    with pytest.raises(FeedrateError, match="has the sha256 .*, not the 00.* of movielens-x: delete it"):
         fetch(_release(server, "00" * 32), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -104,7 +104,7 @@ def test_no_server_is_said_in_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "size_bytes", "digest"),
     [
-        ("movielens-10m", 65_566_137, "ce571fd55effeba0271552578f2648bd"),
+        ("movielens-10m", 65_566_137, "813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862"),
         ("movielens-25m", 261_978_986, "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa"),
     ],
 )
@@ -112,7 +112,11 @@ def test_a_release_is_the_one_that_is_published(name: str, size_bytes: int, dige
     published = RELEASES[name].published
     assert published is not None
     assert (published.size_bytes, published.digest) == (size_bytes, digest)
-    assert len(digest) == {"md5": 32, "sha256": 64}[published.algorithm]
+
+
+def test_every_release_that_is_downloaded_has_a_sha256() -> None:
+    published = [release.published for release in RELEASES.values() if release.published]
+    assert [(known.algorithm, len(known.digest)) for known in published] == [("sha256", 64)] * 6
 
 
 @pytest.mark.parametrize("name", ["movielens-latest-small", "movielens-latest"])
