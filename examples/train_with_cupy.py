@@ -50,7 +50,7 @@ def main() -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     first_epoch = 0
     if options.checkpoint.exists():
-        saved = torch.load(options.checkpoint)
+        saved = torch.load(options.checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         loader.load_state_dict(saved["loader"])
