@@ -1,7 +1,12 @@
-"""run.json on disk. It is whole at every moment, and it grows by one trial at a time. A finished record may be gzipped."""
+"""run.json on disk. It grows by one trial at a time, and no trial that is in it is lost. A finished record may be gzipped.
+
+A small record is replaced in one step, so that it is whole at every moment. A large one is extended in place: 10,000 trials would
+otherwise write it 10,000 times. If a crash interrupts that, its last line is incomplete, and readers leave it out.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +18,9 @@ from feedrate.bench.results.whole_file import write_whole
 from feedrate.loaders.errors import FeedrateError
 
 FILE = "run.json"
+REPLACED_BYTES = 1_000_000
+"""Size up to which a record is replaced with each trial."""
+_SEPARATOR, _END = b",\n", b"\n]}\n"
 
 
 def path_of(run: Path) -> Path:
@@ -37,7 +45,7 @@ def read(run: Path) -> RunRecord:
     """Read a record. Raises FeedrateError if there is none that can be read."""
     path = path_of(run)
     try:
-        content = compressed.read_bytes(path)
+        content = _whole(compressed.read_bytes(path))
         version = msgspec.json.decode(content, type=_Version).schema_version
         if version <= SCHEMA_VERSION:
             return msgspec.json.decode(content, type=RunRecord)
@@ -58,10 +66,46 @@ def write(run: Path, record: RunRecord) -> None:
 
 
 def append(run: Path, record: RunRecord, trial: TrialResult) -> RunRecord:
-    """Add one trial to the record on disk, and return the new record."""
-    record = replace(record, trials=(*record.trials, trial))
-    write(run, record)
-    return record
+    """Add one trial to the record on disk, and return the new record. Raises FeedrateError, and leaves the old record then."""
+    path = path_to_write(run)
+    grown = replace(record, trials=(*record.trials, trial))
+    if not (record.trials and path.is_file() and path.stat().st_size > REPLACED_BYTES and _extend(path, trial)):
+        write(run, grown)
+    return grown
+
+
+def _extend(path: Path, trial: TrialResult) -> bool:
+    """Write one more trial over the file's end. Return False if the file does not end as a record does."""
+    try:
+        with path.open("r+b", buffering=0) as file:
+            end = file.seek(-len(_END), os.SEEK_END)
+            if file.read() != _END:
+                return False
+            try:
+                _write_all(file.fileno(), _SEPARATOR + msgspec.json.encode(trial) + _END, end)
+            except OSError:  # the disk is full: the old end fits
+                os.pwrite(file.fileno(), _END, end)
+                file.truncate(end + len(_END))
+                raise
+    except OSError as error:
+        raise FeedrateError(f"{path} cannot be written: {error.strerror or error}") from error
+    return True
+
+
+def _write_all(number: int, content: bytes, at: int) -> None:
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(number, view, at)
+        view, at = view[written:], at + written
+    os.fsync(number)
+
+
+def _whole(content: bytes) -> bytes:
+    """The content without an incomplete last line, which a crash may leave of a large record."""
+    if len(content) <= REPLACED_BYTES or content.endswith(_END):
+        return content
+    kept, separator, _ = content.rpartition(_SEPARATOR)
+    return kept + _END if separator else content
 
 
 class _Version(msgspec.Struct):
@@ -71,5 +115,5 @@ class _Version(msgspec.Struct):
 def _encode(record: RunRecord) -> bytes:
     """JSON with one line per trial, so that a diff shows what changed."""
     head = msgspec.json.encode(replace(record, trials=())).removesuffix(b"[]}")
-    trials = b",\n".join(msgspec.json.encode(trial) for trial in record.trials)
-    return head + b"[\n" + trials + b"\n]}\n"
+    trials = _SEPARATOR.join(msgspec.json.encode(trial) for trial in record.trials)
+    return head + b"[\n" + trials + _END

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from feedrate.bench.consumer.models.task_columns import require_columns
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.results import store
 from feedrate.bench.results.messages import Progress
-from feedrate.bench.results.record import SCHEMA_VERSION, DatasetRecord, Environment, RunRecord
+from feedrate.bench.results.record import SCHEMA_VERSION, DatasetRecord, Environment, RunRecord, TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.plan import Plan
 from feedrate.bench.run.preparations import Preparations
@@ -46,11 +47,12 @@ class Session:
         store.write(self.output, record)
         logs = store.path_of(self.output).parent / "logs"
         preparations = Preparations(self.dataset.folder, timeout_s=timeout_s, progress=progress)
+        results = Results(record.trials)
         for number in itertools.count():
             specs = self.plan.round(number)
             if self.plan.rounds is None:  # a loader that failed once would only cost the others their time
-                specs = [spec for spec in specs if spec.repeat_of not in failing_trials(record)]
-            left = remaining(specs, record.trials)
+                specs = [spec for spec in specs if spec.repeat_of not in results.failing]
+            left = remaining(specs, results.of(specs))
             for result in run_suite(
                 left,
                 self.dataset.folder,
@@ -59,9 +61,11 @@ class Session:
                 progress=progress,
                 preparations=preparations,
             ):
-                record = store.append(self.output, record, replace(result, run_at=self.run_at))
+                result = replace(result, run_at=self.run_at)
+                record = store.append(self.output, record, result)
+                results.add(result)
                 yield record
-            rule.add([trial for trial in record.trials if trial.spec in specs])
+            rule.add(results.of(specs))
             if rule.finished:
                 break
         record = replace(record, stopped=rule.finished)
@@ -69,9 +73,25 @@ class Session:
         yield record
 
 
-def failing_trials(record: RunRecord) -> set[tuple[str, str, int]]:
-    """Loader, mode and batch size of the trials that are not ok."""
-    return {trial.spec.repeat_of for trial in record.trials if trial.status != "ok"}
+class Results:
+    """The results so far by their spec, so that no round searches a long record."""
+
+    def __init__(self, trials: Iterable[TrialResult]) -> None:
+        self.failing: set[tuple[str, str, int]] = set()
+        """Loader, mode and batch size of the trials that are not ok."""
+        self._by_spec: dict[TrialSpec, list[TrialResult]] = defaultdict(list)
+        for trial in trials:
+            self.add(trial)
+
+    def add(self, trial: TrialResult) -> None:
+        """Take one more result."""
+        self._by_spec[trial.spec].append(trial)
+        if trial.status != "ok":
+            self.failing.add(trial.spec.repeat_of)
+
+    def of(self, specs: Iterable[TrialSpec]) -> list[TrialResult]:
+        """Return the results of these specs."""
+        return [trial for spec in specs for trial in self._by_spec.get(spec, ())]
 
 
 def start(data: Path, output: Path, plan: Plan, environment: Environment, *, resume: bool, overwrite: bool) -> Session:

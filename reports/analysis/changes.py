@@ -62,6 +62,6 @@ def _margin(before: Sequence[float], after: Sequence[float], n_positions: int, e
 
     step = abs(fmean(after) - fmean(before))
     degrees_of_freedom = len(before) + len(after) - 2
-    squares = sum((x - fmean(side)) ** 2 for side in (before, after) for x in side)
+    squares = float(sum(np.var(side) * len(side) for side in (before, after)))
     standard_error = max(sqrt(squares / degrees_of_freedom), NOISE_FLOOR) * sqrt(1 / len(before) + 1 / len(after))
     return min(step / (standard_error * float(t.ppf(1 - CHANCE / 2 / n_positions, degrees_of_freedom))), step / effect)
