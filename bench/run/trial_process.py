@@ -22,8 +22,8 @@ from feedrate.bench.results import flags
 from feedrate.bench.results.messages import Message, Progress, Task
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.run.windows import Stamp, clock_fault
-from feedrate.bench.timing.clock import now, utc
+from feedrate.bench.run.windows import Stamp, clock_fault, suspended
+from feedrate.bench.timing.clock import now, suspended_s, utc
 from feedrate.loaders.error_text import one_line
 
 MAX_MESSAGE_BYTES = 256 << 20
@@ -43,6 +43,7 @@ class _Line:
     content: bytes
     at_s: float = 0.0
     queued_s: float = 0.0
+    suspended_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ def _read(pipe: IO[bytes], events: queue.Queue[_Line | Ended], done: threading.E
     """Pass on every line with the time of its arrival, and at the end an empty one."""
     with pipe:
         while content := pipe.readline(MAX_MESSAGE_BYTES + 1):
-            events.put(_Line(content, now(), run_queue_s()))
+            events.put(_Line(content, now(), run_queue_s(), suspended_s()))
             if not content.endswith(b"\n"):
                 break
             while events.qsize() > MAX_WAITING_LINES and not done.wait(0.001):
@@ -148,7 +149,7 @@ def _hear(heard: _Heard, line: _Line, progress: Progress) -> str:
         start = line.content[:60].decode(errors="backslashreplace").rstrip("\n")
         return one_line(f"it sent a line that is no message of feedrate's ({error}): {start!r}")
     if message.mark:
-        heard.stamps.append(Stamp(message.mark, line.at_s, line.queued_s))
+        heard.stamps.append(Stamp(message.mark, line.at_s, line.queued_s, line.suspended_s))
     if message.result is not None:
         heard.message = message
     elif message.phase:
@@ -166,7 +167,7 @@ def _result(spec: TrialSpec, heard: _Heard, ended: Ended) -> TrialResult:
         return TrialResult(spec=spec, status="failed", detail="it sent the result of another trial")
     if result.status == "ok" and (fault := clock_fault(result, heard.message.windows, heard.stamps)):
         return TrialResult(spec=spec, status="void", detail=fault, started_at=result.started_at)
-    return result
+    return replace(result, flags=(*result.flags, *suspended(heard.stamps)))
 
 
 def _watched(result: TrialResult, watch: Watch | None, windows: Sequence[tuple[float, float]]) -> TrialResult:

@@ -1,4 +1,4 @@
-"""Compares the clock of a trial's process with the suite's own clock.
+"""Compares the clock of a trial's process with the suite's own clock, and finds out if the machine was suspended.
 
 The suite notes when each mark of a timed window arrives. A trial whose clock runs at another rate is void.
 """
@@ -14,6 +14,8 @@ from feedrate.bench.results.record import TrialResult
 
 TOLERANCE = 0.05
 """Share by which the two clocks may differ."""
+MAX_SUSPENDED_S = 0.1
+"""Seconds of suspension that are not worth a flag. The two clocks are read one after the other."""
 LATENCY_S = 0.1
 """Seconds in all by which marks may arrive late for other reasons than those below, such as page faults."""
 WINDOW_LATENCY_S = 0.005
@@ -29,6 +31,8 @@ class Stamp:
     """Seconds of clock.now() in the suite."""
     queued_s: float
     """Seconds that the receiving thread had waited for a core until then, since it started."""
+    suspended_s: float = 0.0
+    """Seconds for which the machine had been suspended until then, since it was started."""
 
 
 def clock_fault(result: TrialResult, windows: Sequence[tuple[float, float]], stamps: Sequence[Stamp]) -> str:
@@ -55,6 +59,16 @@ def clock_fault(result: TrialResult, windows: Sequence[tuple[float, float]], sta
             f"its clock shows {timed_s:.2f} s from the first timed epoch to the last, the suite's clock {seen_s:.2f} s"
         )
     return ""
+
+
+def suspended(stamps: Sequence[Stamp]) -> tuple[str, ...]:
+    """Return the flag of a machine that was suspended between the first timed epoch and the last."""
+    lost_s = stamps[-1].suspended_s - stamps[0].suspended_s if stamps else 0.0
+    if lost_s <= MAX_SUSPENDED_S:
+        return ()
+    return (
+        f"the machine was suspended for {lost_s:,.1f} s during the timed epochs: caches and clocks of the device changed",
+    )
 
 
 def pairs(stamps: Sequence[Stamp]) -> list[tuple[Stamp, Stamp]]:

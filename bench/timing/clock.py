@@ -11,12 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from time import monotonic
+from time import CLOCK_BOOTTIME, clock_gettime, monotonic
 
 
 def now() -> float:
     """Return the seconds of CLOCK_MONOTONIC, which all processes of the machine share."""
     return monotonic()
+
+
+def suspended_s() -> float:
+    """Return the seconds for which the machine was suspended since it was started. now() does not count them."""
+    return clock_gettime(CLOCK_BOOTTIME) - monotonic()
 
 
 def utc() -> str:

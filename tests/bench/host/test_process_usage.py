@@ -4,7 +4,10 @@ import subprocess
 import sys
 import time
 
-from feedrate.bench.host.process_usage import Usage, since
+import psutil
+import pytest
+
+from feedrate.bench.host.process_usage import Usage, since, since_process_start
 
 TICK_S = 0.02
 """The system counts CPU time in hundredths of a second, at both ends."""
@@ -48,3 +51,12 @@ def test_children_that_ended_between_readings_count() -> None:
     before = Usage.now(memory=False)
     subprocess.run([sys.executable, "-c", BURN.replace("time.sleep(60)", "")], check=True, stdout=subprocess.DEVNULL)
     assert Usage.now(memory=False).busiest_child_s(before) >= 0.3
+
+
+def test_a_clock_that_is_set_back_does_not_change_the_age_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = since_process_start()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 0 < before <= since_process_start() < before + 60
+    assert before == pytest.approx(
+        psutil.boot_time() + time.clock_gettime(time.CLOCK_BOOTTIME) - psutil.Process().create_time(), abs=2
+    )

@@ -8,7 +8,7 @@ import pytest
 from feedrate.bench.host.thread_times import run_queue_s
 from feedrate.bench.results.record import EpochRecord, TrialResult
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.run.windows import Stamp, clock_fault
+from feedrate.bench.run.windows import Stamp, clock_fault, suspended
 
 SPEC = TrialSpec(loader="x", mode="load", repeat=0, seed=0, batch_size=1, epochs=5, device="cpu")
 Windows = list[tuple[float, float]]
@@ -85,6 +85,16 @@ def test_marks_that_arrive_late_on_a_busy_machine_are_no_fault(seconds: float) -
         cores = [random.expovariate(1 / 0.01) for _ in range(40)]
         late = [core + random.uniform(0, 0.005) for core in cores]
         assert clock_fault(result(true), true, stamps(true, late, queued_s=sum(cores))) == ""
+
+
+def test_a_machine_that_was_suspended_during_the_timed_epochs_is_named() -> None:
+    before = stamps(windows(2.0))
+    asleep = [replace(stamp, suspended_s=3600.0 if at < 4 else 3612.5) for at, stamp in enumerate(before)]
+    assert suspended(asleep) == (
+        "the machine was suspended for 12.5 s during the timed epochs: caches and clocks of the device changed",
+    )
+    assert suspended(before) == suspended([]) == ()
+    assert suspended([replace(stamp, suspended_s=3600.0) for stamp in before]) == ()
 
 
 def test_the_wait_for_a_core_only_grows() -> None:
