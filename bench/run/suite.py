@@ -12,6 +12,7 @@ from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.whole_file import write_whole
 from feedrate.bench.run.data_files import change, file_states
 from feedrate.bench.run.loader_lookup import interpreter
 from feedrate.bench.run.preparations import Preparations
@@ -76,9 +77,11 @@ def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[
 def _keep_log(result: TrialResult, output: bytes, logs: Path) -> TrialResult:
     if not output.strip():
         return result
-    logs.mkdir(parents=True, exist_ok=True)
     spec = result.spec
     name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec.loader)
     path = logs / f"{name}-{spec.mode}-{spec.batch_size}-{spec.seed}-{spec.repeat}.log"
-    path.write_bytes(output)
+    try:
+        write_whole(path, output)
+    except FeedrateError as error:  # of a full disk, say: the result must not be lost with the log
+        return replace(result, detail=one_line(f"{result.detail} (no log: {error})"))
     return replace(result, detail=f"{result.detail} (see {logs.name}/{path.name})")

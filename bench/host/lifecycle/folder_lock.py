@@ -49,14 +49,17 @@ def only_writer(folder: Path, *, replaced: bool = False, way_out: str = "choose 
     replaced: the block creates or replaces the whole folder, so the lock file lies beside it and no folder is created.
     way_out: what else one can do than wait, for the error.
 
-    Raises FeedrateError with the process that holds the folder.
+    Raises FeedrateError with the process that holds the folder, or with the reason if the folder cannot be written to.
     """
     require_no_file("-o", folder)
     folder = folder.absolute()
     path = folder.with_name(f".{folder.name}.lock") if replaced else folder / FILE
     new_folders = [parent for parent in path.parents if not parent.exists()]
     try:
-        lock = _acquire(path, folder, way_out)
+        try:
+            lock = _acquire(path, folder, way_out)
+        except OSError as error:  # a full disk, a read-only file system
+            raise FeedrateError(f"{folder} cannot be written to: {error.strerror or error}") from error
         try:
             yield
         finally:
@@ -83,8 +86,13 @@ def _acquire(path: Path, folder: Path, way_out: str) -> int:
                 f"{folder} is being written to by {holder or 'another process'}: wait until it ends, or {way_out}"
             )
         if is_at(lock, path):
-            os.truncate(lock, 0)
-            os.write(lock, _own_entry())
+            try:
+                os.truncate(lock, 0)
+                os.write(lock, _own_entry())
+            except OSError:
+                path.unlink()
+                os.close(lock)
+                raise
             return lock
         os.close(lock)
     raise FeedrateError(f"{path} cannot be locked: other processes keep removing it")

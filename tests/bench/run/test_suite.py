@@ -14,6 +14,7 @@ from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.results.flags import CORE_WAIT
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run import suite
 from feedrate.bench.run.suite import remaining, run_suite
 
 SPEC = TrialSpec(loader="cupy", mode="train", repeat=0, seed=0, batch_size=512, epochs=2, device="cpu")
@@ -236,3 +237,10 @@ def test_what_remains_is_what_has_no_result_or_failed() -> None:
         TrialResult(spec=specs[2], status="void"),
     ]
     assert [spec.repeat for spec in remaining(specs, done)] == [1, 3]
+
+
+def test_a_log_that_cannot_be_written_does_not_cost_the_result() -> None:
+    spec = TrialSpec(loader="x", mode="load", repeat=0, seed=0, batch_size=1, epochs=1, device="cpu")
+    result = TrialResult(spec=spec, status="failed", detail="why")
+    kept = suite._keep_log(result, b"output", Path("/proc/logs"))
+    assert kept.detail == "why (no log: /proc/logs/x-load-1-0-0.log cannot be written: No such file or directory)"

@@ -82,7 +82,7 @@ def test_a_link_in_the_place_of_the_lock_file_is_not_followed(tmp_path: Path) ->
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / FILE).symlink_to(tmp_path / "precious")
-    with pytest.raises(OSError, match="symbolic links"), only_writer(tmp_path / "run"):
+    with pytest.raises(FeedrateError, match="symbolic links"), only_writer(tmp_path / "run"):
         raise AssertionError("it was followed")
     assert (tmp_path / "precious").read_text() == "precious"
 
@@ -105,3 +105,24 @@ def test_of_many_processes_one_at_a_time_writes(tmp_path: Path) -> None:
     processes = [subprocess.Popen(words) for _ in range(5)]
     assert [process.wait(120) for process in processes] == [0] * 5
     assert (tmp_path / "number").read_text() == "150"
+
+
+def test_a_folder_that_cannot_be_written_to_is_named() -> None:
+    with (
+        pytest.raises(FeedrateError, match="^/proc/run cannot be written to: No such file or directory$"),
+        only_writer(Path("/proc/run")),
+    ):
+        raise AssertionError("it was not held")
+
+
+def test_a_full_disk_is_named_and_leaves_no_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda _lock, content: write(full, content))
+    with (
+        pytest.raises(FeedrateError, match="run cannot be written to: No space left on device$"),
+        only_writer(tmp_path / "run"),
+    ):
+        raise AssertionError("it was not held")
+    os.close(full)
+    assert list(tmp_path.iterdir()) == []
