@@ -15,7 +15,7 @@ from feedrate.bench.cli.app import app
 from feedrate.bench.results import store
 from tests.samples.long_records import long_record
 
-SIZES = (100, 200, 400)
+SIZES = (25, 50, 100)
 MOST = 2.6
 """Growth from the last but one size to the last over the growth before. It is 2 if work is in proportion, and 4 if it is its square."""
 
