@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,23 +42,32 @@ def require_free(folder: Path, *, overwrite: bool) -> None:
         raise FeedrateError(f"{folder} is not a dataset, so --overwrite does not touch it: choose another -o")
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors of the disk that a dataset is written to. Other errors may be those of the files that are read."""
+
+
 @contextmanager
 def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS) -> Iterator[DatasetWriter]:
     """Yield a writer beside `folder`. The result moves into place at the end, so the dataset in `folder` is always whole.
 
-    Raises FeedrateError if `folder` is in use and is not to be overwritten.
+    Raises FeedrateError if `folder` is in use and is not to be overwritten, or if the disk is full or read-only.
     """
     folder = folder.absolute()
     require_free(folder, overwrite=options.overwrite)
     partial = partial_of(folder)
-    writer = DatasetWriter(partial, schema, options)
     try:
-        yield writer
-        writer.close()
-        put_in_place(partial, folder)
-    finally:
-        writer.abandon()
-        shutil.rmtree(partial, ignore_errors=True)
+        writer = DatasetWriter(partial, schema, options)
+        try:
+            yield writer
+            writer.close()
+            put_in_place(partial, folder)
+        finally:
+            writer.abandon()
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise FeedrateError(f"{folder} cannot be written: {os.strerror(error.errno)}") from error
 
 
 class DatasetWriter:

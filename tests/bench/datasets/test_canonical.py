@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from feedrate.bench.datasets import writer as dataset_writer
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.rows.checksum import RowSum
+from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
@@ -81,6 +83,18 @@ def test_a_writer_that_dies_leaves_nothing_and_what_was_there(tmp_path: Path) ->
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
     assert read_dataset(tmp_path / "d").info.name == "first"
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    """A real limit: no file of this process may have more than 5,000 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))
+    try:
+        with pytest.raises(FeedrateError, match="data cannot be written: File too large$"):
+            prepare_synthetic(tmp_path / "data", rows=20_000, options=PrepareOptions())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_overwriting_a_dataset_removes_its_other_formats(tmp_path: Path) -> None:
