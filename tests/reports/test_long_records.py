@@ -62,7 +62,6 @@ def work(words: list[str]) -> tuple[int, int]:
         (one_record, "report RUNS --format parquet -o OUT.parquet"),
         (one_record, "compare RUNS RUNS"),
         (many_records, "history RUNS -o OUT.html"),
-        (many_records, "site RUNS -o OUT"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
