@@ -4,11 +4,13 @@ FEEDRATE := $(BIN)/feedrate
 LOCKED := $(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all:
 # the Python that `feedrate install nvtabular` makes, for tests that import nvtabular themselves
 NVTABULAR := .venv/environments/nvtabular/bin/python
+# the version of Plotly's JavaScript that draws the pages' figures
+PLOTLY := 4.1.1
 # the real MovieLens files that tests marked `realdata` want, where they are at hand
 export FEEDRATE_DATA ?= $(abspath ../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test slow selftest check tables site install nvtabular lock clean
+.PHONY: help bench test slow selftest check tables site plotly install nvtabular lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +42,12 @@ tables: .venv/installed  ## write the tables of loaders in README and docs from 
 
 site: .venv/installed  ## build the site of the published records into build/site
 	$(FEEDRATE) site reports/published -o build/site
+
+plotly:  ## fetch Plotly's basic bundle from npm: write its new version and SHA-256 into tests/reports/formats/test_plotly.py
+	rm -rf build/plotly && mkdir -p build/plotly
+	cd build/plotly && npm pack --silent plotly.js-basic-dist-min@$(PLOTLY) && tar xzf *.tgz
+	gzip -9nc build/plotly/package/plotly-basic.min.js > reports/formats/pages/plotly-basic.min.js.gz
+	cp build/plotly/package/LICENSE reports/formats/pages/plotly-basic.LICENSE.txt
 
 install: .venv/installed  ## feedrate itself, in .venv
 nvtabular: .venv/nvtabular  ## NVTabular 23.8 in an environment over that one

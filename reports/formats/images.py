@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import wrap
 from typing import Any
 
@@ -11,6 +12,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.summarize import Comparison
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.overview import figures
+from feedrate.reports.formats import pagekit
 
 FORMATS = ("svg", "png")
 WIDTH, HEIGHT, SCALE = 900, 520, 2
@@ -42,7 +44,11 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
         for figure in figures(comparison)
     ]
     try:
-        kaleido.write_fig_from_object_sync(exports, cancel_on_error=True)
+        with TemporaryDirectory() as scripts:
+            plotly = Path(scripts) / "plotly.js"
+            plotly.write_text(pagekit.plotly(), encoding="utf-8")
+            page = kaleido.PageGenerator(plotly=plotly.as_uri(), mathjax=False)
+            kaleido.write_fig_from_object_sync(exports, cancel_on_error=True, kopts={"page_generator": page})
     except Exception as error:  # kaleido passes on whatever its browser raises
         raise FeedrateError(
             f"could not draw the figures in a browser ({type(error).__name__}: {error}): install Chromium (Debian's package `chromium`)"

@@ -40,13 +40,13 @@ def _data(page: str) -> list[dict[str, object]]:
     return data
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_is_under_6_mb() -> None:
+def test_the_page_needs_nothing_from_elsewhere_and_is_under_2_mb() -> None:
     page = _page(("a", RUN))
     before_data = page[: page.index('<script type="application/json"')]
     assert re.findall(r'(?:src|href)="([^"]*)', before_data) == ["#results"]
     assert "default-src &#39;none&#39;; script-src &#39;sha256-" in before_data
     assert page.count("Plotly.react(") >= 1
-    assert len(page.encode()) < 6_000_000
+    assert len(page.encode()) < 2_000_000
 
 
 def test_every_figure_has_its_place_its_words_and_its_data() -> None:
