@@ -44,8 +44,6 @@ class Row:
     """Training divided by replay: how much of what the model can take the loader delivers. See `ceiling_share`."""
     auc_by_epoch: tuple[float, ...]
     """Mean over the trials, for each epoch."""
-    auc_spread: tuple[tuple[float, float], ...]
-    """Minimum and maximum of each epoch."""
     deviations: Mapping[str, str]
     not_ok: tuple[TrialResult, ...]
     trials: Mapping[Mode, tuple[TrialResult, ...]] = field(default_factory=dict)
@@ -195,7 +193,6 @@ def _row(
         ceiling=_ceiling(trials, size),
         share=Samples(*share) if share else None,
         auc_by_epoch=tuple(sum(epoch) / len(epoch) for epoch in epochs),
-        auc_spread=tuple((min(epoch), max(epoch)) for epoch in epochs),
         deviations=next((trial.deviations for trial in ok if trial.deviations), {}),
         not_ok=tuple(trial for trial in all_trials if trial.status != "ok"),
         trials=by_mode,

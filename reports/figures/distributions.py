@@ -7,77 +7,74 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from feedrate.bench.results.stats import Estimate
+from feedrate.bench.results.stats import Estimate, estimate
 from feedrate.reports import units
 from feedrate.reports.analysis.summarize import Basis, Row
-from feedrate.reports.figures.figure import COLOURS, LOG, SHARE, Figure, basis_sentence, error_bars, line, mean_text
+from feedrate.reports.figures.figure import Figure, basis_sentence, line, mean_text
+from feedrate.reports.figures.palette import Look, looks
+from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends, linear_span, log_span
 
 Place = Callable[[Sequence[Row], Basis, Row], tuple[str, int] | None]
 """Returns a row's place in a sweep: the label of its line, and its position on the x axis. None leaves the row out."""
 
-MINIMUM_TO_MAXIMUM = "minimum to maximum"
-"""Meaning of the error bars of an AUC: its range over the trials."""
+AUC_LENGTH = 0.002
+"""Shortest axis of an AUC. Smaller differences are noise and look like it."""
 
 
 def auc(rows: Sequence[Row], basis: Basis) -> Figure:
     """Draw the AUC after each epoch, one line per loader."""
-    data = []
-    for number, row in enumerate(row for row in rows if row.auc_by_epoch):
-        epochs = list(range(1, len(row.auc_by_epoch) + 1))
-        text = [
-            f"epoch {epoch}: {units.format_auc(mean)}" for epoch, mean in zip(epochs, row.auc_by_epoch, strict=True)
-        ]
-        data.append(_with_range(line(row, number, epochs, row.auc_by_epoch, text), row))
-    best = basis.best_auc
     about = "Mean AUC of the processes after each epoch. Loaders that deliver the same rows must reach the same AUC."
-    if best is not None:
+    if basis.best_auc is not None:
         about += (
             " The labels were drawn from known probabilities. A model that predicted exactly these would reach "
-            f"{units.format_auc(best)}, which no model can beat."
+            f"{units.format_auc(basis.best_auc)}, which no model can beat."
         )
+    drawn = [row for row in rows if row.auc_by_epoch]
+    x = [list(range(1, len(row.auc_by_epoch) + 1)) for row in drawn]
+    data, span = _auc_lines(rows, drawn, x, lambda epoch: f"epoch {epoch}")
     return Figure(
         name="auc",
         title="AUC by epoch",
         about=about,
-        basis=basis_sentence(rows, basis, "AUC from 0 to 1", ("auc",), MINIMUM_TO_MAXIMUM),
+        basis=basis_sentence(rows, basis, "AUC from 0 to 1", ("auc",)),
         data=data,
         layout={
-            "xaxis": {"title": {"text": "epoch"}, "dtick": 1},
-            "yaxis": {"title": {"text": "AUC, whole validation split"}, "tickformat": ".3f"},
-            "showlegend": True,
+            "xaxis": {"title": {"text": "epoch"}, **_epochs(x)},
+            "yaxis": {"title": {"text": "AUC, whole validation split"}, **span.axis},
+            "meta": {"form": "lines", "ticks": {"yaxis": "number"}},
         },
         y_text=units.format_auc,
-        interval=MINIMUM_TO_MAXIMUM,
     )
 
 
 def auc_over_time(rows: Sequence[Row], basis: Basis) -> Figure:
     """Draw the AUC over the training time, one line per loader and one point per epoch."""
-    data = []
-    for number, row in enumerate(rows):
+    drawn, x = [], []
+    for row in rows:
         trials = [trial for trial in row.trials["train"] if trial.auc and trial.epochs]
         if trials and row.auc_by_epoch:
             walls = [[epoch.wall_s for epoch in trial.epochs or ()] for trial in trials]
-            mean_s = [
-                sum(sum(wall_s[: end + 1]) for wall_s in walls) / len(walls) for end in range(len(row.auc_by_epoch))
-            ]
-            trace = line(row, number, mean_s, row.auc_by_epoch, [units.format_auc(mean) for mean in row.auc_by_epoch])
-            data.append(_with_range(trace, row))
+            drawn.append(row)
+            x.append(
+                [sum(sum(wall_s[: end + 1]) for wall_s in walls) / len(walls) for end in range(len(row.auc_by_epoch))]
+            )
+    data, span = _auc_lines(rows, drawn, x, units.format_seconds)
     return Figure(
         name="auc-over-time",
         title="AUC over time",
         about="A faster loader reaches the same AUC sooner. Each point is the end of an epoch, averaged over the processes.",
-        basis=basis_sentence(rows, basis, "AUC from 0 to 1 (y) and s (x)", ("auc",), f"{MINIMUM_TO_MAXIMUM} AUC"),
+        basis=basis_sentence(rows, basis, "AUC from 0 to 1 (y) and s (x)", ("auc",)),
         data=data,
         layout={
-            "xaxis": {"title": {"text": "training time, s, without evaluations"}, "rangemode": "tozero"},
-            "yaxis": {"title": {"text": "AUC, whole validation split"}, "tickformat": ".3f"},
-            "showlegend": True,
+            "xaxis": {
+                "title": {"text": "training time, without evaluations"}, **linear_span([time for times in x for time in times]).axis,
+            },
+            "yaxis": {"title": {"text": "AUC, whole validation split"}, **span.axis},
+            "meta": {"form": "lines", "ticks": {"xaxis": "seconds", "yaxis": "number"}},
         },
         x_text=units.format_seconds,
         y_text=units.format_auc,
-        interval=MINIMUM_TO_MAXIMUM,
-    )
+    )  # fmt: skip
 
 
 def sweeps(rows: Sequence[Row], basis: Basis) -> list[Figure]:
@@ -90,85 +87,125 @@ def sweeps(rows: Sequence[Row], basis: Basis) -> list[Figure]:
 
 
 def utilisation(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Draw how busy the GPU was over time, one line per training trial. Only each loader's first trial is visible."""
-    data = []
-    for number, row in enumerate(rows):
+    """Draw how busy the GPU was over time. Each loader's first training trial is a full line, and its others are pale ones."""
+    data: list[dict[str, Any]] = []
+    styles = looks(rows)
+    for row in rows:
         records = [trial.gpu for trial in row.trials["train"] if trial.gpu and trial.gpu.at_s]
         for index, gpu in enumerate(records):
-            trace = line(
-                row, number, gpu.at_s, gpu.busy, [units.format_percent(share) for share in gpu.busy], markers=False
+            texts = [units.format_percent(share) for share in gpu.busy]
+            trace = line(row.label, styles[row.label], gpu.at_s, gpu.busy, texts, markers=False)
+            meta = trace["meta"] if index == 0 else {**trace["meta"], "pale": True}
+            pale = {"opacity": 0.3, "hoverinfo": "skip", "line": {**trace["line"], "width": 1}} if index else {}
+            data.append(
+                {
+                    **trace,
+                    **pale,
+                    "name": f"{trace['name']}, trial {index + 1}" if index else trace["name"],
+                    "meta": meta,
+                }
             )
-            visible = True if index == 0 else "legendonly"
-            data.append({**trace, "name": f"{trace['name']}, trial {index + 1}", "visible": visible})
+    seconds = [at_s for trace in data for at_s in trace["x"]]
     return Figure(
         name="utilisation",
         title="GPU busy over time",
         about=(
             "NVML's utilization.gpu during the timed epochs: the share of each NVML sampling period in which any kernel was resident. It "
-            "overstates how busy the device is. The figure shows the first training trial of each loader. Click on another trial in "
-            "the legend to show it. A gap means that NVML gave no value."
+            "overstates how busy the device is. The full line is the first training trial of each loader, and pale lines are its other trials. A gap "
+            "means that NVML gave no value."
         ),
-        basis=basis_sentence(
-            rows, basis, "share of time", ("gpu_busy_fraction",), "no interval: each line is one trial"
-        ),
+        basis=basis_sentence(rows, basis, "share of time", ("gpu_busy_fraction",), "each line is one trial"),
         data=data,
         layout={
-            "xaxis": {"title": {"text": "time since the first timed epoch began, s"}},
-            "yaxis": {"title": {"text": "GPU busy"}, **SHARE, "range": [0, 1.02]},
-            "showlegend": True,
+            "xaxis": {"title": {"text": "time since the first timed epoch began"}, **linear_span(seconds).axis},
+            "yaxis": {"title": {"text": "GPU busy"}, "range": [0, 1.02]},
+            "meta": {"form": "lines", "ticks": {"xaxis": "seconds", "yaxis": "share"}},
         },
         x_text=units.format_seconds,
         y_text=units.format_percent,
     )
 
 
-def _with_range(trace: dict[str, Any], row: Row) -> dict[str, Any]:
-    """Return a line of AUC by epoch with the range of each epoch as error bars, and every trial's values in `meta`."""
-    n = len(row.metrics["auc"].values)
-    ranges = [Estimate(mean, low, high, n) for mean, (low, high) in zip(row.auc_by_epoch, row.auc_spread, strict=True)]
-    curves = [trial.auc for trial in row.trials["train"] if trial.auc]
-    meta = {**trace["meta"], "y_values": [list(values) for values in zip(*curves, strict=False)]}
-    return {**trace, "error_y": error_bars(ranges, trace["line"]["color"]), "meta": meta}
+def _epochs(x: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """Return the axis of epochs: whole numbers, of which at most eight are written."""
+    last = max((len(epochs) for epochs in x), default=1)
+    return {"tick0": 1, "dtick": -(-last // 8), "range": [0.8, last + 0.2]}
+
+
+def _auc_lines(
+    rows: Sequence[Row], drawn: Sequence[Row], x: Sequence[Sequence[float]], text: Callable[[Any], str]
+) -> tuple[list[dict[str, Any]], Span]:
+    """Return the lines of AUC with the interval of each epoch, and their axis."""
+    curves = [[trial.auc for trial in row.trials["train"] if trial.auc] for row in drawn]
+    values = [[list(epoch) for epoch in zip(*curve, strict=False)] for curve in curves]
+    estimates = [[estimate(epoch) for epoch in epochs] for epochs in values]
+    means = [mean for row in drawn for mean in row.auc_by_epoch]
+    span = linear_span(means, [e for epochs in estimates for e in epochs], from_zero=False, least=AUC_LENGTH)
+    styles, data = looks(rows), []
+    for row, at, epochs, samples in zip(drawn, x, estimates, values, strict=True):
+        texts = [f"{text(place)}: {units.format_auc(mean)}" for place, mean in zip(at, row.auc_by_epoch, strict=True)]
+        trace = line(row.label, styles[row.label], at, row.auc_by_epoch, texts)
+        data += _with_bars(trace, styles[row.label], epochs, samples, span)
+    return data, span
+
+
+def _with_bars(
+    trace: dict[str, Any], look: Look, estimates: Sequence[Estimate], samples: Sequence[Sequence[float]], span: Span
+) -> list[dict[str, Any]]:
+    """Return a line with the interval of each point, and arrows for those that the axis cuts."""
+    meta = {**trace["meta"], "y_values": [list(values) for values in samples], "y_ends": ends(estimates)}
+    cut = arrows(estimates, trace["x"], [look.colour] * len(estimates), span, "y")
+    return [
+        {**trace, "error_y": cut_bars(estimates, span, look.colour), "meta": meta},
+        *({**arrow, "meta": {"loader": trace["meta"]["loader"], "pale": True}} for arrow in cut),
+    ]
 
 
 def _sweep(rows: Sequence[Row], basis: Basis, name: str, axis: str, place: Place) -> Figure:
-    data: list[dict[str, Any]] = []
+    lines: dict[tuple[str, str, str], list[tuple[int, Row]]] = {}
     for metric, title in (("train_rows_per_s", "training"), ("load_rows_per_s", "loader only")):
-        lines: dict[str, list[tuple[int, Row]]] = {}
         for row in rows:
             if metric in row.metrics and (position := place(rows, basis, row)) is not None:
                 label, x = position
-                lines.setdefault(label, []).append((x, row))
-        for label, points in lines.items():
-            if len({x for x, _ in points}) > 1:
-                data.append(_sweep_line(f"{label}, {title}", label, len(data), points, metric))
+                lines.setdefault((metric, title, label), []).append((x, row))
+    swept = {key: points for key, points in lines.items() if len({x for x, _ in points}) > 1}
+    samples = [row.metrics[metric] for (metric, *_), points in swept.items() for _, row in points]
+    y = log_span([value for sample in samples for value in sample.values], [sample.estimate for sample in samples])
+    x_axis = log_span if "log" in axis else linear_span
+    places = [float(x) for points in swept.values() for x, _ in points]
     return Figure(
         name=name,
         title=f"Throughput over {name.replace('-', ' ')}",
         about="Each point is the mean over the processes. Each line is one loader in one run. Along it, only the setting on the x axis changes.",
         basis=basis_sentence(rows, basis, "rows/s", ("train_rows_per_s", "load_rows_per_s")),
-        data=data,
+        data=[
+            trace
+            for (metric, title, label), points in swept.items()
+            for trace in _sweep_line(rows, f"{label}, {title}", label, points, metric, y)
+        ],
         layout={
-            "xaxis": {"title": {"text": axis}, **(LOG if "log" in axis else {})},
-            "yaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
-            "showlegend": True,
+            "xaxis": {"title": {"text": axis}, **x_axis(places).axis},
+            "yaxis": {"title": {"text": "rows/s, log scale"}, **y.axis},
+            "meta": {"form": "lines", "ticks": {"xaxis": "count", "yaxis": "count"}},
         },
         y_text=units.format_rate,
     )
 
 
-def _sweep_line(name: str, loader: str, number: int, points: list[tuple[int, Row]], metric: str) -> dict[str, Any]:
+def _sweep_line(
+    rows: Sequence[Row], name: str, loader: str, points: list[tuple[int, Row]], metric: str, span: Span
+) -> list[dict[str, Any]]:
     points = sorted(points, key=lambda point: point[0])
     samples = [row.metrics[metric] for _, row in points]
+    look = looks(rows)[points[0][1].label]
+    if metric == "load_rows_per_s":
+        look = Look(look.colour, "dot", look.symbol)
     trace = line(
-        points[0][1], number, [x for x, _ in points], [point.estimate.mean for point in samples],
+        name, look, [x for x, _ in points], [point.estimate.mean for point in samples],
         [mean_text(point, units.format_rate) for point in samples],
     )  # fmt: skip
-    return {
-        **trace, "name": escape(name), "meta": {"loader": escape(loader), "y_values": [list(point.values) for point in samples]},
-        "error_y": error_bars([point.estimate for point in samples], COLOURS[number % len(COLOURS)]),
-        "hovertemplate": f"{escape(name)}: %{{customdata}}<extra></extra>",
-    }  # fmt: skip
+    trace["meta"] = {"loader": escape(loader)}
+    return _with_bars(trace, look, [point.estimate for point in samples], [point.values for point in samples], span)
 
 
 def _by_batch_size(_rows: Sequence[Row], basis: Basis, row: Row) -> tuple[str, int]:

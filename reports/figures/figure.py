@@ -7,18 +7,26 @@ from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 
-from feedrate.bench.results.stats import Estimate
 from feedrate.reports.analysis.summarize import Basis, Row, Samples
+from feedrate.reports.figures.palette import Look
 from feedrate.reports.names import plain
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00", "#666666")
 """Okabe and Ito's palette, which people with any colour vision can tell apart. The last colour is grey."""
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 MAX_POINTS = 40
 """How many points of a line its table shows, apart from the last one."""
-LOG: dict[str, Any] = {"type": "log", "nticks": 4}
-SHARE = {"tickformat": "~%"}
-STUDENT = "95 % confidence interval of the mean (Student t)"
+MAX_CUT = 6
+"""How many cut intervals are named below a figure."""
+WIDE = 8
+"""From this number of loaders on, a figure takes the full width of its page."""
+READING = (
+    "A large mark is a mean over fresh processes, and a small tick is one process. A bar is a 95 % confidence interval (Student t). An arrow shows "
+    "that the interval goes on beyond the axis: its ends are then written at the end of the row or below the figure. A loader has one colour on "
+    "the whole page."
+)
+"""Says once on a page how its figures are read."""
+BARS = "Bars: 95 % confidence intervals (Student t)."
+"""The same for a figure that stands alone."""
 Formatter = Callable[[Any], str]
 """Formats a value for people."""
 
@@ -40,12 +48,34 @@ class Figure:
     basis: str
     """Says what the numbers are based on: unit, n, interval, state of the page cache, device."""
     data: list[dict[str, Any]]
-    """Plotly's traces. A trace's `meta` names its loader, and holds the trials' values for each point in x_values or y_values."""
+    """Plotly's traces. A trace's `meta` names its loader. For each point it holds the trials' values (x_values, y_values), and the ends of
+    the interval as measured (x_ends, y_ends), because bars may be cut at the end of an axis."""
     layout: dict[str, Any]
+    """Plotly's layout. Its `meta` tells pages/figures.js what to add. form: rows (a line for each loader), lines (each with its name at its end)
+    or marks (each with its name beside it). values: text at the end of each loader's row. head: what these texts are. key: pairs of a
+    mark and its meaning. ticks: kind of number on an axis. A figure without `meta` is drawn as it is."""
     x_text: Formatter = format_number
     y_text: Formatter = format_number
     interval: str = "95 % interval"
     """Says what the error bars of a point are."""
+
+    @property
+    def loaders(self) -> int:
+        """Number of loaders, or of lines, that the figure shows."""
+        rows = self.layout.get("yaxis", {}).get("categoryarray")
+        return len(rows) if rows is not None else len({trace["name"] for trace in self.data if _is_labelled(trace)})
+
+    @property
+    def wide(self) -> bool:
+        """Whether the figure needs the full width of its page."""
+        return self.loaders >= WIDE
+
+    @property
+    def has_bars(self) -> bool:
+        """Whether any point has an interval."""
+        return any(
+            value is not None for trace in self.data for axis in "xy" for value in trace.get(f"error_{axis}", {}).get("array", ())
+        )  # fmt: skip
 
     @property
     def table(self) -> tuple[list[str], list[list[str]]]:
@@ -61,6 +91,21 @@ class Figure:
         """Whether the table leaves out some points of a long line."""
         return any(len(trace["x"]) > MAX_POINTS for trace in self.data if trace.get("hoverinfo") != "skip")
 
+    @property
+    def cut(self) -> str:
+        """Name the intervals that an axis cuts, with their ends, unless the figure's rows do."""
+        if self.layout.get("meta", {}).get("form") == "rows":
+            return ""
+        words = [
+            f"{unescape(trace['name'])} ({_bounds(trace, axis, index, text)})"
+            for trace in self.data
+            for axis, text in (("y", self.y_text), ("x", self.x_text))
+            for index, interval in enumerate(trace.get("meta", {}).get(f"{axis}_ends", ()))
+            if interval and _is_beyond(interval, self.layout[f"{axis}axis"])
+        ]
+        more = f" and {len(words) - MAX_CUT} more, which are in the data table" if len(words) > MAX_CUT else ""
+        return f"{', '.join(words[:MAX_CUT])}{more}"
+
     def _lines(self, trace: dict[str, Any]) -> list[list[str]]:
         meta = trace.get("meta", {})
         lines = []
@@ -69,7 +114,7 @@ class Figure:
             n = max(len(ys), len(xs)) or (meta["n"][index] if "n" in meta else "")
             lines.append(
                 [
-                    unescape(trace["text"][index] if "labels" in meta else trace["name"]),
+                    unescape(trace["name"]),
                     unescape(_cell(trace, "y", index, self.y_text)), _bounds(trace, "y", index, self.y_text),
                     _cell(trace, "x", index, self.x_text), _bounds(trace, "x", index, self.x_text),
                     str(n), ", ".join(map(self.y_text, ys)), ", ".join(map(self.x_text, xs)),
@@ -79,23 +124,21 @@ class Figure:
 
 
 def basis_sentence(
-    rows: Sequence[Row], basis: Basis, unit: str, metrics: Sequence[str], interval: str = STUDENT
+    rows: Sequence[Row], basis: Basis, unit: str, metrics: Sequence[str], no_interval: str | None = None
 ) -> str:
-    """Return a figure's basis: unit, n of these metrics, meaning of the error bars, page cache and device.
+    """Return a figure's basis: unit, n of these metrics, page cache and device.
 
-    interval: what the error bars are. For a figure without them, the reason, as "no interval: ...".
+    no_interval: why the figure has no intervals. If it has some, `READING` says what they are.
     """
     counts = {len(samples.values) for row in rows for name, samples in row.metrics.items() if name in metrics}
     parts = [f"Unit: {unit}"]
     if counts:
         span = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts)}"
         parts.append(f"n = {span} process{'es' if max(counts) > 1 else ''}")
-    if interval.startswith("no interval") or not counts:
-        parts.append(interval)
-    elif max(counts) == 1:
-        parts.append("no interval: only one trial")
-    else:
-        parts.append(f"bars: {interval}{', none if n = 1' if min(counts) == 1 else ''}")
+    if no_interval:
+        parts.append(f"no interval: {no_interval}")
+    elif counts and min(counts) == 1:
+        parts.append(f"no interval: only one trial{' where n = 1' if max(counts) > 1 else ''}")
     return f"{'; '.join(parts)}; page cache {basis.cache}; {plain(basis.places)}."
 
 
@@ -112,30 +155,30 @@ def mean_text(samples: Samples, text: Formatter) -> str:
     return f"{text(estimate.mean)} ({text(estimate.low)} to {text(estimate.high)}, n = {estimate.n})"
 
 
-def error_bars(estimates: Sequence[Estimate], colour: str) -> dict[str, Any]:
-    """Return Plotly's error bars from low to high. An estimate without an interval gets none."""
-    return {
-        "type": "data", "symmetric": False, "color": colour,
-        "array": [None if estimate.high is None else estimate.high - estimate.mean for estimate in estimates],
-        "arrayminus": [None if estimate.low is None else estimate.mean - estimate.low for estimate in estimates],
-    }  # fmt: skip
-
-
 def line(
-    row: Row, number: int, x: Sequence[float], y: Sequence[float | None], text: Sequence[str], *, markers: bool = True
+    label: str, look: Look, x: Sequence[float], y: Sequence[float | None], text: Sequence[str], *, markers: bool = True
 ) -> dict[str, Any]:
     """Return the trace of a loader's line.
 
-    number: position of the line in the figure. It sets colour, dash and marker, which tell the lines apart.
     text: one string per point, shown when the pointer is on it.
     """
     return {
-        "type": "scatter", "mode": "lines+markers" if markers else "lines", "name": escape(row.label), "x": list(x), "y": list(y),
-        "meta": {"loader": escape(row.label)}, "customdata": list(text),
-        "line": {"color": COLOURS[number % len(COLOURS)], "dash": DASHES[number % len(DASHES)]},
-        "marker": {"symbol": number, "size": 8},
-        "hovertemplate": f"{escape(row.label)}: %{{customdata}}<extra></extra>",
+        "type": "scatter", "mode": "lines+markers" if markers else "lines", "name": escape(label), "x": list(x), "y": list(y),
+        "meta": {"loader": escape(label)}, "customdata": list(text), "line": {"color": look.colour, "dash": look.dash, "width": 2},
+        "marker": {"symbol": look.symbol, "size": 8, "color": look.colour},
+        "hovertemplate": f"{escape(label)}: %{{customdata}}<extra></extra>",
     }  # fmt: skip
+
+
+def _is_labelled(trace: dict[str, Any]) -> bool:
+    """Return whether the trace is a loader's line or mark, and not one of the pale ones beside it."""
+    meta = trace.get("meta", {})
+    return "loader" in meta and "pale" not in meta
+
+
+def _is_beyond(interval: tuple[float, float], axis: dict[str, Any]) -> bool:
+    low, high = (10.0**end if axis.get("type") == "log" else float(end) for end in axis["range"])
+    return interval[0] < low or interval[1] > high
 
 
 def _title(layout: dict[str, Any], axis: str) -> str:
@@ -163,5 +206,5 @@ def _bounds(trace: dict[str, Any], axis: str, index: int, text: Formatter) -> st
     bars = trace.get(f"error_{axis}")
     if not bars or bars["array"][index] is None:
         return ""
-    value = trace[axis][index]
-    return f"{text(value - bars['arrayminus'][index])} to {text(value + bars['array'][index])}"
+    low, high = trace["meta"][f"{axis}_ends"][index]
+    return f"{text(low)} to {text(high)}"

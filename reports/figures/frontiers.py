@@ -12,49 +12,38 @@ from typing import Any
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Basis, Row
-from feedrate.reports.figures.figure import (
-    COLOURS,
-    LOG,
-    Figure,
-    Formatter,
-    basis_sentence,
-    error_bars,
-    host_memory_metric,
-    mean_text,
-)
+from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric, mean_text
+from feedrate.reports.figures.palette import NEUTRAL, looks
+from feedrate.reports.figures.points import numbers_of, rows_with
+from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends, linear_span, log_span
+
+AUC_LENGTH = 0.002
+"""Shortest axis of an AUC. Smaller differences are noise and look like it."""
 
 
 def frontiers(rows: Sequence[Row], basis: Basis) -> list[Figure]:
     """Return a frontier for each price that at least two loaders have."""
     memory = "peak_gpu_bytes" if _has(rows, "peak_gpu_bytes") else host_memory_metric(rows)
     candidates = [
-        frontier(
-            rows, basis, memory, "Speed against memory", units.format_size, {"exponentformat": "SI", "ticksuffix": "B"}
-        ),
-        frontier(
-            rows,
-            basis,
-            "shuffle_quality",
-            "Speed against shuffle",
-            units.format_three_decimals,
-            {"rangemode": "tozero"},
-        ),
-        frontier(rows, basis, "auc", "Speed against AUC", units.format_auc, {"tickformat": ".4f"}),
+        frontier(rows, basis, memory, "Speed against memory", units.format_size, "bytes"),
+        frontier(rows, basis, "shuffle_quality", "Speed against shuffle", units.format_three_decimals, "number"),
+        frontier(rows, basis, "auc", "Speed against AUC", units.format_auc, "number"),
     ]
     return [figure for figure in candidates if figure.data]
 
 
-def frontier(
-    rows: Sequence[Row], basis: Basis, price: str, title: str, text: Formatter, axis: dict[str, Any]
-) -> Figure:
+def frontier(rows: Sequence[Row], basis: Basis, price: str, title: str, text: Formatter, ticks: str) -> Figure:
     """Draw speed against a price. Speed is that of training, or of the loader only if nothing was trained.
 
-    price: name of a metric. axis: additional layout of the x axis.
+    price: name of a metric. ticks: kind of its numbers.
     """
     speed = "train_rows_per_s" if _has(rows, "train_rows_per_s") else "load_rows_per_s"
     drawn = [row for row in rows if price in row.metrics and speed in row.metrics]
     metric = BY_NAME[price]
     speed_text = "in training" if speed == "train_rows_per_s" else "loader only"
+    prices = numbers_of(rows_with(drawn, price))
+    x = linear_span(*prices, from_zero=False, least=AUC_LENGTH) if price == "auc" else linear_span(*prices)
+    y = log_span(*numbers_of(rows_with(drawn, speed)))
     return Figure(
         name=f"frontier-{price.replace('_', '-')}",
         title=title,
@@ -63,12 +52,11 @@ def frontier(
             "without losing in the other."
         ),
         basis=basis_sentence(rows, basis, f"rows/s (y) and {_unit(price)} (x)", (speed, price)),
-        data=[_marks(drawn, price, speed, text, from_zero="rangemode" in axis), _edge(drawn, price, speed)]
-        if len(drawn) > 1
-        else [],
+        data=_marks(rows, drawn, (price, speed), (x, y), text) if len(drawn) > 1 else [],
         layout={
-            "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **axis},
-            "yaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
+            "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **x.axis},
+            "yaxis": {"title": {"text": "rows/s, log scale"}, **y.axis},
+            "meta": {"form": "marks", "ticks": {"xaxis": ticks, "yaxis": "count"}},
         },
         x_text=text,
         y_text=units.format_rate,
@@ -93,32 +81,33 @@ def _unit(metric: str) -> str:
     return f"{BY_NAME[metric].title} from 0 to 1" if unit == "1" else unit
 
 
-def _marks(rows: Sequence[Row], price: str, speed: str, text: Formatter, *, from_zero: bool) -> dict[str, Any]:
-    labels = [escape(row.label) for row in rows]
-    prices, speeds = [row.metrics[price] for row in rows], [row.metrics[speed] for row in rows]
-    x = [samples.estimate.mean for samples in prices]
-    return {
-        "type": "scatter", "mode": "markers+text", "name": "Loaders", "x": x, "y": [samples.estimate.mean for samples in speeds],
-        "error_x": error_bars([samples.estimate for samples in prices], COLOURS[1]),
-        "error_y": error_bars([samples.estimate for samples in speeds], COLOURS[1]),
-        "text": labels, "textposition": _sides(x, 0.0 if from_zero else min(x)), "cliponaxis": False,
-        "meta": {
-            "labels": labels, "x_values": [list(samples.values) for samples in prices],
-            "y_values": [list(samples.values) for samples in speeds],
-        },
-        "customdata": [f"{mean_text(a, text)}; {mean_text(b, units.format_rate)}" for a, b in zip(prices, speeds, strict=True)],
-        "marker": {"size": 12, "color": COLOURS[1], "symbol": "diamond"},
-        "hovertemplate": "%{text}: %{customdata}<extra></extra>", "showlegend": False,
-    }  # fmt: skip
+def _marks(
+    rows: Sequence[Row], drawn: Sequence[Row], metrics: tuple[str, str], spans: tuple[Span, Span], text: Formatter
+) -> list[dict[str, Any]]:
+    """Return a trace for each loader, arrows for its intervals that an axis cuts, and last the frontier.
 
-
-def _sides(x: Sequence[float], start: float) -> list[str]:
-    """Return where each name is written: on the side of the middle, which has room, and clear of the error bars.
-
-    start: lowest value of the axis.
+    metrics: price and speed. spans: their axes.
     """
-    middle = (start + max(x)) / 2
-    return ["top left" if value >= middle else "top right" for value in x]
+    styles = looks(rows)
+    traces: list[dict[str, Any]] = []
+    for row in drawn:
+        look, label = styles[row.label], escape(row.label)
+        price, speed = (row.metrics[metric] for metric in metrics)
+        trace: dict[str, Any] = {
+            "type": "scatter", "mode": "markers", "name": label, "x": [price.estimate.mean], "y": [speed.estimate.mean], "cliponaxis": False,
+            "error_x": cut_bars([price.estimate], spans[0], look.colour), "error_y": cut_bars([speed.estimate], spans[1], look.colour),
+            "meta": {
+                "loader": label, "x_values": [list(price.values)], "y_values": [list(speed.values)],
+                "x_ends": ends([price.estimate]), "y_ends": ends([speed.estimate]),
+            },
+            "customdata": [f"{mean_text(price, text)}; {mean_text(speed, units.format_rate)}"],
+            "marker": {"size": 12, "color": look.colour, "symbol": look.symbol},
+            "hovertemplate": f"{label}: %{{customdata}}<extra></extra>",
+        }  # fmt: skip
+        cut = arrows([price.estimate], trace["y"], [look.colour], spans[0], "x")
+        cut += arrows([speed.estimate], trace["x"], [look.colour], spans[1], "y")
+        traces += [trace, *({**arrow, "meta": {"loader": label, "pale": True}} for arrow in cut)]
+    return [*traces, _edge(drawn, *metrics)]
 
 
 def _edge(rows: Sequence[Row], price: str, speed: str) -> dict[str, Any]:
@@ -128,7 +117,7 @@ def _edge(rows: Sequence[Row], price: str, speed: str) -> dict[str, Any]:
     edge = on_frontier(means, lower=lower)
     return {
         "type": "scatter", "mode": "lines", "name": "Frontier", "x": [x for x, _ in edge], "y": [y for _, y in edge],
-        "line": {"color": COLOURS[7], "dash": "dot", "shape": "hv" if lower else "vh"}, "hoverinfo": "skip", "showlegend": False,
+        "line": {"color": NEUTRAL, "dash": "dot", "shape": "hv" if lower else "vh"}, "hoverinfo": "skip",
         "meta": {"frontier": "lower" if lower else "higher"},
     }  # fmt: skip
 

@@ -1,36 +1,34 @@
 """Builds the report's figures as Plotly's plain data, without the plotly package. Plotly's JavaScript draws them.
 
-Every figure states its unit, n, and the meaning of its error bars. Raw samples are drawn beside their mean.
+Every figure states its unit and n. Raw samples are drawn beside their mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
-from feedrate.reports.analysis.summarize import Basis, Comparison, Row
+from feedrate.reports.analysis.summarize import Basis, Comparison, Row, Samples
 from feedrate.reports.analysis.verdicts import share_state
 from feedrate.reports.figures.distributions import auc, auc_over_time, sweeps, utilisation
-from feedrate.reports.figures.figure import (
-    COLOURS,
-    LOG,
-    SHARE,
-    Figure,
-    basis_sentence,
-    host_memory_metric,
-)
+from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric
 from feedrate.reports.figures.frontiers import frontiers
-from feedrate.reports.figures.points import loader_axis, points, rows_with
+from feedrate.reports.figures.palette import NEUTRAL, looks
+from feedrate.reports.figures.points import loader_axis, numbers_of, points, row_texts, rows_with
+from feedrate.reports.figures.spans import Span, linear_span, log_span
 from feedrate.reports.figures.waits import stalls, wait_distribution, wait_times, waiting
+
+UNKNOWN_SHARES = ("none", "share not known", "ceiling not known")
 
 
 def figures(comparison: Comparison) -> list[Figure]:
     """Return the report's figures. Those for which nothing was measured are left out."""
     rows, basis = comparison.rows, comparison.basis
     candidates = (
-        throughput(rows, basis),
+        *throughputs(rows, basis),
         ceiling(rows, basis),
         stalls(rows, basis),
         waiting(rows, basis),
@@ -40,102 +38,127 @@ def figures(comparison: Comparison) -> list[Figure]:
         auc(rows, basis),
         auc_over_time(rows, basis),
         *frontiers(rows, basis),
-        memory(rows, basis),
+        *memory(rows, basis),
         utilisation(rows, basis),
     )
     return [figure for figure in candidates if figure.data]
 
 
-def throughput(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Draw rows/s of each loader only, in training, and of the model only."""
-    data: list[dict[str, Any]] = []
-    for metric, symbol, colour in (
-        ("load_rows_per_s", "circle", COLOURS[0]),
-        ("train_rows_per_s", "diamond", COLOURS[1]),
-    ):
-        if measured := rows_with(rows, metric):
-            data += points(measured, BY_NAME[metric].title, symbol, colour, units.format_rate)
-    ceilings = [(row.label, row.ceiling) for row in rows if row.ceiling]
-    if data and ceilings:
-        data += points(ceilings, "Model only (ceiling)", "line-ns-open", COLOURS[7], units.format_rate)
-    return Figure(
-        name="throughput",
-        title="Throughput",
-        about=(
-            "Rows delivered per second of wall time. Each large mark is the mean over fresh processes, and each small mark is one "
-            "process."
+def throughputs(rows: Sequence[Row], basis: Basis) -> list[Figure]:
+    """Draw rows/s in training with the ceiling, and rows/s of the loader only. The first of them is called throughput."""
+    trained = bool(rows_with(rows, "train_rows_per_s"))
+    return [
+        _throughput(rows, basis, "throughput", "Throughput in training", "train_rows_per_s"),
+        _throughput(
+            rows, basis, "throughput-load" if trained else "throughput", "Throughput of the loader only", "load_rows_per_s"
         ),
-        basis=basis_sentence(rows, basis, "rows/s", ("load_rows_per_s", "train_rows_per_s")),
+    ]  # fmt: skip
+
+
+def _throughput(rows: Sequence[Row], basis: Basis, name: str, title: str, metric: str) -> Figure:
+    measured = rows_with(rows, metric)
+    ceilings = [(row.label, row.ceiling) for row in rows if row.ceiling and metric in row.metrics]
+    numbers, estimates = numbers_of(measured)
+    span = log_span([*numbers, *(samples.estimate.mean for _, samples in ceilings)], estimates)
+    data = points(measured, BY_NAME[metric].title, looks(rows), span, units.format_rate)
+    if data and ceilings:
+        data.append(_ceilings(ceilings))
+    layout = _rows_layout(rows, data, measured, span, "rows/s, log scale", units.format_count, "count")
+    if ceilings:
+        layout["meta"]["key"] = [["❘", NEUTRAL, "model only, the ceiling"]]
+    return Figure(
+        name=name,
+        title=title,
+        about=f"{BY_NAME[metric].about} A grey line is the rate of the model without a loader."
+        if ceilings
+        else BY_NAME[metric].about,
+        basis=basis_sentence(rows, basis, "rows/s", (metric,)),
         data=data,
-        layout={
-            "xaxis": {**LOG, "title": {"text": "rows/s, log scale"}, "exponentformat": "SI"},
-            "yaxis": loader_axis(rows, data),
-        },
+        layout=layout,
         x_text=units.format_rate,
     )
 
 
+def _ceilings(ceilings: Sequence[tuple[str, Samples]]) -> dict[str, Any]:
+    means = [samples.estimate.mean for _, samples in ceilings]
+    return {
+        "type": "scatter", "mode": "markers", "name": "Model only (ceiling)", "x": means, "y": [escape(label) for label, _ in ceilings],
+        "marker": {"symbol": "line-ns-open", "size": 24, "color": NEUTRAL, "line": {"width": 3}},
+        "meta": {"x_values": [list(samples.values) for _, samples in ceilings]},
+        "customdata": [units.format_rate(mean) for mean in means], "hovertemplate": "%{y}, model only: %{customdata}<extra></extra>",
+    }  # fmt: skip
+
+
+def _rows_layout(
+    rows: Sequence[Row],
+    data: Sequence[dict[str, Any]],
+    measured: Sequence[tuple[str, Samples]],
+    span: Span,
+    title: str,
+    text: Formatter,
+    ticks: str,
+) -> dict[str, Any]:
+    return {
+        "xaxis": {**span.axis, "title": {"text": title}},
+        "yaxis": loader_axis(rows, data),
+        "meta": {"form": "rows", "values": row_texts(measured, span, text), "ticks": {"xaxis": ticks}},
+    }
+
+
 def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
     """Draw each loader's training rows/s as a share of those of replay."""
-    unknown = ("none", "share not known", "ceiling not known")
     shares = [
-        (row.label, row.share) for row in rows if row.share and share_state(row.share, row.ceiling) not in unknown
-    ]
-    data = (
-        points(shares, "Share", "diamond", COLOURS[1], units.format_percent, text_position="top center")
-        if shares
-        else []
-    )
-    known = any(share.estimate.low is not None for _, share in shares)
-    interval = (
-        "95 % confidence interval of the ratio (Student t)"
-        if known
-        else "no interval: only one trial of training or replay"
-    )
-    line = {"dash": "dash", "color": COLOURS[7]}
+        (row.label, row.share) for row in rows if row.share and share_state(row.share, row.ceiling) not in UNKNOWN_SHARES
+    ]  # fmt: skip
+    numbers, estimates = numbers_of(shares)
+    span = linear_span([*numbers, 1.0], estimates)
+    data = points(shares, "Share", looks(rows), span, units.format_percent)
+    known = any(estimate.low is not None for estimate in estimates)
+    layout = _rows_layout(rows, data, shares, span, "training / model only", units.format_percent, "share")
+    line = {"dash": "dash", "color": NEUTRAL}
     return Figure(
         name="ceiling",
         title="Share of the ceiling",
         about=(
             "Training rows/s divided by replay rows/s, a ratio of geometric means. Replay runs the model without a loader, so 100 % (dashed line) is the most that a "
-            "loader can deliver. A value above 100 % is noise. Each small mark is one round, or one training trial if fewer than two "
+            "loader can deliver. A value above 100 % is noise. Each small tick is one round, or one training trial if fewer than two "
             "rounds have both training and replay. A share that is not known is left out."
         ),
-        basis=basis_sentence(rows, basis, "share of replay's rows/s", ("train_rows_per_s",), interval),
+        basis=basis_sentence(
+            rows, basis, "share of replay's rows/s", ("train_rows_per_s",),
+            None if known else "only one trial of training or replay",
+        ),
         data=data,
         layout={
-            "xaxis": {"title": {"text": "training / model only"}, **SHARE, "rangemode": "tozero"},
-            "yaxis": loader_axis(rows, data),
-            "showlegend": False,
-            "shapes": [{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
+            **layout,
+            "shapes": [{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line, "layer": "below"}],
         },
         x_text=units.format_percent,
     )  # fmt: skip
 
 
-def memory(rows: Sequence[Row], basis: Basis) -> Figure:
-    """Draw the peak memory of host and device in training, or of the loader only if nothing was trained."""
-    host = host_memory_metric(rows)
-    data: list[dict[str, Any]] = []
-    for metric, name, symbol, colour, side in (
-        (host, "Host, process tree", "circle", COLOURS[2], "top center"),
-        ("peak_gpu_bytes", "Device", "square", COLOURS[3], "bottom center"),
-    ):
-        if measured := rows_with(rows, metric):
-            data += points(measured, name, symbol, colour, units.format_size, text_position=side)
+def memory(rows: Sequence[Row], basis: Basis) -> list[Figure]:
+    """Draw the peak memory of the host and of the device in training, or of the loader only if nothing was trained."""
+    return [
+        _memory(rows, basis, "memory", "Host memory", host_memory_metric(rows)),
+        _memory(rows, basis, "memory-gpu", "Device memory", "peak_gpu_bytes"),
+    ]
+
+
+def _memory(rows: Sequence[Row], basis: Basis, name: str, title: str, metric: str) -> Figure:
+    measured = rows_with(rows, metric)
+    numbers, estimates = numbers_of(measured)
+    span = linear_span(numbers, estimates)
+    data = points(measured, BY_NAME[metric].title, looks(rows), span, units.format_size)
     return Figure(
-        name="memory",
-        title="Memory",
+        name=name,
+        title=title,
         about=(
-            "Peak memory in training, including the model and all libraries, or without a model if nothing was trained. It shows what a loader's speed costs in memory. Each "
-            "small mark is one process."
+            "Peak memory in training, including the model and all libraries, or without a model if nothing was trained. It shows what a loader's "
+            f"speed costs in memory. {BY_NAME[metric].about}"
         ),
-        basis=basis_sentence(rows, basis, "bytes", (host, "peak_gpu_bytes")),
+        basis=basis_sentence(rows, basis, "bytes", (metric,)),
         data=data,
-        layout={
-            "xaxis": {"title": {"text": "bytes"}, "exponentformat": "SI", "ticksuffix": "B", "rangemode": "tozero"},
-            "yaxis": loader_axis(rows, data),
-            "showlegend": True,
-        },
+        layout=_rows_layout(rows, data, measured, span, "bytes", units.format_size, "bytes"),
         x_text=units.format_size,
     )

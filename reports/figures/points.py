@@ -1,13 +1,16 @@
-"""Draws means with intervals, one mark per loader, and the axis of loaders."""
+"""Draws a mean with its interval and samples in a row of its own, one for each loader, and the axis of loaders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from feedrate.bench.results.stats import Estimate
 from feedrate.reports.analysis.summarize import Row, Samples
-from feedrate.reports.figures.figure import Formatter, error_bars, mean_text
+from feedrate.reports.figures.figure import Formatter, mean_text
+from feedrate.reports.figures.palette import Look
+from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends
 
 
 def rows_with(rows: Sequence[Row], metric: str) -> list[tuple[str, Samples]]:
@@ -15,35 +18,45 @@ def rows_with(rows: Sequence[Row], metric: str) -> list[tuple[str, Samples]]:
     return [(row.label, row.metrics[metric]) for row in rows if metric in row.metrics]
 
 
-def points(
-    rows: Sequence[tuple[str, Samples]],
-    name: str,
-    symbol: str,
-    colour: str,
-    text: Formatter,
-    *,
-    text_position: str | None = None,
-) -> list[dict[str, Any]]:
-    """Return two traces: the means with their intervals, and every sample as a small mark.
-
-    text_position: where each mean is written, relative to its mark. None writes no means.
-    """
+def numbers_of(rows: Sequence[tuple[str, Samples]]) -> tuple[list[float], list[Estimate]]:
+    """Return all means and samples, and all estimates. An axis needs both."""
     estimates = [samples.estimate for _, samples in rows]
-    mean_trace = {
-        "type": "scatter", "mode": "markers+text" if text_position else "markers", "name": name,
-        "x": [estimate.mean for estimate in estimates], "y": [escape(label) for label, _ in rows],
-        "marker": {"symbol": symbol, "size": 14, "color": colour, "line": {"width": 2, "color": colour}},
-        "error_x": error_bars(estimates, colour), "meta": {"x_values": [list(samples.values) for _, samples in rows]},
-        "customdata": [mean_text(samples, text) for _, samples in rows],
-        "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
-        **({"text": [text(estimate.mean) for estimate in estimates], "textposition": text_position, "cliponaxis": False} if text_position else {}),
-    }  # fmt: skip
-    raw = [(escape(label), value) for label, samples in rows for value in samples.values]
-    raw_trace = {
-        "type": "scatter", "mode": "markers", "showlegend": False, "x": [value for _, value in raw], "y": [label for label, _ in raw],
-        "marker": {"symbol": "circle-open", "size": 6, "color": colour, "opacity": 0.7}, "hoverinfo": "skip",
-    }  # fmt: skip
-    return [mean_trace, raw_trace]
+    return [e.mean for e in estimates] + [value for _, samples in rows for value in samples.values], estimates
+
+
+def points(
+    rows: Sequence[tuple[str, Samples]], name: str, looks: Mapping[str, Look], span: Span, text: Formatter
+) -> list[dict[str, Any]]:
+    """Return the traces of each loader: its mean with the interval, every sample as a small tick, and arrows if the interval is cut."""
+    traces = []
+    for label, samples in rows:
+        look, row = looks[label], escape(label)
+        mean = {
+            "type": "scatter", "mode": "markers", "name": name, "x": [samples.estimate.mean], "y": [row],
+            "marker": {"symbol": look.symbol, "size": 12, "color": look.colour},
+            "error_x": cut_bars([samples.estimate], span, look.colour),
+            "meta": {"loader": row, "x_values": [list(samples.values)], "x_ends": ends([samples.estimate])},
+            "customdata": [mean_text(samples, text)], "hovertemplate": f"%{{y}}, {name}: %{{customdata}}<extra></extra>",
+        }  # fmt: skip
+        ticks = {
+            "type": "scatter", "mode": "markers", "x": list(samples.values), "y": [row] * len(samples.values), "hoverinfo": "skip",
+            "marker": {"symbol": "line-ns-open", "size": 14, "color": look.colour, "opacity": 0.6, "line": {"width": 1}}, "meta": {"loader": row},
+        }  # fmt: skip
+        traces += [ticks, mean]
+        traces += [
+            {**cut, "meta": {"loader": row}} for cut in arrows([samples.estimate], [row], [look.colour], span, "x")
+        ]
+    return traces
+
+
+def row_texts(rows: Sequence[tuple[str, Samples]], span: Span, text: Formatter) -> dict[str, str]:
+    """Return the text at the end of each row: the mean, and the ends of an interval that the axis cuts."""
+    texts = {}
+    for label, samples in rows:
+        estimate = samples.estimate
+        cut = f"<br>{text(estimate.low)} to {text(estimate.high)}" if span.cuts(estimate) else ""
+        texts[escape(label)] = f"{text(estimate.mean)}{cut}"
+    return texts
 
 
 def loader_axis(rows: Sequence[Row], data: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -51,7 +64,6 @@ def loader_axis(rows: Sequence[Row], data: Sequence[dict[str, Any]]) -> dict[str
     drawn = {label for trace in data for label in trace["y"]}
     return {
         "autorange": "reversed",
-        "automargin": True,
         "categoryarray": [label for row in rows if (label := escape(row.label)) in drawn],
         "type": "category",
     }

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from feedrate.reports.analysis import trend_words
 from feedrate.reports.analysis.history import History, Series
+from feedrate.reports.figures.figure import READING
 from feedrate.reports.figures.trends import figure
 from feedrate.reports.formats import history_text, pagekit
 
@@ -27,13 +28,14 @@ def render(history: History, *, made_at: datetime | None = None) -> str:
     parts = [part for part in parts if part["rows"]]
     figures = [figure for part in parts for figure in part["figures"]]
     page: str = pagekit.template("history.html").render(
-        policy=pagekit.policy_of_one_file(plotly, js),
+        policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
         answer=history_text.answer(history),
         parts=parts,
         notes=history_text.notes(history),
+        how_to_read=READING,
         figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in figures]),
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        css=Markup(pagekit.page_file("page.css")),
+        css=Markup(pagekit.page_style("page.css")),
         js=Markup(js),
         plotly=Markup(plotly),
     )
@@ -42,11 +44,12 @@ def render(history: History, *, made_at: datetime | None = None) -> str:
 
 def _part(number: int, title: str, all_series: Sequence[Series]) -> dict[str, Any]:
     metrics = {series.metric.name: series.metric for series in all_series}
+    loaders = sorted({series.loader for series in all_series})
     return {
         "title": title,
         "rows": [_row(series) for series in all_series],
         "figures": [
-            figure(f"figure-{number}-{name}", [series for series in all_series if series.metric.name == name])
+            figure(f"figure-{number}-{name}", [series for series in all_series if series.metric.name == name], loaders)
             for name in metrics
         ],
     }

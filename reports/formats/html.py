@@ -18,6 +18,7 @@ from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import SPEC
 from feedrate.reports.analysis.verdicts import change, figure, share_state, share_text, word
+from feedrate.reports.figures.figure import READING
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profile_tables import profile_tables
 from feedrate.reports.figures.profiles import heading, profile_figures
@@ -51,6 +52,7 @@ def render(
         cards=[card(row) for row in comparison.rows],
         about={metric.title: metric.about for metric in METRICS} | table.ABOUT,
         figures=page_figures,
+        how_to_read=READING,
         figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
         runs=[
             {"name": name, "record": run, "environment": environment_rows(run), "settings": settings(run)}
@@ -65,7 +67,7 @@ def render(
         rows=comparison.rows,
         not_ok=comparison.not_ok,
         made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        css=Markup(pagekit.page_file("report.css") + (pagekit.page_file("profile.css") if profiles else "")),
+        css=Markup(pagekit.page_style("report.css") + (pagekit.page_file("profile.css") if profiles else "")),
         plotly=Markup(plotly),
         js=Markup(js),
     )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from textwrap import wrap
 from typing import Any
 
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.summarize import Comparison
-from feedrate.reports.figures.figure import Figure
+from feedrate.reports.figures.figure import BARS, Figure
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.formats import pagekit
 
 FORMATS = ("svg", "png")
-WIDTH, HEIGHT, SCALE = 900, 520, 2
-"""Width and height in pixels. A PNG has SCALE times as many in each direction."""
-WRAP = 120
-"""Maximum number of characters in a line below the title."""
+SCALE = 2
+"""Pixels of a PNG for each pixel of the figure."""
 
 
 def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
@@ -45,9 +41,10 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
     ]
     try:
         with TemporaryDirectory() as scripts:
-            plotly = Path(scripts) / "plotly.js"
+            plotly, drawing = Path(scripts) / "plotly.js", Path(scripts) / "drawing.js"
             plotly.write_text(pagekit.plotly(), encoding="utf-8")
-            page = kaleido.PageGenerator(plotly=plotly.as_uri(), mathjax=False)
+            drawing.write_text(pagekit.page_script("export.js"), encoding="utf-8")
+            page = kaleido.PageGenerator(plotly=plotly.as_uri(), mathjax=False, others=[(drawing.as_uri(), "utf-8")])
             kaleido.write_fig_from_object_sync(exports, cancel_on_error=True, kopts={"page_generator": page})
     except Exception as error:  # kaleido passes on whatever its browser raises
         raise FeedrateError(
@@ -57,20 +54,11 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
 
 
 def _page(figure: Figure) -> dict[str, Any]:
-    """Return a figure for export. The basis, which the page shows below the figure, is here the subtitle."""
-    basis = "<br>".join(map(escape, wrap(figure.basis, WRAP)))
-    title = {
-        "text": escape(figure.title),
-        "subtitle": {"text": basis},
-        "yref": "container",
-        "y": 0.97,
-        "yanchor": "top",
-    }
-    return {
-        "data": figure.data,
-        "layout": {"title": title, "template": "none", "margin": {"l": 160, "t": 120}, **figure.layout},
-    }
+    """Return a figure for export. The title and the basis, which the page shows around the figure, are part of the image."""
+    cut = f"The axes cut these intervals: {figure.cut}." if figure.cut else ""
+    basis = " ".join(filter(None, (figure.basis, BARS if figure.has_bars else "", cut)))
+    return {"data": figure.data, "layout": {**figure.layout, "saved": {"title": figure.title, "basis": basis}}}
 
 
 def _options(form: str) -> dict[str, Any]:
-    return {"format": form, "width": WIDTH, "height": HEIGHT, "scale": SCALE if form == "png" else 1}
+    return {"format": form, "scale": SCALE if form == "png" else 1}

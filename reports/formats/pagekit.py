@@ -25,9 +25,18 @@ def template(name: str) -> Template:
     return templates.get_template(name)
 
 
+SCRIPTS = ("text.js", "ticks.js", "rows.js", "labels.js", "figures.js", "save.js")
+"""The code with which all pages draw figures and save them."""
+
+
 def page_script(name: str) -> str:
     """Return a script of `formats/pages`, preceded by the code with which all pages draw figures."""
-    return page_file("figures.js") + page_file(name)
+    return "".join(map(page_file, (*SCRIPTS, name)))
+
+
+def page_style(name: str) -> str:
+    """Return a style sheet of `formats/pages`, followed by the rules that all pages share for figures."""
+    return page_file(name) + page_file("figures.css")
 
 
 def page_file(name: str) -> str:

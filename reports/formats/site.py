@@ -19,13 +19,11 @@ from feedrate.reports.analysis.archive import Moment, Place
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.selection import Chosen, select
 from feedrate.reports.analysis.summarize import Comparison, Row, summarize
-from feedrate.reports.figures.figure import Figure
+from feedrate.reports.figures.figure import READING, Figure
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.formats import headline, pagekit, sentences, table
 from feedrate.reports.names import file_name, plain, short
 
-STYLES = ("page.css", "plotly.css")
-"""Style sheets that all pages share."""
 MARK = "assets/plotly.min.js"
 """File by which a folder is recognised as a site, so that no other folder is overwritten."""
 
@@ -96,8 +94,8 @@ def _write_assets(output: Path) -> None:
     shutil.rmtree(output / "results", ignore_errors=True)
     for folder in ("assets", "results"):
         (output / folder).mkdir(parents=True, exist_ok=True)
-    for name in STYLES:
-        (output / "assets" / name).write_text(pagekit.page_file(name), encoding="utf-8")
+    (output / "assets" / "page.css").write_text(pagekit.page_style("page.css"), encoding="utf-8")
+    (output / "assets" / "plotly.css").write_text(pagekit.page_file("plotly.css"), encoding="utf-8")
     (output / "assets" / "page.js").write_text(pagekit.page_script("page.js"), encoding="utf-8")
     (output / MARK).write_text(pagekit.plotly(), encoding="utf-8")
 
@@ -141,6 +139,7 @@ def _place_page(place: Place, sections: Sequence[Section], common: dict[str, Any
         root="../",
         place=place,
         sections=parts,
+        how_to_read=READING,
         figures_json=pagekit.script_json(
             [{"name": f.name, "data": f.data, "layout": f.layout} for part in parts for f in part["figures"]]
         ),

@@ -4,8 +4,7 @@ const figures = new Map((data ? JSON.parse(data.textContent) : []).map((figure) 
 const drawn = new Set();
 
 function draw(name) {
-  const figure = figures.get(name);
-  Plotly.react(name, figure.data, layoutOf(figure), { responsive: true, displayModeBar: false });
+  drawFigure(figures.get(name));
   drawn.add(name);
 }
 
@@ -28,7 +27,9 @@ function filter(words) {
 
 drawOpen();
 document.addEventListener("toggle", drawOpen, true);
-for (const query of [dark, narrow]) query.addEventListener("change", () => drawn.forEach(draw));
+dark.addEventListener("change", () => drawn.forEach(draw));
+savesFigures((name) => figures.get(name), (figure) => figure.data);
+drawAtEachWidth(() => drawn.forEach(draw));
 printsWith(() => { drawn.clear(); drawOpen(); });
 const box = document.getElementById("filter");
 if (box) box.addEventListener("input", () => filter(box.value.toLowerCase().split(/\s+/).filter(Boolean)));

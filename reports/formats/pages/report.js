@@ -2,37 +2,25 @@
 const figures = JSON.parse(document.getElementById("figures-data").textContent);
 const root = document.documentElement;
 
-// Names are escaped in the figures' data, because Plotly interprets some HTML in them.
-function plain(name) {
-  return new DOMParser().parseFromString(String(name), "text/html").documentElement.textContent;
-}
-
 const shows = (name) => name.toLowerCase().includes(document.getElementById("filter").value.trim().toLowerCase());
 
-const POINT_KEYS = ["x", "y", "text", "textposition", "customdata"];
+const POINT_KEYS = ["x", "y", "customdata"];
 
 // Returns the trace without hidden loaders. A trace belongs to one loader, or has one loader per point.
 function kept(trace) {
   const meta = trace.meta || {};
   if (meta.loader !== undefined) return shows(plain(meta.loader)) ? trace : { ...trace, visible: false };
-  if (meta.rows) return trace; // a timeline, whose rows are threads
-  const labels = meta.labels || (typeof trace.y[0] === "string" ? trace.y : null);
-  if (!labels) return trace;
-  const indices = labels.map((label, index) => (shows(plain(label)) ? index : -1)).filter((index) => index >= 0);
-  const pick = (values) => (Array.isArray(values) && values.length === labels.length ? indices.map((index) => values[index]) : values);
+  if (meta.rows || meta.frontier || typeof trace.y[0] !== "string") return trace; // the rows of a timeline are threads
+  const indices = trace.y.map((label, index) => (shows(plain(label)) ? index : -1)).filter((index) => index >= 0);
   const result = { ...trace };
-  for (const key of POINT_KEYS) if (trace[key]) result[key] = pick(trace[key]);
-  for (const key of ["error_x", "error_y"]) {
-    const bars = trace[key];
-    if (bars) result[key] = { ...bars, array: pick(bars.array), arrayminus: pick(bars.arrayminus) };
-  }
+  for (const key of POINT_KEYS) if (trace[key]) result[key] = indices.map((index) => trace[key][index]);
   return result;
 }
 
-// Returns the line through the points that no other point beats, as in reports/figures/frontiers.py.
+// Returns the line through the marks that no other mark beats, as in reports/figures/frontiers.py.
 function frontier(line, marks) {
   const sign = line.meta.frontier === "lower" ? 1 : -1;
-  const points = marks.x.map((x, index) => [x, marks.y[index]]).sort((a, b) => sign * (a[0] - b[0]) || b[1] - a[1]);
+  const points = marks.map(({ x, y }) => [x[0], y[0]]).sort((a, b) => sign * (a[0] - b[0]) || b[1] - a[1]);
   let best = -Infinity;
   const edge = points.filter(([, y]) => y > best && ((best = y), true)).sort((a, b) => a[0] - b[0]);
   return { ...line, x: edge.map(([x]) => x), y: edge.map(([, y]) => y) };
@@ -40,16 +28,12 @@ function frontier(line, marks) {
 
 function tracesOf(figure) {
   const traces = figure.data.map(kept);
-  return traces.map((trace) => ((trace.meta || {}).frontier ? frontier(trace, traces[0]) : trace));
+  const marks = traces.filter((trace) => visible(trace) && trace.meta && trace.meta.loader !== undefined && !trace.meta.pale);
+  return traces.map((trace) => ((trace.meta || {}).frontier ? frontier(trace, marks) : trace));
 }
 
 function draw() {
-  for (const figure of figures) {
-    const layout = layoutOf(figure, { title: { standoff: 10 } });
-    const rows = figure.data.some((trace) => (trace.meta || {}).rows);
-    if (layout.yaxis.categoryarray && !rows) layout.yaxis.categoryarray = layout.yaxis.categoryarray.filter((label) => shows(plain(label)));
-    Plotly.react(figure.name, tracesOf(figure), layout, { responsive: true, displayModeBar: false });
-  }
+  for (const figure of figures) drawFigure(figure, tracesOf(figure));
 }
 
 function filter() {
@@ -99,5 +83,6 @@ document.getElementById("theme").addEventListener("click", (event) => {
 for (const button of document.querySelectorAll(".sort")) button.addEventListener("click", () => sort(button));
 setTheme("automatic");
 dark.addEventListener("change", draw);
-narrow.addEventListener("change", draw);
+savesFigures((name) => figures.find((figure) => figure.name === name), tracesOf);
+drawAtEachWidth(draw);
 printsWith(draw);

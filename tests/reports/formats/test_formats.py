@@ -170,7 +170,7 @@ def test_figures_become_files(form: str, begin: bytes, tmp_path: Path) -> None:
     ]
     app.app(words, standalone_mode=False)
     written = sorted((tmp_path / "f").iterdir())
-    assert len(written) == 10
+    assert len(written) == 11
     assert all(path.read_bytes().startswith(begin) for path in written)
     if form == "svg":
         assert all("Unit: " in path.read_text() for path in written)

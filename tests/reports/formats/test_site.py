@@ -226,7 +226,7 @@ def test_the_committed_records_make_a_site(tmp_path: Path) -> None:
 def test_a_browser_draws_the_site_with_an_empty_console(hostile: Path, tmp_path: Path) -> None:
     """Runs Chromium under the site's own policy, from disk. Blocked requests and script errors would appear on the console."""
     page = hostile / "results" / file_name(SCRIPT, SCRIPT, "2", SCRIPT)
-    for path, figures in ((hostile / "index.html", 0), (page, 10)):
+    for path, figures in ((hostile / "index.html", 0), (page, 11)):
         done = dump_dom(path, tmp_path / "profile")
         assert done.returncode == 0, done.stderr
         assert "CONSOLE" not in done.stderr
