@@ -117,7 +117,7 @@ function drawFigure(figure, traces = figure.data, element = document.getElementB
   const base = merged(baseLayout(size), figure.layout);
   const { form } = figure.layout.meta || {};
   const adapt = more.adapt || ((layout) => layout);
-  const options = { responsive: !form, displayModeBar: false };
+  const options = { responsive: !form, displayModeBar: false, doubleClickDelay: 600 };
   if (!form) return Plotly.react(element, traces, adapt(merged(base, printing || more.width ? { width } : {})), options);
   const column = form === "lines" || more.column || endsOf(traces).length > MOST_BESIDE;
   const named = form === "rows" ? null : namedLayout(figure, traces, column, width, size);
