@@ -17,8 +17,8 @@ from feedrate.reports.analysis.history import history
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import history_page, html
 from feedrate.reports.formats.site import build
+from tests.reports.crowded_record import REAL, crowded_record, long_name
 from tests.samples.chromium import needs_chromium
-from tests.samples.crowded_record import REAL, crowded_record, long_name
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
 pytestmark = [pytest.mark.slow, needs_chromium]
