@@ -1,4 +1,7 @@
-"""A command that runs under a keeper: when it ends, however that is, nothing that it started is left."""
+"""A command that runs under a keeper: when it ends, however that is, nothing that it started is left.
+
+Its temporary files lie in a folder of its own (TMPDIR), because libraries of a killed process do not remove theirs.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,16 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from feedrate.bench.host import keeper
 from feedrate.bench.host.bounded_output import DrainedPipe
 from feedrate.bench.host.lifecycle.search_path import child_environment
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
+MAX_FOLDER = 73
+"""Bytes of a folder's path that leave room for the sockets of torch and multiprocessing, of 107 together."""
 STOPPING_S = keeper.ENDING_S + 5.0
 """Seconds within which the keeper must have ended everything."""
 
@@ -47,6 +54,7 @@ class KeptProcess:
 
         on_end: called in a thread of its own when everything has ended. variables: added to the environment.
         """
+        self._temporary = TemporaryFolder()
         lifeline, self._lifeline = os.pipe()
         report, reporting = os.pipe()
         try:
@@ -54,7 +62,7 @@ class KeptProcess:
                 [sys.executable, "-I", "-S", keeper.__file__, str(lifeline), str(reporting), *command],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=(lifeline, reporting),
                 start_new_session=True,  # Ctrl-C reaches feedrate alone
-                env={**child_environment(), **(variables or {})},
+                env={**child_environment(), **_temporary_files(self._temporary.path), **(variables or {})},
             )  # fmt: skip
         except BaseException:
             os.close(self._lifeline)
@@ -104,6 +112,7 @@ class KeptProcess:
             self._thread.join(STOPPING_S)
         with contextlib.suppress(BrokenPipeError):
             self.stdin.close()
+        self._temporary.close()
 
     def _await_end(self) -> None:
         """Read the keeper's last words. Without any, it was killed, and its command with it: end the command's group."""
@@ -114,3 +123,8 @@ class KeptProcess:
                 os.killpg(self.pid, signal.SIGKILL)
         self._ended = Ended(int(words[0]), stopped=words[1] == b"1") if words else Ended(None, stopped=False)
         self._on_end(self._ended)
+
+
+def _temporary_files(folder: Path) -> dict[str, str]:
+    """Return the variables for a command's own temporary files: none if the names of sockets there would be too long."""
+    return {"TMPDIR": str(folder)} if len(os.fsencode(folder)) <= MAX_FOLDER else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from feedrate.bench.run.check_process import OUTPUT_BYTES, CheckWorker
 from feedrate.loaders.base import LoaderConfig
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.rule_result import RuleResult, broken, grouped
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 MIN_BATCHES = 4
 """Batches that the rules need in an epoch."""
@@ -71,9 +71,9 @@ def _results(
     """Yield the result of each rule, not grouped. Starts a worker, and another one after each that died."""
     python, output = sys.executable, b""
     results: list[RuleResult] = []
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
+    with TemporaryFolder() as folder:
         while True:
-            worker = CheckWorker(python, replace(task, folder=folder, results=results), timeout_s)
+            worker = CheckWorker(python, replace(task, folder=str(folder.path), results=results), timeout_s)
             try:
                 for message in worker.messages():
                     if message.error is not None:

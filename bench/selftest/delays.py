@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.results.wait_causes import wait_causes
 from feedrate.bench.run.suite import run_suite
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 BATCH_SIZE = 400
 """Rows in a batch. The dataset has 4,000 rows, which make ten batches per epoch."""
@@ -113,8 +113,8 @@ def run(dataset: Path) -> Iterator[Measured]:
 
 
 def _measure(delay: PlantedDelay, dataset: Path) -> Measured:
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
-        truth = Path(folder) / "truth"
+    with TemporaryFolder() as folder:
+        truth = folder.path / "truth"
         options = f"kind={delay.kind}:pattern={delay.pattern}:place={delay.place}:truth={truth}"
         spec = TrialSpec(
             loader=f"slow:delay_s={DELAY_S}:{options}", mode="load", repeat=0, seed=0, batch_size=BATCH_SIZE,
@@ -184,8 +184,8 @@ def measure_agreement(dataset: Path) -> Agreement:
 
 
 def _measure_shares(dataset: Path) -> Agreement:
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
-        truth = Path(folder) / "truth"
+    with TemporaryFolder() as folder:
+        truth = folder.path / "truth"
         spec = TrialSpec(
             loader=f"slow:delay_s={DELAY_S / 5}:kind=burn:truth={truth}", mode="train", repeat=0, seed=0, batch_size=BATCH_SIZE,
             epochs=EPOCHS, device="cpu",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from feedrate.bench.selftest.expected_processes import PROCESS_FAULTS
 from feedrate.bench.selftest.expected_timed import TIMED_FAULTS
 from feedrate.bench.selftest.planted_fault import PlantedFault
 from feedrate.loaders.base import LoaderConfig
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 HANG_TIMEOUT_S = 20.0
 """Silence after which a trial is stopped. Long enough for the next trial to start, even on a busy machine."""
@@ -102,8 +102,8 @@ def _plant(fault: PlantedFault, dataset: Path, device: str) -> Caught:
 
 
 def _run_trials(fault: PlantedFault, dataset: Path, device: str) -> Caught:
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
-        data = shutil.copytree(dataset, Path(folder) / "data") if fault.own_data else dataset
+    with TemporaryFolder() as folder:
+        data = shutil.copytree(dataset, folder.path / "data") if fault.own_data else dataset
         faulty = _trial(fault.name, data, device, fault.settings)
     disturbance = _next_complaints(dataset, device) if fault.disturbs else ""
     message = "; ".join((faulty.detail, *faulty.flags)).strip("; ")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.results.stats import Direction
 from feedrate.bench.selftest import delays, faults, verdicts
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 COMPARISONS = 200
 """Number of resampled comparisons."""
@@ -36,8 +35,8 @@ def prove(
     rounds: trials of each side in a comparison.
     progress: called with the number of finished comparisons and the total.
     """
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as folder:
-        small = prepare_synthetic(Path(folder) / "small", rows=5_000, options=PrepareOptions(seed=1)).folder
+    with TemporaryFolder() as folder:
+        small = prepare_synthetic(folder.path / "small", rows=5_000, options=PrepareOptions(seed=1)).folder
         for caught in faults.run(small, device):
             seen = f"{caught.message}; the next trial: {caught.disturbance}" if caught.disturbance else caught.message
             yield Proof("fault", caught.fault.name, caught.as_expected and not caught.disturbance, seen)
@@ -51,7 +50,7 @@ def prove(
         shares = f"direct {stall.direct:.1%}, differential {stall.differential:.1%}, true value {stall.true:.1%}"
         yield Proof("stall", "direct and differential measurements agree", stall.holds, stall.detail or shares)
         if pairs:
-            larger = prepare_synthetic(Path(folder) / "larger", rows=200_000, options=PrepareOptions(seed=1)).folder
+            larger = prepare_synthetic(folder.path / "larger", rows=200_000, options=PrepareOptions(seed=1)).folder
             real: list[verdicts.Pair] = []
             # With 1 % false verdicts, one set in sixty has two of them among twenty. So a failing set is doubled first.
             while len(real) < 2 * pairs and (

@@ -11,6 +11,7 @@ from feedrate.loaders.parquet.columns import (
     read_columns,
     take_positions,
 )
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
 from feedrate.loaders.toolkit.batches.fetched_batches import FetchedBatches, PositionBatches
 from feedrate.loaders.toolkit.batches.rebatch import rebatch
@@ -30,7 +31,6 @@ from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
 from feedrate.loaders.toolkit.preparation import Preparation, preparation_of, prepared_folder
 from feedrate.loaders.toolkit.read_ahead import read_ahead
 from feedrate.loaders.toolkit.row_blocks import Block, names_of_arrays, row_blocks, shuffled_blocks
-from feedrate.loaders.toolkit.temporary import TemporaryFolder
 from feedrate.loaders.toolkit.torch_workers import EpochSampler, worker_settings
 
 __all__ = [

@@ -9,8 +9,8 @@ import secrets
 from typing import Any, ClassVar
 
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 from feedrate.loaders.toolkit.libraries import import_library
-from feedrate.loaders.toolkit.temporary import TemporaryFolder
 
 MAX_FOLDER = 42
 """Characters of the temporary folder's path that leave room for the names of Ray's sockets, of 107 together."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from feedrate.loaders.base import Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.walk import FORMATS, is_prepared
-from feedrate.loaders.toolkit.temporary import TemporaryFolder
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 RECORD = "preparation.json"
 """File beside a prepared folder."""

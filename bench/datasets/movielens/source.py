@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from feedrate.bench.datasets.movielens.files import Pair, find_pair, format_of, 
 from feedrate.bench.datasets.movielens.genres import count_without_genres, read_genres
 from feedrate.bench.datasets.movielens.ratings import Ratings, read_ratings
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 MAX_DEPTH = 4
 """Folders below the given one are searched this deep."""
@@ -46,11 +46,11 @@ def opened(source: Path) -> Iterator[tuple[Path, Pair]]:
         beside = [PurePosixPath(path.name) for path in source.parent.iterdir() if path.is_file()]
         yield source.parent, pair_of(PurePosixPath(source.name), beside, str(source.parent))
     else:
-        with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
+        with TemporaryFolder() as scratch:
             try:
-                yield Path(scratch), extract(source, Path(scratch))
+                yield scratch.path, extract(source, scratch.path)
             except FeedrateError as error:  # name the zip, not the folder that is gone when the user reads this
-                raise FeedrateError(str(error).replace(scratch, str(source))) from error
+                raise FeedrateError(str(error).replace(str(scratch.path), str(source))) from error
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:

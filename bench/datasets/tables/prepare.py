@@ -5,7 +5,6 @@ Both read all files once, a chunk of rows at a time. Rows keep the order of the 
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from feedrate.bench.datasets.tables.split.rows import Chooser, chooser
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import Faults
 from feedrate.loaders.parquet.table_files import Tables, open_tables, with_texts
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +70,9 @@ def planned(request: TableRequest, output: Path | None = None, options: PrepareO
     """
     roles = with_states(find_roles(request.paths, request.valid_paths, request.split, output, request.known_files))
     fitted = read_fitted(request.like) if request.like is not None else None
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
+    with TemporaryFolder() as scratch:
         texts = fitted.texts if fitted else frozenset()
-        found = as_parquet(roles.found, request.csv, Path(scratch), request.csv_format, texts)
+        found = as_parquet(roles.found, request.csv, scratch.path, request.csv_format, texts)
         tables = open_tables(found, request.renamed)
         yield _plan_like(request, fitted, tables, roles, options) if fitted else _plan(request, tables, roles, options)
 

@@ -6,7 +6,6 @@ The workflow runs in nvtabular's environment (movielens_workflow.py). We read it
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from feedrate.bench.datasets.writer import DatasetWriter, new_dataset
 from feedrate.bench.host import venvs
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 MODULE = "feedrate.bench.datasets.workflows.movielens_workflow"
 FILE_ROWS = 1_000_000
@@ -39,8 +39,8 @@ def prepare_movielens(
     python = venvs.interpreter("nvtabular")
     ratings, genres = read(source, name)
     rows = len(ratings.user)
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch:
-        task = _write_raw(ratings, genres, Path(scratch), options.seed, workflow)
+    with TemporaryFolder() as scratch:
+        task = _write_raw(ratings, genres, scratch.path, options.seed, workflow)
         options.progress(0, rows)
         done = run_workflow(python, MODULE, task, Done, on_gpu=False)
         schema = Schema(

@@ -7,7 +7,6 @@ which shows that rows keep their order.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from feedrate.bench.datasets.workflows.tables_workflow import Done, Ids, Numbers
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.bench.host import venvs
 from feedrate.loaders.errors import Faults
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 MODULE = "feedrate.bench.datasets.workflows.tables_workflow"
 SPLITS: tuple[SplitName, ...] = ("train", "valid")
@@ -71,8 +71,8 @@ def write_with_nvtabular(plan: Plan, folder: Path, options: PrepareOptions = DEF
     """
     python = require_nvtabular()
     columns = _raw_columns(plan)
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as name:
-        scratch = Path(name)
+    with TemporaryFolder() as temporary:
+        scratch = temporary.path
         parts = _write_raw(plan, columns, scratch, options)
         task = _task(plan, columns, parts, scratch)
         lists = any(raw.column.kind in ("multi-hot", "vector") for raw in columns)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -137,3 +138,27 @@ def test_pipes_are_closed_at_the_end() -> None:
         child.stdout.close()
         child.stderr.content()
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_temporary_files_of_a_killed_command_are_removed() -> None:
+    child = kept("import tempfile, time; print(tempfile.mkdtemp(), flush=True); time.sleep(3600)")
+    made = Path(child.stdout.readline().decode().strip())
+    assert made.is_dir()
+    child.end()
+    child.stdout.close()
+    assert not made.parent.exists()
+    assert made.parent.name.startswith("feedrate_")
+
+
+def test_a_folder_for_temporary_files_with_a_long_path_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sockets in it could not be opened: their paths may have 107 bytes."""
+    (folder := tmp_path / ("x" * 60)).mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    child = kept("import tempfile; print(tempfile.gettempdir())")
+    assert child.stdout.read().decode() == f"{folder}\n"
+    child.end(20)
+    child.stdout.close()
+    assert list(folder.iterdir()) == []

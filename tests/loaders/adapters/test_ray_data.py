@@ -23,7 +23,7 @@ def left() -> list[Callable[[], set[object]]]:
     """Functions that return what a process can leave behind."""
     return [
         lambda: {process.pid for process in psutil.Process().children(recursive=True)},
-        lambda: set(Path(tempfile.gettempdir()).glob("feedrate-temporary-*")) | set(Path("/dev/shm").glob("plasma*")),
+        lambda: set(Path(tempfile.gettempdir()).glob("feedrate_*")) | set(Path("/dev/shm").glob("plasma*")),
         lambda: {Path.home() / ".ray"} if (Path.home() / ".ray").exists() else set(),
         lambda: set(threading.enumerate()),
         lambda: set(os.environ.items()),

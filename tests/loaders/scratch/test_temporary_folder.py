@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.loaders.toolkit import TemporaryFolder
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder, remove_abandoned
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_a_folder_that_nobody_refers_to_is_removed() -> None:
 
 
 def run(code: str, parent: Path) -> subprocess.CompletedProcess[str]:
-    program = f"from feedrate.loaders.toolkit.temporary import TemporaryFolder\nimport os, signal\n{code}"
+    program = f"from feedrate.loaders.scratch.temporary_folder import TemporaryFolder\nimport os, signal, sys\n{code}"
     environment = {**os.environ, "TMPDIR": str(parent)}
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
 
@@ -74,3 +74,25 @@ def test_a_forked_worker_leaves_the_folder_to_its_parent() -> None:
             os._exit(0)
         os.waitpid(worker, 0)
         assert folder.path.exists()
+
+
+def test_a_folder_within_another_one_goes_with_it_and_has_a_short_path(parent: Path) -> None:
+    with TemporaryFolder() as outer:
+        done = run(
+            "kept = TemporaryFolder()\nprint(kept.path)\nsys.stdout.flush()\nos.kill(os.getpid(), signal.SIGKILL)",
+            outer.path,
+        )
+        inner = Path(done.stdout.strip())
+        assert inner.is_dir()
+        assert inner.parent == outer.path
+        assert len(inner.name) <= 8  # Ray's sockets need short paths
+    assert list(parent.iterdir()) == []
+
+
+def test_a_folder_whose_process_was_killed_before_it_was_locked_is_removed_later(parent: Path) -> None:
+    old, new = parent / "feedrate-new-old", parent / "feedrate-new-new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    remove_abandoned()
+    assert list(parent.iterdir()) == [new]

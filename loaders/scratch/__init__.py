@@ -1,0 +1,1 @@
+"""Scratch space that is removed even if its process was killed."""
