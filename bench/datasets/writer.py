@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +15,13 @@ import msgspec
 from feedrate.bench.datasets.canonical import ORDER_SAMPLES, DatasetInfo, Decision, SplitInfo, SplitName
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.part_files import PartFiles
-from feedrate.bench.datasets.replaced_folder import partial_of, put_in_place
 from feedrate.bench.datasets.rows import row_index
 from feedrate.bench.datasets.rows.order_sample import OrderSampleWriter
 from feedrate.bench.datasets.rows.row_index import RowIndexWriter
+from feedrate.bench.host.lifecycle.replaced_folder import partial_of, put_in_place
 from feedrate.loaders.base import Schema
 from feedrate.loaders.errors import FeedrateError, require_no_file
+from feedrate.loaders.scratch.removal import remove_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +63,7 @@ def new_dataset(folder: Path, schema: Schema, options: PrepareOptions = DEFAULTS
             put_in_place(partial, folder)
         finally:
             writer.abandon()
-            shutil.rmtree(partial, ignore_errors=True)
+            remove_folder(partial)
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise

@@ -238,12 +238,14 @@ def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if
 
 @contextlib.contextmanager
 def _writing(output: Path) -> Iterator[None]:
-    """Hold the output folder, and remove what a killed `prepare` has left beside it."""
-    from feedrate.bench.datasets.replaced_folder import clear_up
+    """Hold the output folder, and remove what a killed `prepare` has left beside it and among temporary files."""
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
+    from feedrate.bench.host.lifecycle.replaced_folder import clear_up
+    from feedrate.loaders.scratch.temporary_folder import remove_abandoned
 
     with only_writer(output, replaced=True):
         clear_up(output)
+        remove_abandoned()
         yield
 
 

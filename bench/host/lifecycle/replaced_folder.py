@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 from pathlib import Path
+
+from feedrate.loaders.scratch.removal import remove_folder
 
 _HERE = -100
 """AT_FDCWD: paths are relative to the current folder."""
@@ -26,18 +27,10 @@ def put_in_place(new: Path, folder: Path) -> None:
     """
     if not folder.exists():
         new.rename(folder)
-        return
-    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-    if _exchange(new, folder):
-        new.rename(old)
+    elif _exchange(new, folder):
+        remove_folder(new)  # it is the old one now
     else:
-        folder.rename(old)
-        try:
-            new.rename(folder)
-        except OSError:
-            old.rename(folder)
-            raise
-    shutil.rmtree(old, ignore_errors=True)
+        _replace_in_two_steps(new, folder)
 
 
 def clear_up(folder: Path) -> None:
@@ -52,7 +45,19 @@ def clear_up(folder: Path) -> None:
         if left.name.startswith(f".{folder.name}.old-") and not folder.exists():
             left.rename(folder)
         elif left.name.startswith((f".{folder.name}.old-", f".{folder.name}.partial-")):
-            shutil.rmtree(left, ignore_errors=True)
+            remove_folder(left)
+
+
+def _replace_in_two_steps(new: Path, folder: Path) -> None:
+    """Replace the folder. An error or a signal leaves the old one or the new one in place."""
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    try:
+        folder.rename(old)
+        new.rename(folder)
+    finally:
+        if not folder.exists():
+            old.rename(folder)
+        remove_folder(old)
 
 
 def _exchange(one: Path, other: Path) -> bool:
