@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from feedrate.bench.host.lifecycle.search_path import child_environment
-from feedrate.bench.host.processes import last_words
+from feedrate.bench.host.lifecycle.run_to_end import Finished, run_to_end
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 ONLY_WHEELS = ("--only-binary", ":all:")
 
@@ -72,24 +70,21 @@ class Pip:
     def _install_with_hashes(self, locked: Sequence[Locked], options: Sequence[str]) -> None:
         if not locked:
             return
-        with tempfile.NamedTemporaryFile(
-            "w", suffix=".txt", encoding="utf-8"
-        ) as file:  # hashes are read from files only
-            file.writelines(f"{requirement.text}\n" for requirement in locked)
-            file.flush()
-            self.install("--require-hashes", "--no-deps", *options, "-r", file.name)
+        with TemporaryFolder() as folder:  # hashes are read from files only
+            file = folder.path / "requirements.txt"
+            file.write_text("".join(f"{requirement.text}\n" for requirement in locked), encoding="utf-8")
+            self.install("--require-hashes", "--no-deps", *options, "-r", str(file))
 
 
 def run_quietly(command: Sequence[str], failure: str) -> None:
-    """Run a command. If it fails, raise FeedrateError with `failure` and the reason it printed."""
-    completed = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, env=child_environment()
-    )
-    if completed.returncode:
-        raise FeedrateError(f"{failure}: {_reason(completed.stderr)}")
+    """Run a command, which ends if feedrate does. If it fails, raise FeedrateError with `failure` and the reason it printed."""
+    done = run_to_end(command)
+    if done.code:
+        raise FeedrateError(f"{failure}: {_reason(done)}")
 
 
-def _reason(text: str) -> str:
+def _reason(done: Finished) -> str:
     """Return pip's last error, or the last line of any other program's output."""
-    errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR: ")]
-    return errors[-1] if errors else last_words(text)
+    lines = done.stderr.decode(errors="replace").splitlines()
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return errors[-1] if errors else done.why()

@@ -8,11 +8,9 @@ it prints a loader's backend in this interpreter.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -21,7 +19,9 @@ from typing import Literal
 import msgspec
 
 from feedrate.bench.host.lifecycle.folder_lock import only_writer
-from feedrate.bench.host.lifecycle.search_path import child_environment, module_command
+from feedrate.bench.host.lifecycle.linked_folder import in_place_of
+from feedrate.bench.host.lifecycle.run_to_end import run_to_end
+from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.host.locked_install import Locked, Pip, read_lock, run_quietly
 from feedrate.bench.host.processes import last_words
 from feedrate.loaders import registry
@@ -109,7 +109,7 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     """Create or replace a loader's environment, and return its folder.
 
     isolated: bring every package instead of reusing those of the current environment. find_links: a folder of wheels to
-    install from without a network. Raises FeedrateError. The previous environment is kept if the installation fails.
+    install from without a network. Raises FeedrateError. The previous environment stays until the new one is complete.
     """
     environment = _to_install(loader)
     if isolated and environment.isolated_requirements is None:
@@ -117,8 +117,8 @@ def install(loader: str, *, isolated: bool, find_links: Path | None = None) -> P
     if util.find_spec("pip") is None:
         raise FeedrateError(f"{sys.executable} has no pip: run `{sys.executable} -m ensurepip` or `uv pip install pip`")
     path = folder(environment)
-    with only_writer(path, replaced=True, way_out="stop it"), _replacing(path):
-        _create(path, environment, isolated, find_links)
+    with only_writer(path, replaced=True, way_out="stop it"), in_place_of(path) as new:
+        _create(new, environment, isolated, find_links)
     return path
 
 
@@ -162,25 +162,6 @@ def _install_torch(pip: Pip) -> None:
     pip.install(f"torch=={version.partition('+')[0]}")
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[None]:
-    """Move what is at `path` aside, and restore it if the block fails."""
-    backup = path.with_name(f"{path.name}.old")
-    if read_marker(path) is None and read_marker(backup) is not None:  # the previous attempt was killed
-        shutil.rmtree(path, ignore_errors=True)
-    elif path.exists():
-        shutil.rmtree(backup, ignore_errors=True)
-        path.rename(backup)
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        if backup.exists():
-            backup.rename(path)
-        raise
-    shutil.rmtree(backup, ignore_errors=True)
-
-
 def packages(path: Path) -> dict[str, str]:
     """Return names and versions of the packages that an environment brings itself, sorted by name."""
     distributions = metadata.distributions(path=[str(_site_packages(path))])
@@ -198,18 +179,14 @@ def backend(loader: str, device: str) -> str:
     python = interpreter(loader)
     if python == sys.executable:
         return registry.choose(loader).adapter.backend(device)
-    command = module_command(python, __name__, loader, device)
-    try:
-        completed = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=IMPORT_S, env=child_environment()
-        )
-    except subprocess.TimeoutExpired as error:
+    done = run_to_end(module_command(python, __name__, loader, device), timeout_s=IMPORT_S)
+    if done.timed_out:
         raise LoaderUnavailable(
             f"importing the library of {loader} took more than {IMPORT_S} s: try again, or import it in {python}"
-        ) from error
-    if completed.returncode:
-        raise LoaderUnavailable(last_words(completed.stderr))
-    return last_words(completed.stdout)
+        )
+    if done.code:
+        raise LoaderUnavailable(done.why())
+    return last_words(done.stdout.decode(errors="replace"))
 
 
 def _layered_requirements(environment: OwnEnvironment) -> list[Locked]:
