@@ -5,6 +5,10 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command. If a signal stops it, end with a sentence and exit code 130, 143 or 129."""
+    import _signal  # type: ignore[import-not-found]  # `signal` itself imports modules, and Ctrl-C meanwhile would print a traceback
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from feedrate.bench.host.lifecycle.search_path import leave_current_folder
 
     leave_current_folder()

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import NoReturn
 
@@ -18,6 +19,9 @@ MOST_SIGNALS = 3
 """Signals after which the process ends at once."""
 STUCK_S = 10.0
 """Seconds within which Python must notice a signal. A library may compute for longer, and then the process ends at once."""
+
+REPEAT, REPEAT_S = 128, 0.05
+"""Added to the number of a signal that is to be sent again, and the seconds after which it is."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -46,9 +50,12 @@ class StopSignals:
         """Begin to handle them. Call it in the main thread."""
         self._received: list[int] = []
         self._noticed = threading.Event()
-        self._wake, wakes = os.pipe()
-        os.set_blocking(wakes, False)
-        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        self._wake, self._wakes = os.pipe()
+        self._repeats = 0
+        """Signals to come that repeat an earlier one."""
+        sys.unraisablehook = self._repeat
+        os.set_blocking(self._wakes, False)
+        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self)
@@ -76,6 +83,9 @@ class StopSignals:
     def __call__(self, number: int, _frame: FrameType | None) -> NoReturn:
         """Raise Stopped in the main thread."""
         self._noticed.set()
+        if self._repeats:
+            self._repeats -= 1
+            raise Stopped(number)
         self._received.append(number)
         if len(self._received) >= MOST_SIGNALS:
             self._end(number)
@@ -85,9 +95,22 @@ class StopSignals:
         """End the process if Python does not notice a signal for long. The kernel reports each to this thread's pipe."""
         received = 0
         while number := os.read(self._wake, 1):
+            if number[0] >= REPEAT:
+                time.sleep(REPEAT_S)
+                received -= 1
+                os.kill(os.getpid(), number[0] - REPEAT)
+                continue
             received += number[0] in SIGNALS
             if number[0] in SIGNALS and (received >= MOST_SIGNALS or not self._noticed.wait(STUCK_S)):
                 self._end(number[0])
+
+    def _repeat(self, ignored: sys.UnraisableHookArgs) -> None:
+        """Have the signal sent again if Python had to ignore its exception, as in callbacks of the garbage collector."""
+        if isinstance(ignored.exc_value, Stopped):
+            self._repeats += 1
+            os.write(self._wakes, bytes([REPEAT + ignored.exc_value.number]))
+        else:
+            sys.__unraisablehook__(ignored)
 
     def _end(self, number: int) -> NoReturn:
         with contextlib.suppress(OSError):  # the terminal may be gone

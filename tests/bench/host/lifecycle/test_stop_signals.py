@@ -1,0 +1,28 @@
+"""Signals at a small program."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+IGNORING = """
+import os, signal, sys, time
+from feedrate.bench.host.lifecycle.stop_signals import StopSignals
+class Deaf:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+signals = StopSignals()
+try:
+    Deaf()
+    time.sleep(3600)
+except KeyboardInterrupt:
+    print(len(signals._received))
+    signals.leave()
+"""
+
+
+def test_a_signal_is_repeated_if_python_had_to_ignore_its_exception() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", IGNORING], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "1\n")
+    assert done.stderr == "feedrate: stopped by Ctrl-C; every file is complete or as it was\n"
