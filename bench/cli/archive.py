@@ -41,7 +41,7 @@ def site(runs: Runs, output: Output) -> None:
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.reports.formats.site import build
 
-    with only_writer(output, replaced=True):  # the folder must be empty or a site
+    with only_writer(output):
         pages = build(runs, output, say)
     say(f"wrote {output / 'index.html'} and {pages} page(s) that it links to")
 

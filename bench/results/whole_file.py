@@ -11,6 +11,8 @@ from pathlib import Path
 
 from feedrate.loaders.errors import FeedrateError
 
+LOCK_FILE = ".feedrate.lock"
+"""Name of the file in a folder that a command holds while it writes there. It is no content of the folder."""
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -31,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield path
         return
     target = path.resolve() if path.is_symlink() else path
-    scratch = target.with_name(f".{target.name}.new")
+    scratch = scratch_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(scratch, path):
@@ -44,6 +46,11 @@ def replacing(path: Path) -> Iterator[Path]:
                 raise
     except OSError as error:
         raise FeedrateError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def scratch_of(path: Path) -> Path:
+    """Return the file that becomes `path` when it is complete. A killed process leaves it, and the next one replaces it."""
+    return path.with_name(f".{path.name}.new")
 
 
 @contextmanager

@@ -5,13 +5,13 @@ The pages need no server and no network.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of, write_whole
 from feedrate.loaders.errors import FeedrateError, require_no_file
 from feedrate.reports import units
 from feedrate.reports.analysis import archive, verdicts
@@ -48,7 +48,7 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
     Raises FeedrateError if there is no record file, or if `output` holds something other than a site.
     """
     require_no_file("-o", output)
-    if output.is_dir() and any(output.iterdir()) and not (output / MARK).is_file():
+    if _holds_files(output) and not (output / MARK).is_file():
         raise FeedrateError(f"{output} is not empty and is not a feedrate site: choose a new folder")
     skipped: list[str] = []
 
@@ -73,7 +73,7 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
     _write_assets(output)
     for place, sections in places.items():
         page = _place_page(place, sections, common)
-        (output / "results" / _file(place)).write_text(page, encoding="utf-8", errors="replace")
+        _write(output / "results" / _file(place), page)
     index = pagekit.template("index.html").render(
         **common,
         root="",
@@ -81,8 +81,15 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
         entries=[_entry(place, sections) for place, sections in places.items()],
         skipped=skipped,
     )
-    (output / "index.html").write_text(index, encoding="utf-8", errors="replace")
+    _write(output / "index.html", index)
+    _remove_other_pages(output, {_file(place) for place in places})
     return len(places)
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether a file is in the folder or below it, apart from feedrate's lock and what a killed `site` has left."""
+    ignored = {folder / LOCK_FILE, scratch_of(folder / MARK)}
+    return any(path not in ignored and not path.is_dir() for path in folder.rglob("*"))
 
 
 def _file(place: Place) -> str:
@@ -90,14 +97,22 @@ def _file(place: Place) -> str:
 
 
 def _write_assets(output: Path) -> None:
-    """Write the files that all pages share, and empty the folder of pages, so that no page outlives its records."""
-    shutil.rmtree(output / "results", ignore_errors=True)
-    for folder in ("assets", "results"):
-        (output / folder).mkdir(parents=True, exist_ok=True)
-    (output / "assets" / "page.css").write_text(pagekit.page_style("page.css"), encoding="utf-8")
-    (output / "assets" / "plotly.css").write_text(pagekit.page_file("plotly.css"), encoding="utf-8")
-    (output / "assets" / "page.js").write_text(pagekit.page_script("page.js"), encoding="utf-8")
-    (output / MARK).write_text(pagekit.plotly(), encoding="utf-8")
+    """Write the files that all pages share. The first one tells a later build that the folder is a site."""
+    _write(output / MARK, pagekit.plotly())
+    _write(output / "assets" / "page.css", pagekit.page_style("page.css"))
+    _write(output / "assets" / "plotly.css", pagekit.page_file("plotly.css"))
+    _write(output / "assets" / "page.js", pagekit.page_script("page.js"))
+
+
+def _remove_other_pages(output: Path, names: Set[str]) -> None:
+    """Remove the pages to which the index does not link, so that no page outlives its records."""
+    for path in (output / "results").glob("*"):
+        if path.is_file() and path.name not in names:
+            path.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    write_whole(path, text.encode(errors="replace"))
 
 
 def _section(settings: str, chosen: Sequence[Chosen], warn: Callable[[str], None]) -> Section | None:

@@ -16,13 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from feedrate.bench.results.whole_file import is_at, lock_file
+from feedrate.bench.results.whole_file import LOCK_FILE, is_at, lock_file
 from feedrate.bench.timing.clock import utc
 from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import FeedrateError, require_no_file
 
-FILE = ".feedrate.lock"
-"""Name of the lock file in a folder that stays in place."""
 ATTEMPTS = 100
 """Attempts to open a lock file that its previous holder is removing."""
 _MAX_BYTES = 4096
@@ -53,7 +51,7 @@ def only_writer(folder: Path, *, replaced: bool = False, way_out: str = "choose 
     """
     require_no_file("-o", folder)
     folder = folder.absolute()
-    path = folder.with_name(f".{folder.name}.lock") if replaced else folder / FILE
+    path = folder.with_name(f".{folder.name}.lock") if replaced else folder / LOCK_FILE
     new_folders = [parent for parent in path.parents if not parent.exists()]
     try:
         try:

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from feedrate.bench.cli.app import app
 from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.formats.pagekit import script_json
-from feedrate.reports.formats.site import build
+from feedrate.reports.formats.site import MARK, build
 from feedrate.reports.names import file_name, plain, short
 from tests.samples.chromium import dump_dom, needs_chromium
 from tests.samples.sample_record import RUN, record, trial
@@ -212,6 +213,16 @@ def test_a_site_is_replaced_and_another_folder_is_not(tmp_path: Path) -> None:
     (tmp_path / "home" / "thesis.txt").write_text("mine")
     with pytest.raises(FeedrateError, match="not empty"):
         build(tmp_path / "runs", tmp_path / "home", print)
+
+
+def test_a_site_that_was_killed_at_its_start_is_built_anew(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    (site / "assets").mkdir(parents=True)
+    (site / LOCK_FILE).write_text("{}")
+    scratch_of(site / MARK).write_text("a part")
+    assert _site(tmp_path, RUN)[0] == site
+    assert (site / "index.html").is_file()
+    assert not scratch_of(site / MARK).exists()
 
 
 def test_the_committed_records_make_a_site(tmp_path: Path) -> None:

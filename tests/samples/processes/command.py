@@ -14,17 +14,18 @@ from typing import Any
 FEEDRATE = [sys.executable, "-P", "-c", "from feedrate.__main__ import main; main()"]
 
 
-def start(*words: object) -> subprocess.Popen[str]:
-    """Start the command in a process group of its own, in which Ctrl-C is not ignored."""
+def start(*words: object, folder: Path | None = None) -> subprocess.Popen[str]:
+    """Start the command in a process group of its own, in which Ctrl-C is not ignored. folder: where, if not here."""
     return subprocess.Popen(
         [*FEEDRATE, *map(str, words)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        cwd=folder,
         # what a shell runs in the background ignores Ctrl-C, and hands that on
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
-def wait_until(seen: Callable[[], object], within_s: float = 60.0) -> None:
+def wait_until(seen: Callable[[], object], within_s: float = 300.0) -> None:
     """Wait until something is seen. Fails after within_s seconds."""
     deadline = time.monotonic() + within_s
     while not seen():

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.bench.host.lifecycle.folder_lock import FILE, only_writer
+from feedrate.bench.host.lifecycle.folder_lock import only_writer
+from feedrate.bench.results.whole_file import LOCK_FILE
 from feedrate.loaders.errors import FeedrateError
 
 HOLD = (
@@ -35,7 +36,7 @@ def test_the_second_writer_is_told_who_the_first_one_is(tmp_path: Path) -> None:
         raise AssertionError("it was not held")
     first.communicate("")
     with only_writer(tmp_path / "run"):
-        assert [path.name for path in (tmp_path / "run").iterdir()] == [FILE]
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK_FILE]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -43,7 +44,7 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     first = holder(tmp_path / "run")
     first.kill()
     first.communicate()
-    assert (tmp_path / "run" / FILE).exists()
+    assert (tmp_path / "run" / LOCK_FILE).exists()
     with only_writer(tmp_path / "run"):
         pass
     assert list((tmp_path / "run").iterdir()) == []
@@ -72,16 +73,16 @@ def test_a_folder_that_is_replaced_is_locked_beside_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 9000, b'{"pid": "x"}', b"[" * 4000])
 def test_a_lock_file_with_strange_content_locks_nothing(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(content)
+    (tmp_path / LOCK_FILE).write_bytes(content)
     with only_writer(tmp_path):
-        assert str(os.getpid()).encode() in (tmp_path / FILE).read_bytes()
-        assert platform.node().encode() in (tmp_path / FILE).read_bytes()
+        assert str(os.getpid()).encode() in (tmp_path / LOCK_FILE).read_bytes()
+        assert platform.node().encode() in (tmp_path / LOCK_FILE).read_bytes()
 
 
 def test_a_link_in_the_place_of_the_lock_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / FILE).symlink_to(tmp_path / "precious")
+    (tmp_path / "run" / LOCK_FILE).symlink_to(tmp_path / "precious")
     with pytest.raises(FeedrateError, match="symbolic links"), only_writer(tmp_path / "run"):
         raise AssertionError("it was followed")
     assert (tmp_path / "precious").read_text() == "precious"
