@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,23 +11,26 @@ from pathlib import Path
 import pytest
 
 import feedrate
+from feedrate.bench.cli.app import app
 from feedrate.bench.datasets.canonical import Dataset
+from tests.samples.processes.command import start
 from tests.samples.processes.shadows import NAMES, imported, shadows
 
 SCRIPT = [sys.executable, "-P", "-c", "from feedrate.__main__ import main; main()"]
 """As pip's script for the command: it has its own folder on the search path, and not the current one."""
 MODULE = [sys.executable, "-m", "feedrate"]
 ROOT = str(Path(feedrate.__file__).parents[1])
+PUBLISHED = Path(__file__).parents[3] / "reports" / "published" / "cpu-2026-11-26"
 TRIAL = "--modes load --epochs 1 --repeats 1 --seeds 0 --batch-size 512 --device cpu --budget 60"
 
 
 @pytest.fixture(scope="module")
 def folder(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of shadows, with a run in it that was made there."""
+    """The folder of shadows, with a record and a document in it."""
     folder = shadows(tmp_path_factory.mktemp("current") / "folder")
     (folder / "data").symlink_to(small.folder)
-    code, said = _feedrate(folder, f"run data --loaders mine:Mine {TRIAL} -o runs/a")
-    assert (code, imported(folder)) == (0, ""), said
+    shutil.copytree(PUBLISHED, folder / "runs" / "a")
+    (folder / "table.md").write_text("<!-- table: a -->\n<!-- end -->\n")
     return folder
 
 
@@ -52,18 +56,19 @@ QUICK = (
     "validate runs/a",
     "report runs/a --format csv",
     "history runs",
+    "tables table.md --records runs",
     "check mine:Mine --rows 2100",
     "prepare synthetic-movielens --rows 2000 -o made",
 )
 LONG = (
     "list",
     "doctor",
+    "install",
     "new-loader one_more",
     "site runs -o site",
     "compare runs/a runs/a",
     "report runs/a --samples samples.parquet",
-    f"run data --loaders mine:Mine,native,nvtabular {TRIAL} -o runs/b",
-    "profile native-batched,mine:Mine data --profiler torch --steps 3 --batch-size 512 --device cpu -o runs/a ; explain runs/a",
+    "profile mine:Mine data --profiler torch --steps 3 --batch-size 512 --device cpu -o runs/b ; explain runs/b",
     "prepare parquet data/train --label rating --yes -o tables",
     "prepare parquet data/train --label rating --categorify userId --yes --etl nvtabular -o tables-nvtabular",
     "calibrate --device cpu",
@@ -77,11 +82,32 @@ def test_a_command_in_the_folder_imports_nothing_from_it(words: str, folder: Pat
         assert (code, imported(folder)) == (0, ""), said
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("words", ["version", f"run data --loaders mine:Mine {TRIAL} -o runs/as-a-module"])
+@pytest.mark.parametrize(
+    "words",
+    ["version", pytest.param(f"run data --loaders mine:Mine,nvtabular {TRIAL} -o runs/c", marks=pytest.mark.slow)],
+)
 def test_python_s_dash_m_imports_nothing_from_it(words: str, folder: Path) -> None:
+    """Python itself puts the folder first on the search path then."""
     code, said = _feedrate(folder, words, command=MODULE)
     assert (code, imported(folder)) == (0, ""), said
+
+
+@pytest.mark.slow
+def test_the_selftest_imports_nothing_from_it(folder: Path) -> None:
+    """It takes minutes, so the test ends it after the first planted fault, whose trial runs in a process like all others."""
+    selftest = start("selftest", folder=folder)
+    assert selftest.stdout is not None
+    first = selftest.stdout.readline()
+    selftest.terminate()
+    _, said = selftest.communicate()
+    assert first, said
+    assert imported(folder) == "", said
+
+
+def test_every_command_is_run_in_the_folder() -> None:
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    run = {part.split()[0] for words in (*QUICK, *LONG) for part in words.split(" ; ")}
+    assert commands == {name for name in run if not name.startswith("-")} | {"run", "selftest"}
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def test_a_command_names_the_process_that_writes_to_its_folder(
         command = start(*words.format(data=small.folder, folder=tmp_path / "x").split())
         _, said = command.communicate()
     assert command.returncode == 2
-    assert f"x is being written to by process {os.getpid()} (`feedrate " in said
+    assert f"x is being written to by process {os.getpid()} (`feedrate" in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from feedrate.bench.run.suite import run_suite
 from feedrate.loaders import registry
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.nvtabular import ENVIRONMENT
+from tests.samples.processes.linked_packages import link_packages
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENTS = ["nvtabular", "litdata", "mosaic-streaming", "tf-data"]
@@ -147,18 +149,31 @@ def test_the_error_for_a_python_without_pip_says_how_to_get_it(
         venvs.install("nvtabular", isolated=False)
 
 
-@pytest.mark.slow
-def test_one_command_installs_nvtabular_in_a_fresh_virtual_environment(tmp_path: Path, small: Dataset) -> None:
-    """Installs the package as a user does, so a file that the package omits would be missing."""
-    source = tmp_path / "source"
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with feedrate, installed as a user does, and links to the packages that it requires.
+
+    A file that the package omits would be missing, and so would a package that pyproject.toml omits.
+    """
+    folder = tmp_path_factory.mktemp("fresh")
+    source = folder / "source"
     source.mkdir()
     for name in ("feedrate", "bench", "loaders", "reports"):
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("published"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
-    _run(sys.executable, "-m", "venv", tmp_path / "venv")
-    python, feedrate = (tmp_path / "venv" / "bin" / name for name in ("python", "feedrate"))
-    _run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "requirements.lock", source)
+    _run(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    link_packages([*required, "pip"], folder / "venv")
+    _run(folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", source)
+    return folder / "venv" / "bin"
+
+
+@pytest.mark.slow
+def test_one_command_installs_nvtabular_in_a_fresh_virtual_environment(
+    fresh: Path, tmp_path: Path, small: Dataset
+) -> None:
+    feedrate = fresh / "feedrate"
     assert "`feedrate install nvtabular`" in _run(feedrate, "doctor")
     assert "nvtabular 23.8.0 on pandas" in _run(feedrate, "install", "nvtabular")
     assert "every rule holds or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
@@ -166,12 +181,17 @@ def test_one_command_installs_nvtabular_in_a_fresh_virtual_environment(tmp_path:
     assert "environment nvtabular (layered)" in doctor
     assert "dask 2024.12.1" in doctor
     with pytest.raises(subprocess.CalledProcessError):
-        _run(python, "-c", "import nvtabular")
-    words = ("--loaders", "nvtabular", "--modes", "load", "--epochs", "1", "--repeats", "1", "--batch-size", "512")
+        _run(fresh / "python", "-c", "import nvtabular")
+    words = "--loaders nvtabular --modes load --epochs 1 --repeats 1 --seeds 0 --batch-size 512".split()
     assert "nvtabular" in _run(feedrate, "run", small.folder, *words, "-o", tmp_path / "run")
-    if sys.version_info < (3, 12):  # pandas 1 has no wheels after 3.11
-        assert "nvtabular 23.8.0 on pandas 1.5" in _run(feedrate, "install", "nvtabular", "--isolated")
-        assert "every rule holds or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pandas 1 has no wheels after Python 3.11")
+def test_nvtabular_works_in_an_isolated_environment(fresh: Path) -> None:
+    feedrate = fresh / "feedrate"
+    assert "nvtabular 23.8.0 on pandas 1.5" in _run(feedrate, "install", "nvtabular", "--isolated")
+    assert "every rule holds or is declared as a deviation" in _run(feedrate, "check", "nvtabular")
 
 
 def _run(*command: str | Path) -> str:
