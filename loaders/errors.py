@@ -3,10 +3,18 @@
 The command line prints the message without a traceback and exits with 2.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from math import inf, isfinite
 from numbers import Integral
 from pathlib import Path
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+MAX_SENTENCES = 50
+"""Errors of one input that are shown."""
 
 
 class FeedrateError(Exception):
@@ -19,8 +27,15 @@ class Faults(FeedrateError):
     def __init__(self, sentences: Sequence[str]) -> None:
         """sentences: at least one, each without a line end."""
         self.sentences = tuple(sentences)
-        head = [f"{len(sentences)} problems:"] if len(sentences) > 1 else []
-        super().__init__("\n".join([*head, *sentences]))
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        """The sentences that are shown, below their number if there are several."""
+        count = len(self.sentences)
+        head = [f"{count} problems:"] if count > 1 else []
+        more = [f"and {count - MAX_SENTENCES} more"] if count > MAX_SENTENCES else []
+        return [*head, *self.sentences[:MAX_SENTENCES], *more]
 
 
 class LoaderUnavailable(FeedrateError):
@@ -48,9 +63,16 @@ def require_bool(name: str, value: object) -> None:
 
 def require_distinct(name: str, values: Sequence[object]) -> None:
     """Raise FeedrateError if a value occurs more than once."""
-    duplicates = [value for value in values if values.count(value) > 1]
+    duplicates = repeated(values)
     if duplicates:
         raise FeedrateError(f"{name} contains duplicates: {', '.join(map(str, duplicates))}")
+
+
+def repeated(values: Iterable[Value]) -> list[Value]:
+    """Return the values that occur more than once, as often as they occur."""
+    values = list(values)
+    counts = Counter(values)
+    return [value for value in values if counts[value] > 1]
 
 
 def require_no_file(name: str, folder: Path) -> None:

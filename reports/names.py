@@ -10,8 +10,8 @@ MAX_CHARACTERS = 60
 
 
 def plain(text: str) -> str:
-    """Replace control characters and bidirectional marks with U+FFFD, because a terminal or browser would obey them."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Escape control, direction and zero-width characters, because a terminal or browser would obey them."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 MARKDOWN = {

@@ -89,7 +89,7 @@ def main() -> None:
     except UsageError as error:
         _fail(sentence(error, sys.argv[1:]))
     except Faults as error:
-        _fail(*str(error).splitlines())
+        _fail(*error.lines)
     except (FeedrateError, OSError) as error:
         _fail(str(error))
     except typer.Abort:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.text import Text
 
 from feedrate.reports import units
+from feedrate.reports.names import plain
 
-out = Console(emoji=False, highlight=False, width=None if sys.stdout.isatty() else 220)
-err = Console(stderr=True, highlight=False)
+
+class PlainConsole(Console):
+    """A console that escapes what a terminal would obey: names of strangers' columns and loaders may hold anything."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the parts of what is printed, with line ends as they are."""
+        for text, style, control in super().render(renderable, options):
+            lines = text if control or text.isprintable() else "\n".join(map(plain, text.split("\n")))
+            yield Segment(lines, style, control)
+
+
+out = PlainConsole(emoji=False, highlight=False, width=None if sys.stdout.isatty() else 220)
+err = PlainConsole(stderr=True, highlight=False)
 Result = TypeVar("Result")
 
 

@@ -111,7 +111,7 @@ def _table(block: Block, comparison: Comparison, sources: Sequence[Source]) -> s
 
 
 def _answer(_block: Block, comparison: Comparison, sources: Sequence[Source]) -> str:
-    links = ", ".join(f"[{source.name}]({source.link})" for source in sources)
+    links = ", ".join(map(str, sources))
     return f"{in_markdown(answer(comparison))} Record: {links}."
 
 

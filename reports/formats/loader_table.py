@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
@@ -50,6 +51,10 @@ class Source:
     """Its folder below the published records."""
     link: str
     """The folder's path, relative to the document."""
+
+    def __str__(self) -> str:
+        """The link as Markdown."""
+        return f"[{in_markdown(self.name)}]({quote(self.link)})"
 
 
 def loader_table(
@@ -107,7 +112,7 @@ def _with_more_columns(comparison: Comparison) -> list[list[str]]:
         row = rows[number] if number < len(rows) else None
         line = [in_markdown(cell) for cell in line]
         if row is not None:
-            line[0] = line[0].replace(in_markdown(row.loader), _as_code(row.loader).replace("|", "\\|"), 1)
+            line[0] = line[0].replace(in_markdown(row.loader), _code_in_cell(row.loader), 1)
         lines.append([*line, _auc_difference(row), _deviations(row)])
     return lines
 
@@ -124,7 +129,7 @@ def _chosen(lines: list[list[str]], titles: Sequence[str]) -> list[list[str]]:
 def _heading(title: str, rows: Sequence[Row]) -> str:
     """Name the baseline in a heading if all rows have the same."""
     baselines = {row.baseline for row in rows if row.baseline}
-    return title.replace("baseline", _as_code(baselines.pop())) if len(baselines) == 1 else title
+    return title.replace("baseline", _code_in_cell(baselines.pop())) if len(baselines) == 1 else title
 
 
 def _auc_difference(row: Row | None) -> str:
@@ -133,7 +138,7 @@ def _auc_difference(row: Row | None) -> str:
 
 
 def _deviations(row: Row | None) -> str:
-    return ", ".join(_as_code(rule) for rule in row.deviations) if row and row.deviations else units.NONE
+    return ", ".join(_code_in_cell(rule) for rule in row.deviations) if row and row.deviations else units.NONE
 
 
 def _facts(run: RunRecord, source: Source) -> str:
@@ -148,7 +153,11 @@ def _facts(run: RunRecord, source: Source) -> str:
         (f"batch size {' and '.join(f'{size:,}' for size in sizes)}", in_markdown),
         (environment.command, _as_code),
     ]
-    return f"[{source.name}]({source.link}): {', '.join(form(text) for text, form in facts)}."
+    return f"{source}: {', '.join(form(text) for text, form in facts)}."
+
+
+def _code_in_cell(text: str) -> str:
+    return _as_code(text).replace("|", "\\|")
 
 
 def _as_code(text: str) -> str:

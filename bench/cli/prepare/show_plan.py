@@ -21,15 +21,16 @@ def confirm(plan: Plan, *, yes: bool) -> None:
     Raises FeedrateError if the answer is no, or if nobody can answer.
     """
     from feedrate.bench.cli.terminal import err
+    from feedrate.reports.names import plain
 
     err.print(_columns(plan))
     for column in plan.left_out:
         why = "you left it out" if column.declared and not column.keep else f"left out, being {column.why}"
         keep = f" ({column.keep} keeps it)" if column.keep else ""
-        err.print(f"{column.name}: {why}{keep}", markup=False, soft_wrap=True)
+        err.print(plain(f"{column.name}: {why}{keep}"), markup=False, soft_wrap=True)
     for decision in plan.decisions:
         if decision.subject in ("files", "split", "columns", "NVTabular"):
-            err.print(_line(decision), markup=False, soft_wrap=True)
+            err.print(plain(_line(decision)), markup=False, soft_wrap=True)
     guessed = [name for name, choice in plan.kept.items() if not choice.declared]
     guessed += [column.name for column in plan.left_out if not column.declared and plan.request.like is None]
     if not guessed or yes:
@@ -59,6 +60,8 @@ def _columns(plan: Plan) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from feedrate.reports.names import plain
+
     table = Table("column", "kind", "ids", "from", "notes", title=None)
     notes: dict[str, list[str]] = {}
     for decision in plan.decisions:
@@ -72,7 +75,7 @@ def _columns(plan: Plan) -> Table:
         layout = plan.request.layout
         said = "you" if not layout or column.name in {*declared} - {layout.label} else plan.request.source
         table.add_row(
-            Text(column.name),
+            Text(plain(column.name)),
             column.kind,
             ids if has_ids else "",
             said if choice.declared else "its type",
