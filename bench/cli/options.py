@@ -74,11 +74,15 @@ def size(value: Any) -> int | None:
     if not isinstance(value, str):
         return value  # type: ignore[no-any-return]
     try:
-        return read_bytes(value) if value else None
+        number = read_bytes(value) if value else None
     except ValueError:
         raise typer.BadParameter(f"{value!r} is not a size such as 2GB, 512MiB or 1000000") from None
+    if number is not None and not 1 <= number <= MAX_BYTES:
+        raise typer.BadParameter(f"{value!r} must be a size from 1 byte to {MAX_BYTES // 10**15:,} PB")
+    return number
 
 
+MAX_BYTES = 10**18
 MAX_INT32 = 2**31 - 1
 MAX_SEED = 2**63 - 1
 MAX_SECONDS = 10_000_000

@@ -18,6 +18,8 @@ Loss = Literal["mse", "bce"]
 Optimizer = Literal["adam", "sgd", "adagrad"]
 StepKind = Literal["eager", "fast"]
 Check = Literal["sample", "every"]
+MAX_LEARNING_RATE = 1_000_000
+"""No training takes longer steps. A weight would be infinite after a few of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class ModelSpec:
         require_choice("task", self.task, get_args(Task))
         if not 0 <= self.dropout < 1:
             raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and less than 1")
-        require_over_zero("learning_rate", self.learning_rate)
+        require_over_zero("learning_rate", self.learning_rate, MAX_LEARNING_RATE)
         self._require_task_fields()
 
     def _require_task_fields(self) -> None:

@@ -44,8 +44,7 @@ def prepare_synthetic_criteo(
         raise FeedrateError(f"--rows is {rows}, but {SOURCE} needs at least {MIN_ROWS}")
     if not MIN_POSITIVE_FRACTION <= positive_fraction <= MAX_POSITIVE_FRACTION:
         raise FeedrateError(
-            f"the share of positive rows is {positive_fraction}: "
-            f"choose one from {MIN_POSITIVE_FRACTION} to {MAX_POSITIVE_FRACTION}"
+            f"positive_fraction is {positive_fraction:g}, but must be from {MIN_POSITIVE_FRACTION} to {MAX_POSITIVE_FRACTION}"
         )
     seed = options.seed
     world = make_world(rows, positive_fraction, np.random.default_rng((seed, 0)))

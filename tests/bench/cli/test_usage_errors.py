@@ -45,7 +45,7 @@ def cached_environment() -> Environment:
         ("run {data} -o x --timeout 1e300", "--timeout is 1e+300, but must be at most 10,000,000"),
         ("run {data} -o x --budget inf", "--budget is inf, but must be finite and greater than 0"),
         ("run {data} -o x --precision 0", "--precision is 0, but must be greater than 0"),
-        ("run {data} -o x --memory-budget 0", "memory_budget_bytes is 0, but must be at least 1"),
+        ("run {data} -o x --memory-budget 0", "--memory-budget: '0' must be a size from 1 byte to 1,000 PB"),
         ("run {data} -o x --device cuda:x", "--device is 'cuda:x', but must be auto, cpu, cuda or cuda:N"),
         ("run {data} -o x --baseline nix", "baseline is 'nix', but must be one of the loaders"),
         ("run {data} -o x --loaders sys:exit", "sys:exit cannot be called with (split, config): specify a class or"),
