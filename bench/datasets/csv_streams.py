@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
+from feedrate.bench.datasets.unpacking import bomb, most_unpacked
+
+
+class BoundedText:
+    """A stream of a file that may be compressed. It raises FeedrateError if the file unpacks to far too much."""
+
+    def __init__(self, stream: pa.NativeFile, path: Path) -> None:
+        self._stream, self._path = stream, path
+        self._most, self._done = most_unpacked(path.stat().st_size), 0
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return up to `size` bytes."""
+        block = bytes(self._stream.read(size))
+        self._done += len(block)
+        if self._done > self._most:
+            raise bomb(self._path)
+        return block
 
 
 class WholeLineEnds(io.RawIOBase):
@@ -14,7 +33,7 @@ class WholeLineEnds(io.RawIOBase):
     PyArrow 26 drops a line feed that begins a block after a carriage return, even within quotes.
     """
 
-    def __init__(self, stream: pa.NativeFile) -> None:
+    def __init__(self, stream: BoundedText) -> None:
         self._stream = stream
         self._held = b""
 
@@ -34,7 +53,7 @@ class WholeLineEnds(io.RawIOBase):
 class PaddedLines(io.RawIOBase):
     """A stream of lines without quoted fields, to which the separators that they lack at their end are added."""
 
-    def __init__(self, stream: pa.NativeFile, separator: str, fields: int) -> None:
+    def __init__(self, stream: BoundedText, separator: str, fields: int) -> None:
         self._stream, self._separator, self._fields = stream, separator.encode(), fields
         self._ready = io.BytesIO()
         self._rest = b""

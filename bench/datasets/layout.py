@@ -126,12 +126,12 @@ class Layout:
         """Return the names in a header. Raises FeedrateError if the label is all that the file lacks."""
         if self._lacks_label(line, path):
             raise FeedrateError(f"{path} has no label, as test files of {self.title}: name the files for training")
-        return split_line(line, separator_of(path, line))
+        return split_line(path, line, separator_of(path, line))
 
     def _lacks_label(self, line: str, path: Path) -> bool:
         if self.plain is not None and not self._is_header(line, self.plain.separator):
             return line.count(self.plain.separator) + 2 == len(self.columns)
-        names = split_line(line, separator_of(path, line))
+        names = split_line(path, line, separator_of(path, line))
         needed = {*self.columns} - {*self.dropped}
         return any(
             {*_matches(names, spelling).values()} & needed == needed - {self.label} for spelling in self.spellings

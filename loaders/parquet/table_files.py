@@ -22,6 +22,7 @@ from feedrate.loaders.parquet.arrow_types import (
 )
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
 from feedrate.loaders.parquet.folder_keys import key_kind, key_value
+from feedrate.loaders.parquet.limits import require_few_columns, require_possible_rows, require_short_names
 from feedrate.loaders.parquet.open_file import parquet_file, short
 
 CHUNK_ROWS = 262_144
@@ -132,9 +133,12 @@ def with_texts(tables: Tables, names: Collection[str]) -> Tables:
 
 def _open(data: DataFile, rename: Rename | None) -> TableFile:
     with parquet_file(data.path) as opened:
+        require_few_columns(data.shown, opened.metadata.num_columns)
+        require_possible_rows(data.shown, opened.metadata.num_rows)
         schema, rows = opened.schema_arrow, opened.metadata.num_rows
     index = _CSV_INDEX if data.origin else _index_columns(schema)
     flat = flattened_schema(schema)
+    require_short_names(data.shown, flat.names)
     others = rename(flat.names, data.shown) if rename else {}
     names = [others.get(name, name) for name in flat.names]
     twice = frozenset(name for name, count in Counter(names).items() if count > 1)

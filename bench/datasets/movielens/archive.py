@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from feedrate.bench.datasets.movielens.files import Pair, find_pair
+from feedrate.bench.datasets.unpacking import most_unpacked
 from feedrate.loaders.errors import FeedrateError
 
 MAX_BYTES = 100_000_000_000
 """Size of a file of ratings, unpacked. MovieLens-32M's has 0.9 GB."""
-SMALL_BYTES, MAX_RATIO = 100_000_000, 100
-"""A larger member may be at most so many times as large as it is packed. Ratings shrink to a fourth."""
 
 
 def extract(archive: Path, folder: Path) -> Pair:
@@ -45,8 +44,7 @@ def _refuse_bomb(archive: Path, member: zipfile.ZipInfo) -> None:
         raise FeedrateError(
             f"{name}, which is neither stored nor deflated: unpack it, and pass the folder to --archive"
         )
-    small = member.file_size <= SMALL_BYTES or member.file_size <= MAX_RATIO * member.compress_size
-    if member.file_size > MAX_BYTES or not small:
+    if member.file_size > min(MAX_BYTES, most_unpacked(member.compress_size)):
         raise FeedrateError(
             f"{name}, which unpacks from {member.compress_size:,} to {member.file_size:,} bytes: that is no file of ratings"
         )

@@ -69,6 +69,8 @@ def _rows(path: Path) -> pl.LazyFrame:
     if kind in ("dat", "tsv"):
         frame = _scan_without_header(path, "::" if kind == "dat" else "\t")
     else:
+        with open_plain(path):  # refuses what Polars would unpack into the memory
+            pass
         # only other columns can have bytes that are not UTF-8: a number with such a byte is refused later
         scan = (
             pl.scan_parquet(path, glob=False)

@@ -40,6 +40,10 @@ def opened(source: Path) -> Iterator[tuple[Path, Pair]]:
     """Yield a folder and the files in it: the given folder, or the one to which a zip is unpacked."""
     if not source.exists():
         raise FeedrateError(f"{source} does not exist: --archive takes a MovieLens zip, a folder or a ratings file")
+    if not (source.is_dir() or source.is_file()):
+        raise FeedrateError(
+            f"{source} is neither a file nor a folder: --archive takes a MovieLens zip, a folder or a ratings file"
+        )
     if source.is_dir():
         yield source, find_pair(_files(source), str(source), zipped=False)
     elif format_of(source.name):
@@ -54,8 +58,8 @@ def opened(source: Path) -> Iterator[tuple[Path, Pair]]:
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:
-    """Paths of all files in `folder` and below it, relative to it."""
+    """Paths of all regular files in `folder` and below it, relative to it. A pipe would wait for a writer."""
     for place, folders, names in os.walk(folder):
         relative = Path(place).relative_to(folder)
         folders[:] = [] if len(relative.parts) >= MAX_DEPTH else [name for name in folders if not name.startswith(".")]
-        yield from (PurePosixPath(relative.as_posix()) / name for name in names)
+        yield from (PurePosixPath(relative.as_posix()) / name for name in names if Path(place, name).is_file())

@@ -9,19 +9,22 @@ from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 
+from feedrate.bench.datasets.unpacking import refuse_gzip_bomb
 from feedrate.loaders.errors import FeedrateError
 
 GZIP_MAGIC = b"\x1f\x8b"
-MAX_TEXT_BYTES = 1_000_000_000
+MAX_TEXT_BYTES = 30_000_000
 """Size of a text that is read as a whole, unpacked. MovieLens-32M's list of movies has 4 MB."""
 
 
 @contextmanager
 def open_plain(path: Path) -> Iterator[BufferedIOBase]:
-    """Open a file that may be gzipped. Raises FeedrateError if it cannot be read."""
+    """Open a file that may be gzipped. Raises FeedrateError if it cannot be read, or unpacks to far too much."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == GZIP_MAGIC
+        if packed:
+            refuse_gzip_bomb(path)
         with gzip.open(path) if packed else path.open("rb") as content:
             yield content
     except (OSError, EOFError, zlib.error) as error:
@@ -33,7 +36,7 @@ def read_text(path: Path) -> str:
     with open_plain(path) as file:
         content = file.read(MAX_TEXT_BYTES + 1)
     if len(content) > MAX_TEXT_BYTES:
-        raise FeedrateError(f"{path} has more than {MAX_TEXT_BYTES / 1e9:g} GB of text: that is no list of movies")
+        raise FeedrateError(f"{path} has more than {MAX_TEXT_BYTES / 1e6:g} MB of text: that is no list of movies")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

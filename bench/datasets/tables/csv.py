@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from feedrate.bench.datasets.csv_streams import PaddedLines, WholeLineEnds
+from feedrate.bench.datasets.csv_streams import BoundedText, PaddedLines, WholeLineEnds
 from feedrate.bench.datasets.tables.csv_types import ColumnTypes, CsvType, typed
-from feedrate.loaders.errors import Faults, FeedrateError
+from feedrate.loaders.errors import Faults, FeedrateError, repeated
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
+from feedrate.loaders.parquet.limits import require_few_columns, require_short_names
 from feedrate.loaders.parquet.open_file import short
 
 BLOCK_BYTES = 1 << 24
@@ -73,7 +74,8 @@ class _CsvFile:
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the lines as text columns. Raises FeedrateError for lines of other lengths and text that is not UTF-8."""
         try:
-            with _unpacked(self.data.path) as stream:
+            with _unpacked(self.data.path) as unbounded:
+                stream = BoundedText(unbounded, self.data.path)
                 for batch in self._reader(pa.PythonFile(self._lines(stream), "r")):
                     frame = pl.DataFrame(pl.from_arrow(batch))
                     frame.columns = list(self.names)
@@ -83,12 +85,12 @@ class _CsvFile:
         except pa.ArrowException as error:
             raise FeedrateError(f"{self.data.path} cannot be read as CSV: {_reason(error)}") from error
 
-    def _lines(self, stream: pa.NativeFile) -> io.RawIOBase:
+    def _lines(self, stream: BoundedText) -> io.RawIOBase:
         if self.csv_format.short_lines and not self.csv_format.quoting:
             return PaddedLines(stream, self.separator, len(self.names))
         return WholeLineEnds(stream)
 
-    def _reader(self, stream: pa.NativeFile) -> pc.CSVStreamingReader:
+    def _reader(self, stream: pa.PythonFile) -> pc.CSVStreamingReader:
         numbers = [str(i) for i in range(len(self.names))]  # Polars renames a column without a name
         return pc.open_csv(
             stream,
@@ -152,9 +154,10 @@ def _opened(data: DataFile, csv_format: CsvFormat) -> _CsvFile:
         separator, head = separator or excel[1], head.partition(b"\n")[2]
         first = _first_line(path, head)
     separator = separator or separator_of(path, first)
-    names = csv_format.names or _names(head, separator)
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
+    names = csv_format.names or _names(path, head, separator)
+    require_few_columns(path, len(names))
+    require_short_names(path, names)
+    if twice := repeated(names):
         raise FeedrateError(f"{path} has two columns called {twice[0]!r}: rename one of them")
     return _CsvFile(data, separator, names, sep_line=bool(excel), csv_format=csv_format)
 
@@ -164,9 +167,9 @@ def first_line(path: Path) -> str:
     return _first_line(path, _head(path))
 
 
-def split_line(line: str, separator: str) -> tuple[str, ...]:
-    """Return the fields of a line, which may be quoted."""
-    return _names(line.encode(), separator)
+def split_line(path: Path, line: str, separator: str) -> tuple[str, ...]:
+    """Return the fields of the first line of a file, which may be quoted."""
+    return _names(path, line.encode(), separator)
 
 
 def separator_of(path: Path, header: str) -> str:
@@ -197,10 +200,13 @@ def _first_line(path: Path, head: bytes) -> str:
         raise FeedrateError(f"{path} is not UTF-8 text: convert it, for instance with iconv") from error
 
 
-def _names(head: bytes, separator: str) -> tuple[str, ...]:
-    """Return the fields of the first line, which may be quoted and hold line ends."""
+def _names(path: Path, head: bytes, separator: str) -> tuple[str, ...]:
+    """Return the fields of the first line, which may be quoted and hold line ends. Raises FeedrateError if it has none."""
     text = io.StringIO(head.decode("utf-8-sig", "replace"), newline="")
-    return tuple(next(csv.reader(text, delimiter=separator), []))
+    try:
+        return tuple(next(csv.reader(text, delimiter=separator), []))
+    except csv.Error as error:
+        raise FeedrateError(f"{path} has a first line that is not CSV: {error}") from error
 
 
 def _unpacked(path: Path) -> pa.NativeFile:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from feedrate.bench.datasets.options import EtlName
-from feedrate.loaders.errors import Faults, FeedrateError
+from feedrate.loaders.errors import Faults, FeedrateError, repeated
 
 Kind = Literal["single-hot", "multi-hot", "continuous", "vector", "label"]
 SplitKind = Literal["auto", "random", "time", "user-last", "own"]
@@ -76,8 +76,7 @@ class DeclaredColumns:
             raise Faults(faults)
         result = replace(self, **changed)
         kinds = [*result.single_hot, *result.multi_hot, *result.continuous, *result.vector, *result.drop, result.label]
-        duplicates = [name for name in kinds if kinds.count(name) > 1]
-        if duplicates:
+        if duplicates := repeated(kinds):
             raise FeedrateError(f"column {duplicates[0]!r} is declared with two kinds: declare it once")
         return result
 

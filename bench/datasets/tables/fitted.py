@@ -22,7 +22,7 @@ from feedrate.bench.datasets.tables.first_pass import numbers
 from feedrate.bench.datasets.tables.numbers import NumberSteps
 from feedrate.bench.results import compressed
 from feedrate.loaders.base import Categorical, Schema
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.errors import FeedrateError, repeated
 from feedrate.loaders.parquet.arrow_types import BYTES, TEXT, converted
 
 FOLDER = "fitted"
@@ -68,8 +68,7 @@ class Fitted:
     def schema(self) -> Schema:
         """The dataset's schema. Raises FeedrateError if two columns have one name."""
         names = [name for column in self.columns for name in column.names]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
+        if twice := repeated(names):
             raise FeedrateError(f"a vector's place and another column are both called {twice[0]!r}: rename the column")
         by_kind = {kind: [c for c in self.columns if c.kind == kind] for kind in ("single-hot", "multi-hot")}
         single, multi = (
