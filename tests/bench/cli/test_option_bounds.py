@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,7 @@ def test_a_number_out_of_bounds_is_refused_by_name(
     option: str,
     value: str,
     small: Dataset,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -51,10 +53,12 @@ def test_a_number_out_of_bounds_is_refused_by_name(
         pytest.skip("any finite number is one")
     words = WORDS.get(f"{command} {option}", WORDS[command]).format(data=small.folder).split()
     flag = f"--{option.replace('_', '-')}"
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["feedrate", *words, f"{flag}={value}"])
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr().err.splitlines()[-1]  # another feedrate on this machine may be warned of before
     assert ended.value.code == 2
+    assert not any(tmp_path.iterdir())
     assert flag in said or option in said
     assert len(said) <= 310
