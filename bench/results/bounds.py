@@ -11,6 +11,7 @@ MAX_ROWS_PER_S = 1e13
 TOLERANCE = 1e-6
 """The most that rounding adds to a share or to seconds."""
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Cores = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Amount = Annotated[float, Meta(ge=0)]
 """Bytes, watts, hertz and the like, and rates of them."""

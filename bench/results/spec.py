@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import Any, Literal, get_args
 
+from feedrate.bench.results.bounds import Count
 from feedrate.loaders.base import LoaderSettings
 from feedrate.loaders.errors import FeedrateError, require_choice, require_over_zero, require_whole
 
@@ -114,12 +115,12 @@ class TrialSpec(LoaderSettings):
     loader: str
     """The loader as the user wrote it, options included."""
     mode: Mode
-    repeat: int
-    seed: int
+    repeat: Count
+    seed: Count
     """Seed of the row order and of the model's first weights, at least 0."""
-    batch_size: int
+    batch_size: Count
     """Rows per batch."""
-    epochs: int
+    epochs: Count
     """Timed epochs, each over the whole train split. With timed_s, the least number of steady ones."""
     device: str
     """cpu, cuda or cuda:N."""

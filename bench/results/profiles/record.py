@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from feedrate.bench.results.bounds import Cores, Count
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.spec import TrialSpec
 
@@ -29,12 +30,12 @@ class RangeRow:
 
     name: str
     thread: str
-    count: int
+    count: Count
     seconds: float
     """Host time. Nested ranges count in both rows."""
     device_s: float | None
     """Union of the device work that was launched within the ranges. None without a device."""
-    amount: int | None = None
+    amount: Count | None = None
     """Sum of the payloads: rows for decode and shuffle, bytes for copies. None without payloads."""
 
 
@@ -46,8 +47,8 @@ class CopyRow:
     """"host to device", "device to host", "device to device", "fill" or "other"."""
     pageable: bool
     """Whether the memory on the host's side was not pinned."""
-    count: int
-    nbytes: int
+    count: Count
+    nbytes: Count
     seconds: float
     overlapped_s: float
     """The part of `seconds` during which a kernel ran."""
@@ -61,7 +62,7 @@ class GapRow:
     """Innermost open range. Empty if none was open."""
     call: str
     """CUDA call in progress. Empty if there was none."""
-    count: int
+    count: Count
     seconds: float
 
 
@@ -70,7 +71,7 @@ class CallRow:
     """All CUDA calls, or all kernels, of one name."""
 
     name: str
-    count: int
+    count: Count
     seconds: float
 
 
@@ -88,7 +89,7 @@ class PartRow:
     """"kernel": device work, in the part that launched it. "function": torch's operators and CUDA calls on the host."""
     name: str
     """Empty for the sum of all names that the record leaves out."""
-    count: int
+    count: Count
     seconds: float
     """Time on the device for kernels. Time without called functions ("self time") for host functions."""
 
@@ -122,7 +123,7 @@ class Lane:
     """When the call that launched the work began, in seconds since the timeline began. Negative if that was before."""
     nbytes: tuple[int, ...] = ()
     """Bytes of each copy. Only for copies."""
-    left_out: int = 0
+    left_out: Count = 0
     left_out_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -145,7 +146,7 @@ def _require_positions(name: str, positions: tuple[int, ...], count: int) -> Non
 class StepMark:
     """The begin of a step in the timeline: the consumer asks for its batch."""
 
-    number: int
+    number: Count
     """Counted from 0, the first recorded step, which the tables leave out."""
     start_s: float
     """Seconds since the timeline began."""
@@ -165,7 +166,7 @@ class Flame:
     """Position in `names`, for each node."""
     samples: tuple[int, ...]
     """Samples of each node, those of the functions that it called included."""
-    left_out: int = 0
+    left_out: Count = 0
     """Nodes left out, because they have few samples. Their samples still count in the nodes above them."""
 
     def __post_init__(self) -> None:
@@ -198,14 +199,14 @@ class Profile:
     profiler: Profiler
     version: str
     """Version of the profiler."""
-    steps: int
+    steps: Count
     """Steps in the window, which leaves out the first recorded step."""
-    rows: int
+    rows: Count
     """Rows in these steps."""
     window_s: float
     epoch: EpochRecord | None
     """Waits and CPU times by the harness's own clocks, over these steps and the one before them."""
-    cores: int
+    cores: Cores
     """CPU cores that the process may use."""
     kernel_busy_fraction: float | None
     """Union of kernel times over the window. None without a device."""
@@ -225,13 +226,13 @@ class Profile:
     """Top kernels and host functions in each part of the step."""
     lanes: tuple[Lane, ...] = ()
     """A few steps from the middle."""
-    lanes_left_out: int = 0
+    lanes_left_out: Count = 0
     """Lanes of further threads and workers, which are left out because there are too many."""
     marks: tuple[StepMark, ...] = ()
     """Where the steps of the lanes begin."""
     flames: tuple[Flame, ...] = ()
     """CPU samples of the consumer, its threads and workers. Empty without py-spy."""
-    sample_hz: int | None = None
+    sample_hz: Count | None = None
     """Samples a second and thread in `flames`."""
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] | None = None

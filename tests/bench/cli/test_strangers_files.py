@@ -82,6 +82,19 @@ def test_a_strange_file_is_refused_in_a_sentence(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize(("name", "value"), [("cores", 10**400), ("cores", 0), ("steps", 2**63), ("rows", -1)])
+def test_a_profile_with_impossible_counts_is_refused(
+    name: str, value: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = Path(__file__).parents[3] / "reports/published/h100-2026-11-25/train/cupy/profile.json.gz"
+    profile = json.loads(gzip.decompress(published.read_bytes())) | {name: value}
+    (tmp_path / "profile.json").write_text(json.dumps(profile))
+    code, _, said = feedrate(f"explain {tmp_path}", monkeypatch, capsys)
+    assert code == 2
+    assert "profile.json is not a profile" in said
+    assert said.count("\n") == 1
+
+
 def test_a_damaged_gzip_and_a_bomb_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
