@@ -199,7 +199,7 @@ def _model(case: Case) -> Finding | None:
 
 def _device(case: Case) -> Finding | None:
     busy = case.profile.kernel_busy_fraction
-    if busy is None or busy < MIN_BUSY:
+    if busy is None or busy < MIN_BUSY or not case.profile.kernels:
         return None
     total_s = sum(row.seconds for row in case.profile.kernels) or 1.0
     products = sum(

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
-from feedrate.bench.results.bounds import Cores, Count
+from msgspec import Meta
+
+from feedrate.bench.results.bounds import Cores, Count, Seconds, Share
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.spec import TrialSpec
 
@@ -31,9 +33,9 @@ class RangeRow:
     name: str
     thread: str
     count: Count
-    seconds: float
+    seconds: Seconds
     """Host time. Nested ranges count in both rows."""
-    device_s: float | None
+    device_s: Seconds | None
     """Union of the device work that was launched within the ranges. None without a device."""
     amount: Count | None = None
     """Sum of the payloads: rows for decode and shuffle, bytes for copies. None without payloads."""
@@ -49,8 +51,8 @@ class CopyRow:
     """Whether the memory on the host's side was not pinned."""
     count: Count
     nbytes: Count
-    seconds: float
-    overlapped_s: float
+    seconds: Seconds
+    overlapped_s: Seconds
     """The part of `seconds` during which a kernel ran."""
 
 
@@ -63,7 +65,7 @@ class GapRow:
     call: str
     """CUDA call in progress. Empty if there was none."""
     count: Count
-    seconds: float
+    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class CallRow:
 
     name: str
     count: Count
-    seconds: float
+    seconds: Seconds
 
 
 PARTS = ("next", "forward", "backward", "optimizer", "step", "other")
@@ -90,7 +92,7 @@ class PartRow:
     name: str
     """Empty for the sum of all names that the record leaves out."""
     count: Count
-    seconds: float
+    seconds: Seconds
     """Time on the device for kernels. Time without called functions ("self time") for host functions."""
 
 
@@ -124,7 +126,7 @@ class Lane:
     nbytes: tuple[int, ...] = ()
     """Bytes of each copy. Only for copies."""
     left_out: Count = 0
-    left_out_s: float = 0.0
+    left_out_s: Seconds = 0.0
 
     def __post_init__(self) -> None:
         bars = len(self.name)
@@ -203,14 +205,14 @@ class Profile:
     """Steps in the window, which leaves out the first recorded step."""
     rows: Count
     """Rows in these steps."""
-    window_s: float
+    window_s: Annotated[float, Meta(gt=0)]
     epoch: EpochRecord | None
     """Waits and CPU times by the harness's own clocks, over these steps and the one before them."""
     cores: Cores
     """CPU cores that the process may use."""
-    kernel_busy_fraction: float | None
+    kernel_busy_fraction: Share | None
     """Union of kernel times over the window. None without a device."""
-    device_busy_fraction: float | None
+    device_busy_fraction: Share | None
     """Union of kernel and copy times over the window. None without a device."""
     ranges: tuple[RangeRow, ...]
     copies: tuple[CopyRow, ...] = ()
