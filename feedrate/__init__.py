@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feedrate.loaders.cupy import CupyLoader
     from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
     from feedrate.loaders.toolkit.from_dataloader import from_dataloader
-    from feedrate.reports import load
+    from feedrate.reports import load, show
 
 _HOMES = {
     "Adapter": "feedrate.loaders.base",
@@ -30,6 +30,7 @@ _HOMES = {
     "Split": "feedrate.loaders.base",
     "from_dataloader": "feedrate.loaders.toolkit.from_dataloader",
     "load": "feedrate.reports",
+    "show": "feedrate.reports",
 }
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "from_dataloader",
     "load",
+    "show",
 ]
 
 
