@@ -10,7 +10,7 @@ PLOTLY := 4.1.1
 export FEEDRATE_DATA ?= $(abspath ../shared/data)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test slow selftest check tables site plotly install nvtabular lock clean
+.PHONY: help bench test slow selftest check tables site docs pictures plotly install nvtabular lock docslock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,12 @@ check: .venv/installed  ## ruff, mypy --strict, import contracts
 tables: .venv/installed  ## write the tables of loaders in README and docs from the published records
 	$(FEEDRATE) tables README.md docs/*.md
 
+docs: .venv/docs  ## build the documents as a site into build/docs: strict, and without a network for its readers
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+pictures: .venv/installed  ## draw the pictures of README and docs from a published record (needs Chromium)
+	$(BIN)/python docs/hooks/pictures.py
+
 site: .venv/installed  ## build the site of the published records into build/site
 	$(FEEDRATE) site reports/published -o build/site
 
@@ -62,12 +68,24 @@ nvtabular: .venv/nvtabular  ## NVTabular 23.8 in an environment over that one
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
+.venv/docs: docs/requirements.lock .venv/installed
+	$(BIN)/python -m pip install --quiet -r docs/requirements.lock
+	touch $@
+
 .venv/nvtabular: loaders/nvtabular.lock .venv/installed
 	$(FEEDRATE) install nvtabular
 	touch $@
 
 lock:  ## write the lock files: what pyproject.toml allows, with hashes. `make lock upgrade=--upgrade` takes the newest versions
 	bash .ci/lock $(upgrade)
+
+docslock:  ## resolve the extra docs anew into docs/requirements.lock: what it needs beside requirements.lock
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet -r requirements.lock
+	build/lock/bin/python -m pip freeze > build/lock/before
+	build/lock/bin/python -m pip install --quiet .[docs]
+	build/lock/bin/python -m pip freeze --exclude feedrate | grep -vxFf build/lock/before > docs/requirements.lock
+	rm -rf build/lock
 
 clean:  ## remove everything that was made here
 	rm -rf .venv build runs data

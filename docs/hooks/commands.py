@@ -1,0 +1,24 @@
+"""Generates the reference of the command line from the commands themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+from typer import Context
+from typer.cli import get_docs_for_click
+from typer.main import get_command
+
+PAGE = "reference/commands.md"
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the page."""
+    from feedrate.bench.cli.app import app
+
+    command = get_command(app)
+    text = get_docs_for_click(
+        obj=command, ctx=Context(command, info_name="feedrate"), name="feedrate", title="Command line"
+    )
+    files.append(File.generated(config, PAGE, content=text))
+    return files
