@@ -192,8 +192,8 @@ def _ranges_table(recorded: Profile) -> Table:
         table.add_column(name, justify="left" if name in ("  Thread", "Range") else "right")
     for row in recorded.ranges:
         rate = units.NONE
-        if row.amount is not None:
-            rate = f"{units.format_count(row.amount / row.seconds)} {UNITS[row.name]}/s"
+        if row.amount is not None and row.seconds:
+            rate = f"{units.format_count(row.amount / row.seconds)} {UNITS.get(row.name, '')}/s"
         table.add_row(
             f"  {row.thread}", row.name, f"{row.count:,}", units.format_seconds(row.seconds),
             units.format_percent(row.seconds / recorded.window_s), units.format_seconds(row.device_s), rate,

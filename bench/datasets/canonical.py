@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -127,6 +127,8 @@ def read_dataset(folder: Path) -> Dataset:
         raise FeedrateError(
             f"{path} has format {info.format_version}, and this feedrate reads {FORMAT_VERSION}: prepare it again with `feedrate prepare --overwrite`"
         )
+    if missing := [name for name in get_args(SplitName) if name not in info.splits]:
+        raise FeedrateError(f"{path} lists no {missing[0]} split: prepare it again with `feedrate prepare --overwrite`")
     _refuse_schema(path, info.schema)
     dataset = Dataset(folder, info)
     for name in info.splits:

@@ -14,6 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as types
 
+from feedrate.loaders.error_text import one_line
+from feedrate.loaders.errors import FeedrateError
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -115,10 +118,16 @@ class Categories:
 
     @classmethod
     def read(cls, file: Path, *, buckets: int) -> Categories:
-        """Read what write() wrote."""
+        """Read what write() wrote. Raises FeedrateError if the file is damaged."""
         import polars as pl
 
-        return cls.of(pl.read_parquet(file)["value"], buckets=buckets)
+        try:
+            values = pl.read_parquet(file, glob=False)["value"]
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise FeedrateError(
+                f"{file} cannot be read ({one_line(str(error), 120)}): prepare that dataset again with --overwrite"
+            ) from error
+        return cls.of(values, buckets=buckets)
 
     def _hashed(self, values: pl.Series, ids: np.ndarray) -> np.ndarray:
         """Give the values without an id that of their bucket."""
