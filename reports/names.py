@@ -37,6 +37,14 @@ def short(text: str) -> str:
     return cleaned if len(cleaned) <= MAX_CHARACTERS else f"{cleaned[: MAX_CHARACTERS - 8]}… {_hash(text)[:6]}"
 
 
+def middle(text: str, length: int) -> str:
+    """Shorten a name in the middle to this length, at least 5. Loaders often differ at their ends."""
+    if len(text) <= length:
+        return text
+    kept = max(length, 5) - 3
+    return f"{text[: kept - kept // 2]}...{text[-(kept // 2) :]}"
+
+
 def file_name(*parts: str) -> str:
     """Return an HTML file name of a-z, 0-9 and dashes. Two names are equal only if all their parts are equal."""
     words = re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower())[:MAX_CHARACTERS].strip("-")

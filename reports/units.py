@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 NONE = "-"
 """Text for a quantity that was not measured."""
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+"""SI prefixes of counts, largest first."""
 
 
 def format_count(value: float | None) -> str:
     """Format a number with an SI prefix: 1234567 -> "1.23 M"."""
     if value is None:
         return NONE
-    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for factor, prefix in PREFIXES:
         if abs(value) >= factor:
             return f"{format_three_digits(value / factor)} {prefix}"
     return format_three_digits(value)
+
+
+def common_prefix(values: Iterable[float]) -> tuple[float, str]:
+    """Return the SI factor and prefix in which all these values can be read, such as (1e6, "M ").
+
+    The smallest one is at least 0.1 in it, so that it keeps two digits.
+    """
+    smallest = min((abs(value) for value in values if value), default=0.0)
+    return next(((factor, f"{prefix} ") for factor, prefix in PREFIXES if smallest >= factor / 10), (1.0, ""))
+
+
+def format_in(value: float, factor: float) -> str:
+    """Format a number in units of this factor with three significant digits: (12345678, 1e6) -> "12.3"."""
+    scaled = value / factor
+    return f"{scaled:,.0f}" if abs(scaled) >= 100 else format_three_digits(scaled)
 
 
 def format_rate(rows_per_s: float | None) -> str:
@@ -41,6 +60,14 @@ def format_seconds(value: float | None) -> str:
         if abs(value) >= factor:
             return f"{format_three_digits(value / factor)} {unit}"
     return f"{format_three_digits(value * 1e6)} us"
+
+
+def format_duration(seconds: float) -> str:
+    """Format a time to wait: 40 -> "40 s", 300 -> "5 min", 5000 -> "1 h 23 min"."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def format_percent(fraction: float | None) -> str:

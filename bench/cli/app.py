@@ -26,6 +26,7 @@ from feedrate.bench.cli.run import command as run
 from feedrate.bench.cli.usage_errors import UsageError, sentence
 from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import Faults, FeedrateError
+from feedrate.reports.formats.terminal import letters
 
 app = typer.Typer(
     help="How fast can a data loader feed this GPU, what holds it back, and which loader should I use?",
@@ -82,8 +83,10 @@ def version() -> None:
 
 def main() -> None:
     """Run the command. An error of the user's is one line on standard error and exit code 2."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names may have letters that the terminal's encoding lacks
-        sys.stdout.reconfigure(errors="backslashreplace")
+    letters.register()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names and sparklines may have letters that its encoding lacks
+            stream.reconfigure(errors=letters.HANDLER)
     try:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:

@@ -31,6 +31,9 @@ def compare(
     all_metrics: Annotated[
         bool, typer.Option("--all", help="Show every quantity, not only those of the report's table.")
     ] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Show every column, also if the table is then too wide for the terminal.")
+    ] = False,
 ) -> None:
     """Compare HEAD with BASE: faster, slower, same or not distinguishable.
 
@@ -51,7 +54,7 @@ def compare(
     failed = list(conditions.failures(base_side, head_side, lines, gates))
     show_differences(provenance_diff([base_side.record, head_side.record]))
     show_cautions([base_side.record] if base_side.record == head_side.record else [base_side.record, head_side.record])
-    show_verdicts(lines, {gate.metric for gate in gates}, all_metrics=all_metrics)
+    show_verdicts(lines, {gate.metric for gate in gates}, all_metrics=all_metrics, wide=wide)
     show_gates(failed, list(conditions.undecided(lines, gates)))
     if failed:
         raise typer.Exit(1)
@@ -60,15 +63,17 @@ def compare(
 def show_differences(differences: Iterable[Difference]) -> None:
     """Print a line for each thing in which the runs differ."""
     from feedrate.bench.cli.terminal import out
+    from feedrate.reports.formats.terminal.paragraphs import print_paragraph
 
     for difference in differences:
-        out.print(f"differs: {difference}", markup=False, soft_wrap=True)
+        print_paragraph(out, f"differs: {difference}")
 
 
 def show_cautions(records: Sequence[RunRecord]) -> None:
     """Print a line for each lost baseline, and one if rates are not for comparison."""
     from feedrate.bench.cli.terminal import out
     from feedrate.reports.analysis.references import replaced_baseline
+    from feedrate.reports.formats.terminal.paragraphs import print_paragraph
 
     sizes = [
         (record, size) for record in records for size in sorted({trial.spec.batch_size for trial in record.trials})
@@ -77,33 +82,16 @@ def show_cautions(records: Sequence[RunRecord]) -> None:
     if any(trial.spec.check == "every" for record in records for trial in record.trials):
         lines.append("every row was checked while the clock ran: rates are not for comparison")
     for line in dict.fromkeys(lines):
-        out.print(line, markup=False, soft_wrap=True)
+        print_paragraph(out, line)
 
 
-def show_verdicts(lines: Sequence[Line], gated: set[str], *, all_metrics: bool) -> None:
-    """Print a table with a line for each quantity. Those with a gate are always shown."""
-    from rich.table import Table
-    from rich.text import Text
-
+def show_verdicts(lines: Sequence[Line], gated: set[str], *, all_metrics: bool, wide: bool = False) -> None:
+    """Print a line for each quantity. Those with a gate are always shown."""
     from feedrate.bench.cli.terminal import out
-    from feedrate.reports.analysis.verdicts import change, smallest_visible, word
+    from feedrate.reports.formats.terminal.verdict_table import print_verdicts
 
-    table = Table(
-        "loader", "batch", "quantity", "base", "head", "change (99 % interval)", "verdict", "smallest visible", "n"
-    )
-    styles = {"faster": "green", "slower": "red", "not distinguishable": "yellow"}
-    for line in lines:
-        metric = line.metric
-        if not (all_metrics or metric.in_table or metric.name in gated):
-            continue
-        verdict = word(line.verdict, metric)
-        name = line.head if line.head == line.base else f"{line.head} against {line.base}"
-        table.add_row(
-            Text(name), str(line.batch_size), metric.title, metric.text(line.base_mean), metric.text(line.head_mean),
-            change(line.verdict, metric), Text(verdict, style=styles.get(verdict, "")), smallest_visible(line.verdict, metric),
-            str(line.verdict.change.n),
-        )  # fmt: skip
-    out.print(table)
+    shown = [line for line in lines if all_metrics or line.metric.in_table or line.metric.name in gated]
+    print_verdicts(shown, out, wide=wide)
 
 
 def show_gates(failed: Sequence[str], undecided: Sequence[str]) -> None:

@@ -40,10 +40,12 @@ def report(
     ] = None,
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write each figure to this folder.")] = None,
     figure_format: Annotated[Literal["svg", "png"], typer.Option(help="File format of --figures.")] = "svg",
+    wide: Annotated[bool, typer.Option("--wide", help="Print every column and all notes in the table.")] = False,
 ) -> None:
     """Show one or several runs as a page and a table.
 
-    The HTML page works offline. With several runs, a page is written only if -o names it.
+    The HTML page works offline. With several runs, a page is written only if -o names it. The table fits the terminal, or
+    the number of columns in COLUMNS.
     """
     from feedrate.bench.results import store
     from feedrate.reports.analysis.summarize import summarize
@@ -59,7 +61,7 @@ def report(
         return
     if output or (form == "table" and len(runs) == 1):
         write_report(comparison, output or store.path_of(runs[0]).with_name("report.html"), runs)
-    show_comparison(comparison, form)
+    show_comparison(comparison, form, wide=wide)
 
 
 def _refuse_wrong_output(output: Path | None, form: Format, figures: Path | None) -> None:
@@ -75,14 +77,15 @@ def _refuse_wrong_output(output: Path | None, form: Format, figures: Path | None
         raise FeedrateError("--format parquet needs an output file: pass -o FILE")
 
 
-def show_comparison(comparison: Comparison, form: Format = "table") -> None:
+def show_comparison(comparison: Comparison, form: Format = "table", *, wide: bool = False) -> None:
     """Print the comparison in this format."""
     from feedrate.bench.cli.terminal import out
-    from feedrate.reports.formats import markdown, numbers, table
+    from feedrate.reports.formats import markdown, numbers
+    from feedrate.reports.formats.terminal import summary
 
     writers = {"markdown": markdown.write_markdown, "csv": numbers.write_csv, "json": numbers.write_json}
     if form == "table":
-        table.print_table(comparison, out)
+        (summary.print_all if wide else summary.print_summary)(comparison, out)
     else:
         out.print(writers[form](comparison), markup=False, soft_wrap=True, end="")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -14,6 +15,9 @@ from rich.text import Text
 from feedrate.reports import units
 from feedrate.reports.names import plain
 
+NO_LIMIT = 10_000
+"""Width of a pipe or file, in characters, if COLUMNS does not give another."""
+
 
 class PlainConsole(Console):
     """A console that escapes what a terminal would obey: names of strangers' columns and loaders may hold anything."""
@@ -25,8 +29,16 @@ class PlainConsole(Console):
             yield Segment(lines, style, control)
 
 
-out = PlainConsole(emoji=False, highlight=False, width=None if sys.stdout.isatty() else 220)
-err = PlainConsole(stderr=True, highlight=False)
+def output_console() -> Console:
+    """Return a console as wide as COLUMNS or the terminal. A pipe has no width of its own."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return PlainConsole(emoji=False, highlight=False, width=int(columns), height=25)
+    return PlainConsole(emoji=False, highlight=False, width=None if sys.stdout.isatty() else NO_LIMIT)
+
+
+out = output_console()
+err = PlainConsole(stderr=True, emoji=False, highlight=False)
 Result = TypeVar("Result")
 
 
@@ -38,14 +50,35 @@ def say(line: str) -> None:
 class Rate(ProgressColumn):
     """Rows or bytes per second."""
 
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
         """Return the rate as text; empty before it is known."""
-        return Text("" if task.speed is None else f"{units.format_count(task.speed)}/s")
+        return Text("" if task.speed is None else f"{units.format_count(task.speed)} {self._unit}/s")
 
 
 def with_bar(unit: str, work: Callable[[Callable[[int, int], None]], Result]) -> Result:
-    """Call `work(progress)`, whose progress(done, total) moves a bar labelled with the unit."""
-    columns = TextColumn(unit), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+    """Call `work(progress)`, whose progress(done, total) moves a bar labelled with the unit.
+
+    A terminal that cannot move its cursor gets a line for each tenth.
+    """
+    if err.is_dumb_terminal:
+        return work(_lines(unit))
+    columns = TextColumn(unit), BarColumn(), MofNCompleteColumn(), Rate(unit), TimeRemainingColumn()
+    with Progress(*columns, console=err, transient=True, disable=not err.is_interactive) as bars:
         bar = bars.add_task(unit, total=None)
         return work(lambda done, total: bars.update(bar, completed=done, total=total))
+
+
+def _lines(unit: str) -> Callable[[int, int], None]:
+    tenths = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal tenths
+        if total and done * 10 // total > tenths:
+            tenths = done * 10 // total
+            say(f"{unit}: {tenths * 10} %")
+
+    return progress

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from feedrate.reports.analysis.changes import MIN_POINTS
 from feedrate.reports.analysis.history import History, Series
-from feedrate.reports.analysis.trend_words import judgement, latest, sentence, without_change
-from feedrate.reports.names import plain
+from feedrate.reports.analysis.trend_words import arrow, judgement, latest, sentence, size, without_change
+from feedrate.reports.formats.terminal.columns import Column, print_columns
+from feedrate.reports.formats.terminal.paragraphs import print_paragraph
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,42 +20,48 @@ BARS = "▁▂▃▄▅▆▇█"
 """Characters of a sparkline, lowest first."""
 WIDTH = 32
 """Maximum length of a sparkline, in characters. A longer series is averaged over neighbours."""
+MIN_SPAN = 0.2
+"""Least difference between the lowest and the highest bar, as a share of the largest value."""
 STYLES = {"better": "green", "worse": "red", "changed": "yellow"}
 """Colour of a change by its judgement."""
 
 
 def print_history(history: History, console: Console) -> None:
-    """Print the tables of a history to a console. Series with a single run are only counted in a note."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    console.print(Text(answer(history), style="bold"))
+    """Print the tables of a history to a console, and below each its changes. Series with a single run are only counted."""
+    print_paragraph(console, answer(history), style="bold")
     for setting, all_series in history.by_setting.items():
         shown = [series for series in all_series if len(series.points) > 1]
         if not shown:
             continue
         console.print()
-        console.print(Text(plain(setting.title)), soft_wrap=True)
-        table = Table("Loader", "Metric", "Runs", "Trend", "Latest", "Change", box=SIMPLE_HEAD, pad_edge=False)
+        print_paragraph(console, setting.title)
+        print_columns(console, _columns(shown))
         for series in shown:
-            row = [
-                series.loader,
-                series.metric.title,
-                str(len(series.points)),
-                sparkline(_values(series)),
-                latest(series),
-            ]
-            changes = Text("\n").join(
-                Text(sentence(series, change), style=STYLES[judgement(series, change)]) for change in series.changes
-            )
-            table.add_row(
-                *(Text(plain(cell)) for cell in row),
-                changes if series.changes else Text(without_change(series), style="dim"),
-            )
-        console.print(table)
+            for change in series.changes:
+                text = f"{series.loader}, {series.metric.title}: {sentence(series, change)}"
+                print_paragraph(console, text, style=STYLES[judgement(series, change)])
+    console.print()
     for note in notes(history):
-        console.print(plain(note), markup=False, soft_wrap=True)
+        print_paragraph(console, note)
+
+
+def _columns(all_series: Sequence[Series]) -> list[Column]:
+    return [
+        Column(title="Loader", cells=[series.loader for series in all_series]),
+        Column(title="Metric", cells=[series.metric.title for series in all_series], left=True),
+        Column(title="Runs", cells=[str(len(series.points)) for series in all_series]),
+        Column(title="Trend", cells=[sparkline(_values(series)) for series in all_series], left=True, rank=1),
+        Column(title="Latest", cells=[latest(series) for series in all_series]),
+        Column(title="Change", cells=[_change(series) for series in all_series], left=True),
+    ]
+
+
+def _change(series: Series) -> str:
+    """Return the sizes of the changes; if there is none, whether the series is steady."""
+    if len(series.points) < MIN_POINTS:
+        return "not judged"
+    changes = [f"{arrow(change)} {size(series, change)}" for change in series.changes]
+    return ", ".join(changes) or without_change(series)
 
 
 def answer(history: History) -> str:
@@ -78,14 +85,16 @@ def notes(history: History) -> list[str]:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Draw values as a line of bars. It is scaled from minimum to maximum, so it shows shape but not size."""
+    """Draw values as a line of bars, scaled from minimum to maximum, but to MIN_SPAN at least: noise looks like noise."""
     if len(values) > WIDTH:
         edges = [len(values) * i // WIDTH for i in range(WIDTH + 1)]
         values = [fmean(values[a:b]) for a, b in pairwise(edges)]
     low, high = min(values), max(values)
     if high == low:
         return BARS[3] * len(values)
-    return "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1))] for value in values)
+    span = max(high - low, MIN_SPAN * max(abs(high), abs(low)))
+    middle = (low + high) / 2
+    return "".join(BARS[round(((value - middle) / span + 0.5) * (len(BARS) - 1))] for value in values)
 
 
 def _values(series: Series) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from feedrate.bench.results.stats import CONFIDENCE, MAX_MORE_ROUNDS, rounds_to_reach, rounds_to_settle
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
@@ -81,8 +82,13 @@ def notes(comparison: Comparison) -> list[str]:
     for row in comparison.rows:
         lines += [f"{row.label}: {sentence}" for sentence in of_row(row)]
         lines += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
+    return lines + without_result(comparison)
+
+
+def without_result(comparison: Comparison) -> list[str]:
+    """Return a sentence for each loader and mode that failed, is void or could not run, with the reason."""
     failed = {(trial.spec.loader, trial.spec.mode, trial.status, trial.detail) for trial in comparison.not_ok}
-    return lines + [f"{loader} {mode} {status}: {detail}" for loader, mode, status, detail in sorted(failed)]
+    return [f"{loader} {mode} {status}: {detail}" for loader, mode, status, detail in sorted(failed)]
 
 
 def task(comparison: Comparison) -> str:
@@ -106,7 +112,13 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def of_row(row: Row) -> list[str]:
     """Return what a reader must know of one loader."""
-    lines = [stall_split(row), against_by_metric(row), auc_parity(row), *row.flags]
+    lines = [stall_split(row), against_by_metric(row), *doubts(row)]
+    return [line for line in lines if line]
+
+
+def doubts(row: Row) -> list[str]:
+    """Return what speaks against a loader's figures: open verdicts, another AUC, flags, an unquiet machine."""
+    lines = [*to_settle(row), auc_parity(row), *row.flags]
     fold = verdicts.fold(row)
     if fold is not None:
         lines.append(f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet")
@@ -170,9 +182,40 @@ def against_by_metric(row: Row) -> str:
         for metric, verdict in judged
         if verdict.direction in CHANGED
     ]
-    alike = [metric.title for metric, verdict in judged if verdict.direction not in CHANGED]
-    parts = [", ".join(changed), f"not distinguishable in {', '.join(alike)}" if alike else ""]
+    alike = [metric.title for metric, verdict in judged if verdict.direction == "same"]
+    unclear = [metric.title for metric, verdict in judged if verdict.direction == "inconclusive"]
+    parts = [
+        ", ".join(changed),
+        f"same {', '.join(alike)}" if alike else "",
+        f"not distinguishable in {', '.join(unclear)}" if unclear else "",
+    ]
     return f"against {row.baseline} (99 % intervals): {'; '.join(part for part in parts if part)}"
+
+
+def to_settle(row: Row) -> Iterator[str]:
+    """Yield how many more rounds would settle what the intervals of the loader's rate leave open."""
+    metric, samples, verdict = BY_NAME[row.headline], row.metrics.get(row.headline), row.verdicts.get(row.headline)
+    if samples is None:
+        return
+    rate = samples.estimate
+    if rate.n == 1:
+        yield "one round has no interval: run 2 more rounds or more"
+        return
+    if verdicts.is_wide(rate):
+        rounds = rounds_to_reach(verdicts.MAX_HALF_WIDTH * abs(rate.mean), rate, CONFIDENCE)
+        yield f"its rate is not known after {rate.n} rounds: {more_rounds(rounds)}"
+    if verdict is not None and verdict.direction == "inconclusive":
+        rounds = rounds_to_settle(verdict, ratio=True)
+        change = verdicts.change(verdict, metric)
+        size = "" if change == verdicts.NOT_KNOWN else f" ({change}, 99 % interval)"
+        yield f"not distinguishable from {row.baseline}{size} after {verdict.change.n} rounds: {more_rounds(rounds)}"
+
+
+def more_rounds(rounds: int | None) -> str:
+    """Recommend this number of more rounds. None means that no reasonable number would settle it."""
+    if rounds is None:
+        return f"over {MAX_MORE_ROUNDS} more would be needed, so quieten the machine or leave it open"
+    return f"about {max(rounds, 1)} more would tell"
 
 
 def stall_split(row: Row) -> str:

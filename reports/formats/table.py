@@ -1,26 +1,20 @@
-"""Turns a comparison into a table: its cells as text, and the table in a terminal."""
+"""Turns a comparison into a table: its cells as text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import METRICS, REPLACED_BY, Metric
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.verdicts import figure, rows_checked, share_text
-from feedrate.reports.formats.headline import answer
-from feedrate.reports.formats.sentences import against, notes
-from feedrate.reports.names import plain
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from feedrate.reports.formats.sentences import against
 
 SHARE = "Share of ceiling"
 AGAINST = "Against baseline"
 CHECKED = "Rows checked"
 """Headings of the columns that are no metric."""
-PADDING = 3
+PADDING = 2
 """Characters between two columns in a terminal."""
 ABOUT = {
     SHARE: "Training rows/s divided by replay's, with its 95 % interval in percentage points. At 100 %, a faster loader would change nothing.",
@@ -28,24 +22,6 @@ ABOUT = {
     CHECKED: "Rows of the timed epochs that were compared with the dataset: those of a random sample of batches, every row, or none.",
 }
 """What these columns mean, in sentences for people."""
-
-
-def print_table(comparison: Comparison, console: Console) -> None:
-    """Print the answer, the table and the notes to a console."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    console.print(Text(plain(answer(comparison)), style="bold"))
-    for lines in fitting([[plain(cell) for cell in line] for line in cells(comparison)], console.width):
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for column, name in enumerate(lines[0]):
-            table.add_column(Text(name), justify="left" if column == 0 else "right", overflow="fold")
-        for line in lines[1:]:
-            table.add_row(*map(Text, line))
-        console.print(table)
-    for note in notes(comparison):
-        console.print(plain(note), markup=False, soft_wrap=True)
 
 
 def fitting(lines: list[list[str]], width: int) -> list[list[list[str]]]:
@@ -87,14 +63,20 @@ def cells(comparison: Comparison) -> list[list[str]]:
 def _ceiling_lines(comparison: Comparison, head: Sequence[str]) -> list[list[str]]:
     lines, ceilings = [], comparison.ceilings
     for (run, size), ceiling in ceilings.items():
-        parts = [run] * (len(comparison.runs) > 1) + [f"batch {size}"] * (len({size for _, size in ceilings}) > 1)
-        line = [", ".join(["replay (ceiling)", *parts])] + [units.NONE] * (len(head) - 1)
+        line = [ceiling_label(comparison, (run, size))] + [units.NONE] * (len(head) - 1)
         if "Training" in head:
             line[head.index("Training")] = figure(ceiling.estimate, units.format_rate)
         if SHARE in head:
             line[head.index(SHARE)] = units.format_percent(1.0)
         lines.append(line)
     return lines
+
+
+def ceiling_label(comparison: Comparison, key: tuple[str, int]) -> str:
+    """Return the name of the ceiling of a run and batch size, as short as it is clear."""
+    run, size = key
+    sizes = {size for _, size in comparison.ceilings}
+    return ", ".join(["replay (ceiling)"] + [run] * (len(comparison.runs) > 1) + [f"batch {size}"] * (len(sizes) > 1))
 
 
 def shown_metrics(comparison: Comparison) -> list[Metric]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.stats import Estimate, Verdict, judge_ratio
@@ -234,16 +232,3 @@ def test_the_words_of_a_verdict_are_those_of_its_direction() -> None:
     assert verdicts.word(judged, BY_NAME["peak_rss_bytes"]) == "higher"
     assert verdicts.word(replace(judged, direction="inconclusive"), RATE) == "not distinguishable"
     assert verdicts.word(replace(judged, direction="same"), RATE) == "same"
-
-
-@pytest.mark.parametrize("width", [40, 80, 220])
-def test_a_narrow_terminal_gets_several_tables_with_every_cell(width: int) -> None:
-    comparison = _comparison(*(_trials(f"loader-{n}", 100.0 * n) for n in range(1, 15)), baseline="loader-1")
-    stream = io.StringIO()
-    table.print_table(comparison, Console(file=stream, width=width))
-    head, *body = table.cells(comparison)
-    for cell in {*head, *(cell for line in body for cell in line)}:
-        assert cell in stream.getvalue()
-    drawn = [line for line in stream.getvalue().splitlines() if "loader-14 " in line and line.startswith(" ")]
-    assert len(drawn) == len(table.fitting([head, *body], width))
-    assert all(len(line) <= width for line in drawn)

@@ -23,8 +23,9 @@ from feedrate.bench.results import compressed, store, validation
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.summarize import summarize
-from feedrate.reports.formats import headline, markdown, numbers, pagekit, table
+from feedrate.reports.formats import headline, markdown, numbers, pagekit
 from feedrate.reports.formats.site import build
+from feedrate.reports.formats.terminal import summary
 from tests.samples.chromium import needs_chromium
 from tests.samples.sample_record import RUN, record, trial
 
@@ -210,7 +211,7 @@ HOSTILE = "a\x1b[2J\n| @someone #1 ![x](http://evil) <img src=x> `b`"
 
 def test_names_neither_move_the_cursor_nor_mark_up_a_comment(capsys: pytest.CaptureFixture[str]) -> None:
     comparison = summarize([(Path("a"), record(replace(trial(HOSTILE, "train", 10), flags=(HOSTILE,))))])
-    table.print_table(comparison, Console())
+    summary.print_all(comparison, Console())
     assert "\x1b[2J" not in capsys.readouterr().out
     marked = markdown.write_markdown(comparison)
     assert "\n|" not in marked.replace("\n| ", "")  # no line but the table's own begins with a bar

@@ -1,0 +1,166 @@
+"""Prints a comparison to a terminal: the answer, the fewest columns that support it, and what a reader must know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from feedrate.reports import units
+from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.metrics import BY_NAME
+from feedrate.reports.analysis.summarize import Comparison, Row, Samples
+from feedrate.reports.formats import sentences, table
+from feedrate.reports.formats.headline import answer
+from feedrate.reports.formats.terminal.columns import TABLE_WIDTH, Column, print_columns
+from feedrate.reports.formats.terminal.paragraphs import print_paragraph
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BASELINE = "baseline"
+STYLES = {"faster": "green", "slower": "red", "not distinguishable": "yellow"}
+"""Colour of a verdict by its word."""
+RATES = ("train_rows_per_s", "load_rows_per_s")
+"""Metrics by which rows are ranked."""
+MAX_TITLE = 24
+"""Longest name of a baseline that stands in a head, in characters."""
+
+
+def print_summary(comparison: Comparison, console: Console) -> None:
+    """Print the answer, a table of few columns and the notes of which a reader must know. `print_all` prints the rest."""
+    print_paragraph(console, answer(comparison), style="bold")
+    console.print()
+    print_columns(console, summary_columns(comparison))
+    console.print()
+    for note in _must_know(comparison):
+        print_paragraph(console, note)
+    print_paragraph(console, "All columns, backends and causes of waiting: `feedrate report RUN --wide`, or the page.")
+
+
+def print_all(comparison: Comparison, console: Console) -> None:
+    """Print the answer, all columns in as many tables as the width needs, and all notes."""
+    print_paragraph(console, answer(comparison), style="bold")
+    cells = table.cells(comparison)
+    for head, *lines in table.fitting(cells, console.width) if console.width >= TABLE_WIDTH else [cells]:
+        console.print()
+        print_columns(
+            console, [Column(title=title, cells=[line[number] for line in lines]) for number, title in enumerate(head)]
+        )
+    console.print()
+    for note in sentences.notes(comparison):
+        print_paragraph(console, note)
+
+
+def summary_columns(comparison: Comparison) -> list[Column]:
+    """Return the columns loader, rate, verdict, share of the ceiling, stall and AUC. Those without any value are left out."""
+    rows, ceilings = comparison.rows, list(comparison.ceilings.items())
+    names = [row.label for row in rows] + [table.ceiling_label(comparison, key) for key, _ in ceilings]
+    columns = [Column(title="Loader", cells=names)]
+    for name in RATES:
+        if any(row.headline == name for row in rows) or (name == RATES[0] and ceilings):
+            columns.append(_rates(name, rows, [ceiling for _, ceiling in ceilings]))
+            columns += _verdicts(name, rows, len(ceilings))
+    if any(row.share for row in rows):
+        shares = [_percent(verdicts.share_text(row.share, row.ceiling)) for row in rows]
+        columns.append(Column(title="Of ceiling", unit="%", cells=[*shares, *["100"] * len(ceilings)]))
+    for metric, unit, text in (
+        ("stall_fraction", "%", lambda value: _percent(units.format_percent(value))),
+        ("auc", "", units.format_auc),
+    ):
+        values = [row.mean(metric) for row in rows]
+        if any(value is not None for value in values):
+            cells = [text(value) for value in values] + [units.NONE] * len(ceilings)
+            columns.append(Column(title=BY_NAME[metric].title, unit=unit, cells=cells))
+    return columns
+
+
+def _rates(name: str, rows: Sequence[Row], ceilings: Sequence[Samples]) -> Column:
+    samples: list[Samples | None] = [row.metrics.get(name) if row.headline == name else None for row in rows]
+    samples += ceilings if name == RATES[0] else [None] * len(ceilings)
+    means = [sample.estimate.mean for sample in samples if sample is not None]
+    factor, prefix = units.common_prefix(means)
+
+    def rate(value: float | None) -> str:
+        return units.NONE if value is None else units.format_in(value, factor)
+
+    cells = []
+    for number, sample in enumerate(samples):
+        if sample is None:
+            cells.append(_without_result(rows[number], name) if number < len(rows) else units.NONE)
+        else:
+            cells.append(verdicts.figure(sample.estimate, rate).partition(":")[0])
+    return Column(title=BY_NAME[name].title, unit=f"{prefix}rows/s", cells=cells)
+
+
+def _without_result(row: Row, name: str) -> str:
+    states = {trial.status for trial in row.not_ok if trial.spec.mode == BY_NAME[name].modes[0]}
+    return ", ".join(sorted(states)) or units.NONE
+
+
+def _verdicts(name: str, rows: Sequence[Row], n_ceilings: int) -> Iterator[Column]:
+    """Yield a column with the verdict on this rate, and one with its interval, if any row has one."""
+    judged = [row for row in rows if row.headline == name and name in row.verdicts]
+    if not judged:
+        return
+    baselines = {row.baseline for row in judged if row.baseline}
+    title = baselines.pop() if len(baselines) == 1 else BASELINE
+    title = title if len(title) <= MAX_TITLE else BASELINE
+    words, styles, intervals = [], [], []
+    for row in rows:
+        word, text, interval = _verdict(row, name)
+        words.append(text)
+        intervals.append(interval)
+        styles.append(STYLES.get(word, ""))
+    rest = [units.NONE] * n_ceilings
+    yield Column(title="Against", unit=title, joint=" ", cells=[*words, *rest], styles=[*styles, *[""] * n_ceilings])
+    if any(interval != units.NONE for interval in intervals):
+        yield Column(title="99 % interval", cells=[*intervals, *rest], rank=1)
+
+
+def _verdict(row: Row, name: str) -> tuple[str, str, str]:
+    """Return the word of a verdict, the cell that holds it and the change, and its interval."""
+    verdict = row.verdicts.get(name) if row.headline == name else None
+    if verdict is None:
+        is_baseline = row.loader == row.baseline and row.headline == name and name in row.metrics
+        return "", BASELINE if is_baseline else units.NONE, units.NONE
+    metric = BY_NAME[name]
+    word, change = verdicts.word(verdict, metric), verdicts.change(verdict, metric)
+    size, _, interval = change.partition(" (")
+    if word == verdicts.ONE_ROUND:
+        return word, f"{size} (n = 1)", units.NONE
+    text = f"{word} {size}" if word in ("faster", "slower") else word
+    return word, text, interval.removesuffix(")") or units.NONE
+
+
+def _must_know(comparison: Comparison) -> Iterator[str]:
+    """Yield what may change a reader's mind: cautions, rows that were not checked, doubts, open verdicts, trials without a result."""
+    yield from sentences.cautions(comparison)
+    longest = [row.baseline for row in comparison.rows if row.baseline and len(row.baseline) > MAX_TITLE]
+    yield from dict.fromkeys(f"The baseline is {name}." for name in longest)
+    loaders: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        for sentence in _without_likes(_of_row(row)):
+            loaders.setdefault(sentence, []).append(row.label)
+    for sentence, labels in loaders.items():
+        yield f"{', '.join(labels)}: {sentence}"
+    yield from sentences.without_result(comparison)
+
+
+def _without_likes(lines: Iterable[str]) -> Iterator[str]:
+    """Of sentences that differ in their numbers only, yield one, with the number of the others."""
+    likes: dict[str, list[str]] = {}
+    for line in lines:
+        likes.setdefault(re.sub(r"\d+(\.\d+)?", "#", line), []).append(line)
+    for first, *others in likes.values():
+        yield f"{first} (and {len(others)} more like it)" if others else first
+
+
+def _of_row(row: Row) -> Iterator[str]:
+    if verdicts.rows_checked(row) == "not checked":
+        yield "the rows of the timed epochs were not checked"
+    yield from sentences.doubts(row)
+
+
+def _percent(text: str) -> str:
+    return text.partition(":")[0].removesuffix(" %")

@@ -1,0 +1,69 @@
+"""Prints the verdicts of `feedrate compare`: a table for each pair of loaders and batch size, a line for each quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from feedrate.bench.results.stats import rounds_to_settle
+from feedrate.reports.analysis.run_comparison import Line
+from feedrate.reports.analysis.verdicts import change, smallest_visible, word
+from feedrate.reports.formats.sentences import more_rounds
+from feedrate.reports.formats.terminal.columns import Column, print_columns
+from feedrate.reports.formats.terminal.paragraphs import print_paragraph
+from feedrate.reports.formats.terminal.summary import STYLES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_verdicts(lines: Sequence[Line], console: Console, *, wide: bool = False) -> None:
+    """Print the verdicts. Columns that a reader can do without are left out if the console is too narrow for them.
+
+    wide: leave none out, but print blocks instead of a table if they do not fit.
+    """
+    groups: dict[tuple[str, str, int], list[Line]] = {}
+    for line in lines:
+        groups.setdefault((line.base, line.head, line.batch_size), []).append(line)
+    for (base, head, size), group in groups.items():
+        name = head if head == base else f"{head} against {base}"
+        print_paragraph(console, f"{name}, batch size {size}", style="bold")
+        columns = _columns(group)
+        print_columns(console, [replace(column, rank=0) for column in columns] if wide else columns)
+        for line in group:
+            if sentence := _to_settle(line):
+                print_paragraph(console, sentence)
+        console.print()
+
+
+def _columns(lines: Sequence[Line]) -> list[Column]:
+    words = [word(line.verdict, line.metric) for line in lines]
+    return [
+        Column(title="Quantity", cells=[line.metric.title for line in lines]),
+        Column(title="Base", cells=[line.metric.text(line.base_mean) for line in lines], rank=1),
+        Column(title="Head", cells=[line.metric.text(line.head_mean) for line in lines], rank=1),
+        Column(title="Change (99 % interval)", cells=[_change(line) for line in lines]),
+        Column(title="Verdict", cells=words, styles=[STYLES.get(name, "") for name in words], left=True),
+        Column(title="Visible from", cells=[_visible(line) for line in lines], rank=2),
+        Column(title="n", cells=[str(line.verdict.change.n) for line in lines], rank=2),
+    ]
+
+
+def _change(line: Line) -> str:
+    return change(line.verdict, line.metric).partition(":")[0]
+
+
+def _visible(line: Line) -> str:
+    return smallest_visible(line.verdict, line.metric).partition(":")[0]
+
+
+def _to_settle(line: Line) -> str:
+    """Return how many more rounds would settle an open verdict on a rate; empty for any other line."""
+    verdict = line.verdict
+    if line.metric.unit != "rows/s" or verdict.direction != "inconclusive":
+        return ""
+    if verdict.change.low is None:
+        return f"{line.metric.title}: one round has no interval: run 2 more rounds or more"
+    rounds = rounds_to_settle(verdict, ratio=line.relative)
+    return f"{line.metric.title}: not distinguishable after {verdict.change.n} rounds: {more_rounds(rounds)}"

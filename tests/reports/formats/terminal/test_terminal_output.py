@@ -1,0 +1,108 @@
+"""What the commands print to a pipe and to a terminal: COLUMNS, encodings, NO_COLOR, TERM=dumb."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from feedrate.bench.cli import terminal
+from feedrate.bench.cli.app import app
+from feedrate.bench.results import store
+from feedrate.reports.formats.terminal import letters
+from feedrate.reports.formats.terminal.columns import Column, print_columns
+from tests.samples.fourteen_loaders import NAMES, fourteen_loaders
+
+FEEDRATE = [sys.executable, "-m", "feedrate"]
+
+
+def _environment(**changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "TERM")}
+    return {**kept, "PYTHONPATH": str(Path(__file__).parents[4]), **changes}
+
+
+def _in_terminal(words: list[str], **changes: str) -> str:
+    """Run a command in a pseudo-terminal of 80 columns and return what it writes."""
+    leader, follower = pty.openpty()
+    os.set_blocking(leader, True)
+    process = subprocess.Popen(
+        [*FEEDRATE, *words], stdin=follower, stdout=follower, stderr=follower, env=_environment(**changes)
+    )
+    os.close(follower)
+    written = b""
+    try:
+        while block := os.read(leader, 65_536):
+            written += block
+    except OSError:  # Linux says so when the last process has closed it
+        pass
+    finally:
+        os.close(leader)
+    assert process.wait(30) == 0
+    return written.decode("ascii")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    store.write(folder, fourteen_loaders())
+    return folder
+
+
+def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    assert terminal.output_console().width == 72
+    monkeypatch.setenv("COLUMNS", "wide")
+    assert terminal.output_console().width == terminal.NO_LIMIT
+
+
+def test_a_report_in_a_pipe_of_80_ascii_columns(run: Path) -> None:
+    done = subprocess.run(
+        [*FEEDRATE, "report", str(run), "-o", str(run / "page.html")],
+        capture_output=True,
+        check=False,
+        env=_environment(PYTHONIOENCODING="ascii:strict", COLUMNS="80"),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    printed = done.stdout.decode("ascii")
+    table = [line for line in printed.splitlines() if re.search(r"0\.78\d\d$", line)]
+    assert len(table) == 12
+    assert max(map(len, table)) <= 80
+    assert all(name in printed for name in NAMES)
+
+
+@pytest.mark.parametrize("command", ["compare RUN", "compare RUN --wide --all", "history RUN", "list"])
+def test_no_command_raises_in_ascii(command: str, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    letters.register()
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors=letters.HANDLER)
+    monkeypatch.setattr(terminal, "out", Console(file=stream, width=80, emoji=False, highlight=False))
+    assert not app([str(run) if word == "RUN" else word for word in command.split()], standalone_mode=False)
+    stream.flush()
+    printed = stream.buffer.getvalue()  # type: ignore[attr-defined]
+    assert printed.decode("ascii").strip()
+    assert b"\\u" not in printed  # every character has a stand-in that can be read
+
+
+def test_a_dumb_terminal_gets_plain_lines(run: Path) -> None:
+    written = _in_terminal(["report", str(run), "-o", str(run / "page.html")], TERM="dumb", PYTHONIOENCODING="ascii")
+    assert "\x1b" not in written
+    assert re.search(rf"{NAMES[11]}\r\n +5\.79 \+-3 % +faster 29 times", written)
+
+
+def test_no_color_takes_the_colours_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = [Column(title="a", cells=["b"]), Column(title="c", cells=["d"], styles=["green"])]
+    printed = []
+    for no_color in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        monkeypatch.setenv("TERM", "xterm-256color")
+        stream = io.StringIO()
+        print_columns(Console(file=stream, force_terminal=True, width=80), columns)
+        printed.append(stream.getvalue())
+    assert "\x1b[32m" in printed[0]
+    assert "\x1b" not in printed[1]
