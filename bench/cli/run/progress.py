@@ -3,49 +3,44 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from feedrate.bench.cli.run.trial_bars import trial_bars
+from feedrate.bench.cli.run.trial_count import TrialCount
 from feedrate.bench.host.lifecycle import stop_signals
 from feedrate.bench.host.lifecycle.stop_signals import Stopped
 from feedrate.bench.results import store
+from feedrate.bench.run.stopping import UntilPrecise
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-
-    from feedrate.bench.results.messages import Progress
     from feedrate.bench.results.record import RunRecord, TrialResult
-    from feedrate.bench.results.spec import TrialSpec
     from feedrate.bench.run.session import Session
     from feedrate.bench.run.stopping import StopRule
 
 
 def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> tuple[RunRecord, Stopped | None]:
-    """Run the session. Show a bar for all trials, a bar for the current trial, and a line for each finished trial.
+    """Run the session. Show the current trial's number, the time left, a bar, and a line for each finished trial.
 
     Return the record and the signal that ended the run early, if one did.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    from feedrate.bench.cli.terminal import Rate, err, say
+    from feedrate.bench.cli.terminal import say
 
     record = session.record
     before = len(record.trials)
     if before:
         say(f"{before} trial(s) exist already")
-    label = TextColumn("{task.description}", markup=False)
-    columns = label, BarColumn(bar_width=24), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
+    count = TrialCount(
+        per_round=len(session.plan.round(0)), max_rounds=rule.max_rounds, planned=session.planned,
+        budget_s=rule.budget_s if isinstance(rule, UntilPrecise) else None, existing=before,
+    )  # fmt: skip
     store.write(session.output, record)  # what a signal finds, even before the first trial
     try:
-        with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-            total = session.planned or rule.max_rounds * len(session.plan.round(0))
-            trials = bars.add_task("trials" if session.planned else "trials (at most)", completed=before, total=total)
-            for latest in session.run(rule, timeout_s=timeout_s, progress=_row_bar(bars)):
-                finished, record = len(latest.trials) > len(record.trials), latest
-                if finished:
-                    bars.advance(trials)
-                    say(f"[{len(latest.trials)}] {trial_line(latest.trials[-1])}")
+        with trial_bars(count) as started:
+            for latest in session.run(rule, timeout_s=timeout_s, progress=started):
+                if len(latest.trials) > len(record.trials):
+                    count.add()
+                    say(f"[{count.name(count.finished)}] {trial_line(latest.trials[-1])}")
+                record = latest
                 stop_signals.check()
     except Stopped as stop:
         record = store.read(session.output)  # a trial may have been written just before the signal
@@ -54,21 +49,6 @@ def show_run(session: Session, rule: StopRule, *, timeout_s: float) -> tuple[Run
         return record, stop
     say(f"run ended: {record.stopped}")
     return record, None
-
-
-def _row_bar(bars: Bars) -> Callable[[TrialSpec], Progress]:
-    """A bar for the rows of the current trial."""
-    rows = bars.add_task("", total=None)
-
-    def progress(spec: TrialSpec) -> Any:
-        def show(phase: str, done: int, total: int) -> None:
-            if done == 0:
-                bars.reset(rows)
-            bars.update(rows, description=f"{spec.loader} {spec.mode}: {phase}", completed=done, total=total)
-
-        return show
-
-    return progress
 
 
 def trial_line(trial: TrialResult) -> str:
