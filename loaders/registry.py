@@ -85,6 +85,11 @@ def names() -> dict[str, str]:
     return {**entry_points, **BUILT_IN}
 
 
+def is_for_tests(name: str) -> bool:
+    """Return whether a registered loader only serves feedrate's own tests."""
+    return BUILT_IN.get(name, "").startswith("feedrate.loaders.testing.")
+
+
 def choose(text: str) -> LoaderChoice:
     """Read `NAME[:option=value...]` or `package.module:Factory[:option=value...]`.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from feedrate.loaders.errors import FeedrateError
 
@@ -22,35 +24,48 @@ def doctor() -> None:
 
     environment = observe()
     _show_machine(environment)
-    for line in _backends(registry.names(), gpu=environment.gpu is not None):
+    loaders = [name for name in registry.names() if not registry.is_for_tests(name)]
+    for line in _backends(loaders, gpu=environment.gpu is not None):
         out.print(line, soft_wrap=True)
-    for line in _environments(registry.names()):
+    for line in _environments(loaders):
         out.print(line, soft_wrap=True)
 
 
-def list_loaders() -> None:
-    """List the loaders with their options."""
-    from rich.table import Table
-    from rich.text import Text
+def list_loaders(
+    testing: Annotated[
+        bool, typer.Option("--testing", help="Also list the loaders that feedrate's own tests use.")
+    ] = False,
+) -> None:
+    """List the loaders with their options.
 
+    Every loader also takes the options workers and prefetch, which replace those of the run for it alone.
+    """
     from feedrate.bench.cli.terminal import out
     from feedrate.loaders import registry
+    from feedrate.reports.formats.terminal.paragraphs import print_paragraph
 
-    table = Table("loader", "options", "what it is", box=None, pad_edge=False)
-    for name in registry.names():
-        try:
-            choice = registry.choose(name)
-        except FeedrateError as error:  # a loader of another package may be broken: the list goes on
-            table.add_row(Text(name), "", Text(str(error)))
-            continue
-        options = {field: getattr(choice.options, field) for field in choice.adapter.options.__dataclass_fields__}
-        options |= dict.fromkeys(registry.TUNABLE, "as in the run")
-        module = sys.modules[choice.adapter.open.__module__]
-        about = (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
-        if choice.adapter.environment is not None:
-            about += f" Its library has an environment of its own: `feedrate install {name}`"
-        table.add_row(Text(name), Text("\n".join(f"{field}={value}" for field, value in options.items())), Text(about))
-    out.print(table)
+    for name in (name for name in registry.names() if testing or not registry.is_for_tests(name)):
+        about, options = _described(name)
+        print_paragraph(out, name, style="bold")
+        print_paragraph(out, f"  {about}")
+        if options:
+            print_paragraph(out, f"  options: {', '.join(options)}")
+
+
+def _described(name: str) -> tuple[str, list[str]]:
+    """Return what a loader is, and its options with their defaults."""
+    from feedrate.loaders import registry
+
+    try:
+        choice = registry.choose(name)
+    except FeedrateError as error:  # a loader of another package may be broken: the list goes on
+        return str(error), []
+    fields = choice.adapter.options.__dataclass_fields__
+    module = sys.modules[choice.adapter.open.__module__]
+    about = (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
+    if choice.adapter.environment is not None:
+        about += f" Its library has an environment of its own: `feedrate install {name}`"
+    return about, [f"{field}={getattr(choice.options, field)}" for field in fields]
 
 
 def _show_machine(environment: Environment) -> None:

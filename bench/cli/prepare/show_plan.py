@@ -57,12 +57,13 @@ def _origin(column: FittedColumn) -> str:
 
 
 def _columns(plan: Plan) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     from feedrate.reports.names import plain
 
-    table = Table("column", "kind", "ids", "from", "notes", title=None)
+    table = Table("column", "kind", "ids", "from", "notes", box=SIMPLE_HEAD, pad_edge=False)
     notes: dict[str, list[str]] = {}
     for decision in plan.decisions:
         if not decision.what.startswith(("left out", *_KINDS)):
