@@ -78,16 +78,19 @@ def tables(
 
 def validate(
     records: Annotated[list[Path], typer.Argument(help="run.json files, or folders that have one.")],
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Also refuse a record without a commit, or with uncommitted changes.")
+    ] = False,
 ) -> None:
     """Check that records are complete and plausible.
 
     Use it on a record that somebody sent. The exit code is 2 if a record is invalid.
     """
-    if not show_faults(records):
+    if not show_faults(records, publish=publish):
         raise typer.Exit(2)
 
 
-def show_faults(records: Iterable[Path]) -> bool:
+def show_faults(records: Iterable[Path], *, publish: bool = False) -> bool:
     """Print a line for each fault of each record. Return True if there is none."""
     from feedrate.bench.cli.terminal import out
     from feedrate.bench.results import store, validation
@@ -95,7 +98,7 @@ def show_faults(records: Iterable[Path]) -> bool:
     all_valid = True
     for record in records:
         file = store.path_of(record)
-        faults = validation.faults(file)
+        faults = validation.faults(file) or (validation.faults_of_publishing(file) if publish else [])
         all_valid &= not faults
         for fault in faults:
             printable = "".join(c if c.isprintable() else "?" for c in fault)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
+from feedrate.bench.host.checkout import read_checkout
 from feedrate.bench.host.lifecycle.run_to_end import run_to_end
 from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.results.record import Environment
@@ -45,12 +45,12 @@ def collect() -> Environment:
     import psutil
     import torch
 
-    commit, dirty = _commit()
+    checkout = read_checkout()
     gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
     return Environment(
         feedrate=metadata_version("feedrate") or "a checkout, not installed",
-        commit=commit,
-        dirty=dirty,
+        commit=checkout.commit,
+        dirty=checkout.dirty,
         started_at=utc(),
         command="",
         python=platform.python_version(),
@@ -77,28 +77,6 @@ def metadata_version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _commit() -> tuple[str | None, bool | None]:
-    """Return the commit of the checkout that holds this file, and whether the checkout has uncommitted changes.
-
-    Set FEEDRATE_COMMIT for a copy without .git. A trailing "-dirty" marks uncommitted changes.
-    """
-    if described := os.environ.get("FEEDRATE_COMMIT"):
-        return described.removesuffix("-dirty"), described.endswith("-dirty")
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None, None
-    try:
-        commit, changes = (
-            subprocess.run(
-                ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain"))
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
-    return commit, bool(changes)
 
 
 def _cpu() -> str:

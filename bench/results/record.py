@@ -32,7 +32,7 @@ class Environment:
     feedrate: str
     commit: str | None
     dirty: bool | None
-    """Whether the checkout had changes that are not in the commit."""
+    """Whether tracked files, or untracked modules of feedrate, differed from the commit. Earlier, any untracked file counted."""
     started_at: str
     """UTC, ISO 8601."""
     command: str

@@ -43,6 +43,16 @@ def faults(file: Path) -> list[str]:
     return [*faults, "and perhaps more"] if len(faults) == MAX_FAULTS else faults
 
 
+def faults_of_publishing(file: Path) -> list[str]:
+    """Return a sentence for each reason not to publish a valid record: nobody else could have the code that made it."""
+    environment = msgspec.json.decode(read_bytes(file), type=RunRecord).environment
+    if environment.commit is None:
+        return ["environment.commit is null: make records to publish from a commit"]
+    if environment.dirty is not False:
+        return [f"environment.dirty is {'true' if environment.dirty else 'null'}: make records to publish from a clean checkout"]
+    return []
+
+
 def _typed(content: dict[str, Any]) -> Iterator[str]:
     """Yield a fault for each part with a wrong type or bound. If there is none, yield the contradictions within the record."""
     trials = content.get("trials", [])

@@ -164,6 +164,7 @@ def run(
     from feedrate.bench.cli.run.progress import show_run
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.datasets.canonical import read_dataset
+    from feedrate.bench.host.checkout import read_checkout, warning
     from feedrate.bench.host.device import choose_device, require_device
     from feedrate.bench.host.environment import observe
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
@@ -197,8 +198,10 @@ def run(
         plan = replace(plan, device=choose_device(device, environment))
         rule = rule_for(plan, width=precision, budget_s=budget)
         started = session.start(data, output, plan, environment, resume=resume, overwrite=overwrite)
-        for warning in warnings:
-            say(warning)
+        if environment.dirty:
+            warnings.append(warning(read_checkout()))
+        for sentence in warnings:
+            say(sentence)
         record, stop = show_run(started, rule, timeout_s=timeout)
         show_result(output, record)
     if stop is not None:

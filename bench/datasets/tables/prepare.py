@@ -94,7 +94,7 @@ def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -
         write_fitted(fitted, writer.folder)
         decisions = [*plan.decisions, *_unseen(plan.request, unknown)]
         provenance = provenance_of(plan.request, plan.roles, tables.rows, options)
-        writer.finish(plan.request.paths[0].absolute().stem, provenance, decisions=tuple(decisions))
+        writer.finish(plan.request.name, provenance, decisions=tuple(decisions))
     return read_dataset(folder)
 
 

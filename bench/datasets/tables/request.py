@@ -49,6 +49,14 @@ class TableRequest:
     layout: Layout | None = None
     """The columns of a public data set, which complete what the user says."""
 
+    @property
+    def name(self) -> str:
+        """Name of the dataset: that of the first file or folder, or of the folder that a glob pattern is in."""
+        path = self.paths[0].absolute()
+        while set(path.name) & set("*?["):
+            path = path.parent
+        return path.stem or "tables"
+
     def __post_init__(self) -> None:
         if (self.columns is None) == (self.like is None):
             raise FeedrateError(

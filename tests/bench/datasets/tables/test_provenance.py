@@ -13,6 +13,7 @@ from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.tables.prepare import planned, write_tables
 from feedrate.bench.datasets.tables.provenance import require_same_table
+from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.loaders.errors import FeedrateError
 from tests.samples.click_log import click_log, numbered, prepare, request, rows_of, write
 
@@ -114,3 +115,17 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_the_one_that_was_
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
         write_tables(plan, tmp_path / "out")
     assert "a.parquet changed since" in difference(tmp_path, fill={"price": "zero"})
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("clicks/*.parquet", "clicks"),
+        ("clicks/day=*/part-?.parquet", "clicks"),
+        ("clicks/june.parquet", "june"),
+        ("clicks", "clicks"),
+        ("/*.parquet", "tables"),
+    ],
+)
+def test_a_dataset_of_a_glob_has_the_name_of_its_folder(path: str, name: str) -> None:
+    assert TableRequest(paths=(Path(path),), like=Path("other")).name == name
