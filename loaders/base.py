@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from feedrate.loaders.batch.batch import Batch as Batch  # a part of the contract, which others import from here
 from feedrate.loaders.errors import FeedrateError, require_bool, require_whole
@@ -196,6 +196,11 @@ class Adapter(Generic[Options]):
     """
     deviations: Mapping[str, str] = field(default_factory=dict)
     """Conformance rules that the library is known to break, each with the reason. Every report lists them."""
+    in_force: Callable[[Any], Mapping[str, object]] = field(default=lambda _loader: {})
+    """Takes the open loader and returns, by name, the values of those options that leave a choice to it, such as 0 or auto.
+
+    Reports show them in the place of the 0. It is called once, after the timed epochs.
+    """
     environment: OwnEnvironment | None = None
     """The loader's own environment. None: its library is installed beside the others."""
     repairs: Callable[[], tuple[str, ...]] = tuple

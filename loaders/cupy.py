@@ -27,6 +27,7 @@ from feedrate.loaders.packed.devices import best_device, usable_device
 from feedrate.loaders.packed.launch import import_cupy
 from feedrate.loaders.packed.open_rows import open_rows
 from feedrate.loaders.packed.streaming import StreamedRows
+from feedrate.loaders.parquet.decode import CudfDecoder
 from feedrate.loaders.parquet.files import read_split
 from feedrate.loaders.toolkit.setting import Setting
 
@@ -251,6 +252,13 @@ class CupyLoader:
             "window_rows": self._window_rows(),
         }
 
+    def in_force(self) -> dict[str, object]:
+        """Return what was chosen for options that leave a choice to the loader."""
+        if not isinstance(self._rows, StreamedRows):
+            return {"window_rows": "all rows, in memory", "decode": "pyarrow, when opened"}
+        decoder = "pylibcudf" if isinstance(self._rows.decoder, CudfDecoder) else "pyarrow"
+        return {"window_rows": self._rows.window_rows, "decode": decoder}
+
     def _window_rows(self) -> int | None:
         """Return the rows that are mixed together in streaming. None: the rows are held in memory."""
         return self._rows.window_rows if isinstance(self._rows, StreamedRows) else None
@@ -267,4 +275,4 @@ def _open(split: Split, config: LoaderConfig, options: CupyOptions) -> Loader:
     return CupyLoader.from_config(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=CupyOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=CupyOptions, backend=backend, in_force=CupyLoader.in_force)

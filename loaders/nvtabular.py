@@ -28,6 +28,7 @@ from feedrate.loaders.memory.pool import use_memory_pool
 from feedrate.loaders.nvtabular_partitions import (
     chunk_bytes_within,
     groups_per_part,
+    partitions_in_force,
     parts_per_chunk_within,
     row_bytes_in_memory,
     shares,
@@ -82,21 +83,23 @@ class NVTabularLoader:
         self._config, self._split, self._schema = config, split, split.schema
         self._on_gpu = _on_gpu(config.device)
         library = import_nvtabular()
-        if self._on_gpu and options.memory_pool and not options.defaults:
+        pool = self._on_gpu and options.memory_pool and not options.defaults
+        if pool:
             use_memory_pool(config.device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, which are both intended here
             chunk_bytes = chunk_bytes_within(config, cpu=not self._on_gpu)
             dataset = _dataset(library, split, config, options, chunk_bytes, cpu=not self._on_gpu)
-        schema = split.schema
+        parts = self._parts_per_chunk(dataset.partition_lens, options, chunk_bytes)
+        self.in_force = partitions_in_force(dataset, parts, pool=pool)
         self._iterator = library.TorchAsyncItr(
             dataset,
             batch_size=config.batch_size,
-            cats=[column.name for column in (*schema.single_hot, *schema.multi_hot)],
-            conts=list(schema.continuous),
-            labels=[schema.label],
+            cats=[column.name for column in (*split.schema.single_hot, *split.schema.multi_hot)],
+            conts=list(split.schema.continuous),
+            labels=[split.schema.label],
             shuffle=config.shuffle,
-            parts_per_chunk=self._parts_per_chunk(dataset.partition_lens, options, chunk_bytes),
+            parts_per_chunk=parts,
         )
         if self._on_gpu:
             self._iterator.device = torch.device(config.device).index or 0
@@ -286,6 +289,7 @@ ADAPTER = Adapter(
     open=_open,
     options=NVTabularOptions,
     backend=backend,
+    in_force=lambda loader: loader.in_force,
     environment=ENVIRONMENT,
     repairs=nvtabular_compat.applied,
     cautions=nvtabular_compat.untried,

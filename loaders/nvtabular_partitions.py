@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
@@ -64,6 +65,16 @@ def row_bytes_in_memory(split: Split, *, cpu: bool) -> float:
     frame = file.read_row_group(sample.number, columns=list(split.schema.columns)).to_pandas()
     longest = max(group.nbytes / group.rows for group in groups if group.rows)  # later row groups may have longer lists
     return float(frame.memory_usage(deep=True).sum()) / sample.rows * longest / (sample.nbytes / sample.rows)
+
+
+def partitions_in_force(dataset: Any, parts_per_chunk: int, *, pool: bool) -> dict[str, object]:
+    """Return the library's partition size, the number that is shuffled together, and the memory pool, for reports."""
+    size = getattr(dataset.engine, "part_size", "the library's own")
+    return {
+        "part_size_bytes": size,
+        "parts_per_chunk": parts_per_chunk,
+        "memory_pool": "CUDA's, through RMM" if pool else "none",
+    }
 
 
 def chunk_bytes_within(config: LoaderConfig, *, cpu: bool) -> int:

@@ -78,6 +78,10 @@ class LoaderChoice:
         """Return every option and every tuned field with its value as text."""
         return {name: str(value) for name, value in {**dataclasses.asdict(self.options), **self.tuned}.items()}
 
+    def in_force(self, loader: Loader) -> dict[str, str]:
+        """Return the values, as text, of the options that leave a choice to the open loader."""
+        return {name: str(value) for name, value in self.adapter.in_force(loader).items()}
+
 
 def names() -> dict[str, str]:
     """Return every registered loader as name -> "module:object", including the entry points of other packages."""

@@ -10,7 +10,6 @@ import typer
 if TYPE_CHECKING:
     from feedrate.bench.results.record import RunRecord
     from feedrate.reports.analysis.provenance_diff import Difference
-    from feedrate.reports.analysis.run_comparison import Line
 
 
 def compare(
@@ -41,9 +40,11 @@ def compare(
     differences between the runs (machine, versions, settings) are listed. Runs of different tasks (dataset, device,
     model, epochs, shuffle, page cache) are refused. --fail-if is refused if the runs come from different machines.
     """
+    from feedrate.bench.cli.terminal import out
     from feedrate.reports.analysis import gates as conditions
     from feedrate.reports.analysis import run_comparison
     from feedrate.reports.analysis.provenance_diff import provenance_diff
+    from feedrate.reports.formats.terminal.verdict_table import print_verdicts
 
     gates = conditions.read_gates(fail_if)
     if head:
@@ -54,7 +55,9 @@ def compare(
     failed = list(conditions.failures(base_side, head_side, lines, gates))
     show_differences(provenance_diff([base_side.record, head_side.record]))
     show_cautions([base_side.record] if base_side.record == head_side.record else [base_side.record, head_side.record])
-    show_verdicts(lines, {gate.metric for gate in gates}, all_metrics=all_metrics, wide=wide)
+    gated = {gate.metric for gate in gates}
+    shown = [line for line in lines if all_metrics or line.metric.in_table or line.metric.name in gated]
+    print_verdicts(base_side, head_side, shown, out, wide=wide)
     show_gates(failed, list(conditions.undecided(lines, gates)))
     if failed:
         raise typer.Exit(1)
@@ -83,15 +86,6 @@ def show_cautions(records: Sequence[RunRecord]) -> None:
         lines.append("every row was checked while the clock ran: rates are not for comparison")
     for line in dict.fromkeys(lines):
         print_paragraph(out, line)
-
-
-def show_verdicts(lines: Sequence[Line], gated: set[str], *, all_metrics: bool, wide: bool = False) -> None:
-    """Print a line for each quantity. Those with a gate are always shown."""
-    from feedrate.bench.cli.terminal import out
-    from feedrate.reports.formats.terminal.verdict_table import print_verdicts
-
-    shown = [line for line in lines if all_metrics or line.metric.in_table or line.metric.name in gated]
-    print_verdicts(shown, out, wide=wide)
 
 
 def show_gates(failed: Sequence[str], undecided: Sequence[str]) -> None:

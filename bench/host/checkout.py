@@ -54,7 +54,9 @@ def warning(checkout: Checkout) -> str:
     first = f" ({checkout.changed[0]}" if checkout.changed else ""
     more = f" and {len(checkout.changed) - 1} more" if len(checkout.changed) > 1 else ""
     files = f"{first}{more})" if first else ""
-    return f"this checkout has uncommitted changes{files}: the record says so and cannot be published; commit them first"
+    return (
+        f"this checkout has uncommitted changes{files}: the record says so and cannot be published; commit them first"
+    )
 
 
 def _git(root: Path, *words: str) -> str:

@@ -151,6 +151,8 @@ class TrialResult:
     """Rules of the contract that the adapter declares broken, each with the reason."""
     options: Mapping[str, str] | None = None
     """All options of the loader, defaults included, and workers and prefetch if they were set for it alone."""
+    options_in_force: Mapping[str, str] | None = None
+    """Values that the loader chose for options that leave a choice to it. None in records of earlier versions of feedrate."""
     packages: Mapping[str, str] | None = None
     """Versions in the loader's own environment, if it has one."""
     repairs: tuple[str, ...] = ()

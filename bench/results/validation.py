@@ -49,7 +49,9 @@ def faults_of_publishing(file: Path) -> list[str]:
     if environment.commit is None:
         return ["environment.commit is null: make records to publish from a commit"]
     if environment.dirty is not False:
-        return [f"environment.dirty is {'true' if environment.dirty else 'null'}: make records to publish from a clean checkout"]
+        return [
+            f"environment.dirty is {'true' if environment.dirty else 'null'}: make records to publish from a clean checkout"
+        ]
     return []
 
 

@@ -91,13 +91,14 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
         costs.between_s = timed.open_s + max(whole_s, sum(epoch.record.wall_s for epoch in timed.epochs))
         memory = _peak_memory(context, timed, host_bytes_before)
         checks = Checks() if context.replays else check_rows(timer, timed)
+        in_force = context.choice.in_force(loader)
     finally:
         begin = now()
         loader.close()
         costs.close_s = now() - begin
     context.guard.require_untouched()
     result = _result(context, start, warm, costs, timed, memory)
-    result = replace(result, flags=(*result.flags, *left_over(threads)))
+    result = replace(result, options_in_force=in_force, flags=(*result.flags, *left_over(threads)))
     return _with_checks(context, result, checks, timer.off_clock), tuple(epoch.window for epoch in timed.epochs)
 
 

@@ -85,7 +85,7 @@ class RowGroups(IterableDataset[tuple[Any, Any, Any, torch.Tensor]]):
     def __init__(self, split: Split, config: LoaderConfig, options: ArrowOptions) -> None:
         self._schema, self._config, self._options = split.schema, config, options
         self._groups = read_groups(split)
-        self._window_rows = options.window_rows or _window_rows(self._groups, config)
+        self.window_rows = options.window_rows or _window_rows(self._groups, config)
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         """Number of the epoch that the next iteration yields. Workers see it, too."""
 
@@ -99,12 +99,12 @@ class RowGroups(IterableDataset[tuple[Any, Any, Any, torch.Tensor]]):
         pieces = pieces_between(sizes, order.tolist(), begin + first, begin + last)
         seed = seed_of(config.seed, epoch, config.rank, number) if config.shuffle else None
         read = partial(self._read_piece, threads=worker is None)
-        ahead = -(-self._window_rows // max(sizes, default=1)) if self._options.read_ahead else 0
+        ahead = -(-self.window_rows // max(sizes, default=1)) if self._options.read_ahead else 0
         with contextlib.closing(read_ahead(read, pieces, ahead=ahead)) as groups:
             batches = window_shuffle(
                 groups,
                 self._schema,
-                window_rows=self._window_rows,
+                window_rows=self.window_rows,
                 batch_size=config.batch_size,
                 seed=seed,
                 device="cpu" if worker else config.device,
@@ -142,4 +142,5 @@ ADAPTER = Adapter(
     open=_open,
     options=ArrowOptions,
     backend=lambda _device: f"pyarrow {pa.__version__}, row groups shuffled in windows in host memory",
+    in_force=lambda loader: {"window_rows": loader._rows.window_rows},
 )

@@ -144,4 +144,6 @@ def backend(device: str) -> str:
     return f"pylibcudf {version}, a table in device memory"
 
 
-ADAPTER = Adapter(open=CudfLoader, options=CudfOptions, backend=backend)
+ADAPTER = Adapter(
+    open=CudfLoader, options=CudfOptions, backend=backend, in_force=lambda loader: {"window_rows": loader._window_rows}
+)

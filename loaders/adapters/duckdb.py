@@ -75,6 +75,10 @@ class DuckDBLoader:
         finally:
             cursor.close()
 
+    def in_force(self) -> dict[str, object]:
+        """Return the number of threads that DuckDB uses."""
+        return {"threads": self._connection.sql("SELECT current_setting('threads')").fetchall()[0][0]}
+
     def close(self) -> None:
         """Free the table and remove the temporary folder."""
         self._connection.close()
@@ -98,4 +102,4 @@ def _open(split: Split, config: LoaderConfig, options: DuckDBOptions) -> Loader:
     return DuckDBLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=DuckDBOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=DuckDBOptions, backend=backend, in_force=DuckDBLoader.in_force)

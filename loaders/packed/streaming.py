@@ -107,7 +107,7 @@ class StreamedRows(Generic[Mixed]):
         max_rows: maximum rows of an epoch. The rows of a last batch that is not wanted are not read.
         """
         self._groups, self._config, self.window_rows, self._max_rows = groups, config, window_rows, max_rows
-        self._decoder, self._mixer, self._reads = decoder, mixer, reads
+        self.decoder, self._mixer, self._reads = decoder, mixer, reads
         self._windows: Windows[Mixed] | None = None
         self._position: tuple[int, int] | None = None
         """(epoch, window) of the next window. None: the windows cannot be continued."""
@@ -158,7 +158,7 @@ class StreamedRows(Generic[Mixed]):
         """Return the current windows if they continue here. Otherwise close them and start new ones."""
         if self._windows is None or self._position != (epoch, window):
             self._leave()
-            self._windows = Windows(self._plan, (epoch, window), self._decoder, self._reads, self._mixer, self._config)
+            self._windows = Windows(self._plan, (epoch, window), self.decoder, self._reads, self._mixer, self._config)
         return self._windows
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.settings import settings_in_force
 from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
@@ -52,7 +53,7 @@ class Row:
     """The flags of its trials, each once."""
     stall: StallSplit | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    """All options of the adapter, with their values; empty in older records."""
+    """All options of the adapter, with the values that were in force; empty in older records."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By metric, compared with `baseline`; empty for the baseline itself."""
     baseline: str | None = None
@@ -198,7 +199,7 @@ def _row(
         trials=by_mode,
         flags=tuple(dict.fromkeys(flag for trial in ok for flag in trial.flags)),
         stall=split(by_mode["train"], by_mode["replay"], record.harness),
-        options=next((trial.options for trial in ok if trial.options), {}),
+        options=settings_in_force(ok),
         verdicts={} if loader == baseline else _verdicts(trials, baseline, loader, size),
         baseline=baseline,
         mode="train" if "train" in modes else "load",

@@ -68,6 +68,12 @@ class TfDataLoader:
                 return
             yield batch_to(self._batch(columns), self._config.device)
 
+    def in_force(self) -> dict[str, object]:
+        """Return the rows of the shuffle buffer."""
+        if not (self._options.rows and self._config.shuffle):
+            return {"buffer_size": "not used"}
+        return {"buffer_size": self._options.buffer_size or self._split.rows}
+
     def close(self) -> None:
         """Drop the columns."""
         self._columns = None
@@ -132,4 +138,10 @@ def _open(split: Split, config: LoaderConfig, options: TfDataOptions) -> Loader:
     return TfDataLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=TfDataOptions, backend=backend, environment=ENVIRONMENT)
+ADAPTER = Adapter(
+    open=_open,
+    options=TfDataOptions,
+    backend=backend,
+    in_force=TfDataLoader.in_force,
+    environment=ENVIRONMENT,
+)

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.settings import settings_in_force
 from feedrate.bench.results.stats import rounds_to_settle
-from feedrate.reports.analysis.run_comparison import Line
+from feedrate.reports import units
+from feedrate.reports.analysis.run_comparison import Line, Side
 from feedrate.reports.analysis.verdicts import change, smallest_visible, word
 from feedrate.reports.formats.sentences import more_rounds
 from feedrate.reports.formats.terminal.columns import Column, print_columns
@@ -18,16 +21,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_verdicts(lines: Sequence[Line], console: Console, *, wide: bool = False) -> None:
-    """Print the verdicts. Columns that a reader can do without are left out if the console is too narrow for them.
+def print_verdicts(base: Side, head: Side, lines: Sequence[Line], console: Console, *, wide: bool = False) -> None:
+    """Print the verdicts, and the settings of both loaders side by side.
 
+    Columns that a reader can do without are left out if the console is too narrow for them.
     wide: leave none out, but print blocks instead of a table if they do not fit.
     """
     groups: dict[tuple[str, str, int], list[Line]] = {}
     for line in lines:
         groups.setdefault((line.base, line.head, line.batch_size), []).append(line)
-    for (base, head, size), group in groups.items():
-        name = head if head == base else f"{head} against {base}"
+    for (base_loader, head_loader, size), group in groups.items():
+        name = head_loader if head_loader == base_loader else f"{head_loader} against {base_loader}"
         print_paragraph(console, f"{name}, batch size {size}", style="bold")
         columns = _columns(group)
         print_columns(console, [replace(column, rank=0) for column in columns] if wide else columns)
@@ -35,6 +39,20 @@ def print_verdicts(lines: Sequence[Line], console: Console, *, wide: bool = Fals
             if sentence := _to_settle(line):
                 print_paragraph(console, sentence)
         console.print()
+        settings = [_settings(base.record, base_loader, size), _settings(head.record, head_loader, size)]
+        if names := list(dict.fromkeys(name for values in settings for name in values)):
+            cells = [[values.get(name, units.NONE) for name in names] for values in settings]
+            sides = [
+                Column(title=title, cells=column, left=True)
+                for title, column in zip(("Base", "Head"), cells, strict=True)
+            ]
+            print_columns(console, [Column(title="Setting in force", cells=names), *sides])
+            console.print()
+
+
+def _settings(record: RunRecord, loader: str, size: int) -> dict[str, str]:
+    trials = [trial for trial in record.trials if (trial.spec.loader, trial.spec.batch_size) == (loader, size)]
+    return settings_in_force(trial for trial in trials if trial.status == "ok")
 
 
 def _columns(lines: Sequence[Line]) -> list[Column]:

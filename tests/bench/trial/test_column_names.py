@@ -44,6 +44,7 @@ def columns(odd: Dataset) -> Columns:
 def test_a_trial_on_columns_of_any_name_is_ok(odd: Dataset) -> None:
     [trial] = run_suite([SPEC], odd.folder)
     assert (trial.status, trial.rows) == ("ok", 2 * odd.info.splits["train"].rows), trial.detail
+    assert trial.options_in_force == {"window_rows": "all rows, in memory", "decode": "pyarrow, when opened"}
 
 
 def rolled_id(batch: Batch, name: str) -> Batch:

@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from feedrate.bench.results import store
 from feedrate.reports.formats.terminal import letters
 from feedrate.reports.formats.terminal.columns import Column, print_columns
 from tests.samples.fourteen_loaders import NAMES, fourteen_loaders
+from tests.samples.sample_record import record, trial
 
 FEEDRATE = [sys.executable, "-m", "feedrate"]
 
@@ -106,3 +108,16 @@ def test_no_color_takes_the_colours_away(monkeypatch: pytest.MonkeyPatch) -> Non
         printed.append(stream.getvalue())
     assert "\x1b[32m" in printed[0]
     assert "\x1b" not in printed[1]
+
+
+def test_compare_shows_the_settings_that_were_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = [replace(trial("a", "load", 100, n), options={"window_rows": "0"}) for n in range(3)]
+    head = [
+        replace(trial("b", "load", 200, n), options={"window_rows": "0"}, options_in_force={"window_rows": "4096"})
+        for n in range(3)
+    ]
+    store.write(tmp_path, replace(record(*base, *head), baseline="a"))
+    stream = io.StringIO()
+    monkeypatch.setattr(terminal, "out", Console(file=stream, width=80))
+    app(["compare", str(tmp_path)], standalone_mode=False)
+    assert re.search(r"\nSetting in force +Base +Head\n.*\nwindow_rows +not recorded +4096\n", stream.getvalue())
