@@ -83,8 +83,7 @@ class NVTabularLoader:
         self._config, self._split, self._schema = config, split, split.schema
         self._on_gpu = _on_gpu(config.device)
         library = import_nvtabular()
-        pool = self._on_gpu and options.memory_pool and not options.defaults
-        if pool:
+        if pool := self._on_gpu and options.memory_pool and not options.defaults:
             use_memory_pool(config.device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a missing GPU and an inferred schema, which are both intended here
