@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from feedrate.bench.host.checkout import read_checkout
+from feedrate.bench.host.lifecycle.checkout import read_checkout
 from feedrate.bench.host.lifecycle.run_to_end import run_to_end
 from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.results.record import Environment

@@ -164,9 +164,9 @@ def run(
     from feedrate.bench.cli.run.progress import show_run
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.datasets.canonical import read_dataset
-    from feedrate.bench.host.checkout import read_checkout, warning
     from feedrate.bench.host.device import choose_device, require_device
     from feedrate.bench.host.environment import observe
+    from feedrate.bench.host.lifecycle.checkout import read_checkout, warning
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.bench.host.lifecycle.machine_lock import timing
     from feedrate.bench.results import store
@@ -187,8 +187,7 @@ def run(
     )  # fmt: skip
     warnings: list[str] = []
     read_dataset(data)  # --wait may take hours, so errors come first
-    folder = store.path_of(output).parent  # -o may name the record's file
-    with timing(wait=wait, say=say if wait else warnings.append), only_writer(folder):
+    with timing(wait=wait, say=say if wait else warnings.append), only_writer(store.path_of(output).parent):
         plan = Plan(
             loaders=loaders, modes=modes, repeats=repeats, batch_sizes=batch_size, seeds=seeds,
             epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, workers=workers, prefetch=prefetch,
@@ -198,9 +197,7 @@ def run(
         plan = replace(plan, device=choose_device(device, environment))
         rule = rule_for(plan, width=precision, budget_s=budget)
         started = session.start(data, output, plan, environment, resume=resume, overwrite=overwrite)
-        if environment.dirty:
-            warnings.append(warning(read_checkout()))
-        for sentence in warnings:
+        for sentence in (*warnings, *([warning(read_checkout())] if environment.dirty else [])):
             say(sentence)
         record, stop = show_run(started, rule, timeout_s=timeout)
         show_result(output, record)

@@ -13,7 +13,7 @@ from rich.console import Console
 from feedrate.reports.analysis.summarize import Comparison, summarize
 from feedrate.reports.formats import table
 from feedrate.reports.formats.terminal import summary
-from tests.samples.fourteen_loaders import NAMES, fourteen_loaders
+from tests.samples.any_table.fourteen_loaders import NAMES, fourteen_loaders
 from tests.samples.sample_record import RUN, record, trial
 from tests.samples.snapshot import check_text
 

@@ -19,7 +19,7 @@ from feedrate.bench.cli.app import app
 from feedrate.bench.results import store
 from feedrate.reports.formats.terminal import letters
 from feedrate.reports.formats.terminal.columns import Column, print_columns
-from tests.samples.fourteen_loaders import NAMES, fourteen_loaders
+from tests.samples.any_table.fourteen_loaders import NAMES, fourteen_loaders
 from tests.samples.sample_record import record, trial
 
 FEEDRATE = [sys.executable, "-m", "feedrate"]

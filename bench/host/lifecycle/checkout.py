@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ("bench/*.py", "loaders/*.py", "reports/*.py")
 """Untracked files that count as changes: a module of feedrate's own is imported, whether or not it is committed."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.bench.host.checkout import Checkout, read_checkout, warning
+from feedrate.bench.host.lifecycle.checkout import Checkout, read_checkout, warning
 
 
 @pytest.fixture
