@@ -109,12 +109,15 @@ def show_faults(records: Iterable[Path], *, publish: bool = False) -> bool:
 
 
 def _text(path: Path) -> str:
+    from feedrate.bench.results import compressed
     from feedrate.loaders.errors import FeedrateError
 
     try:
-        return path.read_text(encoding="utf-8")
+        return compressed.read_bytes(path).decode()
     except UnicodeDecodeError:
         raise FeedrateError(f"{path} is not UTF-8 text: specify Markdown files") from None
+    except FeedrateError as error:
+        raise FeedrateError(f"{path} cannot be read: {error}") from error
 
 
 COMMANDS = {"validate": validate, "history": history, "site": site, "tables": tables}

@@ -250,28 +250,30 @@ def _tables(opened: pq.ParquetFile, file: TableFile, stored: Sequence[str]) -> I
     except (pa.ArrowException, OSError) as error:
         if "crypt" in str(error):
             raise FeedrateError(f"{file.data.shown} has encrypted columns: write it without encryption") from error
-        where = "".join(f"column {name!r} of " for name in _unreadable(opened, columns))
         raise FeedrateError(
-            f"{where}{file.data.shown} cannot be read to its end ({short(error)}): write or copy it again"
+            f"{_unreadable(opened, columns)}{file.data.shown} cannot be read to its end ({short(error)}): write or copy it again"
         ) from error
 
 
 def _groups_at_a_time(opened: pq.ParquetFile, stored: Sequence[str]) -> list[list[int]]:
     """Return the row groups that are read together: all of them, or one, as Arrow joins no nested dictionary values."""
     groups = list(range(opened.num_row_groups))
-    fields = [f for f in opened.schema_arrow if {*flattened_schema(pa.schema([f])).names} & {*stored}]
+    wanted = {*stored}
+    fields = [f for f in opened.schema_arrow if {*flattened_schema(pa.schema([f])).names} & wanted]
     return [[group] for group in groups] if any(nests_dictionary(f.type) for f in fields) else [groups]
 
 
-def _unreadable(opened: pq.ParquetFile, stored: Sequence[str]) -> Iterator[str]:
-    """Yield the columns that cannot be read alone, unless that is so of all."""
-    faulty = []
+def _unreadable(opened: pq.ParquetFile, stored: Sequence[str]) -> str:
+    """Return "column X of " for the columns that cannot be read alone, unless that is so of all."""
+    faulty, row_groups = [], _groups_at_a_time(opened, stored)
     for name in stored:
         try:
-            for groups in _groups_at_a_time(opened, [name]):
+            for groups in row_groups:
                 for _ in opened.iter_batches(batch_size=CHUNK_ROWS, row_groups=groups, columns=[name]):
                     pass
         except (pa.ArrowException, OSError):
             faulty.append(name)
-    if len(faulty) < len(stored):
-        yield from faulty
+    if not faulty or len(faulty) == len(stored):
+        return ""
+    others = f" and {len(faulty) - 1:,} more" if len(faulty) > 1 else ""
+    return f"column {faulty[0]!r}{others} of "

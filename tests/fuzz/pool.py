@@ -54,16 +54,17 @@ def _answers(cases: Sequence[tuple[str, int]], folder: Path) -> Iterator[dict[st
             answer = worker.answer(target, seed)
             if answer is None:
                 said = worker.end()
+                worker = None
                 yield {
                     "target": target,
                     "seed": seed,
                     "argv": [],
                     "code": None,
                     "seconds": 0.0,
+                    "stopped": False,
                     "said": "",
                     "violations": [said],
                 }
-                worker = None
             else:
                 yield answer
     finally:
@@ -139,6 +140,6 @@ class _Worker:
             self._process.kill()
         code = self._process.wait()
         self._log.seek(0)
-        said = self._log.read()[-3000:].decode(errors="replace")
+        said = self._log.read().decode(errors="replace").rpartition("Fatal Python error")[2][:3000]
         self._log.close()
         return f"the worker hung or died ({code}): {said}"
