@@ -70,6 +70,13 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def format_rough_duration(seconds: float) -> str:
+    """Format a duration that is only roughly known: 43 -> "40 seconds", 130 -> "2 minutes", 9000 -> "2.5 hours"."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
+
+
 def format_percent(fraction: float | None) -> str:
     """Format a fraction as a percentage: 0.985 -> "98.5 %". A value that rounds to zero has no sign."""
     return NONE if fraction is None else f"{fraction * 100:z.1f} %"

@@ -208,6 +208,12 @@ def mean_interval(samples: np.ndarray, confidence: float) -> tuple[np.ndarray, n
     )
 
 
+def interval_from(mean: float, deviation: float, n: int, confidence: float) -> tuple[float, float]:
+    """Return the ends of Student's interval that n samples of this mean and standard deviation would have. n is at least 2."""
+    half = float(_t(confidence, n - 1)) * deviation / sqrt(n)
+    return mean - half, mean + half
+
+
 def unpaired_interval(
     head: np.ndarray, base: np.ndarray, confidence: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

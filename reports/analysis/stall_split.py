@@ -58,6 +58,15 @@ CAUSES = {
     "core": "no core (ready, but all cores were busy)",
 }
 """Causes of the loss, by field of `StallSplit`, with their names for people."""
+MAIN_CAUSES = {
+    "fetch": "waits for storage or locks",
+    "decode": "decoding in the loader",
+    "copy": "copies from host to device",
+    "overhead": "overhead on the host",
+    "contention": "contention for the device",
+    "core": "waits for a core",
+}
+"""The same causes, in words that follow "because of"."""
 
 
 def split(
@@ -95,6 +104,14 @@ def split(
         direct=direct,
         differential=1 - ratio,
     )
+
+
+def main_cause(stall: StallSplit | None) -> str:
+    """Return the largest cause as ", mainly because of ..."; empty if nothing is known or lost."""
+    if stall is None:
+        return ""
+    name = max(CAUSES, key=lambda cause: float(getattr(stall, cause)))
+    return f", mainly because of {MAIN_CAUSES[name]}" if getattr(stall, name) > 0 else ""
 
 
 def _between_steps_s(epoch: EpochRecord) -> float:

@@ -167,10 +167,11 @@ def checked_every(row: Row) -> bool:
 def compare_rows(head: Row, base: Row, name: str) -> Verdict | None:
     """Judge one row of a comparison against another by a metric; None if one of them lacks it. Rows of one run are paired."""
     metric = BY_NAME[name]
-    return judge_samples(metric, _samples(base, metric), _samples(head, metric), paired=head.run == base.run)
+    return judge_samples(metric, row_samples(base, metric), row_samples(head, metric), paired=head.run == base.run)
 
 
-def _samples(row: Row, metric: Metric) -> dict[SampleKey, float]:
+def row_samples(row: Row, metric: Metric) -> dict[SampleKey, float]:
+    """Return the metric's value of each trial of a row, by round."""
     return {
         (trial.run_at, trial.spec.repeat, trial.spec.seed): value
         for trial in row.trials.get(metric.mode_in([row.mode]), ())

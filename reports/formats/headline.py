@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from feedrate.bench.results.record import RunRecord
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.field import place_of, shortly_named
+from feedrate.reports.analysis.answers.wording import MAX_NAMES, doubts_of, names_of
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.verdicts import Ranking
 
-MAX_NAMES = 3
-"""How many loaders that are not distinguishable are named."""
-
 
 def answer(comparison: Comparison) -> str:
     """Return the result: one or more sentences for each machine."""
-    differences = provenance_diff([run for _, run in comparison.runs])
-    tasks = [difference.what for difference in differences if difference.kind == "task"]
-    if tasks:
-        return f"These runs must not be compared, because they differ in {', '.join(tasks)}."
+    if refused := refusal(comparison):
+        return refused
     places: dict[str, list[str]] = {}
     for name, run in comparison.runs:
-        places.setdefault(_place(run), []).append(name)
+        places.setdefault(place_of(run), []).append(name)
     return " ".join(_of_place(comparison, place, runs) for place, runs in places.items())
 
 
-def _place(run: RunRecord) -> str:
-    environment = run.environment
-    return environment.gpu or f"{environment.cores} cores of {environment.cpu} without a GPU"
+def refusal(comparison: Comparison) -> str:
+    """Return a sentence if the runs must not be compared; empty if they may."""
+    differences = provenance_diff([run for _, run in comparison.runs])
+    tasks = [difference.what for difference in differences if difference.kind == "task"]
+    return f"These runs must not be compared, because they differ in {', '.join(tasks)}." if tasks else ""
 
 
 def _of_place(comparison: Comparison, place: str, runs: Sequence[str]) -> str:
-    rows = _named([row for row in comparison.rows if row.run in runs])
+    rows = shortly_named([row for row in comparison.rows if row.run in runs])
     for name in ("train_rows_per_s", "load_rows_per_s"):
         order = verdicts.ranking(rows, name)
         if order.rows:
@@ -45,12 +42,6 @@ def _of_place(comparison: Comparison, place: str, runs: Sequence[str]) -> str:
         ceiling = verdicts.figure(best.estimate, units.format_rate)
         return f"On {place} the ceiling (model only) is {ceiling}; no loader trial finished."
     return f"On {place} no loader finished a trial."
-
-
-def _named(rows: Sequence[Row]) -> list[Row]:
-    """Return rows of one machine. Their labels are the loaders' plain names if these tell them apart."""
-    loaders = [row.loader for row in rows]
-    return [replace(row, label=row.loader) for row in rows] if len(set(loaders)) == len(loaders) else list(rows)
 
 
 def _ranked(order: Ranking) -> str:
@@ -69,12 +60,12 @@ def _ranked(order: Ranking) -> str:
         ]
     elif order.tied:
         sentences = [
-            f"{_names((best, *order.tied))} are not distinguishable {what}{_interval(order)}",
+            f"{names_of((best, *order.tied))} are not distinguishable {what}{_interval(order)}",
             f"{best.label} reaches {_rate(best, order)}",
         ]
     else:
         sentences = [
-            f"{best.label} is the fastest {'in training' if training else 'on its own'}{_doubts(best)}: "
+            f"{best.label} is the fastest {'in training' if training else 'on its own'}{doubts_of(best)}: "
             f"{_rate(best, order)}{_lead(order)}"
         ]
     worst = order.rows[-1]
@@ -113,18 +104,6 @@ def _interval(order: Ranking) -> str:
     text = verdicts.NOT_KNOWN if verdict is None else verdicts.change(verdict, order.metric)
     pair = f"{order.rows[0].label} against {order.tied[0].label}"
     return " (run more rounds)" if text == verdicts.NOT_KNOWN else f" ({pair}: {text})"
-
-
-def _names(rows: Sequence[Row]) -> str:
-    names = [row.label for row in rows]
-    if len(names) > MAX_NAMES:
-        return f"{', '.join(names[:MAX_NAMES])}{_more(rows)}"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _doubts(row: Row) -> str:
-    doubts = verdicts.correctness(row)
-    return f" (but {' and '.join(doubts)})" if doubts else ""
 
 
 def _waits(row: Row) -> str:

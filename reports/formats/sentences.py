@@ -10,18 +10,9 @@ from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.references import replaced_baseline
-from feedrate.reports.analysis.stall_split import CAUSES
+from feedrate.reports.analysis.stall_split import CAUSES, main_cause
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 
-MAIN_CAUSES = {
-    "fetch": "waits for storage or locks",
-    "decode": "decoding in the loader",
-    "copy": "copies from host to device",
-    "overhead": "overhead on the host",
-    "contention": "contention for the device",
-    "core": "waits for a core",
-}
-"""Causes of the loss, by field of `StallSplit`, in words that follow "because of"."""
 TASKS = {
     "mlp": "the reference notebook's embedding MLP",
     "dlrm": "dot products of embeddings between a bottom and a top MLP",
@@ -46,7 +37,7 @@ def verdict(row: Row) -> str:
             else (f"No result: {states or 'not run'}.")
         )
     share, low, high = row.share.estimate, row.share.estimate.low or 0.0, row.share.estimate.high or 0.0
-    cause = _main_cause(row)
+    cause = main_cause(row.stall)
     kept, lost = f"{low * 100:.1f} to {high * 100:.1f} %", f"{(1 - high) * 100:.1f} to {(1 - low) * 100:.1f} %"
     return {
         "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.",
@@ -66,13 +57,6 @@ def _against_baseline(row: Row) -> str:
     metric = BY_NAME[row.headline]
     word, change = verdicts.word(verdict, metric), verdicts.change(verdict, metric)
     return f"{word[:1].upper()}{word[1:]}, against {row.baseline}: {change}. "
-
-
-def _main_cause(row: Row) -> str:
-    if row.stall is None:
-        return ""
-    name = max(CAUSES, key=lambda cause: float(getattr(row.stall, cause)))
-    return f", mainly because of {MAIN_CAUSES[name]}" if getattr(row.stall, name) > 0 else ""
 
 
 def notes(comparison: Comparison) -> list[str]:

@@ -1,0 +1,144 @@
+"""The answers to a comparison's questions, in sentences. Every verdict comes from `verdicts`, so it claims what its interval does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feedrate.reports import units
+from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.concerns import concerns
+from feedrate.reports.analysis.answers.field import Field, fields
+from feedrate.reports.analysis.answers.next_step import NextStep, next_step
+from feedrate.reports.analysis.answers.wording import doubts_of, names_of
+from feedrate.reports.analysis.stall_split import main_cause
+from feedrate.reports.analysis.summarize import Comparison, Row
+from feedrate.reports.analysis.verdicts import FEEDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one field's numbers say."""
+
+    field: Field
+    which: str
+    """Which loader is the fastest, or which ones cannot be told apart."""
+    factor: str
+    """By what factor, with the interval that decided it; empty if no loader has a result."""
+    limit: str
+    """Whether the loader or the model holds the training back."""
+    next: NextStep
+
+
+def answers(comparison: Comparison) -> list[Answer]:
+    """Return an answer for each machine and batch size."""
+    return [
+        Answer(field=field, which=which(field), factor=factor(field), limit=limit(field), next=next_step(field))
+        for field in fields(comparison)
+    ]
+
+
+def lines(comparison: Comparison) -> list[str]:
+    """Return the same as lines of text, for terminals: those of each answer, then what is wrong."""
+    text, found = [], answers(comparison)
+    for answer in found:
+        where = f"On {answer.field.place}, batch size {answer.field.batch_size:,}: " if len(found) > 1 else ""
+        text += [f"{where}{answer.which}", answer.factor, f"Loader or model: {answer.limit}"]
+        text += [f"Next: {answer.next.sentence}", *([f"  {answer.next.command}"] if answer.next.command else [])]
+    return [line for line in text if line] + [f"Note: {concern.text}" for concern in concerns(comparison)]
+
+
+def which(field: Field) -> str:
+    """Say which loader is the fastest. Only one whose interval against every other one says so is called that."""
+    order = field.order
+    if not order.rows:
+        return "No loader has a result."
+    best, *others = order.rows
+    if not others:
+        return f"{best.label} is the only loader with a result{doubts_of(best)}."
+    what = "in training" if field.training else "on their own"
+    if order.one_round:
+        return f"One round cannot rank {names_of(order.rows)} {what}."
+    if order.tied:
+        return f"{names_of((best, *order.tied))} are not distinguishable {what}."
+    return f"{best.label} is the fastest {'in training' if field.training else 'on its own'}{doubts_of(best)}."
+
+
+def factor(field: Field) -> str:
+    """Say by what factor the first loader leads, against its baseline and against the first one that is slower."""
+    order = field.order
+    if not order.rows:
+        return ""
+    best, rival = order.rows[0], field.rival
+    rate = rate_of(best, field)
+    reached = f"{best.label} {'trains at' if field.training else 'delivers'} {rate}." if rate else ""
+    if rival is None:
+        return f"There is no other loader to compare it with. {reached}".rstrip()
+    if order.one_round:
+        return f"{_change(best, rival, field)} in one round, which may be chance. {reached}".rstrip()
+    slower = next((group[0] for group in field.groups[1:]), None)
+    compared = [order.tied[0]] if order.tied else []
+    for row in (rival, slower):
+        if row is not None and not any(row is other for other in compared):
+            compared.append(row)
+    return f"{'. '.join(_change(best, row, field) for row in compared[:2])}. {reached}".rstrip()
+
+
+def _change(best: Row, row: Row, field: Field) -> str:
+    """Compare two loaders as "17 times b (14 to 20)", or say that the factor is not known."""
+    verdict = verdicts.compare_rows(best, row, field.order.metric.name)
+    text = verdicts.NOT_KNOWN if verdict is None else verdicts.change(verdict, field.order.metric, row.label)
+    text = f"The factor to {row.label} is not known yet" if text == verdicts.NOT_KNOWN else text
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def rate_of(row: Row, field: Field) -> str:
+    """Return a row's rate with its 95 % interval; empty if the rate is not known."""
+    text = verdicts.figure(row.metrics[field.order.metric.name].estimate, units.format_rate)
+    return "" if text == verdicts.NOT_KNOWN else text
+
+
+def limit(field: Field) -> str:
+    """Say whether the loader or the model holds the training back, with the fastest loader and with its rival."""
+    order = field.order
+    if not order.rows:
+        return "Not known: no loader has a result."
+    if not field.training:
+        return "Not known: nothing was trained."
+    best, rival = order.rows[0], field.rival
+    sentence = _limit_of(best, even=rival is not None and not order.tied and not order.one_round)
+    if rival is None or verdicts.share_state(rival.share, rival.ceiling) not in ("costs", "limits"):
+        return sentence
+    return f"{sentence} With {rival.label}, it is the loader: {_loss(rival)}."
+
+
+def _limit_of(row: Row, *, even: bool) -> str:
+    """Judge one loader. even: whether it is the fastest, so that no other one does better."""
+    share, name = row.share, f"{'even ' * even}{row.label}"
+    state = verdicts.share_state(share, row.ceiling)
+    if share is None or state == "none":
+        return "Not known: the model's ceiling was not measured."
+    kept = _interval(share.estimate.low or 0.0, share.estimate.high or 0.0)
+    return {
+        "one round": f"Not judged: one round has no interval. In it, {row.label} reached "
+        f"{units.format_percent(share.estimate.mean)} of the model's ceiling.",
+        "share not known": f"Not known: the rounds of {row.label} differ too much.",
+        "ceiling not known": "Not known: the rounds of the model's ceiling differ too much.",
+        "feeds": f"The model. {row.label} delivers {kept} of what it can take, so a faster loader would change nothing.",
+        "may feed": f"Not settled. {row.label} delivers {kept} of what the model can take. "
+        f"Above {FEEDS * 100:.0f} %, the model holds you back.",
+        "costs": f"The loader, in part: {name} costs the model {_loss_share(row)} of its speed{main_cause(row.stall)}.",
+        "limits": f"The loader: {name} delivers {kept} of what the model can take{main_cause(row.stall)}.",
+    }[state]
+
+
+def _loss(row: Row) -> str:
+    return f"it costs the model {_loss_share(row)} of its speed{main_cause(row.stall)}"
+
+
+def _loss_share(row: Row) -> str:
+    assert row.share is not None
+    return _interval(1 - (row.share.estimate.high or 0.0), 1 - (row.share.estimate.low or 0.0))
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low * 100:.1f} to {high * 100:.1f} %"

@@ -1,0 +1,84 @@
+"""What is wrong with the results of a comparison: one line each, with the place that tells more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from feedrate.reports import units
+from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.wording import MAX_NAMES, names_of
+from feedrate.reports.analysis.summarize import Comparison, Row
+
+Place = Literal["loader", "trials", "table"]
+MAX_DETAIL = 140
+"""Longest part of a trial's message, in characters, that a line quotes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """One thing that is wrong, or that a reader must know before trusting a number."""
+
+    text: str
+    place: Place
+    """Where more of it stands: at a loader, in the list of trials without a result, or in the table."""
+    row: Row | None = None
+    """The first loader that it concerns."""
+
+
+def concerns(comparison: Comparison) -> list[Concern]:
+    """Return what is wrong. Trials without a result come first, then doubts about rows, then what costs only precision."""
+    rows = comparison.rows
+    unchecked = [row for row in rows if verdicts.rows_checked(row) == "not checked"]
+    found = [*_trials(comparison), *_shared(rows, [verdicts.correctness(row) for row in rows])]
+    if unchecked:
+        text = f"{_who(unchecked, rows)}: rows of the timed epochs were not checked"
+        found.append(Concern(text=text, place="table", row=unchecked[0]))
+    return found + _shared(rows, [[*_noise(row), *_other_flags(row)] for row in rows])
+
+
+def _trials(comparison: Comparison) -> Iterator[Concern]:
+    """Yield a line for each loader and status of the trials without a result."""
+    details: dict[tuple[str, str], list[str]] = {}
+    for trial in comparison.not_ok:
+        details.setdefault((trial.spec.loader, trial.status), []).append(trial.detail)
+    for (loader, status), texts in details.items():
+        total = sum(trial.spec.loader == loader for _, run in comparison.runs for trial in run.trials)
+        row = next((row for row in comparison.rows if row.loader == loader), None)
+        first = texts[0] if len(texts[0]) <= MAX_DETAIL else f"{texts[0][:MAX_DETAIL]}…"
+        text = f"{loader}: {len(texts)} of {total} trials {status}{f': {first}' if first else ''}"
+        yield Concern(text=text, place="trials", row=row)
+
+
+def _shared(rows: Sequence[Row], texts: Sequence[Sequence[str]]) -> list[Concern]:
+    """Return one line for each text, with the names of all rows that have it."""
+    rows_of: dict[str, list[Row]] = {}
+    for row, lines in zip(rows, texts, strict=True):
+        for text in lines:
+            rows_of.setdefault(text, []).append(row)
+    return [
+        Concern(text=f"{_who(concerned, rows)}: {text}", place="loader", row=concerned[0])
+        for text, concerned in rows_of.items()
+    ]
+
+
+def _who(concerned: Sequence[Row], rows: Sequence[Row]) -> str:
+    """Name the loaders that a line concerns, or say that it concerns all that have a result."""
+    with_result = [row for row in rows if row.metrics]
+    return "every loader" if len(concerned) == len(with_result) > MAX_NAMES else names_of(concerned)
+
+
+def _noise(row: Row) -> Iterator[str]:
+    fold = verdicts.fold(row)
+    if fold is not None:
+        yield f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet"
+
+
+def _other_flags(row: Row) -> list[str]:
+    """Return the flags that are no doubt about rows. Those of several trials that differ only in numbers count once."""
+    doubts = verdicts.correctness(row)
+    heads = [flag.partition(":")[0] for flag in row.flags]
+    by_words = {re.sub(r"[\d.,]+", "", head): head for head in reversed(heads) if head not in doubts}
+    return list(reversed(by_words.values()))

@@ -1,0 +1,137 @@
+"""How many more rounds would settle a question, how long they take, and the command that runs them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import exp, hypot, log
+from statistics import fmean, stdev
+
+from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord
+from feedrate.bench.results.stats import (
+    CONFIDENCE,
+    SMALLEST_EFFECT,
+    SURE,
+    Estimate,
+    interval_from,
+    judge,
+)
+from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.metrics import BY_NAME
+from feedrate.reports.analysis.run_comparison import MIN_PAIRS
+from feedrate.reports.analysis.summarize import Row, Samples
+
+MAX_MORE = 100
+"""More rounds than this are not suggested: the noise must be lowered instead."""
+_STOPS = ("--repeats", "--budget", "--precision")
+"""Options that say how many rounds to run. A new number of rounds replaces all of them."""
+_SWITCHES = ("--overwrite", "--resume")
+
+
+def rounds_to_rank(head: Row, base: Row, name: str, *, narrow: bool = False) -> int | None:
+    """Return how many more rounds should tell which of two rows is faster, or that they are the same.
+
+    It expects the mean and the standard deviation of the log ratios to stay as they are. Those of one run are paired by round.
+
+    narrow: return how many should bring the interval within `SMALLEST_EFFECT` of the ratio instead.
+
+    Returns None for fewer than two rounds, and if `MAX_MORE` rounds are not expected to be enough.
+    """
+    metric = BY_NAME[name]
+    heads, bases = verdicts.row_samples(head, metric), verdicts.row_samples(base, metric)
+    n = min(len(heads), len(bases))
+    if n < 2:
+        return None
+    logs_of = {key: log(value) for key, value in heads.items()}, {key: log(value) for key, value in bases.items()}
+    shared = [key for key in heads if key in bases] if head.run == base.run else []
+    if len(shared) > 1:  # later rounds make pairs of these, too
+        differences = [logs_of[0][key] - logs_of[1][key] for key in shared]
+        mean, deviation, n = fmean(differences), stdev(differences), len(shared)
+    else:
+        head_logs, base_logs = (list(logs.values()) for logs in logs_of)
+        mean, deviation = fmean(head_logs) - fmean(base_logs), hypot(stdev(head_logs), stdev(base_logs))
+
+    def settled(change: Estimate) -> bool:
+        if narrow:
+            return not verdicts.is_wide(change, SMALLEST_EFFECT)
+        return judge(change, same=1.0, effect=SMALLEST_EFFECT) != "inconclusive"
+
+    return _until(mean, deviation, n, SURE, settled)
+
+
+def rounds_to_judge_share(row: Row) -> int | None:
+    """Return how many more rounds should tell whether a loader feeds the model; None if that cannot be foreseen."""
+    if row.share is None or row.ceiling is None or len(row.share.values) < 2:
+        return None
+    logs, ceiling = [log(value) for value in row.share.values], row.ceiling
+
+    def settled(share: Estimate) -> bool:
+        return verdicts.share_state(Samples((), share), ceiling) in ("feeds", "costs", "limits")
+
+    return _until(fmean(logs), stdev(logs), len(logs), CONFIDENCE, settled)
+
+
+def _until(mean: float, deviation: float, n: int, confidence: float, settled: Callable[[Estimate], bool]) -> int | None:
+    for total in range(max(n + 1, MIN_PAIRS), n + MAX_MORE + 1):
+        low, high = interval_from(mean, deviation, total, confidence)
+        if settled(Estimate(exp(mean), exp(low), exp(high), total)):
+            return total - n
+    return None
+
+
+def round_s(record: RunRecord) -> float | None:
+    """Return how long a round of a run took on average, from the starts of its trials; None if they are not known."""
+    starts: dict[str | None, list[datetime]] = {}
+    for trial in record.trials:
+        if (start := _time(trial.started_at)) is not None:
+            starts.setdefault(trial.run_at, []).append(start)
+    gaps = [(after - before).total_seconds() for times in starts.values() for before, after in pairwise(sorted(times))]
+    rounds = {(trial.spec.repeat, trial.spec.seed) for trial in record.trials}
+    return fmean(gaps) * len(record.trials) / len(rounds) if gaps else None
+
+
+def _time(text: str | None) -> datetime | None:
+    """Read a UTC time. Text that is none, in a record of a stranger, counts as not known."""
+    try:
+        return datetime.fromisoformat(text or "").astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def with_more_rounds(record: RunRecord, more: int) -> tuple[int, dict[str, str]]:
+    """Return how many rounds a continued run adds, and its options. Every seed gets equally many rounds, so it may be more.
+
+    A run with one seed gets more seeds, because only seeds can judge an AUC.
+    """
+    done = {(trial.spec.seed, trial.spec.repeat) for trial in record.trials}
+    seeds = list(dict.fromkeys(trial.spec.seed for trial in record.trials))
+    if len(done) == 1:
+        seeds = [seeds[0] + number for number in range(1 + more)]
+        return more, {"--repeats": "1", "--seeds": ",".join(map(str, seeds))}
+    repeats = -(-(len(done) + more) // len(seeds))
+    return repeats * len(seeds) - len(done), {"--repeats": str(repeats), "--seeds": ",".join(map(str, seeds))}
+
+
+def with_training(record: RunRecord) -> dict[str, str]:
+    """Return the options that add training and its ceiling to a run. Its own modes stay, or it could not be continued."""
+    modes = {trial.spec.mode for trial in record.trials} | {"replay", "train"}
+    return {"--modes": ",".join(sorted(modes))}
+
+
+def continued(record: RunRecord, options: Mapping[str, str]) -> str:
+    """Return the command that continues a run with other options; empty if its record cannot be continued.
+
+    Records may come from strangers, so every word is quoted for the shell.
+    """
+    words = record.environment.command.split()
+    if words[:2] != ["feedrate", "run"] or record.schema_version != SCHEMA_VERSION:
+        return ""
+    kept, dropped, skip = [], {*options, *(_STOPS if "--repeats" in options else ())}, False
+    for word in words:
+        name, _, value = word.partition("=")
+        if not skip and name not in (*dropped, *_SWITCHES):
+            kept.append(word)
+        skip = not skip and name in dropped and not value
+    return " ".join(map(shlex.quote, [*kept, *(word for pair in options.items() for word in pair), "--resume"]))
