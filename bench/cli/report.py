@@ -90,16 +90,19 @@ def show_comparison(comparison: Comparison, form: Format = "table", *, wide: boo
         out.print(writers[form](comparison), markup=False, soft_wrap=True, end="")
 
 
-def write_report(comparison: Comparison, path: Path, runs: Sequence[Path] = ()) -> None:
-    """Write the page, with the profiles that lie in the folders of the runs."""
+def write_report(comparison: Comparison, path: Path, runs: Sequence[Path] = (), *, with_profiles: bool = True) -> None:
+    """Write the page, with links to the runs' files and with the profiles that lie in their folders."""
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.results.profiles import files
     from feedrate.bench.results.whole_file import write_whole
     from feedrate.reports import units
     from feedrate.reports.formats import html
+    from feedrate.reports.formats.first_screen.record_link import record_link
 
-    profiles = [profile for run in runs if run.is_dir() for profile in files.explained(run)]
-    write_whole(path, html.render(comparison, profiles=profiles).encode())
+    folders = [run for run in runs if run.is_dir()] if with_profiles else []
+    profiles = [profile for run in folders for profile in files.explained(run)]
+    records = [record_link(run, path) for run in runs]
+    write_whole(path, html.render(comparison, profiles=profiles, records=records).encode())
     say(f"wrote {path} ({units.format_size(path.stat().st_size)})")
 
 

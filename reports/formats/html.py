@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 from markupsafe import Markup
 
 from feedrate.bench.results.profiles.explained import Explained
 from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.stats import Estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS
@@ -23,8 +25,15 @@ from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profile_tables import profile_tables
 from feedrate.reports.figures.profiles import heading, profile_figures
 from feedrate.reports.figures.timelines import LEGEND, chart_data, charts
-from feedrate.reports.formats import headline, pagekit, sentences, table
+from feedrate.reports.formats import pagekit, sentences, table
+from feedrate.reports.formats.first_screen.citation import citation
+from feedrate.reports.formats.first_screen.ratio_bar import WIDTH, RatioBar, ratio_bars
+from feedrate.reports.formats.first_screen.record_link import RecordLink
+from feedrate.reports.formats.first_screen.view import first_screen
+from feedrate.reports.names import MARKDOWN
 
+SCRIPTS = ("tables.js", "address.js")
+"""Scripts of the report's page, besides the one that draws its figures."""
 PROFILE_SCRIPTS = ("profile-layout.js", "profile-input.js", "profile.js")
 
 
@@ -32,20 +41,21 @@ def render(
     comparison: Comparison,
     *,
     profiles: Sequence[Explained] = (),
+    records: Sequence[RecordLink] = (),
     made_at: datetime | None = None,
 ) -> str:
     """Return the page.
 
-    profiles: profiles of the runs' loaders. made_at: time printed at the foot of the page. Default: now.
+    profiles: profiles of the runs' loaders. records: the files of the runs, in their order, for links.
+    made_at: time printed at the foot of the page. Default: now.
     """
     page_figures = [*figures(comparison), *profile_figures(profiles)]
-    plotly, js = pagekit.plotly(), pagekit.page_script("report.js")
+    plotly, js = pagekit.plotly(), "".join([pagekit.page_script("report.js"), *map(pagekit.page_file, SCRIPTS)])
     profile_charts = charts([explained.profile for explained in profiles])
     profile_js = "".join(map(pagekit.page_file, PROFILE_SCRIPTS)) if profile_charts else ""
     page: str = pagekit.template("report.html").render(
-        answer=headline.answer(comparison),
+        first=first_screen(comparison),
         task=sentences.task(comparison),
-        unlike=sentences.cautions(comparison),
         against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, *filter(None, [profile_js]), images="data: blob:"),
         table=sortable_table(comparison),
@@ -55,9 +65,17 @@ def render(
         how_to_read=READING,
         figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
         runs=[
-            {"name": name, "record": run, "environment": environment_rows(run), "settings": settings(run)}
-            for name, run in comparison.runs
+            {
+                "name": name,
+                "environment": environment_rows(run),
+                "settings": settings(run),
+                "file": link,
+                "cite": citation(run),
+            }
+            for (name, run), link in zip_longest(comparison.runs, records)
         ],
+        bar_width=WIDTH,
+        markdown_json=pagekit.script_json(MARKDOWN),
         options=options_table(comparison),
         profiles=[profile_of(explained) for explained in profiles],
         profile_charts=profile_charts,
@@ -94,6 +112,8 @@ class Cell:
     text: str
     value: float | None
     """Number to sort the column by. None if the cell has no number."""
+    bar: RatioBar | None = None
+    """Bar of a ratio to the baseline."""
 
 
 def against_first(comparison: Comparison) -> list[tuple[str, list[list[str]], str]]:
@@ -129,11 +149,30 @@ def sortable_table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]
     """Return the results table as (head, lines). The ceilings' lines come last."""
     head, *body = table.cells(comparison)
     names = {metric.title: metric.name for metric in METRICS}
+    ratios = [_ratio(row) for row in comparison.rows]
     lines = []
-    for number, texts in enumerate(body):
-        row = comparison.rows[number] if number < len(comparison.rows) else None
-        lines.append([Cell(text, _value(row, title, names)) for title, text in zip(head, texts, strict=True)])
+    for texts, row, ratio, bar in zip_longest(body, comparison.rows, ratios, ratio_bars(ratios)):
+        lines.append(
+            [
+                _ratio_cell(row, text, ratio, bar) if title == table.AGAINST else Cell(text, _value(row, title, names))
+                for title, text in zip(head, texts, strict=True)
+            ]
+        )
     return head, lines
+
+
+def _ratio(row: Row) -> Estimate | None:
+    """Return a row's ratio to its baseline. That of the baseline itself is 1."""
+    if row.loader == row.baseline and row.headline in row.metrics:
+        return Estimate(1.0, None, None, 0)
+    verdict = row.verdicts.get(row.headline)
+    return verdict.change if verdict else None
+
+
+def _ratio_cell(row: Row | None, text: str, ratio: Estimate | None, bar: RatioBar | None) -> Cell:
+    if row is not None and row.loader == row.baseline:
+        text = "baseline"
+    return Cell(text, ratio.mean if ratio else None, bar)
 
 
 def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
@@ -141,9 +180,6 @@ def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
         return None
     if title == table.SHARE:
         return row.ceiling_fraction
-    if title == table.AGAINST:
-        verdict = row.verdicts.get(row.headline)
-        return verdict.change.mean if verdict else None
     return row.mean(names[title]) if title in names else None
 
 

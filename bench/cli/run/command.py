@@ -217,7 +217,7 @@ def show_result(output: Path, record: RunRecord) -> None:
     if not record.trials:
         return
     comparison = summarize([(output, record)])
-    write_report(comparison, store.path_of(output).with_name("report.html"))
+    write_report(comparison, store.path_of(output).with_name("report.html"), [output], with_profiles=False)
     show_comparison(comparison)
 
 

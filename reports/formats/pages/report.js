@@ -2,7 +2,9 @@
 const figures = JSON.parse(document.getElementById("figures-data").textContent);
 const root = document.documentElement;
 
-const shows = (name) => name.toLowerCase().includes(document.getElementById("filter").value.trim().toLowerCase());
+const boxes = [...document.querySelectorAll("input[name=loader]")];
+const filterWords = () => document.getElementById("filter").value.trim().toLowerCase();
+const shows = (name) => name.toLowerCase().includes(filterWords()) && !boxes.some((box) => !box.checked && box.value === name);
 
 const POINT_KEYS = ["x", "y", "customdata"];
 
@@ -33,7 +35,11 @@ function tracesOf(figure) {
 }
 
 function draw() {
-  for (const figure of figures) drawFigure(figure, tracesOf(figure));
+  for (const figure of figures) {
+    const element = document.getElementById(figure.name);
+    drawFigure(figure, tracesOf(figure), element, { adapt: (layout) => zoomed(figure.name, layout) });
+    watchZoom(element);
+  }
 }
 
 function filter() {
@@ -42,12 +48,17 @@ function filter() {
   const shown = [...cards].filter((card) => !card.hidden).length;
   document.getElementById("shown").textContent = shown === cards.length ? "" : `${shown} of ${cards.length} shown`;
   draw();
+  remember();
 }
 
 function sort(button) {
   const head = button.closest("th");
+  order(head, head.getAttribute("aria-sort") === "descending");
+  remember();
+}
+
+function order(head, ascending) {
   const column = head.cellIndex;
-  const ascending = head.getAttribute("aria-sort") === "descending";
   for (const cell of head.parentElement.cells) cell.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
   const value = (row) => {
@@ -73,15 +84,16 @@ function setTheme(theme) {
   const button = document.getElementById("theme");
   button.textContent = `Theme: ${theme}`;
   button.dataset.now = theme;
-  draw();
 }
 
 document.getElementById("filter").addEventListener("input", filter);
+for (const box of boxes) box.addEventListener("change", filter);
 document.getElementById("theme").addEventListener("click", (event) => {
   setTheme(THEMES[(THEMES.indexOf(event.currentTarget.dataset.now) + 1) % THEMES.length]);
+  draw();
+  remember();
 });
 for (const button of document.querySelectorAll(".sort")) button.addEventListener("click", () => sort(button));
-setTheme("automatic");
 dark.addEventListener("change", draw);
 savesFigures((name) => figures.find((figure) => figure.name === name), tracesOf);
 drawAtEachWidth(draw);

@@ -43,7 +43,7 @@ def _data(page: str) -> list[dict[str, object]]:
 def test_the_page_needs_nothing_from_elsewhere_and_is_under_2_mb() -> None:
     page = _page(("a", RUN))
     before_data = page[: page.index('<script type="application/json"')]
-    assert re.findall(r'(?:src|href)="([^"]*)', before_data) == ["#results"]
+    assert all(address.startswith("#") for address in re.findall(r'(?:src|href)="([^"]*)', before_data))
     assert "default-src &#39;none&#39;; script-src &#39;sha256-" in before_data
     assert page.count("Plotly.react(") >= 1
     assert len(page.encode()) < 2_000_000

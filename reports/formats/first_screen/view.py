@@ -1,0 +1,106 @@
+"""The answers of a comparison as the page shows them: sentences, with links to the places that tell more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of
+from feedrate.reports.analysis.answers.concerns import Concern, concerns
+from feedrate.reports.analysis.summarize import Comparison, Row
+from feedrate.reports.formats import headline, sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text that leads to a place of the page."""
+
+    text: str
+    place: str
+    """Id of the element to go to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Loaders that cannot be told apart, each with its rate."""
+
+    loaders: tuple[tuple[Line, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """An answer, and all of its loaders in order."""
+
+    answer: Answer
+    standings: tuple[Standing, ...]
+    without_result: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """What the page says first."""
+
+    title: str
+    answers: tuple[AnswerView, ...]
+    wrong: tuple[Line, ...]
+    trials: int
+    """Trials with a result."""
+
+
+def first_screen(comparison: Comparison) -> FirstScreen:
+    """Return what the page says first."""
+    found = answers(comparison)
+    ids = {_key(row): loader_id(number) for number, row in enumerate(comparison.rows)}
+    lines = [Line(concern.text, _place(concern, ids)) for concern in concerns(comparison)]
+    total = sum(len(run.trials) for _, run in comparison.runs)
+    return FirstScreen(
+        title=_title(comparison, found),
+        answers=tuple(_view(answer, ids) for answer in found),
+        wrong=(*_cautions(comparison), *lines),
+        trials=total - len(comparison.not_ok),
+    )
+
+
+def _title(comparison: Comparison, found: Sequence[Answer]) -> str:
+    if refused := headline.refusal(comparison):
+        return refused
+    if not any(answer.field.order.rows for answer in found):
+        return headline.answer(comparison)
+    return found[0].which if len(found) == 1 else f"{len(found)} answers, one for each machine and batch size"
+
+
+def loader_id(number: int) -> str:
+    """Return the id of the card of a comparison's row."""
+    return f"loader-{number + 1}"
+
+
+def _view(answer: Answer, ids: dict[tuple[str, int, str], str]) -> AnswerView:
+    field = answer.field
+
+    def line(row: Row) -> Line:
+        return Line(row.label, ids[_key(row)])
+
+    return AnswerView(
+        answer,
+        tuple(
+            Standing(tuple((line(row), rate_of(row, field) or "rate not known yet") for row in group))
+            for group in field.groups
+        ),
+        tuple(map(line, field.without_result)),
+    )
+
+
+def _key(row: Row) -> tuple[str, int, str]:
+    return row.run, row.batch_size, row.loader
+
+
+def _place(concern: Concern, ids: dict[tuple[str, int, str], str]) -> str:
+    if concern.place == "loader" and concern.row is not None:
+        return ids[_key(concern.row)]
+    return "not-ok" if concern.place == "trials" else "results"
+
+
+def _cautions(comparison: Comparison) -> Sequence[Line]:
+    """Return what limits the comparison as a whole. Differences between runs stand in the runs' sections."""
+    unlike = sentences.unlike(comparison)
+    return [Line(text, "run-1" if text in unlike else "results") for text in sentences.cautions(comparison)]

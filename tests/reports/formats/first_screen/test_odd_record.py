@@ -1,0 +1,92 @@
+"""The odd record in a browser: 14 loaders of 50 characters, 200 trials, a void baseline and ±228 %, at three widths."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.samples.chromium import needs_chromium
+from tests.samples.odd_record import NAMES, odd_record
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+SIZES = [{"width": 1440, "height": 900}, {"width": 1024, "height": 768}, {"width": 390, "height": 844}]
+Opened = Callable[..., Any]
+
+STUCK = """() => {
+  const box = document.querySelector("#table").closest(".scroll");
+  const before = [...document.querySelectorAll("#table th:first-child")].map((cell) => cell.getBoundingClientRect().left);
+  box.scrollLeft = 400;
+  const after = [...document.querySelectorAll("#table th:first-child")].map((cell) => cell.getBoundingClientRect().left);
+  return { moved: box.scrollLeft, stays: before.every((left, index) => left === after[index]) };
+}"""
+OPAQUE = """() => [...document.querySelectorAll("#table th:first-child")].every((cell) => {
+  const colour = getComputedStyle(cell).backgroundColor;
+  return colour !== "rgba(0, 0, 0, 0)" && colour !== "transparent";
+})"""
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition: figures take their new size a moment after the window."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true within 10 s"
+        time.sleep(0.05)
+
+
+def test_the_record_is_as_odd_as_it_says() -> None:
+    assert len(odd_record().trials) == 200
+    assert {len(name) for name in NAMES} == {50}
+    assert len(set(NAMES)) == 14
+
+
+def test_only_tables_scroll_sideways_and_their_first_column_stays(opened: Opened, odd_page: Path) -> None:
+    page = opened(odd_page)
+    scroll = "document.querySelector('#table').closest('.scroll').scrollLeft ="
+    for size in SIZES:
+        page.set_viewport_size(size)
+        page.evaluate(f"{scroll} 0")
+        page.wait_for_selector(".frame.more-right:not(.more-left) #table")
+        wait_until(lambda width=size["width"]: page.evaluate("document.documentElement.scrollWidth") == width)
+        assert page.evaluate(STUCK) == {"moved": 400, "stays": True}
+        assert page.evaluate(OPAQUE)
+        page.wait_for_selector(".frame.more-left #table")
+        page.evaluate(f"{scroll} 1e6")
+        page.wait_for_selector(".frame.more-left:not(.more-right) #table")
+
+
+def test_axe_finds_nothing_serious_in_both_schemes_at_both_widths(opened: Opened, odd_page: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    page = opened(odd_page)
+    page.click("text=Contents")
+    page.click("text=Choose")
+    for scheme, size in ((scheme, size) for scheme in ("light", "dark") for size in (SIZES[0], SIZES[2])):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size(size)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+        assert (scheme, size["width"], serious) == (scheme, size["width"], [])
+
+
+def test_every_loader_is_named_on_top_and_each_line_leads_to_its_place(opened: Opened, odd_page: Path) -> None:
+    page = opened(odd_page)
+    named = page.locator(".standings a, .answers .about a").all_text_contents()
+    assert sorted(named) == sorted(NAMES)
+    links = page.locator(".wrong a")
+    for number in range(links.count()):
+        place = links.nth(number).get_attribute("href")
+        assert page.locator(place).count() == 1
+    links.filter(has_text="void: row 17").click()
+    assert page.evaluate("document.activeElement.id") == "not-ok"
+
+
+def test_a_wide_interval_is_cut_with_a_mark_and_the_baseline_has_its_own_word(opened: Opened, odd_page: Path) -> None:
+    page = opened(odd_page)
+    bars = page.locator("#table .ratio")
+    assert bars.count() == 13
+    assert page.locator("#table td", has_text="baseline").count() == 1
+    within = "bars => bars.every(bar => { const box = bar.getBBox(); return box.x >= 0 && box.x + box.width <= 140 })"
+    assert page.locator("#table .ratio *").evaluate_all(within)
