@@ -121,7 +121,7 @@ def _more_rounds(field: Field, rounds: int, purpose: str, before: str = "") -> N
         return NextStep(sentence=f"{before}About {_count(rounds)} of each run should {purpose}.")
     more, options = with_more_rounds(record, rounds)
     seconds = round_s(record)
-    time = f", about {units.format_duration(more * seconds)}" if seconds else ""
+    time = f", about {units.format_rough_duration(more * seconds)}" if seconds else ""
     return _run(f"{before}{_count(more)} should {purpose}{time}.", field, options)
 
 
