@@ -123,7 +123,7 @@ def _limit_of(row: Row, *, even: bool) -> str:
         f"{units.format_percent(share.estimate.mean)} of the model's ceiling.",
         "share not known": f"Not known: the rounds of {row.label} differ too much.",
         "ceiling not known": "Not known: the rounds of the model's ceiling differ too much.",
-        "feeds": f"The model. {row.label} delivers {kept} of what it can take, so a faster loader would change nothing.",
+        "feeds": f"The model. {row.label} delivers {kept} of what the model can take, so a faster loader would change nothing.",
         "may feed": f"Not settled. {row.label} delivers {kept} of what the model can take. "
         f"Above {FEEDS * 100:.0f} %, the model holds you back.",
         "costs": f"The loader, in part: {name} costs the model {_loss_share(row)} of its speed{main_cause(row.stall)}.",

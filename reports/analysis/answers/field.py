@@ -35,6 +35,12 @@ class Field:
         return tuple(row for row in self.rows if self.order.metric.name not in row.metrics)
 
     @property
+    def data(self) -> str:
+        """The datasets, in words."""
+        names = (f"{run.dataset.name} with {run.dataset.train_rows:,} rows for training" for run in self.runs)
+        return " and ".join(dict.fromkeys(names))
+
+    @property
     def training(self) -> bool:
         """Whether the order is that of training."""
         return self.order.metric.name == "train_rows_per_s"

@@ -45,7 +45,7 @@ def test_the_fastest_loader_feeds_the_model_and_the_baseline_does_not() -> None:
     found = answer_of(trials("a", 500), trials("b", 995), REPLAY)
     assert found.which == "b is the fastest in training."
     assert found.factor.startswith("+99.0 % against a (+98.3 % to +99.7 %). b trains at 995 rows/s ±0 %.")
-    assert found.limit.startswith("The model. b delivers 99.2 to 99.8 % of what it can take")
+    assert found.limit.startswith("The model. b delivers 99.2 to 99.8 % of what the model can take")
     assert "With a, it is the loader: it costs the model 49.9 to 50.1 % of its speed" in found.limit
     assert found.next.sentence == "Use b. The loader is not what holds you back then: make the model faster."
     assert found.next.command == ""
