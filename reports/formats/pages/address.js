@@ -1,6 +1,8 @@
 // Keeps the reader's view in the page's address: place, filter, chosen loaders, sorted column, theme and zoom. A link shows the same view.
 const zooms = new Map(); // "figure axis" -> [first, last]
 const keepers = new Map(); // what listens to a figure's zoom
+const charts = new Map(); // the charts of profiles, by id
+const SETTLED_MS = 300;
 let place = "";
 
 function remember() {
@@ -36,6 +38,7 @@ function restore() {
   }
   setTheme(THEMES.includes(state.get("theme")) ? state.get("theme") : "automatic");
   filter();
+  charts.forEach(showSpan);
   if (place && hash.includes("=")) document.getElementById(place).scrollIntoView();
 }
 
@@ -67,6 +70,24 @@ function keepZoom(element, changes) {
     else zooms.delete(`${element.id} ${axis}`);
   }
   remember();
+}
+
+// Shows the span of a profile's chart that the address names, or all of it. chart: has from, to, full, view and show(from, to).
+function showSpan(chart, id) {
+  chart.show(...(zooms.get(`${id} xaxis`) || [0, chart.full]));
+}
+
+// Keeps the span that the reader shows. It is written once the reader pauses, because browsers limit changes of the address.
+function keepSpan(id, chart) {
+  let timer;
+  charts.set(id, chart);
+  showSpan(chart, id);
+  new MutationObserver(() => {
+    if (chart.to - chart.from < chart.full * 0.999) zooms.set(`${id} xaxis`, [chart.from, chart.to]);
+    else zooms.delete(`${id} xaxis`);
+    clearTimeout(timer);
+    timer = setTimeout(remember, SETTLED_MS);
+  }).observe(chart.view, { attributes: true, attributeFilter: ["data-from", "data-to"] });
 }
 
 const contents = document.getElementById("contents");

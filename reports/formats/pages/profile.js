@@ -294,6 +294,7 @@
   for (const chart of content.charts) {
     const element = document.getElementById(chart.id);
     const drawn = new Chart(element, chart);
+    keepSpan(chart.id, drawn);
     const redraw = () => drawn.draw();
     new ResizeObserver(redraw).observe(drawn.view);
     new MutationObserver(redraw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from feedrate.bench.results import store
+from feedrate.bench.results.profiles import files
+from feedrate.reports.analysis.summarize import summarize
+from feedrate.reports.formats import html
+from tests.reports.formats.first_screen.conftest import PUBLISHED
 from tests.samples.chromium import needs_chromium
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -50,6 +56,21 @@ def test_a_zoom_outlives_a_change_of_theme_and_a_double_click_removes_it(opened:
     page.evaluate("Plotly.relayout('throughput', {'xaxis.autorange': true})")
     assert "zoom" not in _fragment(page)
     assert page.evaluate(RANGE) == pytest.approx(full)
+
+
+def test_a_link_shows_the_same_part_of_a_profile(opened: Opened, tmp_path: Path) -> None:
+    run = PUBLISHED / "h100-2026-11-25" / "fast"
+    path = tmp_path / "report.html"
+    path.write_text(html.render(summarize([(run, store.read(run))]), profiles=list(files.explained(run))))
+    page = opened(path)
+    page.click("#timeline button[data-do=in]")
+    page.wait_for_url(re.compile("zoom=timeline"))
+    span = "['from', 'to'].map((end) => Number(document.querySelector('#timeline .profile-view').dataset[end]))"
+    shown = page.evaluate(span)
+    assert shown[0] > 0
+    assert opened(path, _fragment(page)).evaluate(span) == pytest.approx(shown, rel=1e-4)
+    page.click("#timeline button[data-do=fit]")
+    page.wait_for_url(path.as_uri())
 
 
 def test_what_the_page_lacks_is_ignored(opened: Opened, report: Path) -> None:
