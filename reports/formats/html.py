@@ -64,16 +64,7 @@ def render(
         figures=page_figures,
         how_to_read=READING,
         figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
-        runs=[
-            {
-                "name": name,
-                "environment": environment_rows(run),
-                "settings": settings(run),
-                "file": link,
-                "cite": citation(run),
-            }
-            for (name, run), link in zip_longest(comparison.runs, records)
-        ],
+        runs=[run_of(name, run, link) for (name, run), link in zip_longest(comparison.runs, records)],
         bar_width=WIDTH,
         markdown_json=pagekit.script_json(MARKDOWN),
         options=options_table(comparison),
@@ -90,6 +81,17 @@ def render(
         js=Markup(js),
     )
     return page
+
+
+def run_of(name: str, run: RunRecord, link: RecordLink | None) -> dict[str, Any]:
+    """Return what the page says of a run, by the template's names."""
+    return {
+        "name": name,
+        "environment": environment_rows(run),
+        "settings": settings(run),
+        "file": link,
+        "cite": citation(run),
+    }
 
 
 def profile_of(explained: Explained) -> dict[str, Any]:

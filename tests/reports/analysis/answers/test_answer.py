@@ -13,7 +13,7 @@ from feedrate.bench.results.spec import Mode
 from feedrate.reports.analysis.answers.answer import Answer, answers, lines
 from feedrate.reports.analysis.answers.concerns import concerns
 from feedrate.reports.analysis.summarize import summarize
-from tests.samples.odd_record import BASELINE, FASTEST, NAMES, PARTIAL, UNSTEADY, odd_record
+from tests.samples.records.odd_record import BASELINE, FASTEST, NAMES, PARTIAL, UNSTEADY, odd_record
 from tests.samples.sample_record import record, trial
 
 CALM = (0.999, 1.0, 1.001, 1.0005)

@@ -12,7 +12,7 @@ import pytest
 from feedrate.bench.results import store
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import html
-from tests.samples.odd_record import odd_record
+from tests.samples.records.odd_record import odd_record
 
 PUBLISHED = Path(__file__).parents[4] / "reports" / "published"
 

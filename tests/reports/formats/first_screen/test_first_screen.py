@@ -17,7 +17,7 @@ from feedrate.reports.formats.first_screen.citation import citation
 from feedrate.reports.formats.first_screen.ratio_bar import MARGIN, WIDTH, ratio_bars
 from feedrate.reports.formats.first_screen.record_link import record_link
 from feedrate.reports.formats.first_screen.view import first_screen
-from tests.samples.odd_record import odd_record
+from tests.samples.records.odd_record import odd_record
 from tests.samples.sample_record import RUN, record, trial
 
 SWITCH = "--repeats 1 --seeds 0,1,2 --resume"

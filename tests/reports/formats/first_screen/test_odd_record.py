@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.samples.chromium import needs_chromium
-from tests.samples.odd_record import NAMES, odd_record
+from tests.samples.records.odd_record import NAMES, odd_record
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 SIZES = [{"width": 1440, "height": 900}, {"width": 1024, "height": 768}, {"width": 390, "height": 844}]
