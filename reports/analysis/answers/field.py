@@ -37,7 +37,7 @@ class Field:
     @property
     def data(self) -> str:
         """The datasets, in words."""
-        names = (f"{run.dataset.name} with {run.dataset.train_rows:,} rows for training" for run in self.runs)
+        names = (f"{run.dataset.name} ({run.dataset.train_rows:,} for training)" for run in self.runs)
         return " and ".join(dict.fromkeys(names))
 
     @property
