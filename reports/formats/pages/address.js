@@ -42,9 +42,11 @@ function restore() {
   if (place && hash.includes("=")) document.getElementById(place).scrollIntoView();
 }
 
-// Returns the layout with the figure's axes where the reader left them. Paper shows all of a figure.
+// Returns the layout with the figure's axes where the reader left them. Paper shows all of a figure. Ranges are copied, because
+// Plotly writes into them.
 function zoomed(figure, layout) {
   const result = { ...layout };
+  for (const axis of ["xaxis", "yaxis"]) if (layout[axis] && layout[axis].range) result[axis] = { ...layout[axis], range: [...layout[axis].range] };
   for (const [key, range] of printing ? [] : zooms) {
     const [name, axis] = key.split(" ");
     if (name === figure && layout[axis]) result[axis] = { ...layout[axis], range: [...range], autorange: false };

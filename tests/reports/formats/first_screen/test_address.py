@@ -47,13 +47,13 @@ def test_a_link_restores_filter_sorting_theme_loaders_and_zoom(opened: Opened, r
     assert _fragment(copy) == _fragment(page)
 
 
-def test_a_zoom_outlives_a_change_of_theme_and_a_double_click_removes_it(opened: Opened, report: Path) -> None:
+def test_a_zoom_outlives_a_change_of_theme_and_the_whole_range_removes_it(opened: Opened, report: Path) -> None:
     page = opened(report)
     full = page.evaluate(RANGE)
     page.evaluate("Plotly.relayout('throughput', {'xaxis.range[0]': 5.5, 'xaxis.range[1]': 7})")
     page.click("#theme")
     assert page.evaluate(RANGE) == [5.5, 7]
-    page.evaluate("Plotly.relayout('throughput', {'xaxis.autorange': true})")
+    page.evaluate("range => Plotly.relayout('throughput', {'xaxis.range': range})", full)
     assert "zoom" not in _fragment(page)
     assert page.evaluate(RANGE) == pytest.approx(full)
 
@@ -88,7 +88,7 @@ def test_a_heading_links_to_itself_and_keeps_the_rest_of_the_view(opened: Opened
     page.fill("#filter", "")
     assert _fragment(page) == "#results"
     copy = opened(report, "#at=memory-title&filter=cupy")
-    assert 0 <= copy.evaluate("document.getElementById('memory-title').getBoundingClientRect().top") < 900
+    assert -2 <= copy.evaluate("document.getElementById('memory-title').getBoundingClientRect().top") < 900
     assert copy.evaluate("scrollY") > 0
 
 
