@@ -17,7 +17,7 @@ from tests.samples.records.odd_record import odd_record
 PUBLISHED = Path(__file__).parents[4] / "reports" / "published"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
     with api.sync_playwright() as playwright:

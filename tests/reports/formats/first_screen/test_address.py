@@ -84,6 +84,7 @@ def test_a_heading_links_to_itself_and_keeps_the_rest_of_the_view(opened: Opened
     page = opened(report)
     page.fill("#filter", "cupy")
     page.click("#results a")
+    page.wait_for_url(re.compile("at=results"))
     assert _fragment(page) == "#at=results&filter=cupy"
     page.fill("#filter", "")
     assert _fragment(page) == "#results"
@@ -98,6 +99,7 @@ def test_the_contents_list_every_part_of_the_page(opened: Opened, report: Path) 
     entries = page.locator("#contents a")
     assert entries.all_text_contents() == page.locator("main h2").all_text_contents()
     page.click("#contents a[href$='#throughput-title']")
+    page.wait_for_url(re.compile("throughput-title"))
     assert _fragment(page) == "#throughput-title"
 
 
