@@ -42,17 +42,23 @@ class LoaderUnavailable(FeedrateError):
     """A loader's library or device is missing on this machine. The message says how to get it."""
 
 
+MAX_WHOLE = 2**63 - 1
+"""Largest count, size or seed. Arrow, NumPy and torch take no larger one."""
+
+
 def whole_number(value: object) -> bool:
     """True for Python's and NumPy's integers, False for anything else, including True and False."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def require_whole(name: str, value: object, minimum: int) -> None:
-    """Raise FeedrateError unless `value` is a whole number of at least `minimum`."""
+    """Raise FeedrateError unless `value` is a whole number of at least `minimum` that fits 64 bits."""
     if not whole_number(value):
         raise FeedrateError(f"{name} is {value!r}, but must be a whole number")
     if value < minimum:  # type: ignore[operator]
         raise FeedrateError(f"{name} is {value}, but must be at least {minimum}")
+    if value > MAX_WHOLE:  # type: ignore[operator]
+        raise FeedrateError(f"{name} is over {MAX_WHOLE:,}, the largest whole number of 64 bits")
 
 
 def require_bool(name: str, value: object) -> None:

@@ -108,10 +108,3 @@ def format_three_digits(value: float) -> str:
         return "0"
     digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
     return f"{value:.{digits}f}"
-
-
-def format_rough_duration(seconds: float) -> str:
-    """Format a duration that is only roughly known: 43 -> "40 seconds", 130 -> "2 minutes", 9000 -> "2.5 hours"."""
-    if seconds < 90:
-        return f"{max(10, round(seconds, -1)):.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"

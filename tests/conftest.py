@@ -18,6 +18,8 @@ from feedrate.loaders.base import Split
 from feedrate.loaders.conformance import planted_split
 from feedrate.loaders.errors import LoaderUnavailable
 
+# Tests run pytest and feedrate themselves, which must not take themselves for a worker of pytest-xdist.
+os.environ.pop("PYTEST_XDIST_WORKER", None)
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import Any, Literal, get_args
 
-from feedrate.bench.results.bounds import Count
 from feedrate.loaders.base import LoaderSettings
 from feedrate.loaders.errors import FeedrateError, require_choice, require_over_zero, require_whole
 
@@ -115,12 +114,12 @@ class TrialSpec(LoaderSettings):
     loader: str
     """The loader as the user wrote it, options included."""
     mode: Mode
-    repeat: Count
-    seed: Count
+    repeat: int
+    seed: int
     """Seed of the row order and of the model's first weights, at least 0."""
-    batch_size: Count
+    batch_size: int
     """Rows per batch."""
-    epochs: Count
+    epochs: int
     """Timed epochs, each over the whole train split. With timed_s, the least number of steady ones."""
     device: str
     """cpu, cuda or cuda:N."""
@@ -139,7 +138,7 @@ class TrialSpec(LoaderSettings):
         require_choice("check", self.check, get_args(Check))
         if not 0 <= self.timed_s < inf:
             raise FeedrateError(f"timed_s is {self.timed_s:g}, but must be at least 0 and finite")
-        for name, minimum in (("batch_size", 1), ("epochs", 1), ("seed", 0)):
+        for name, minimum in (("batch_size", 1), ("epochs", 1), ("seed", 0), ("repeat", 0)):
             require_whole(name, getattr(self, name), minimum)
 
     @property

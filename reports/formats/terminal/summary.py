@@ -135,6 +135,9 @@ def _verdict(row: Row, name: str) -> tuple[str, str, str]:
 
 def _must_know(comparison: Comparison) -> Iterator[str]:
     """Yield what may change a reader's mind: cautions, rows that were not checked, doubts, open verdicts, trials without a result."""
+    models = (trial.spec.model for _, run in comparison.runs for trial in run.trials)
+    if any(model.task != "mlp" for model in models):  # who did not ask for a task knows the notebook's model
+        yield sentences.task(comparison)
     yield from sentences.cautions(comparison)
     longest = [row.baseline for row in comparison.rows if row.baseline and len(row.baseline) > MAX_TITLE]
     yield from dict.fromkeys(f"The baseline is {name}." for name in longest)

@@ -160,7 +160,7 @@ def test_a_last_batch_of_one_row_is_no_reason_to_fail(small: Dataset, tmp_path: 
 
 
 def test_a_model_that_diverges_is_a_failed_trial_with_the_reason(small: Dataset, tmp_path: Path) -> None:
-    model = replace(SPEC.model, optimizer="sgd", learning_rate=1e30)
+    model = replace(SPEC.model, optimizer="sgd", learning_rate=1e6)
     diverged, after = _run([replace(SPEC, model=model), replace(SPEC, mode="load")], small, tmp_path)
     assert (diverged.status, after.status) == ("failed", "ok")
     assert "loss is" in diverged.detail

@@ -79,7 +79,7 @@ def test_provenance_says_how_the_rows_were_made(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "share", "message"),
-    [(9999, 0.03, "--rows is 9999, but"), (10_000, 0.7, "positive rows is 0.7"), (10_000, float("nan"), "is nan")],
+    [(9999, 0.03, "--rows is 9999, but"), (10_000, 0.7, "positive_fraction is 0.7"), (10_000, float("nan"), "is nan")],
 )
 def test_too_few_rows_and_impossible_shares_are_refused(tmp_path: Path, rows: int, share: float, message: str) -> None:
     with pytest.raises(FeedrateError, match=message):
