@@ -39,6 +39,8 @@ MAX_MORE_ROUNDS = 100
 """More rounds than this are not recommended: the difference is then too small to be found on this machine."""
 
 Direction = Literal["more", "less", "same", "inconclusive"]
+MAX_LOG = 700.0
+"""Natural logarithm of the largest ratio: e to the 710 is beyond all floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def ratio(head: Sequence[float], base: Sequence[float], *, paired: bool, confide
     All samples must be greater than 0. n is the number of pairs, or of the smaller sample. Raises ValueError for no samples.
     """
     logs = difference([log(x) for x in head], [log(x) for x in base], paired=paired, confidence=confidence)
-    return Estimate(exp(logs.mean), _exp(logs.low), _exp(logs.high), logs.n)
+    return Estimate(exp(min(logs.mean, MAX_LOG)), _exp(logs.low), _exp(logs.high), logs.n)
 
 
 def difference(
@@ -285,7 +287,8 @@ def _estimate(head: np.ndarray, base: np.ndarray | None, confidence: float) -> E
 
 
 def _exp(value: float | None) -> float | None:
-    return None if value is None else exp(value)
+    """Return e to the power of a logarithm of a ratio. Absurd records give ratios that no float holds: they are cut."""
+    return None if value is None else exp(min(value, MAX_LOG))
 
 
 def _t(confidence: float, freedom: float | np.ndarray) -> np.ndarray:

@@ -83,7 +83,7 @@ def _table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         if isinstance(frame.schema[names["genres"]], pl.List):
             genres = genres.list.join("|")
         frame = frame.select(pl.col(names["movieId"]).cast(pl.String), genres.cast(pl.String))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = one_line((str(error).strip() or type(error).__name__).splitlines()[0], 120)
         raise FeedrateError(f"{path} is not a MovieLens movies file: {reason}. Download or write it again") from error
     for number, (movie, text) in enumerate(frame.iter_rows(), 1):

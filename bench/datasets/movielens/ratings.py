@@ -13,7 +13,7 @@ import numpy as np
 
 from feedrate.bench.datasets.movielens.columns import MAX_ID, find_columns
 from feedrate.bench.datasets.movielens.files import format_of
-from feedrate.bench.datasets.movielens.text import open_plain
+from feedrate.bench.datasets.movielens.text import open_plain, require_short_line
 from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import FeedrateError
 
@@ -50,7 +50,7 @@ def read_ratings(path: Path) -> Ratings:
         frame = typed.collect(engine="streaming")
         if sum(frame.null_count().row(0)) or not frame["usable"].all():
             raise FeedrateError(_first_bad(path, rows))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = one_line((str(error).strip() or type(error).__name__).splitlines()[0], 120)
         raise FeedrateError(f"{path} is not a MovieLens ratings file: {reason}. Download or write it again") from error
     if frame.height == 0:
@@ -69,8 +69,9 @@ def _rows(path: Path) -> pl.LazyFrame:
     if kind in ("dat", "tsv"):
         frame = _scan_without_header(path, "::" if kind == "dat" else "\t")
     else:
-        with open_plain(path):  # refuses what Polars would unpack into the memory
-            pass
+        with open_plain(path) as content:  # refuses what Polars would unpack into the memory
+            if kind == "csv":
+                require_short_line(content, path)
         # only other columns can have bytes that are not UTF-8: a number with such a byte is refused later
         scan = (
             pl.scan_parquet(path, glob=False)

@@ -13,6 +13,8 @@ from feedrate.bench.datasets.unpacking import refuse_gzip_bomb
 from feedrate.loaders.errors import FeedrateError
 
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_LINE_BYTES = 10_000
+"""Length of the line that names the columns. MovieLens' own has 32 bytes."""
 MAX_TEXT_BYTES = 30_000_000
 """Size of a text that is read as a whole, unpacked. MovieLens-32M's list of movies has 4 MB."""
 
@@ -29,6 +31,14 @@ def open_plain(path: Path) -> Iterator[BufferedIOBase]:
             yield content
     except (OSError, EOFError, zlib.error) as error:
         raise FeedrateError(f"{path} cannot be read ({error}). Download or write it again") from error
+
+
+def require_short_line(content: BufferedIOBase, path: Path) -> None:
+    """Raise FeedrateError if the first line, which names the columns, is too long: Polars takes gigabytes for some."""
+    if len(content.readline(MAX_LINE_BYTES + 1)) > MAX_LINE_BYTES:
+        raise FeedrateError(
+            f"{path} has a first line of more than {MAX_LINE_BYTES / 1e3:g} kB: it must name userId, movieId and rating"
+        )
 
 
 def read_text(path: Path) -> str:

@@ -123,7 +123,7 @@ class Categories:
 
         try:
             values = pl.read_parquet(file, glob=False)["value"]
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise FeedrateError(
                 f"{file} cannot be read ({one_line(str(error), 120)}): prepare that dataset again with --overwrite"
             ) from error
