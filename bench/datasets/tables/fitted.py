@@ -189,7 +189,7 @@ def read_fitted(dataset: Path) -> Fitted:
         )
     try:
         content = msgspec.json.decode((folder / "fitted.json").read_bytes(), type=_Content)
-        schema = pa.ipc.read_schema(pa.py_buffer((folder / "columns.arrow").read_bytes()))
+        schema = _schema((folder / "columns.arrow").read_bytes())
         categories = {
             column.name: Categories.read(folder / _file(number), buckets=column.buckets)
             for number, column in enumerate(content.columns)
@@ -208,3 +208,11 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True):
 
 def _file(number: int) -> str:
     return f"categories-{number:04}.parquet"
+
+
+def _schema(content: bytes) -> pa.Schema:
+    """Read a schema in Arrow's stream format. Arrow would allocate whatever length a damaged message declares."""
+    length = int.from_bytes(content[4:8], "little", signed=True)  # after the continuation marker
+    if not 0 < length <= len(content):
+        raise pa.ArrowInvalid(f"the schema declares {length:,} bytes, but the file has {len(content):,}")
+    return pa.ipc.read_schema(pa.py_buffer(content))

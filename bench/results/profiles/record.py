@@ -205,7 +205,7 @@ class Profile:
     """Steps in the window, which leaves out the first recorded step."""
     rows: Count
     """Rows in these steps."""
-    window_s: Annotated[float, Meta(gt=0)]
+    window_s: Annotated[float, Meta(ge=1e-9)]
     epoch: EpochRecord | None
     """Waits and CPU times by the harness's own clocks, over these steps and the one before them."""
     cores: Cores
