@@ -25,6 +25,8 @@ from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError, repeated
 from feedrate.loaders.parquet.arrow_types import BYTES, TEXT, converted
 
+MAX_BYTES = 100_000_000
+"""Largest description of fitted columns. It has about 100 bytes a column."""
 FOLDER = "fitted"
 """Folder of a dataset."""
 
@@ -188,8 +190,8 @@ def read_fitted(dataset: Path) -> Fitted:
             f"{dataset} has no {FOLDER}/fitted.json: --like takes a folder that `feedrate prepare parquet` wrote"
         )
     try:
-        content = msgspec.json.decode((folder / "fitted.json").read_bytes(), type=_Content)
-        schema = _schema((folder / "columns.arrow").read_bytes())
+        content = msgspec.json.decode(_content(folder / "fitted.json"), type=_Content)
+        schema = _schema(_content(folder / "columns.arrow"))
         categories = {
             column.name: Categories.read(folder / _file(number), buckets=column.buckets)
             for number, column in enumerate(content.columns)
@@ -208,6 +210,15 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True):
 
 def _file(number: int) -> str:
     return f"categories-{number:04}.parquet"
+
+
+def _content(file: Path) -> bytes:
+    """Read a file. Raises FeedrateError if it is far larger than any that prepare writes."""
+    if (size := file.stat().st_size) > MAX_BYTES:
+        raise FeedrateError(
+            f"{file} has {size / 1e6:,.0f} MB, over the limit of {MAX_BYTES / 1e6:,.0f} MB: prepare it again"
+        )
+    return compressed.read_bytes(file)
 
 
 def _schema(content: bytes) -> pa.Schema:
