@@ -155,7 +155,8 @@ class FusedReader:
         self._sums = torch.zeros(1, tensors, dtype=torch.int64, device=device)
         self._place = 0
         self._address = np.zeros(1, np.uint64)
-        with cupy.cuda.Device(self._device.index or 0):
+        self._index = self._device.index or 0
+        with cupy.cuda.Device(self._index):
             self._kernel = cupy.RawKernel(kernel_source(tensors), "read_all").kernel
         self._launch = self._build_launcher(cupy.cuda.driver.launchKernel)
 
@@ -176,7 +177,12 @@ class FusedReader:
             return
         if not all(map(torch.Tensor.is_contiguous, tensors)):  # nbytes can exceed the memory behind the tensor
             tensors = [tensor.contiguous() for tensor in tensors]
-        self._launch(*[tensor.data_ptr() for tensor in tensors], *[tensor.nbytes >> 2 for tensor in tensors])
+        numbers = [tensor.data_ptr() for tensor in tensors] + [tensor.nbytes >> 2 for tensor in tensors]
+        if torch.cuda.current_device() == self._index:
+            self._launch(*numbers)
+        else:  # a loader may have made another device the current one, whose context does not know the kernel
+            with torch.cuda.device(self._index):
+                self._launch(*numbers)
         self._place += 1
         if self._place < len(self._sums):
             self._address[0] += self._tensors * 8

@@ -34,3 +34,11 @@ def choose_device_here(name: str) -> str:
     """
     require_device(name)
     return name if name == "cpu" else choose_device(name, host_environment.observe())
+
+
+def make_current(device: str) -> None:
+    """Make a GPU the current one of this thread, so that what names no device is launched and allocated there, too."""
+    if ":" in device:  # without a number it is the current one already
+        import torch
+
+        torch.cuda.set_device(device)

@@ -11,6 +11,7 @@ import msgspec
 
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.host import venvs
+from feedrate.bench.host.device import make_current
 from feedrate.bench.run.check_messages import CheckMessage, CheckTask
 from feedrate.loaders import registry
 from feedrate.loaders.conformance import Case, check_rest, numbered_split, planted_split
@@ -68,6 +69,7 @@ def _check(task: CheckTask, sender: Sender) -> None:
     choice = registry.choose(task.loader)
     if choice.replays:
         raise FeedrateError(f"{task.loader} replays a few batches and loads no dataset: there is nothing to check")
+    make_current(task.config.device)
     backend, deviations = choice.adapter.backend(task.config.device), dict(choice.adapter.deviations)
     sender.send(CheckMessage(backend=backend, deviations=deviations))
     folder = Path(task.folder)
