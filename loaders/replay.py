@@ -20,12 +20,13 @@ class ReplayOptions:
 
 
 class ReplayLoader:
-    """Delivers as many batches and rows as the split has, without any work."""
+    """Delivers as many batches and rows as the rank's shard has, without any work."""
 
     def __init__(self, split: Split, config: LoaderConfig, options: ReplayOptions) -> None:
         columns = read_columns(split)
         order = torch.from_numpy(epoch_order(columns.rows, shuffle=config.shuffle, seed=config.seed, epoch=0).copy())
-        full, rest = divmod(columns.rows, config.batch_size)
+        order = order[config.rank :: config.world_size]
+        full, rest = divmod(len(order), config.batch_size)
         size = config.batch_size
         self._full = full
         self._batches = [

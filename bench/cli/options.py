@@ -90,6 +90,8 @@ MAX_SECONDS = 10_000_000
 MAX_UNITS = 1 << 20
 """Units of a layer, and columns of an embedding table."""
 MAX_WORKERS, MAX_PREFETCH = 1024, 1 << 20
+MAX_RANKS = 1024
+"""Ranks of a trial. Their processes share this host."""
 MAX_ROWS = 100_000_000_000
 MAX_REPEATS = 1_000_000
 """Rounds, epochs, steps and comparisons."""

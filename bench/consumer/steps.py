@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,9 @@ from feedrate.bench.timing.ranges import span
 from feedrate.loaders.base import Batch
 from feedrate.loaders.packed.launch import CupyKernels
 from feedrate.loaders.packed.resident import Kernels
+
+if TYPE_CHECKING:
+    from feedrate.bench.consumer.replica import Replica
 
 
 class Step(Protocol):
@@ -52,13 +55,14 @@ class Step(Protocol):
         ...
 
 
-def make_step(model: EmbeddingModel, spec: ModelSpec) -> Step:
-    """Build the step that the spec names.
+def make_step(model: EmbeddingModel, spec: ModelSpec, replica: Replica | None = None) -> Step:
+    """Build the step that the spec names. replica: of the model, if several ranks train it, which the eager step can.
 
     A fast step with Adam is a CUDA graph if the model's tables are on a GPU, its bags are summed and CuPy is installed.
     """
     if spec.step == "eager":
-        return EagerStep(model, spec)
+        return EagerStep(model, spec, replica)
+    assert replica is None, "a Plan refuses the fast step on several ranks"
     tables_on_gpu = model.tables() and model.tables()[0].is_cuda
     if spec.optimizer == "adam" and tables_on_gpu and model.sums_bags and find_spec("cupy"):
         torch.set_float32_matmul_precision("high")
@@ -88,13 +92,14 @@ class DenseStep:
 class EagerStep(DenseStep):
     """The step of the reference notebook."""
 
-    def __init__(self, model: EmbeddingModel, spec: ModelSpec) -> None:
+    def __init__(self, model: EmbeddingModel, spec: ModelSpec, replica: Replica | None = None) -> None:
         super().__init__(model, spec)
+        self._learner: nn.Module = model if replica is None else replica.module
         self._optimizer = build_optimizer(model.parameters(), spec, fused=next(model.parameters()).is_cuda)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Learn from a batch and return the detached loss."""
-        loss = _forward(self._model, batch, self._spec)
+        loss = _forward(self._learner, batch, self._spec)
         with span("backward"):
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -246,7 +251,7 @@ def _nbytes(parameters: Iterable[Tensor]) -> int:
     return sum(parameter.nbytes for parameter in parameters)
 
 
-def _forward(model: EmbeddingModel, batch: Batch, spec: ModelSpec) -> Tensor:
+def _forward(model: nn.Module, batch: Batch, spec: ModelSpec) -> Tensor:
     model.train(batch.rows > 1)  # one row has no variance, so BatchNorm uses its running statistics
     with span("forward"):
         return loss_of(model(batch), batch.label, spec)

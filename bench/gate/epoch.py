@@ -18,6 +18,7 @@ from feedrate.bench.datasets.rows.checksum import Checksum, RowSum
 from feedrate.bench.datasets.rows.order_sample import OrderSample
 from feedrate.bench.gate.batch_watch import wrong_size
 from feedrate.bench.gate.shuffle import ShuffleWatch
+from feedrate.bench.host.ranks.group import ALONE, Group, total
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import synchronise
 from feedrate.loaders.base import Batch, Schema
@@ -76,10 +77,12 @@ def check_epoch(
     order_sample: OrderSample | None,
     batch_size: int,
     device: str,
+    group: Group = ALONE,
 ) -> Delivered:
     """Check a whole epoch against the split.
 
     wanted: the split that the batches must deliver. order_sample: rows to judge the shuffle by, None to leave that out.
+    group: the ranks whose shards together must be the split.
     Raises FormBroken for a batch of a wrong form, and GateFailed if a batch changes later, was not ready or has a wrong
     size, or if the epoch does not end.
     Raises WrongRows if the rows differ from the split's.
@@ -108,11 +111,20 @@ def check_epoch(
             _hash_again(held, later, device)
             held = []
     _hash_again(held, later, device)
-    refuse_wrong(at_once.result(), later.result(), wanted, batch_size, [int(total) for total in sums])
+    refuse_wrong(
+        of_all_ranks(group, at_once), of_all_ranks(group, later), wanted, batch_size, [int(total) for total in sums]
+    )
     if sentence := wrong_size(odd, len(sums), batch_size):
         raise GateFailed(sentence)
-    assert start is not None, "a split has rows"
-    return Delivered(start.tolist(), watch.result(batch_size) if watch else None)
+    return Delivered([] if start is None else start.tolist(), watch.result(batch_size) if watch else None)
+
+
+def of_all_ranks(group: Group, rows: RowSum) -> Checksum:
+    """Return the checksum of the rows of all ranks together. Waits for the device and the ranks."""
+    own = rows.result()
+    if group.size == 1:
+        return own
+    return Checksum(total(group, own.rows), f"{total(group, int(own.digest, 16)) % 2**64:016x}")
 
 
 def _hash_again(held: list[Batch], later: RowSum, device: str) -> None:

@@ -24,6 +24,7 @@ from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
 from feedrate.bench.gate.epoch import EndlessEpoch, GateFailed, TimedRowsWrong, check_offsets, wrong_count
 from feedrate.bench.gate.repeats import RepeatedBatches
 from feedrate.bench.gate.row_diagnosis import WORKERS, explain_rows, listed, rows_are
+from feedrate.bench.host.ranks.group import ALONE, Group, joint, total, word_total
 from feedrate.loaders.base import Batch
 from feedrate.loaders.form import plain_batch, require_form, spoken
 from feedrate.loaders.parquet.columns import read_columns
@@ -44,15 +45,27 @@ class TimedRows(BatchWatch):
     """Watches the timed epochs of one loader."""
 
     def __init__(
-        self, dataset: Dataset, name: SplitName, read: BatchReader, *, batch_size: int, device: str, every: bool = False
+        self,
+        dataset: Dataset,
+        name: SplitName,
+        read: BatchReader,
+        *,
+        batch_size: int,
+        device: str,
+        every: bool = False,
+        group: Group = ALONE,
     ) -> None:
-        """every: compare all rows, which costs a multiple of the time that most loaders take for a batch."""
+        """every: compare all rows, which costs a multiple of the time that most loaders take for a batch.
+
+        group: the ranks whose shards together are the split.
+        """
         super().__init__()
         self._dataset, self._name, self._read = dataset, name, read
         self._info, self._schema = dataset.info.splits[name], dataset.info.schema
         self._index = dataset.row_index(name)
         self._batch_size, self._device, self._every = batch_size, device, every
-        self._batches = -(-self._info.rows // batch_size)
+        self._group = group
+        self._batches = -(-len(range(group.rank, self._info.rows, group.size)) // batch_size)
         self._copies: list[BatchCopy] = []
         self._hashes: list[torch.Tensor] = []
         self._places: list[int] = []
@@ -101,7 +114,7 @@ class TimedRows(BatchWatch):
 
         title: of the epoch, for messages. rows: that the clock counted. Raises GateFailed with what is wrong.
         """
-        if sentence := wrong_count(rows, self._info.rows, self._batch_size):
+        if sentence := wrong_count(total(self._group, rows), self._info.rows, self._batch_size):
             raise TimedRowsWrong(title, sentence, diagnosed=False)
         if sentence := self.wrong_size(self._batch_size):
             raise GateFailed(f"{title}: {sentence}")
@@ -165,7 +178,8 @@ class TimedRows(BatchWatch):
             self._require_form(batch)
             check_offsets(batch)
         hashes = self._hashes or [row_hashes(batch) for batch in batches]
-        keys, counts = np.unique(torch.cat(hashes).cpu().numpy(), return_counts=True)
+        mine = torch.cat(hashes).cpu().numpy() if hashes else np.empty(0, np.int64)  # a rank may have no rows
+        keys, counts = np.unique(joint(self._group, mine), return_counts=True)
         known = self._index.occurrences(keys)
         foreign, often = int(counts[known == 0].sum()), int((counts > known)[known > 0].sum())
         checked = f"of {int(counts.sum()):,} rows that were compared"
@@ -189,11 +203,10 @@ class TimedRows(BatchWatch):
     def _wrong_sums(self, title: str, sums: np.ndarray) -> str:
         """Return which columns of the epoch do not add up to the dataset's, or an empty string."""
         self.repeats.add(title, self._of_columns(sums))
-        totals = self._of_columns(sums).sum(0, dtype=np.uint64).tolist()
+        totals = word_total(self._group, self._of_columns(sums).sum(0, dtype=np.uint64)).tolist()
         names = map(spoken, (*self._schema.columns[:-1], None))
-        wrong = [
-            name for name, total, wanted in zip(names, totals, self._index.word_sums, strict=True) if total != wanted
-        ]
+        pairs = zip(names, totals, self._index.word_sums, strict=True)
+        wrong = [name for name, delivered, wanted in pairs if delivered != wanted]
         if not wrong:
             return ""
         return f"the values of {listed(wrong)} do not add up to those of the {self._name} split"

@@ -16,6 +16,7 @@ from typing import Literal
 
 from feedrate.bench.results.bounds import Amount, Bytes, Count, SampledShare, Seconds, Share
 from feedrate.bench.results.gpu_record import GpuRecord
+from feedrate.bench.results.ranks_record import RanksRecord
 from feedrate.bench.results.spec import TrialSpec
 
 SCHEMA_VERSION = 2
@@ -109,6 +110,8 @@ class EpochRecord:
     """Batches that were copied for the comparison with the dataset after the clock."""
     sampling_s: Seconds | None = None
     """Host time of those copies, which is part of wall_s."""
+    allreduce_s: Seconds | None = None
+    """Several ranks: time in which rank 0 averaged gradients with the others, beside other work or not. Training only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +233,8 @@ class TrialResult:
     """Time to write the dataset in the library's own format, once, before the trials. None if the loader reads Parquet."""
     preparation_bytes: Bytes | None = None
     """Size of those files, both splits together."""
+    ranks: RanksRecord | None = None
+    """What each rank measured. None if one process ran the trial."""
 
     @property
     def steady(self) -> tuple[EpochRecord, ...]:
@@ -255,9 +260,9 @@ class TrialResult:
 
     @property
     def mean_step_s(self) -> float | None:
-        """Wall time of the steady epochs divided by their steps."""
+        """Wall time of the steady epochs divided by the steps of a rank."""
         rows_per_s = self.rows_per_s
-        return self.spec.batch_size / rows_per_s if rows_per_s else None
+        return self.spec.batch_size * self.spec.ranks / rows_per_s if rows_per_s else None
 
     @property
     def wait_fraction(self) -> float | None:

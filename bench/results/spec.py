@@ -130,6 +130,8 @@ class TrialSpec(LoaderSettings):
     """Seconds that the steady epochs must last in all, before no further epoch is timed. 0: exactly `epochs` epochs."""
     check: Check = "sample"
     """Rows of the timed epochs to compare with the dataset: those of some batches, or every row, which costs speed."""
+    ranks: int = 1
+    """Processes that run the trial together, each with a shard of the rows and a device of its own."""
 
     def __post_init__(self) -> None:
         LoaderSettings.__post_init__(self)  # super() does not know the class that slots=True makes
@@ -138,7 +140,8 @@ class TrialSpec(LoaderSettings):
         require_choice("check", self.check, get_args(Check))
         if not 0 <= self.timed_s < inf:
             raise FeedrateError(f"timed_s is {self.timed_s:g}, but must be at least 0 and finite")
-        for name, minimum in (("batch_size", 1), ("epochs", 1), ("seed", 0), ("repeat", 0)):
+        counts = (("batch_size", 1), ("epochs", 1), ("seed", 0), ("repeat", 0), ("ranks", 1))
+        for name, minimum in counts:
             require_whole(name, getattr(self, name), minimum)
 
     @property

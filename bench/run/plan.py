@@ -36,6 +36,8 @@ class Plan(LoaderSettings):
     """Loader-only trials: seconds that the epochs after the first must last in all. 0: exactly `epochs` epochs are timed."""
     check: Check = "sample"
     """Rows of the timed epochs that are compared with the dataset."""
+    ranks: int = 1
+    """Processes that run each trial together."""
     device: str = "cpu"
     """cpu, cuda or cuda:N."""
     cache: Cache = "warm"
@@ -58,6 +60,9 @@ class Plan(LoaderSettings):
             raise FeedrateError(
                 f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"
             )
+        require_whole("ranks", self.ranks, 1)
+        if self.ranks > 1 and self.model.step == "fast":
+            raise FeedrateError(f"ranks is {self.ranks}, but the fast step trains on one rank only: use --step eager")
         for number in range(len(self.seeds)):
             self.round(number)  # a TrialSpec refuses invalid settings
 

@@ -14,7 +14,6 @@ import msgspec
 import psutil
 
 from feedrate.bench.host.kept_process import Ended, KeptProcess
-from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.host.thread_times import run_queue_s
 from feedrate.bench.host.watch import Watch
@@ -22,6 +21,7 @@ from feedrate.bench.results import flags
 from feedrate.bench.results.messages import Message, Progress, Task
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.launch import Launch, launch
 from feedrate.bench.run.windows import Stamp, clock_fault, suspended
 from feedrate.bench.timing.clock import now, suspended_s, utc
 from feedrate.loaders.error_text import one_line
@@ -76,28 +76,34 @@ def run_in_process(
     started_at = utc()
     events: queue.Queue[_Line | Ended] = queue.Queue()
     done = threading.Event()
-    child = KeptProcess(module_command(python, "feedrate.bench.trial.child"), events.put)
-    threading.Thread(target=_read, args=(child.stdout, events, done), name="feedrate messages", daemon=True).start()
-    task = msgspec.json.encode(Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare))
-    patience_s = 0.0
-    watch = None
-    try:
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-            watch = Watch(child.pid)
-            watch.start(spec.device)
-        child.send(task)
-        heard = _listen(events, timeout_s, progress)
-        patience_s = PATIENCE_S if heard.message else 0.0
-    finally:
-        done.set()
-        if watch is not None:
-            watch.stop()
-        ended = child.end(patience_s)
-    result = _result(msgspec.json.decode(task, type=Task).spec, heard, ended)
+    task = Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare)
+    with launch(python, task) as how:
+        child = KeptProcess(how.command, events.put, variables=how.variables)
+        threading.Thread(target=_read, args=(child.stdout, events, done), name="feedrate messages", daemon=True).start()
+        patience_s = 0.0
+        watch = None
+        try:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+                watch = Watch(child.pid)
+                watch.start(spec.device)
+            child.send(how.stdin)
+            heard = _listen(events, timeout_s, progress, how)
+            patience_s = PATIENCE_S if heard.message else 0.0
+        finally:
+            done.set()
+            if watch is not None:
+                watch.stop()
+            ended = child.end(patience_s)
+        output = child.stderr.content()
+        result = _result(_as_sent(spec), heard, ended, how.failure(output) if heard.message is None else "")
     result = replace(result, spec=spec, started_at=result.started_at or started_at)
     windows = heard.message.windows if heard.message else ()
-    output = child.stderr.content()
     return _flagged(_watched(result, watch, windows), child.stderr.nbytes), output
+
+
+def _as_sent(spec: TrialSpec) -> TrialSpec:
+    """Return the spec as JSON gives it to the child: text of a user's may hold what JSON does not."""
+    return msgspec.json.decode(msgspec.json.encode(spec), type=TrialSpec)
 
 
 def _read(pipe: IO[bytes], events: queue.Queue[_Line | Ended], done: threading.Event) -> None:
@@ -112,7 +118,7 @@ def _read(pipe: IO[bytes], events: queue.Queue[_Line | Ended], done: threading.E
     events.put(_Line(b""))
 
 
-def _listen(events: queue.Queue[_Line | Ended], timeout_s: float, progress: Progress) -> _Heard:
+def _listen(events: queue.Queue[_Line | Ended], timeout_s: float, progress: Progress, how: Launch) -> _Heard:
     """Listen until there is a result, or a reason to stop. A loader may have closed the pipe or left it to a worker."""
     heard = _Heard()
     closed = False
@@ -123,7 +129,7 @@ def _listen(events: queue.Queue[_Line | Ended], timeout_s: float, progress: Prog
             heard.failure = (
                 f"it closed the pipe to feedrate without a result, and feedrate stopped it {PATIENCE_S:g} s later"
                 if closed
-                else f"it reported nothing for {timeout_s:g} s and was stopped"
+                else f"{how.quiet()} reported nothing for {timeout_s:g} s and was stopped"
             )
             if heard.ended:  # a foreign process holds the pipe open
                 heard.failure = how_it_died(*astuple(heard.ended))
@@ -157,10 +163,12 @@ def _hear(heard: _Heard, line: _Line, progress: Progress) -> str:
     return ""
 
 
-def _result(spec: TrialSpec, heard: _Heard, ended: Ended) -> TrialResult:
-    """The child's result, if it can be believed, or how it ended without one."""
+def _result(spec: TrialSpec, heard: _Heard, ended: Ended, failure: TrialResult | str) -> TrialResult:
+    """The child's result, if it can be believed, or how it ended without one. failure: what is known of its ranks."""
     if heard.message is None or heard.message.result is None:
-        detail = heard.failure or how_it_died(*astuple(heard.ended or ended))
+        if isinstance(failure, TrialResult):
+            return failure
+        detail = failure or heard.failure or how_it_died(*astuple(heard.ended or ended))
         return TrialResult(spec=spec, status="failed", detail=detail)
     result = heard.message.result
     if result.spec != spec:

@@ -15,6 +15,7 @@ from functools import partial
 from feedrate.bench.datasets.rows.checksum import row_hashes
 from feedrate.bench.gate.epoch import Delivered, GateFailed, TimedRowsWrong, WrongRows, check_epoch
 from feedrate.bench.gate.row_diagnosis import explain
+from feedrate.bench.host.ranks.group import Group, first_decides
 from feedrate.bench.results.flags import is_late
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import now
@@ -48,7 +49,7 @@ class Checks:
 def check_rows(timer: EpochTimer, timed: TimedEpochs) -> Checks:
     """Time one more epoch, and compare another one's rows with the dataset's. Raises GateFailed with what is wrong."""
     begin = now()
-    first = len(timed.epochs) + random.SystemRandom().randrange(1, LATEST)
+    first = len(timed.epochs) + _drawn(timer.context.group, 1)
     late_epoch_s = _time_late_epoch(timer, timed, first)
     number = first + LATE_TRIES
     delivered = _check_epoch(timer.context, timer.loader, number)
@@ -60,11 +61,18 @@ def check_rows(timer: EpochTimer, timed: TimedEpochs) -> Checks:
     )
 
 
+def _drawn(group: Group, least: int) -> int:
+    """Return a number from `least` to LATEST, the same one on each rank, that no loader can know."""
+    return int(group.all(b"%d" % random.SystemRandom().randrange(least, LATEST))[0])
+
+
 def _time_late_epoch(timer: EpochTimer, timed: TimedEpochs, number: int) -> float:
     """Return the seconds of an epoch that the loader could not expect. A slow one is repeated: the machine may be busy."""
     steady = [epoch.record for epoch in timed.epochs[1:] or timed.epochs]
     times_s: list[float] = []
-    while len(times_s) < LATE_TRIES and all(is_late(seconds, steady) for seconds in times_s):
+    while len(times_s) < LATE_TRIES and first_decides(
+        timer.context.group, lambda: all(is_late(seconds, steady) for seconds in times_s)
+    ):
         title = f"an epoch after the clock{', again' * bool(times_s)}"
         epoch = timer.time(number + len(times_s), partial(read_all, timer.read), title=title)
         times_s.append(epoch.record.wall_s)
@@ -77,7 +85,7 @@ def explain_timed_rows(context: TrialContext, loader: Loader, error: TimedRowsWr
     If the error does not name wrong rows or columns, and the whole of another epoch is wrong, too, it says what is
     wrong there.
     """
-    number = context.spec.epochs + random.SystemRandom().randrange(LATEST)
+    number = context.spec.epochs + _drawn(context.group, 0)
     try:
         _check_epoch(context, loader, number, explain_rows=not error.diagnosed)
     except GateFailed as whole:
@@ -101,13 +109,16 @@ def _check_epoch(context: TrialContext, loader: Loader, number: int, *, explain_
             context.reported("check", loader.epoch(number), "train"),
             context.dataset.info.splits["train"],
             context.dataset.info.schema,
-            order_sample=context.dataset.order_sample("train"),
+            order_sample=None if context.group.size > 1 else context.dataset.order_sample("train"),
             batch_size=context.spec.batch_size,
             device=context.spec.device,
+            group=context.group,
         )
     except WrongRows as error:
         if not explain_rows:
             raise
+        if context.group.size > 1:  # a rank has a part of the rows only
+            raise GateFailed(f"all ranks together: {error.sentence}") from None
         raise GateFailed(_explained(context, loader, number, error.sentence)) from None
 
 

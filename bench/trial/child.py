@@ -15,6 +15,7 @@ from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.gate.epoch import GateFailed
 from feedrate.bench.host.keeper import adopt_orphans
 from feedrate.bench.host.processes import LOST_PIPE
+from feedrate.bench.host.ranks.group import ALONE, Group
 from feedrate.bench.results.messages import Mark, Message, Progress, Task
 from feedrate.bench.results.record import Status, TrialResult
 from feedrate.bench.results.spec import TrialSpec
@@ -29,11 +30,13 @@ _write, _exit = os.write, os._exit
 """Bound here, because a loader may replace functions of `os`."""
 
 
-def attempt(task: Task, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None) -> Message:
+def attempt(
+    task: Task, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None, group: Group = ALONE
+) -> Message:
     """Run a trial, or only its preparation. Whatever goes wrong becomes its status and a sentence; the traceback goes to standard error."""
     spec = task.spec
     try:
-        context = TrialContext.of(spec, read_dataset(Path(task.dataset)), say, mark)
+        context = TrialContext.of(spec, read_dataset(Path(task.dataset)), say, mark, group)
         if task.only_prepare:
             return Message(result=TrialResult(spec=spec, status="ok"))
         result, windows = run_trial(context)
@@ -74,20 +77,20 @@ def main() -> None:
     os.dup2(2, 1)
 
     def say(phase: str, done: int, total: int) -> None:
-        _send(pipe, Message(phase=phase, done=done, total=total))
+        send(pipe, Message(phase=phase, done=done, total=total))
 
     def mark(window: Mark) -> None:
-        _send(pipe, Message(mark=window))
+        send(pipe, Message(mark=window))
 
-    _send(pipe, attempt(task, say, mark))
+    send(pipe, attempt(task, say, mark))
     with contextlib.suppress(BaseException):  # a loader may have closed or replaced it
         remove_temporary()
         sys.stderr.flush()
     _exit(0)  # a library's thread that does not end must not keep the suite waiting
 
 
-def _send(pipe: int, message: Message) -> None:
-    """Write a message. Without the pipe, no result can reach the suite, so the process ends."""
+def send(pipe: int, message: Message) -> None:
+    """Write a message as a line. Without the pipe, no result can reach the suite, so the process ends."""
     try:
         content = msgspec.json.encode(message) + b"\n"
     except (msgspec.MsgspecError, TypeError, ValueError) as error:  # text of the loader's that is no Unicode

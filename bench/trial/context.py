@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.gate.batch_watch import BatchWatch
 from feedrate.bench.gate.epoch import GateFailed, most_rows, refuse_endless
+from feedrate.bench.host.device import make_current
+from feedrate.bench.host.ranks.group import ALONE, Group
 from feedrate.bench.results.messages import Mark, Progress
 from feedrate.bench.results.spec import TrialSpec, shared_fields
 from feedrate.bench.timing.clock import now
@@ -39,22 +41,30 @@ class TrialContext:
     """Settings that the loader's module changed when it was imported."""
     formats: OwnFormats | None = None
     """The dataset in the library's own format; None if the loader reads Parquet."""
+    group: Group = ALONE
+    """The processes that run the trial together. The spec's device is this one's."""
 
     @classmethod
     def of(
-        cls, spec: TrialSpec, dataset: Dataset, say: Progress, mark: Callable[[Mark], None] = lambda _mark: None
+        cls,
+        spec: TrialSpec,
+        dataset: Dataset,
+        say: Progress,
+        mark: Callable[[Mark], None] = lambda _mark: None,
+        group: Group = ALONE,
     ) -> TrialContext:
         """Look up the loader that the spec names, and prepare its own format unless it is there.
 
         Raises FeedrateError for an unknown loader, LoaderUnavailable without its library, and what the preparation raises.
         Raises GateFailed if the loader's module replaces what measures it.
         """
+        make_current(spec.device)
         guard = Guard()
         choice = registry.choose(spec.loader)
         guard.require_untouched()
         flags = tuple(guard.changed())
         formats = prepare(choice, dataset, loader_config(spec, shuffle=spec.shuffle), say)
-        return cls(spec, dataset, choice, say, mark, guard, flags, formats)
+        return cls(spec, dataset, choice, say, mark, guard, flags, formats, group)
 
     @property
     def on_gpu(self) -> bool:
@@ -67,8 +77,13 @@ class TrialContext:
         return self.dataset.split("train").files if self.formats is None else self.formats.train_files
 
     def open_loader(self, split: SplitName, *, shuffle: bool) -> Loader:
-        """Open the trial's loader on a split. Raises what the loader raises."""
-        return self.choice.open(self.dataset.split(split), loader_config(self.spec, shuffle=shuffle))
+        """Open the trial's loader on this rank's shard of a split. Raises what the loader raises."""
+        config = replace(loader_config(self.spec, shuffle=shuffle), rank=self.group.rank, world_size=self.group.size)
+        return self.choice.open(self.dataset.split(split), config)
+
+    def rows_of(self, split: SplitName) -> int:
+        """Return the rows of this rank's shard of a split."""
+        return len(range(self.group.rank, self.dataset.info.splits[split].rows, self.group.size))
 
     @property
     def replays(self) -> bool:
@@ -83,8 +98,7 @@ class TrialContext:
         watch: BatchWatch | None = None,
     ) -> Iterator[Batch]:
         """The same batches, reported to the suite while they come. Raises GateFailed for an epoch that does not end."""
-        rows = self.dataset.info.splits[split].rows
-        return reported(phase, batches, rows, self.spec.batch_size, self.say, watch)
+        return reported(phase, batches, self.rows_of(split), self.spec.batch_size, self.say, watch)
 
 
 def loader_config(spec: TrialSpec, *, shuffle: bool) -> LoaderConfig:

@@ -87,6 +87,7 @@ class EpochTimer:
                 batch_size=spec.batch_size,
                 device=spec.device,
                 every=spec.check == "every",
+                group=context.group,
             )
         return cls(context, loader, marks, gpu_bytes_before, read, rows, OffClock(cpu))
 
@@ -109,6 +110,7 @@ class EpochTimer:
         self._await_device()
         begin = now()
         self._begin_rows()
+        context.group.barrier()
         clock = EpochClock(start, spec.device, self.marks, flush, each_step=each_step)
         before, threads_before = Usage.now(memory=False), ThreadTimes.now()
         self.off_clock.window_begins(threads_before)
@@ -119,6 +121,7 @@ class EpochTimer:
                 consume(batches if number else self._guarded(batches))
             except EndlessEpoch as error:
                 raise GateFailed(self._explain_endless(error, start)) from None
+        context.group.barrier()
         self._mark("window ended", title)
         threads = ThreadTimes.now()
         self.off_clock.window_ended(threads, clock.rows)
@@ -139,7 +142,7 @@ class EpochTimer:
         )
 
     def _explain_endless(self, error: EndlessEpoch, start: Callable[[], Iterator[Batch]]) -> str:
-        if self.rows is None:
+        if self.rows is None or self.context.group.size > 1:  # another reading would lack the other ranks' rows
             return str(error)
         return self.rows.explain_endless(error, lambda: self.context.reported("compare rows", start(), "train"))
 
@@ -154,7 +157,7 @@ class EpochTimer:
         if self.rows is not None:
             self.rows.begin(self._last)
         else:
-            self.read.begin(-(-self.context.dataset.info.splits["train"].rows // self.context.spec.batch_size))
+            self.read.begin(-(-self.context.rows_of("train") // self.context.spec.batch_size))
 
     def _mark(self, mark: Mark, title: str) -> None:
         if not title:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from feedrate.bench.consumer.auc import auc
@@ -16,9 +18,10 @@ from feedrate.bench.consumer.models.embeddings import EmbeddingModel
 from feedrate.bench.consumer.reading import BatchReader, reader
 from feedrate.bench.consumer.steps import Step, make_step
 from feedrate.bench.datasets.rows.checksum import RowSum
-from feedrate.bench.gate.epoch import GateFailed, TimedRowsWrong
+from feedrate.bench.gate.epoch import GateFailed, TimedRowsWrong, of_all_ranks
 from feedrate.bench.gate.timed_rows import TimedRows
 from feedrate.bench.host.process_usage import since_process_start
+from feedrate.bench.host.ranks.group import Group, first_decides, joint, total
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.ranges import span
 from feedrate.bench.trial.context import TrialContext
@@ -26,6 +29,9 @@ from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch
 from feedrate.loaders.base import Batch
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.form import epoch_of, plain_batch, require_form
+
+if TYPE_CHECKING:
+    from feedrate.bench.consumer.replica import Replica
 
 MAX_EPOCHS = 500
 """Timed epochs of a trial whose epochs are too short for the time that they must last."""
@@ -63,7 +69,10 @@ def time_loading(timer: EpochTimer) -> TimedEpochs:
     """Time the loader only: every tensor of every batch is read on its device."""
     epochs: list[TimedEpoch] = []
     begin, spec = now(), timer.context.spec
-    while len(epochs) < spec.epochs or not _long_enough(epochs, spec.timed_s, now() - begin):
+    group = timer.context.group
+    while len(epochs) < spec.epochs or not first_decides(
+        group, lambda: _long_enough(epochs, spec.timed_s, now() - begin)
+    ):
         epochs.append(timer.time(len(epochs), partial(read_all, timer.read)))
     return TimedEpochs(epochs=tuple(epochs))
 
@@ -82,28 +91,33 @@ def _long_enough(epochs: Sequence[TimedEpoch], timed_s: float, spent_s: float) -
 
 def time_training(timer: EpochTimer, model: EmbeddingModel) -> TimedEpochs:
     """Time training epochs. After each, the whole valid split is evaluated through the same loader, unless it replays batches."""
-    context, read = timer.context, timer.read
-    step = make_step(model, context.spec.model)
+    context, read, group = timer.context, timer.read, timer.context.group
+    replica = _replica(model, group)
+    step = make_step(model, context.spec.model, replica)
     epochs, evaluations, losses = [], [], []
     begin = now()
     with nullcontext() if context.replays else Evaluations(context) as valid:
         open_s = now() - begin
         timer.off_clock.skip()
         for number in range(context.spec.epochs):
-            total = torch.zeros((), device=context.spec.device)
+            losses_sum = torch.zeros((), device=context.spec.device)
 
-            def consume(batches: Iterator[Batch], total: torch.Tensor = total) -> None:
-                for place, batch in enumerate(batches):
-                    with span("step", place):
-                        read(batch)
-                        total += step(batch) * batch.rows
+            def consume(batches: Iterator[Batch], losses_sum: torch.Tensor = losses_sum) -> None:
+                with replica.uneven_ends() if replica else nullcontext():
+                    for place, batch in enumerate(batches):
+                        with span("step", place):
+                            read(batch)
+                            losses_sum += step(batch) * batch.rows
 
             epoch = timer.time(number, consume, step.flush)
-            losses.append(finite("training loss", float(total.item()) / epoch.record.rows, number))
+            losses.append(finite("training loss", _mean_loss(group, losses_sum, epoch.record.rows), number))
+            if replica is not None:
+                replica.share_buffers()
+                epoch = replace(epoch, record=replace(epoch.record, allreduce_s=replica.allreduce_s()))
             if valid is not None:
                 timer.off_clock.evaluation_begins()
                 evaluations.append(valid.run(model, step, number))
-                timer.off_clock.evaluation_ended(context.dataset.info.splits["valid"].rows)
+                timer.off_clock.evaluation_ended(context.rows_of("valid"))
                 epoch = replace(epoch, record=replace(epoch.record, eval_s=evaluations[-1].seconds))
             epochs.append(epoch)
         step_bytes = step.least_bytes()
@@ -114,6 +128,21 @@ def time_training(timer: EpochTimer, model: EmbeddingModel) -> TimedEpochs:
         open_s=open_s,
         step_bytes=step_bytes,
     )
+
+
+def _replica(model: EmbeddingModel, group: Group) -> Replica | None:
+    """Return this rank's replica of the model. None for a single rank, which need not import what averages gradients."""
+    if group.size == 1:
+        return None
+    from feedrate.bench.consumer.replica import Replica
+
+    return Replica(model, group.size)
+
+
+def _mean_loss(group: Group, total_loss: torch.Tensor, rows: int) -> float:
+    """Return the mean loss per row on all ranks together. rows: of this rank."""
+    losses = joint(group, np.array([total_loss.item()]))
+    return float(losses.sum()) / total(group, rows)
 
 
 class Evaluations:
@@ -130,6 +159,7 @@ class Evaluations:
             batch_size=spec.batch_size,
             device=spec.device,
             every=spec.check == "every",
+            group=context.group,
         )
 
     def __enter__(self) -> Evaluations:
@@ -157,17 +187,25 @@ class Evaluations:
                 labels.append(batch.label.clone())  # a view would keep the memory that it lies in
                 if number == 0:
                     rows.add(batch)
-            output, label = torch.cat(outputs), torch.cat(labels)
+            output, label = (_of_all_ranks(context.group, parts, spec.device) for parts in (outputs, labels))
             loss = finite("validation loss", float(loss_of(output, label, spec.model).item()), number)
             area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
         title = f"the valid split, after epoch {number + 1}"
         try:
-            watch.end(title, len(label))
+            watch.end(title, sum(map(len, labels)))
         except TimedRowsWrong as error:  # not the training rows
             raise GateFailed(str(error)) from None
-        if number == 0 and rows.result().digest != context.dataset.info.splits["valid"].checksum:
+        if number == 0 and of_all_ranks(context.group, rows).digest != context.dataset.info.splits["valid"].checksum:
             raise GateFailed(f"{title}: the rows do not have the split's checksum")
         return Evaluation(auc=area, loss=loss, seconds=now() - begin, ended_s=since_process_start())
+
+
+def _of_all_ranks(group: Group, parts: Sequence[torch.Tensor], device: str) -> torch.Tensor:
+    """Return the scores or labels of all ranks, float32 [N], in the order of ranks."""
+    if group.size == 1:
+        return torch.cat(list(parts))
+    own = torch.cat(list(parts)).cpu().numpy() if parts else np.empty(0, np.float32)
+    return torch.from_numpy(joint(group, own)).to(device)
 
 
 def finite(name: str, value: float, number: int) -> float:

@@ -19,6 +19,7 @@ from feedrate.bench.results.record import TrialResult
 from feedrate.bench.timing.clock import now, utc
 from feedrate.bench.trial.checks import Checks, check_rows, explain_timed_rows
 from feedrate.bench.trial.context import TrialContext
+from feedrate.bench.trial.merged import merged
 from feedrate.bench.trial.off_clock import OffClock
 from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch, gpu_bytes_used
 from feedrate.bench.trial.training import TimedEpochs, time_loading, time_training
@@ -99,7 +100,9 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
     context.guard.require_untouched()
     result = _result(context, start, warm, costs, timed, memory)
     result = replace(result, options_in_force=in_force, flags=(*result.flags, *left_over(threads)))
-    return _with_checks(context, result, checks, timer.off_clock), tuple(epoch.window for epoch in timed.epochs)
+    result = merged(context.group, _with_checks(context, result, checks, timer.off_clock))
+    pairs = zip(timed.epochs, result.epochs or (), strict=True)  # the slowest rank ends an epoch
+    return result, tuple((epoch.window[0], epoch.window[0] + record.wall_s) for epoch, record in pairs)
 
 
 def _timed(timer: EpochTimer, model: DrawnModel) -> TimedEpochs:
@@ -108,6 +111,8 @@ def _timed(timer: EpochTimer, model: DrawnModel) -> TimedEpochs:
     try:
         return time_loading(timer) if context.spec.mode == "load" else time_training(timer, model.on_device())
     except TimedRowsWrong as error:
+        if context.group.size > 1:  # only this rank may be wrong, and a rank has a part of the rows only
+            raise GateFailed(str(error)) from None
         raise GateFailed(explain_timed_rows(context, timer.loader, error)) from None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from feedrate.bench.results.stats import CONFIDENCE, MAX_MORE_ROUNDS, rounds_to_reach, rounds_to_settle
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.rank_spread import rank_spread
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.references import replaced_baseline
@@ -96,7 +97,8 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def of_row(row: Row) -> list[str]:
     """Return what a reader must know of one loader."""
-    lines = [stall_split(row), against_by_metric(row), *doubts(row)]
+    ranks = rank_spread(trial for mode in row.trials for trial in row.trials[mode] if mode != "replay")
+    lines = [ranks, stall_split(row), against_by_metric(row), *doubts(row)]
     return [line for line in lines if line]
 
 

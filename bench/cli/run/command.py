@@ -11,6 +11,7 @@ import typer
 
 from feedrate.bench.cli.options import (
     MAX_PREFETCH,
+    MAX_RANKS,
     MAX_REPEATS,
     MAX_SECONDS,
     MAX_WORKERS,
@@ -118,6 +119,16 @@ def run(
             help="Seeds for row order and weight initialization; rounds cycle through them.",
         ),
     ] = Numbers((0, 1, 2)),
+    ranks: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MAX_RANKS,
+            help="Processes that run each trial together on this host, started by torchrun. Each has a shard of the rows, a GPU "
+            "of its own if there are any, and --batch-size rows per batch.",
+        ),
+    ] = 1,
     cache: Annotated[
         Literal["warm", "cold"], typer.Option(help="State of the page cache at the start of each trial.")
     ] = "warm",
@@ -190,7 +201,7 @@ def run(
     with timing(wait=wait, say=say if wait else warnings.append), only_writer(store.path_of(output).parent):
         plan = Plan(
             loaders=loaders, modes=modes, repeats=repeats, batch_sizes=batch_size, seeds=seeds,
-            epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, workers=workers, prefetch=prefetch,
+            epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, ranks=ranks, workers=workers, prefetch=prefetch,
             shuffle=shuffle, memory_budget_bytes=memory_budget, cache=cache, baseline=baseline, model=model,
         )  # fmt: skip
         environment = replace(observe(), command=_command())  # takes seconds, so all else is checked before

@@ -1,0 +1,1 @@
+"""The processes that run one trial together, as torchrun or Slurm starts them."""

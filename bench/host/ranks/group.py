@@ -1,0 +1,189 @@
+"""What the ranks of a trial exchange: numbers, bytes and barriers. A trial of one process has a group of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from feedrate.loaders.errors import FeedrateError
+
+
+class LostRank(FeedrateError):
+    """Another rank has died or closed its connection. The cause is what that rank says."""
+
+
+_LOSS = re.compile(r"another rank has ended|gloo/|NCCL|Connection (closed|reset) by peer", re.IGNORECASE)
+
+
+def is_loss(sentence: str) -> bool:
+    """Whether an error that torch raised tells that another rank has ended. torch has no class for it."""
+    return _LOSS.search(sentence) is not None
+
+
+class Group(Protocol):
+    """The ranks of a trial. Every rank must make the same calls in the same order."""
+
+    @property
+    def rank(self) -> int:
+        """This process's number, 0 <= rank < size."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        ...
+
+    def all(self, value: bytes) -> list[bytes]:
+        """Return the value of every rank, in the order of ranks. Raises LostRank."""
+        ...
+
+    def barrier(self) -> None:
+        """Wait until every rank has come here. Raises LostRank."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The group of a trial that runs in one process."""
+
+    rank: int = 0
+    size: int = 1
+
+    def all(self, value: bytes) -> list[bytes]:
+        """Return the only value."""
+        return [value]
+
+    def barrier(self) -> None:
+        """Return at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """The environment variables that torchrun sets for each process, and a user for Slurm."""
+
+    rank: int
+    local_rank: int
+    size: int
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Launched:
+        """Read the variables. Raises FeedrateError with the name of one that is missing or wrong."""
+        rank, size = _number(environment, "RANK"), _number(environment, "WORLD_SIZE")
+        local_rank = _number(environment, "LOCAL_RANK")
+        for name in ("MASTER_ADDR", "MASTER_PORT"):
+            if not environment.get(name):
+                raise FeedrateError(f"{name} is not set: start the ranks with torchrun, or set its variables")
+        if not rank < size:
+            raise FeedrateError(f"RANK is {rank}, but must be less than WORLD_SIZE ({size})")
+        return cls(rank, local_rank, size)
+
+    def device_of(self, device: str) -> str:
+        """Return the device of this process: the CPU, or the GPU with its local rank.
+
+        Raises FeedrateError for a GPU with a number, which all processes of a host would share.
+        """
+        if device.startswith("cuda:") and self.size > 1:
+            raise FeedrateError(f"device is {device!r}, but each rank takes a GPU of its own: use cuda")
+        return f"cuda:{self.local_rank}" if device == "cuda" else device
+
+
+class TorchGroup:
+    """The default process group of torch.distributed. Values pass through gloo, gradients on GPUs through NCCL."""
+
+    def __init__(self, launched: Launched) -> None:
+        self._launched = launched
+
+    @property
+    def rank(self) -> int:
+        """This process's number."""
+        return self._launched.rank
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        return self._launched.size
+
+    def all(self, value: bytes) -> list[bytes]:
+        """Return the value of every rank, in the order of ranks. Raises LostRank."""
+        import torch.distributed as dist
+
+        values: list[bytes] = [b""] * self.size
+        with _peers():
+            dist.all_gather_object(values, value)
+        return values
+
+    def barrier(self) -> None:
+        """Wait until every rank has come here. Raises LostRank."""
+        import torch
+        import torch.distributed as dist
+
+        with _peers():
+            dist.all_reduce(torch.zeros(1))  # on the CPU, so that it passes through gloo and waits for no kernel
+
+
+ALONE = Alone()
+
+
+@contextmanager
+def joined(launched: Launched, device: str, timeout_s: float) -> Iterator[TorchGroup]:
+    """Join the other ranks for as long as the block lasts.
+
+    timeout_s: after which a rank that waits for another one gives up. Raises LostRank.
+    """
+    from datetime import timedelta
+
+    import torch.distributed as dist
+
+    backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
+    with _peers():
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
+    yield TorchGroup(launched)
+    dist.destroy_process_group()  # only in a good end: a process that fails must not wait for the others
+
+
+def total(group: Group, number: int) -> int:
+    """Return the sum of a whole number over all ranks. Raises LostRank."""
+    return sum(int(value) for value in group.all(b"%d" % number)) if group.size > 1 else number
+
+
+def word_total(group: Group, words: np.ndarray) -> np.ndarray:
+    """Return the sums over all ranks modulo 2^64 of uint64 words, in the same shape. Raises LostRank."""
+    if group.size == 1:
+        return words
+    rows = np.stack([np.frombuffer(value, np.uint64) for value in group.all(words.tobytes())])
+    sums: np.ndarray = rows.sum(0, dtype=np.uint64)
+    return sums.reshape(words.shape)
+
+
+def joint(group: Group, array: np.ndarray) -> np.ndarray:
+    """Return the one-dimensional arrays of all ranks, one after the other. Raises LostRank."""
+    if group.size == 1:
+        return array
+    return np.concatenate([np.frombuffer(value, array.dtype) for value in group.all(array.tobytes())])
+
+
+def first_decides(group: Group, decide: Callable[[], bool]) -> bool:
+    """Return rank 0's decision on every rank, so that all do the same. Raises LostRank."""
+    if group.size == 1:
+        return decide()
+    return group.all(b"yes" if group.rank == 0 and decide() else b"")[0] == b"yes"
+
+
+@contextmanager
+def _peers() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # torch raises subclasses of it, and gloo plain ones
+        raise LostRank(f"another rank has ended or does not answer ({str(error).splitlines()[0]})") from error
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    value = environment.get(name, "")
+    if not value.isdecimal():
+        raise FeedrateError(f"{name} is {value!r}, but must be a whole number: start the ranks with torchrun")
+    return int(value)

@@ -1,0 +1,79 @@
+"""Files by which the ranks of a host tell the suite what its pipe to rank 0 does not: signs of life, and why a rank ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedrate.bench.host.processes import how_it_died
+from feedrate.bench.results.whole_file import write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class RankFiles:
+    """The files of one trial."""
+
+    folder: Path
+
+    @property
+    def task(self) -> Path:
+        """What the ranks have to do: a messages.Task as JSON."""
+        return self.folder / "task.json"
+
+    def live(self, rank: int) -> None:
+        """Give a sign of life."""
+        self._life(rank).touch()
+
+    def fail(self, rank: int, message: bytes, *, lost: bool) -> None:
+        """Leave the message with a rank's failed result. lost: whether it only lost another rank, which is the cause."""
+        write_whole(self._failure(rank, lost=lost), message)
+
+    def failure(self, ranks: int) -> tuple[int, bytes] | None:
+        """Return the rank that failed first of its own accord, and its message. None if there is none."""
+        files = [(self._failure(rank, lost=False), rank) for rank in range(ranks)]
+        there = [(file.stat().st_mtime_ns, rank, file) for file, rank in files if file.exists()]
+        if not there:
+            return None
+        _, rank, file = min(there)
+        return rank, file.read_bytes()
+
+    def quietest(self, ranks: int) -> int:
+        """Return the rank that gave its last sign of life first."""
+        return min(range(ranks), key=lambda rank: _mtime(self._life(rank)))
+
+    def _life(self, rank: int) -> Path:
+        return self.folder / f"alive-{rank}"
+
+    def _failure(self, rank: int, *, lost: bool) -> Path:
+        return self.folder / f"{'lost' if lost else 'failed'}-{rank}.json"
+
+
+def first_death(torchrun_output: bytes) -> str:
+    """Return a sentence on the rank that torchrun saw die first, or an empty one if torchrun names none."""
+    text = torchrun_output.decode(errors="replace")
+    cause = text.rpartition("Root Cause (first observed failure):")[2]
+    rank = re.search(r"^\s*rank\s*: (\d+)", cause, re.MULTILINE)
+    code = re.search(r"^\s*exitcode\s*: (-?\d+)", cause, re.MULTILINE)
+    return f"rank {rank[1]}: {how_it_died(int(code[1]))}" if rank and code else ""
+
+
+def every(seconds: float, clock: Callable[[], float], act: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that acts if it has not done so for this many seconds."""
+    due = clock()
+
+    def call() -> None:
+        nonlocal due
+        if clock() >= due:
+            act()
+            due = clock() + seconds
+
+    return call
+
+
+def _mtime(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # not one sign of life
+        return 0.0

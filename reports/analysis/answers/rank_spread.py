@@ -1,0 +1,43 @@
+"""How evenly the ranks of a loader's trials worked, and how long they averaged gradients, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from feedrate.bench.results.ranks_record import RankRecord
+from feedrate.bench.results.record import TrialResult
+from feedrate.reports import units
+
+
+def rank_spread(trials: Iterable[TrialResult]) -> str:
+    """Return the sentence, or an empty one if no trial had several ranks. Only steady epochs count."""
+    parts = [(trial, trial.ranks) for trial in trials if trial.ranks is not None and trial.status == "ok"]
+    if not parts:
+        return ""
+    counts = sorted({len(record.ranks) for _, record in parts})
+    backends = sorted({record.backend for _, record in parts})
+    behind = fmean(_behind(record.ranks, trial.first_epochs) for trial, record in parts)
+    sentence = (
+        f"{' and '.join(map(str, counts))} ranks through {' and '.join(backends)}: the slowest took "
+        f"{units.format_percent(behind)} longer than the fastest"
+    )
+    averaging = [_averaging(record.ranks, trial.first_epochs) for trial, record in parts if trial.spec.mode == "train"]
+    if averaging:
+        sentence += f", and gradients were averaged for {units.format_percent(fmean(averaging))} of the training time"
+    return sentence
+
+
+def _behind(ranks: Iterable[RankRecord], first: int) -> float:
+    """Return how much longer the slowest rank's epochs took than the fastest one's, as a fraction."""
+    walls = [sum(epoch.wall_s for epoch in rank.epochs[first:]) for rank in ranks]
+    return max(walls) / min(walls) - 1 if min(walls, default=0.0) else 0.0
+
+
+def _averaging(ranks: Iterable[RankRecord], first: int) -> float:
+    """Return the mean share of the ranks' epochs in which gradients were averaged, beside other work or not."""
+    shares = []
+    for rank in ranks:
+        wall_s = sum(epoch.wall_s for epoch in rank.epochs[first:])
+        shares.append(sum(epoch.allreduce_s or 0.0 for epoch in rank.epochs[first:]) / wall_s if wall_s else 0.0)
+    return fmean(shares) if shares else 0.0

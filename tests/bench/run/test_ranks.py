@@ -1,0 +1,124 @@
+"""Trials of two real ranks: their rows together are the dataset's, and a rank that fails ends the trial with its own sentence."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.results.record import TrialResult
+from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.suite import run_suite
+
+SPEC = TrialSpec(loader="cupy", mode="load", repeat=0, seed=0, batch_size=300, epochs=2, device="cpu", ranks=2)
+
+THEIR_LOADERS = """
+import os, time
+from feedrate.loaders import registry
+
+class Wraps:
+    def __init__(self, split, config):
+        self.loader, self.rank = registry.choose("fake").open(split, config), config.rank
+    def epoch(self, index):
+        for number, batch in enumerate(self.loader.epoch(index)):
+            if number == 1 and self.rank == 1:
+                batch = self.fault(batch)
+            if batch is not None:
+                yield batch
+    def close(self):
+        self.loader.close()
+
+class Crashes(Wraps):
+    def fault(self, batch):
+        os.abort()
+
+class Raises(Wraps):
+    def fault(self, batch):
+        raise ValueError("file 17 is missing")
+
+class Hangs(Wraps):
+    def fault(self, batch):
+        time.sleep(3600)
+
+class DropsABatch(Wraps):
+    def fault(self, batch):
+        return None
+
+class SameRows(Wraps):
+    def __init__(self, split, config):
+        from dataclasses import replace
+        super().__init__(split, replace(config, rank=0, world_size=config.world_size))
+        self.rank = 0
+"""
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "their_ranks.py").write_text(THEIR_LOADERS)
+    monkeypatch.chdir(tmp_path)
+    return "their_ranks"
+
+
+def run(spec: TrialSpec, dataset: Dataset, **options: float) -> TrialResult:
+    [result] = run_suite([spec], dataset.folder, **options)  # type: ignore[arg-type]
+    return result
+
+
+def test_two_ranks_deliver_the_dataset_once(small: Dataset) -> None:
+    result = run(replace(SPEC, check="every"), small)
+    assert (result.status, result.detail) == ("ok", "")
+    assert result.rows == 2 * small.info.splits["train"].rows
+    assert result.ranks is not None
+    assert (result.ranks.backend, len(result.ranks.ranks)) == ("gloo", 2)
+    for number, epoch in enumerate(result.epochs or ()):
+        parts = [rank.epochs[number] for rank in result.ranks.ranks]
+        assert [part.rows for part in parts] == [2000, 2000]
+        assert epoch.wall_s == max(part.wall_s for part in parts)
+        assert epoch.allreduce_s is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_train_one_model_on_uneven_shards(small: Dataset, ranks: int) -> None:
+    """4,000 rows on 4 ranks in batches of 333: three full ones and a row."""
+    spec = replace(SPEC, mode="train", loader="native-batched", ranks=ranks, batch_size=667 if ranks == 2 else 333)
+    result = run(spec, small)
+    assert (result.status, result.detail) == ("ok", "")
+    assert result.ranks is not None
+    assert "join" in result.ranks.uneven_ends
+    assert all(epoch.allreduce_s for rank in result.ranks.ranks for epoch in rank.epochs)
+    assert result.auc is not None
+    assert len(result.auc) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "status", "sentence"),
+    [
+        ("Crashes", "failed", "rank 1: its process was killed by SIGABRT"),
+        ("Raises", "failed", "rank 1: ValueError: file 17 is missing"),
+        ("Hangs", "failed", "rank 1 reported nothing for 30 s and was stopped"),
+        ("DropsABatch", "void", "an epoch delivered 3,700 rows, 300 fewer than the 4,000 in the split"),
+        ("SameRows", "void", "rows come more often than in the train split"),
+    ],
+)
+def test_a_rank_that_fails_ends_the_trial_with_its_sentence(
+    theirs: str, name: str, status: str, sentence: str, small: Dataset
+) -> None:
+    spec = replace(SPEC, loader=f"{theirs}:{name}", check="every" if name == "SameRows" else "sample")
+    result = run(spec, small, timeout_s=30 if name == "Hangs" else 120)
+    assert result.status == status
+    assert sentence in result.detail
+    assert not _ranks_alive()
+
+
+def _ranks_alive() -> list[str]:
+    """Return the command lines of ranks of this test's process."""
+    import psutil
+
+    children = psutil.Process(os.getpid()).children(recursive=True)
+    lines = [" ".join(child.cmdline()) for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return [line for line in lines if "feedrate.bench.trial.rank" in line]
