@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import floor, log10
 
 NONE = "-"
 """Text for a quantity that was not measured."""
@@ -33,6 +34,12 @@ def format_in(value: float, factor: float) -> str:
     """Format a number in units of this factor with three significant digits: (12345678, 1e6) -> "12.3"."""
     scaled = value / factor
     return f"{scaled:,.0f}" if abs(scaled) >= 100 else format_three_digits(scaled)
+
+
+def format_ratio(value: float) -> str:
+    """Format a ratio with three significant digits and no exponent: 0.01234 -> "0.0123", 343.2 -> "343"."""
+    places = max(2 - floor(log10(abs(value))), 0) if value else 0
+    return f"{value:,.{places}f}"
 
 
 def format_rate(rows_per_s: float | None) -> str:

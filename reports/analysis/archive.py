@@ -30,11 +30,19 @@ class Place:
     """Name of the GPU, or of the CPU if there is no GPU."""
     cores: int
     """Number of CPU cores."""
+    cpu: str
+    """Name of the CPU. Machines with the same GPU and another CPU are not compared."""
 
     @property
     def title(self) -> str:
-        """Data set, machine and cores, as a heading."""
-        return f"{short(self.dataset)} on {short(self.machine)}, {self.cores} cores"
+        """Data set and hardware, as a heading."""
+        return f"{short(self.dataset)} on {self.hardware}"
+
+    @property
+    def hardware(self) -> str:
+        """GPU, cores and CPU."""
+        cpu = f" of {short(self.cpu)}" if self.cpu and not self.machine.startswith(self.cpu) else ""
+        return f"{short(self.machine)}, {self.cores} cores{cpu}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,7 +90,7 @@ def read(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[P
 def place(record: RunRecord) -> Place:
     """Return the data set and machine of a record."""
     env, data = record.environment, record.dataset
-    return Place(data.name, data.fingerprint, env.gpu or f"{env.cpu}, no GPU", env.cores)
+    return Place(data.name, data.fingerprint, env.gpu or f"{env.cpu}, no GPU", env.cores, env.cpu)
 
 
 def moment(path: Path, record: RunRecord) -> Moment:

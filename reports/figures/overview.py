@@ -5,7 +5,7 @@ Every figure states its unit and n. Raw samples are drawn beside their mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -16,7 +16,7 @@ from feedrate.reports.analysis.verdicts import share_state
 from feedrate.reports.figures.distributions import auc, auc_over_time, sweeps, utilisation
 from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric
 from feedrate.reports.figures.frontiers import frontiers
-from feedrate.reports.figures.palette import NEUTRAL, looks
+from feedrate.reports.figures.palette import NEUTRAL, Look, looks
 from feedrate.reports.figures.points import loader_axis, numbers_of, points, row_texts, rows_with
 from feedrate.reports.figures.spans import Span, linear_span, log_span
 from feedrate.reports.figures.waits import stalls, wait_distribution, wait_times, waiting
@@ -44,23 +44,29 @@ def figures(comparison: Comparison) -> list[Figure]:
     return [figure for figure in candidates if figure.data]
 
 
-def throughputs(rows: Sequence[Row], basis: Basis) -> list[Figure]:
-    """Draw rows/s in training with the ceiling, and rows/s of the loader only. The first of them is called throughput."""
+def throughputs(rows: Sequence[Row], basis: Basis, loaders: Sequence[str] = ()) -> list[Figure]:
+    """Draw rows/s in training with the ceiling, and rows/s of the loader only. The first of them is called throughput.
+
+    loaders: all loaders of a page with figures of several comparisons, which fix the colours.
+    """
+    colours = looks(rows, loaders)
     trained = bool(rows_with(rows, "train_rows_per_s"))
     return [
-        _throughput(rows, basis, "throughput", "Throughput in training", "train_rows_per_s"),
+        _throughput(rows, basis, "throughput", "Throughput in training", "train_rows_per_s", colours),
         _throughput(
-            rows, basis, "throughput-load" if trained else "throughput", "Throughput of the loader only", "load_rows_per_s"
+            rows, basis, "throughput-load" if trained else "throughput", "Throughput of the loader only", "load_rows_per_s", colours
         ),
     ]  # fmt: skip
 
 
-def _throughput(rows: Sequence[Row], basis: Basis, name: str, title: str, metric: str) -> Figure:
+def _throughput(
+    rows: Sequence[Row], basis: Basis, name: str, title: str, metric: str, colours: Mapping[str, Look]
+) -> Figure:
     measured = rows_with(rows, metric)
     ceilings = [(row.label, row.ceiling) for row in rows if row.ceiling and metric in row.metrics]
     numbers, estimates = numbers_of(measured)
     span = log_span([*numbers, *(samples.estimate.mean for _, samples in ceilings)], estimates)
-    data = points(measured, BY_NAME[metric].title, looks(rows), span, units.format_rate)
+    data = points(measured, BY_NAME[metric].title, colours, span, units.format_rate)
     if data and ceilings:
         data.append(_ceilings(ceilings))
     layout = _rows_layout(rows, data, measured, span, "rows/s, log scale", units.format_count, "count")

@@ -42,12 +42,13 @@ def look(number: int, repeat: int = 0) -> Look:
     return Look(LOADERS[number % len(LOADERS)], DASHES[turn % len(DASHES)], SYMBOLS[(number + turn) % len(SYMBOLS)])
 
 
-def looks(rows: Sequence[Row]) -> dict[str, Look]:
+def looks(rows: Sequence[Row], loaders: Sequence[str] = ()) -> dict[str, Look]:
     """Return the look of each row, by its label.
 
     rows: all rows of the page, so that a loader looks the same in a figure that leaves out others.
+    loaders: those that come first, for a page with figures of several comparisons.
     """
-    numbers: dict[str, int] = {}
+    numbers = {loader: number for number, loader in enumerate(loaders)}
     repeats: dict[str, int] = {}
     result = {}
     for row in rows:

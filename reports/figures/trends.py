@@ -10,13 +10,14 @@ from typing import Any
 from feedrate.reports.analysis import trend_words
 from feedrate.reports.analysis.archive import Moment
 from feedrate.reports.analysis.history import Series
+from feedrate.reports.analysis.run_comparison import EFFECTS
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.palette import NEUTRAL, Look, look
 from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends, linear_span
 from feedrate.reports.names import short
 
-SHARE_LENGTH = 0.01
-"""Shortest axis of a share."""
+MIN_EFFECTS = 20
+"""Shortest axis of a share, in smallest changes that matter."""
 TICKS = 4
 """Maximum number of labelled runs on the x axis."""
 
@@ -112,9 +113,11 @@ def _basis(all_series: Sequence[Series]) -> str:
 
 
 def _span(all_series: Sequence[Series]) -> Span:
+    """Return an axis on which a change that matters little looks little: rates from 0, shares over MIN_EFFECTS effects."""
     points = [point for series in all_series for point in series.points]
     values, estimates = [point.value for point in points], [point.estimate for point in points]
-    if all_series[0].metric.unit != "1":
+    metric = all_series[0].metric
+    if metric.unit != "1":
         return linear_span(values, estimates)
-    span = linear_span(values, estimates, from_zero=False, least=SHARE_LENGTH)
+    span = linear_span(values, estimates, from_zero=False, least=MIN_EFFECTS * EFFECTS.get(metric.name, 0.01))
     return replace(span, low=max(span.low, 0.0))

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from feedrate.reports.analysis import trend_words
+from feedrate.reports.analysis.changes import MIN_POINTS
 from feedrate.reports.analysis.history import History, Series
 from feedrate.reports.figures.figure import READING
 from feedrate.reports.figures.trends import figure
@@ -22,10 +23,15 @@ def render(history: History, *, made_at: datetime | None = None) -> str:
     """
     plotly, js = pagekit.plotly(), pagekit.page_script("page.js")
     parts = [
-        _part(number, setting.title, [series for series in all_series if len(series.points) > 1])
+        _part(number, setting.title, [series for series in all_series if len(series.points) >= MIN_POINTS])
         for number, (setting, all_series) in enumerate(history.by_setting.items())
     ]
     parts = [part for part in parts if part["rows"]]
+    if short := [series for series in history.series if 1 < len(series.points) < MIN_POINTS]:
+        rows = [_row(series) | {"without": series.setting.title} for series in short]
+        parts.append(
+            {"title": f"Series of fewer than {MIN_POINTS} runs, which are not judged", "rows": rows, "figures": []}
+        )
     figures = [figure for part in parts for figure in part["figures"]]
     page: str = pagekit.template("history.html").render(
         policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),

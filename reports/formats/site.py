@@ -1,42 +1,43 @@
-"""Builds a static site from many records: an index, and a page for each data set and machine.
+"""Builds a static site from many records: an index, a page for each data set and machine, and one for each loader.
 
 The pages need no server and no network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of, write_whole
 from feedrate.loaders.errors import FeedrateError, require_no_file
-from feedrate.reports import units
-from feedrate.reports.analysis import archive, verdicts
+from feedrate.reports.analysis import archive
 from feedrate.reports.analysis.archive import Moment, Place
+from feedrate.reports.analysis.history import history
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.selection import Chosen, select
 from feedrate.reports.analysis.summarize import Comparison, Row, summarize
 from feedrate.reports.figures.figure import READING, Figure
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.formats import headline, pagekit, sentences, table
-from feedrate.reports.names import file_name, plain, short
+from feedrate.reports.formats.site_pages.index import (
+    Section,
+    chart,
+    common_baseline,
+    index_rows,
+    loader_file,
+    place_file,
+)
+from feedrate.reports.formats.site_pages.loader import by_loader
+from feedrate.reports.formats.site_pages.loader import parts as loader_parts
+from feedrate.reports.names import plain
 
 MARK = "assets/plotly.min.js"
 """File by which a folder is recognised as a site, so that no other folder is overwritten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The results of one place in one setting."""
-
-    settings: str
-    """Settings in words, as `archive.settings` gives them."""
-    comparison: Comparison
-    moments: dict[str, Moment]
-    """Start and commit of each run, by its name in the comparison."""
 
 
 def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: datetime | None = None) -> int:
@@ -73,17 +74,12 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
     _write_assets(output)
     for place, sections in places.items():
         page = _place_page(place, sections, common)
-        _write(output / "results" / _file(place), page)
-    index = pagekit.template("index.html").render(
-        **common,
-        root="",
-        runs=selection.runs,
-        entries=[_entry(place, sections) for place, sections in places.items()],
-        skipped=skipped,
-    )
-    _write(output / "index.html", index)
-    _remove_other_pages(output, {_file(place) for place in places})
-    return len(places)
+        _write(output / "results" / place_file(place), page)
+    loaders = _write_loader_pages(runs, output, common)
+    _write(output / "index.html", _index_page(selection.runs, places, skipped, common))
+    _remove_other_pages(output / "results", {place_file(place) for place in places})
+    _remove_other_pages(output / "loaders", loaders)
+    return len(places) + len(loaders)
 
 
 def _holds_files(folder: Path) -> bool:
@@ -92,8 +88,45 @@ def _holds_files(folder: Path) -> bool:
     return any(path not in ignored and not path.is_dir() for path in folder.rglob("*"))
 
 
-def _file(place: Place) -> str:
-    return file_name(place.dataset, place.machine, str(place.cores), place.fingerprint)
+def _index_page(
+    runs: int, places: Mapping[Place, Sequence[Section]], skipped: Sequence[str], common: dict[str, Any]
+) -> str:
+    first = [sections[0].comparison for sections in places.values()]
+    loaders = sorted({row.loader for comparison in first for row in comparison.rows})
+    charts: list[tuple[str, Figure]] = [
+        (f"{place.title}: {sections[0].settings}", drawn)
+        for number, (place, sections) in enumerate(places.items())
+        if (drawn := chart(number, sections[0].comparison, loaders)) is not None
+    ]
+    baseline = common_baseline(section for sections in places.values() for section in sections)
+    entries = [
+        entry
+        for place, sections in places.items()
+        for number, section in enumerate(sections, 1)
+        for entry in index_rows(place, number, section, baseline)
+    ]
+    page: str = pagekit.template("index.html").render(
+        **common, root="", runs=runs, entries=entries, baseline=baseline, charts=charts, skipped=skipped,
+        how_to_read=READING, figures_json=_figures_json([drawn for _, drawn in charts]),
+    )  # fmt: skip
+    return page
+
+
+def _write_loader_pages(runs: Path, output: Path, common: dict[str, Any]) -> set[str]:
+    """Write a page for each loader. Return their file names. What cannot be read was named already."""
+    loaders = by_loader(history(runs, lambda _: None).series)
+    for loader, series in loaders.items():
+        shown = list(loader_parts(series))
+        page = pagekit.template("loader.html").render(
+            **common, root="../", loader=loader, parts=shown, how_to_read=READING,
+            figures_json=_figures_json([figure for part in shown for figure in part["figures"]]),
+        )  # fmt: skip
+        _write(output / "loaders" / loader_file(loader), page)
+    return {loader_file(loader) for loader in loaders}
+
+
+def _figures_json(shown: Sequence[Figure]) -> Markup:
+    return pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in shown])
 
 
 def _write_assets(output: Path) -> None:
@@ -104,9 +137,9 @@ def _write_assets(output: Path) -> None:
     _write(output / "assets" / "page.js", pagekit.page_script("page.js"))
 
 
-def _remove_other_pages(output: Path, names: Set[str]) -> None:
+def _remove_other_pages(folder: Path, names: Set[str]) -> None:
     """Remove the pages to which the index does not link, so that no page outlives its records."""
-    for path in (output / "results").glob("*"):
+    for path in folder.glob("*"):
         if path.is_file() and path.name not in names:
             path.unlink()
 
@@ -155,9 +188,7 @@ def _place_page(place: Place, sections: Sequence[Section], common: dict[str, Any
         place=place,
         sections=parts,
         how_to_read=READING,
-        figures_json=pagekit.script_json(
-            [{"name": f.name, "data": f.data, "layout": f.layout} for part in parts for f in part["figures"]]
-        ),
+        figures_json=_figures_json([figure for part in parts for figure in part["figures"]]),
     )
     return page
 
@@ -192,47 +223,3 @@ def _run(name: str, comparison: Comparison, moment: Moment) -> str:
         f"{name}: {env.started_at}, commit {moment.commit}; {gpu}{env.cores} cores of {env.cpu}; {env.platform}, "
         f"Python {env.python}, {packages}; {env.command}"
     )
-
-
-def _entry(place: Place, sections: Sequence[Section]) -> dict[str, Any]:
-    """Return the index line of a place, with its fastest loader."""
-    section, best = max(
-        ((section, row) for section in sections for row in section.comparison.rows), key=lambda pair: _speed(pair[1])
-    )
-    moment = section.moments[best.run]
-    return {
-        "file": _file(place),
-        "dataset": short(place.dataset).strip() or "no name",
-        "machine": f"{short(place.machine)}, {place.cores} cores",
-        "loaders": sorted({row.loader for section in sections for row in section.comparison.rows}),
-        "best": {
-            "loader": _fastest(best, section.comparison.rows),
-            "speed": _speed_text(best),
-            "share": verdicts.share_text(best.share, best.ceiling),
-            "auc": units.format_auc(best.mean("auc")),
-            "settings": f"batch {best.batch_size}, {section.settings}",
-            "date": moment.date,
-            "commit": moment.commit,
-        },
-    }
-
-
-def _speed(row: Row) -> tuple[float, float]:
-    """Return a sort key: training throughput, then the loader's own, in rows/s."""
-    return row.mean("train_rows_per_s") or 0.0, row.mean("load_rows_per_s") or 0.0
-
-
-def _fastest(best: Row, rows: Sequence[Row]) -> str:
-    """Return the name of the fastest loader, with those that are not distinguishable from it and doubts about its rows."""
-    order = verdicts.ranking([row for row in rows if row.mode == best.mode], best.headline)
-    names = ", ".join(dict.fromkeys(row.loader for row in order.tied if row.loader != best.loader))
-    words = verdicts.ONE_ROUND if order.one_round else f"not distinguishable from {names}" if names else ""
-    return "; ".join(part for part in (best.loader, words, *verdicts.correctness(best)) if part)
-
-
-def _speed_text(row: Row) -> str:
-    samples = row.metrics.get(row.headline)
-    if samples is None:
-        return "no result"
-    text = verdicts.figure(samples.estimate, units.format_rate)
-    return text if row.mode == "train" else f"{text}, loader only"

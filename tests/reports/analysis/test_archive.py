@@ -74,7 +74,7 @@ def test_a_run_is_named_after_its_folder_however_it_is_stored(runs: Path) -> Non
 def test_history_and_site_count_gzipped_records(runs: Path, tmp_path: Path) -> None:
     warnings: list[str] = []
     assert history(runs, warnings.append).runs == 2
-    assert build(runs, tmp_path / "site", warnings.append) == 1
+    assert build(runs, tmp_path / "site", warnings.append) == 3  # of the place and of two loaders
     assert warnings == []
 
 

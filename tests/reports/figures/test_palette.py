@@ -55,3 +55,9 @@ def test_a_loader_has_one_colour_in_all_figures_of_a_page() -> None:
                 colours.setdefault(trace["meta"]["loader"], set()).add(colour)
     assert colours == {row.label: {looks(comparison.rows)[row.label].colour} for row in comparison.rows}
     assert len(colours) == 4
+
+
+def test_a_loader_keeps_its_colour_on_a_page_with_several_comparisons() -> None:
+    rows = summarize([(Path("a"), record(trial("b", "train", 100), trial("a", "train", 200)))]).rows
+    [other] = summarize([(Path("a"), record(trial("b", "train", 100)))]).rows
+    assert looks(rows, ["a", "b"])["b"].colour == looks([other], ["a", "b"])["b"].colour == look(1).colour

@@ -195,7 +195,7 @@ def test_a_rate_that_cannot_be_costs_its_own_record_only(walls: tuple[float, ...
     ]
     store.write(tmp_path / "hostile", record(*hostile))
     said: list[str] = []
-    assert build(tmp_path, tmp_path / "site", said.append) == 1
+    assert build(tmp_path, tmp_path / "site", said.append) == 3  # of the place and of the loaders slow and fast
     assert "which is impossible" in " ".join(said)
     with pytest.raises(FeedrateError, match=r"1,000 rows in .* s, which is impossible"):
         summarize([(tmp_path / "hostile", store.read(tmp_path / "hostile"))])

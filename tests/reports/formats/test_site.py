@@ -17,6 +17,7 @@ from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.formats.pagekit import script_json
 from feedrate.reports.formats.site import MARK, build
+from feedrate.reports.formats.site_pages.index import loader_file
 from feedrate.reports.names import file_name, plain, short
 from tests.samples.chromium import dump_dom, needs_chromium
 from tests.samples.sample_record import RUN, record, trial
@@ -87,7 +88,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_hostile_names_write_no_file_elsewhere(hostile: Path) -> None:
     assert sorted(path.name for path in hostile.parent.iterdir()) == ["runs", "site"]
-    assert sorted(path.name for path in hostile.iterdir()) == ["assets", "index.html", "results"]
+    assert sorted(path.name for path in hostile.iterdir()) == ["assets", "index.html", "loaders", "results"]
     names = [path.name for path in (hostile / "results").iterdir()]
     assert len(names) == len(NAMES)
     assert all(re.fullmatch(r"[a-z0-9-]{1,80}\.html", name) for name in names)
@@ -113,8 +114,9 @@ def test_pages_load_only_the_files_of_the_site(hostile: Path) -> None:
         for address in addresses:
             assert ":" not in address
             assert not address.startswith("/")
-            assert ((hostile / name).parent / address).resolve().is_relative_to(hostile.resolve())
-            assert ((hostile / name).parent / address).is_file()
+            file = address.partition("#")[0]
+            assert ((hostile / name).parent / file).resolve().is_relative_to(hostile.resolve())
+            assert ((hostile / name).parent / file).is_file()
     for sheet in (hostile / "assets").glob("*.css"):
         assert not re.search(r"url\(|@import", sheet.read_text("utf-8"))
 
@@ -147,20 +149,40 @@ def test_file_names_differ_if_the_names_differ() -> None:
     assert plain("a\x1bb\u202ec\n") == "a\\x1bb\\u202ec\\n"
 
 
-def test_the_index_names_the_fastest_loader_of_each_data_set_and_machine(tmp_path: Path) -> None:
+def test_the_index_has_a_row_for_each_loader_data_set_and_machine(tmp_path: Path) -> None:
     elsewhere = replace(
         RUN, environment=replace(RUN.environment, gpu="Another GPU"), trials=(trial("slow", "train", 70),)
     )
     site, _ = _site(tmp_path, RUN, elsewhere)
     rows = re.findall(r"<tr data-row.*?</tr>", _pages(site)["index.html"], re.DOTALL)
-    assert len(rows) == 2
-    [row] = [row for row in rows if "A GPU" in row]
-    assert ">fast<" in row
+    assert len(rows) == 3
+    [row] = [row for row in rows if "A GPU" in row and ">fast<" in row]
+    assert ">fastest<" in row
+    assert ">1<" in row  # ratios are to it: of equally common loaders, it is the first by name
     assert "800 rows/s" in row
     assert "2026-01-01" in row
     assert "abcdef0" in row
+    [slow] = [row for row in rows if "A GPU" in row and ">slow<" in row]
+    assert ">at most 0.206<" in slow
     [other_row] = [row for row in rows if "Another GPU" in row]
     assert ">slow<" in other_row
+    assert ">-<" in other_row
+
+
+def test_machines_with_another_cpu_are_not_compared(tmp_path: Path) -> None:
+    elsewhere = replace(RUN, environment=replace(RUN.environment, cpu="Another CPU"))
+    site, _ = _site(tmp_path, RUN, elsewhere)
+    assert len(list((site / "results").iterdir())) == 2
+
+
+def test_a_loader_has_a_page_with_all_of_its_runs(tmp_path: Path) -> None:
+    newer = replace(RUN, environment=replace(RUN.environment, started_at="2026-02-01T00:00:00+00:00", commit="f" * 40))
+    site, _ = _site(tmp_path, RUN, newer)
+    page = (site / "loaders" / loader_file("fast")).read_text()
+    dates = re.findall(r"<th scope=\"row\">([^<]*)<", page)
+    assert dates == ["2026-02-01, fffffff", "2026-02-01, fffffff", "2026-01-01, abcdef0", "2026-01-01, abcdef0"][::2]
+    assert "800 rows/s" in page
+    assert "Settings with fewer than 5 runs" in page
 
 
 def test_the_newest_run_of_each_loader_is_shown(tmp_path: Path) -> None:
@@ -170,7 +192,7 @@ def test_the_newest_run_of_each_loader_is_shown(tmp_path: Path) -> None:
         trials=(trial("fast", "train", 600), trial("replay", "replay", 1000)),
     )
     site, _ = _site(tmp_path, RUN, newer)
-    [page] = [page for name, page in _pages(site).items() if name != "index.html"]
+    [page] = [page for name, page in _pages(site).items() if name.startswith("results")]
     rows = re.findall(r"<tr data-row.*?</tr>", page, re.DOTALL)
     [fast] = [row for row in rows if ">fast, r1<" in row]
     assert "600 rows/s" in fast
@@ -183,7 +205,7 @@ def test_results_of_other_settings_have_their_own_table(tmp_path: Path) -> None:
     spec = RUN.trials[0].spec
     longer = replace(RUN, trials=(replace(RUN.trials[0], spec=replace(spec, epochs=9)),))
     site, _ = _site(tmp_path, RUN, longer)
-    [page] = [page for name, page in _pages(site).items() if name != "index.html"]
+    [page] = [page for name, page in _pages(site).items() if name.startswith("results")]
     assert page.count("<table>") == 2
     assert "9 epochs, cpu" in page
 
@@ -201,14 +223,16 @@ def test_broken_records_are_named_on_the_index_and_skipped(tmp_path: Path) -> No
     assert re.search(
         r"huge/run.json is not a run record: Expected `float` &lt;= 1.000001 - at `\$.trials\[0\].auc\[0\]`", index
     )
-    assert index.count("<tr data-row") == 1
+    assert index.count("<tr data-row") == 2
 
 
 def test_a_site_is_replaced_and_another_folder_is_not(tmp_path: Path) -> None:
     site, _ = _site(tmp_path, RUN)
-    (site / "results" / "old.html").write_text("gone")
+    old = [site / folder / "old.html" for folder in ("results", "loaders")]
+    for page in old:
+        page.write_text("gone")
     build(tmp_path / "runs", site, print)
-    assert not (site / "results" / "old.html").exists()
+    assert not [page for page in old if page.exists()]
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("mine")
     with pytest.raises(FeedrateError, match="not empty"):
@@ -228,7 +252,7 @@ def test_a_site_that_was_killed_at_its_start_is_built_anew(tmp_path: Path) -> No
 def test_the_committed_records_make_a_site(tmp_path: Path) -> None:
     warnings: list[str] = []
     pages = build(PUBLISHED, tmp_path / "site", warnings.append)
-    assert pages == len(list((tmp_path / "site" / "results").glob("*.html"))) > 4
+    assert pages == len([*(tmp_path / "site").glob("results/*.html"), *(tmp_path / "site").glob("loaders/*.html")]) > 8
     assert not warnings
     assert "NVIDIA H100" in _pages(tmp_path / "site")["index.html"]
 
@@ -236,8 +260,8 @@ def test_the_committed_records_make_a_site(tmp_path: Path) -> None:
 @needs_chromium
 def test_a_browser_draws_the_site_with_an_empty_console(hostile: Path, tmp_path: Path) -> None:
     """Runs Chromium under the site's own policy, from disk. Blocked requests and script errors would appear on the console."""
-    page = hostile / "results" / file_name(SCRIPT, SCRIPT, "2", SCRIPT)
-    for path, figures in ((hostile / "index.html", 0), (page, 11)):
+    page = hostile / "results" / file_name(SCRIPT, SCRIPT, "2", SCRIPT, SCRIPT)
+    for path, figures in ((hostile / "index.html", len(NAMES)), (page, 11)):
         done = dump_dom(path, tmp_path / "profile")
         assert done.returncode == 0, done.stderr
         assert "CONSOLE" not in done.stderr
@@ -258,8 +282,8 @@ def test_the_index_calls_no_loader_the_fastest_that_is_not_distinguishable_from_
     equal = [trial(name, "train", 100 * wobble, n) for name in "ab" for n, wobble in enumerate((0.99, 1.0, 1.02))]
     single = [trial(name, "train", 100) for name in "ab"]
     for name, trials, words in (
-        ("equal", equal, "a; not distinguishable from b"),
-        ("single", single, "a; 1 round, no interval"),
+        ("equal", equal, ">not distinguishable from b<"),
+        ("single", single, ">1 round, no interval<"),
     ):
         store.write(tmp_path / name / "run", record(*trials))
         build(tmp_path / name, tmp_path / name / "site", lambda _: None)

@@ -1,0 +1,1 @@
+"""What the pages of the site show, besides those of each place."""
