@@ -35,7 +35,8 @@ def history(
 def site(runs: Runs, output: Output) -> None:
     """Write a static site of many runs.
 
-    It has an index and a page for each dataset and machine, and it works from disk, too. Records that cannot be read are named and left out.
+    It has an index, a page for each dataset and machine, and one for each loader. It works from disk, too. Records that cannot be
+    read are named and left out.
     """
     from feedrate.bench.cli.terminal import say
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
