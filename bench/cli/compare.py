@@ -36,6 +36,7 @@ def compare(
 ) -> None:
     """Compare HEAD with BASE: faster, slower, same or not distinguishable.
 
+    If both come from one machine, the answers of `feedrate report` on their loaders stand first.
     Each line has the change with the 99 % confidence interval that decided the verdict, and the smallest change that would be visible. Other
     differences between the runs (machine, versions, settings) are listed. Runs of different tasks (dataset, device,
     model, epochs, shuffle, page cache) are refused. --fail-if is refused if the runs come from different machines.
@@ -43,7 +44,10 @@ def compare(
     from feedrate.bench.cli.terminal import out
     from feedrate.reports.analysis import gates as conditions
     from feedrate.reports.analysis import run_comparison
+    from feedrate.reports.analysis.answers.open_verdicts import leaders
+    from feedrate.reports.analysis.answers.sides import comparison_of
     from feedrate.reports.analysis.provenance_diff import provenance_diff
+    from feedrate.reports.formats.terminal.answers import print_answers
     from feedrate.reports.formats.terminal.verdict_table import print_verdicts
 
     gates = conditions.read_gates(fail_if)
@@ -53,11 +57,16 @@ def compare(
         base_side, head_side = run_comparison.within(base)
     lines = run_comparison.compare_runs(base_side, head_side)
     failed = list(conditions.failures(base_side, head_side, lines, gates))
+    comparison = comparison_of(base_side, head_side)
+    if comparison is not None:
+        print_answers(comparison, out)
+        out.print()
     show_differences(provenance_diff([base_side.record, head_side.record]))
     show_cautions([base_side.record] if base_side.record == head_side.record else [base_side.record, head_side.record])
     gated = {gate.metric for gate in gates}
     shown = [line for line in lines if all_metrics or line.metric.in_table or line.metric.name in gated]
-    print_verdicts(base_side, head_side, shown, out, wide=wide)
+    answered = frozenset() if comparison is None else leaders(comparison)
+    print_verdicts(base_side, head_side, shown, out, wide=wide, answered=answered)
     show_gates(failed, list(conditions.undecided(lines, gates)))
     if failed:
         raise typer.Exit(1)

@@ -35,9 +35,6 @@ MIN_OF_TWO_LEVELS = 8
 LEVEL_GAP = 4.0
 """Gap between two levels, in standard deviations within them. Of normal samples of ten, 1 in 60 has one; of larger ones fewer."""
 
-MAX_MORE_ROUNDS = 100
-"""More rounds than this are not recommended: the difference is then too small to be found on this machine."""
-
 Direction = Literal["more", "less", "same", "inconclusive"]
 MAX_LOG = 700.0
 """Natural logarithm of the largest ratio: e to the 710 is beyond all floats."""
@@ -133,38 +130,6 @@ def judge(change: Estimate, *, same: float, effect: float) -> Direction:
     if same - effect <= change.low and change.high <= same + effect:
         return "same"
     return "inconclusive"
-
-
-def rounds_to_reach(half_width: float, estimate: Estimate, confidence: float) -> int | None:
-    """Return how many more rounds narrow an interval to this half width, if rounds go on to vary as they did.
-
-    estimate: on the scale of the half width, so logarithms for a ratio. Returns 0 if the interval is narrow enough, and None
-    if it has no interval or would need over MAX_MORE_ROUNDS. Student's t shrinks fast: from 2 to 3 rounds by a factor of 8.
-    """
-    import numpy as np
-
-    if estimate.low is None or estimate.high is None:
-        return None
-    n = np.arange(estimate.n, estimate.n + MAX_MORE_ROUNDS + 1)
-    factors = _t(confidence, n - 1) / np.sqrt(n)
-    reached = factors * (estimate.high - estimate.low) / 2 / factors[0] <= half_width
-    return int(reached.argmax()) if reached.any() else None
-
-
-def rounds_to_settle(verdict: Verdict, *, ratio: bool) -> int | None:
-    """Return how many more rounds would decide an inconclusive verdict, if its mean and the noise stay what they are.
-
-    ratio: whether the verdict is on a ratio, not on a difference. Returns None if no number of rounds can be told.
-    """
-    change = verdict.change
-    if change.low is None or change.high is None or (ratio and change.low <= 0):
-        return None
-    effect = verdict.effect
-    if ratio:
-        change = Estimate(log(change.mean), log(change.low), log(change.high), change.n)
-        effect = log(1 + effect)
-    size = abs(change.mean)
-    return rounds_to_reach(size if size >= effect else effect - size, change, SURE)
 
 
 def percentile(samples: Sequence[float], fraction: float) -> float:

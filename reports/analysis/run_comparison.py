@@ -200,12 +200,21 @@ def batch_sizes(record: RunRecord, loader: str) -> set[int]:
     return {trial.spec.batch_size for trial in record.trials if trial.spec.loader == loader}
 
 
+def line_samples(
+    base: RunRecord, head: RunRecord, base_loader: str, head_loader: str, size: int, metric: Metric
+) -> tuple[dict[SampleKey, float], dict[SampleKey, float]]:
+    """Return the values of a metric that a line compares: those of the base, then those of the head."""
+    modes = modes_of(base.trials, size) & modes_of(head.trials, size)
+    return (
+        samples(base.trials, base_loader, size, metric, modes),
+        samples(head.trials, head_loader, size, metric, modes),
+    )
+
+
 def _line(
     base: RunRecord, head: RunRecord, base_loader: str, head_loader: str, size: int, metric: Metric
 ) -> Line | None:
-    modes = modes_of(base.trials, size) & modes_of(head.trials, size)
-    base_samples = samples(base.trials, base_loader, size, metric, modes)
-    head_samples = samples(head.trials, head_loader, size, metric, modes)
+    base_samples, head_samples = line_samples(base, head, base_loader, head_loader, size, metric)
     # Rounds of one run belong together. Rounds of two runs only share their numbers.
     paired = base == head
     if not base_samples or not head_samples:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.answer import refusal
 from feedrate.reports.analysis.answers.field import place_of, shortly_named
 from feedrate.reports.analysis.answers.wording import MAX_NAMES, doubts_of, names_of
-from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.verdicts import Ranking
 
@@ -21,13 +21,6 @@ def answer(comparison: Comparison) -> str:
     for name, run in comparison.runs:
         places.setdefault(place_of(run), []).append(name)
     return " ".join(_of_place(comparison, place, runs) for place, runs in places.items())
-
-
-def refusal(comparison: Comparison) -> str:
-    """Return a sentence if the runs must not be compared; empty if they may."""
-    differences = provenance_diff([run for _, run in comparison.runs])
-    tasks = [difference.what for difference in differences if difference.kind == "task"]
-    return f"These runs must not be compared, because they differ in {', '.join(tasks)}." if tasks else ""
 
 
 def _of_place(comparison: Comparison, place: str, runs: Sequence[str]) -> str:

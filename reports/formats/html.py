@@ -59,7 +59,7 @@ def render(
         against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, *filter(None, [profile_js]), images="data: blob:"),
         table=sortable_table(comparison),
-        cards=[card(row) for row in comparison.rows],
+        cards=[card(row, comparison) for row in comparison.rows],
         about={metric.title: metric.about for metric in METRICS} | table.ABOUT,
         figures=page_figures,
         how_to_read=READING,
@@ -185,7 +185,7 @@ def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
     return row.mean(names[title]) if title in names else None
 
 
-def card(row: Row) -> dict[str, Any]:
+def card(row: Row, comparison: Comparison) -> dict[str, Any]:
     """Return the content of a loader's card on the page, by the template's names."""
     known = share_state(row.share, row.ceiling) not in ("none", "share not known", "ceiling not known")
     share = row.ceiling_fraction if known else None
@@ -205,7 +205,7 @@ def card(row: Row) -> dict[str, Any]:
         "share": None if share is None else round(min(share, 1.0) * 100, 1),
         "share_text": share_text(row.share, row.ceiling),
         "facts": [(name, value) for name, value in facts if value != units.NONE],
-        "sentences": sentences.of_row(row),
+        "sentences": sentences.of_row(row, comparison),
         "deviations": row.deviations,
         "backend": row.backend or "no result",
     }

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from feedrate.reports.analysis.answers.answer import COMMAND, lines
+from feedrate.reports.analysis.answers.open_verdicts import leaders
 from feedrate.reports.analysis.summarize import Comparison
-from feedrate.reports.formats.headline import answer
 from feedrate.reports.formats.sentences import notes
 from feedrate.reports.formats.table import cells
-from feedrate.reports.names import in_markdown
+from feedrate.reports.names import in_markdown, plain
 
 
 def write_markdown(comparison: Comparison) -> str:
-    """Return the table with the answer above and the notes below. Markup in names is inert."""
+    """Return the table with the answers above and the notes below. Markup in names is inert."""
     rows = [[in_markdown(cell) for cell in line] for line in cells(comparison)]
-    lines = [in_markdown(answer(comparison)), "", *markdown_table(rows), ""]
-    lines += [f"- <!-- -->{in_markdown(note)}" for note in notes(comparison)]
-    return "\n".join(lines).rstrip() + "\n"
+    text = [part for line in lines(comparison) for part in (_paragraph(line), "")] + [*markdown_table(rows), ""]
+    text += [f"- <!-- -->{in_markdown(note)}" for note in notes(comparison, leaders(comparison))]
+    return "\n".join(text).rstrip() + "\n"
+
+
+def _paragraph(line: str) -> str:
+    """Return a sentence with inert markup. A command is indented, so it is code that can be copied."""
+    return f"    {plain(line.removeprefix(COMMAND))}" if line.startswith(COMMAND) else in_markdown(line)
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from feedrate.bench.results.stats import CONFIDENCE, MAX_MORE_ROUNDS, rounds_to_reach, rounds_to_settle
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.open_verdicts import RowKey, open_verdicts
 from feedrate.reports.analysis.answers.rank_spread import rank_spread
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
@@ -60,12 +60,15 @@ def _against_baseline(row: Row) -> str:
     return f"{word[:1].upper()}{word[1:]}, against {row.baseline}: {change}. "
 
 
-def notes(comparison: Comparison) -> list[str]:
-    """Return what a reader of the table must know: what was trained, where loaders worked, which rules they break, what did not run."""
+def notes(comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
+    """Return what a reader of the table must know: what was trained, where loaders worked, which rules they break, what did not run.
+
+    answered: see `open_verdicts`.
+    """
     lines = [sentence for sentence in (task(comparison), *cautions(comparison)) if sentence]
     lines += [f"{row.label}: {row.backend}" for row in comparison.rows if row.backend]
     for row in comparison.rows:
-        lines += [f"{row.label}: {sentence}" for sentence in of_row(row)]
+        lines += [f"{row.label}: {sentence}" for sentence in of_row(row, comparison, answered)]
         lines += [f"{row.label} deviates ({rule}): {why}" for rule, why in row.deviations.items()]
     return lines + without_result(comparison)
 
@@ -95,16 +98,16 @@ def cautions(comparison: Comparison) -> list[str]:
     return lines + list(_all_in_order(comparison))
 
 
-def of_row(row: Row) -> list[str]:
+def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what a reader must know of one loader."""
     ranks = rank_spread(trial for mode in row.trials for trial in row.trials[mode] if mode != "replay")
-    lines = [ranks, stall_split(row), against_by_metric(row), *doubts(row)]
+    lines = [ranks, stall_split(row), against_by_metric(row), *doubts(row, comparison, answered)]
     return [line for line in lines if line]
 
 
-def doubts(row: Row) -> list[str]:
+def doubts(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what speaks against a loader's figures: open verdicts, another AUC, flags, an unquiet machine."""
-    lines = [*to_settle(row), auc_parity(row), *row.flags]
+    lines = [*open_verdicts(row, comparison, answered), auc_parity(row), *row.flags]
     fold = verdicts.fold(row)
     if fold is not None:
         lines.append(f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet")
@@ -176,32 +179,6 @@ def against_by_metric(row: Row) -> str:
         f"not distinguishable in {', '.join(unclear)}" if unclear else "",
     ]
     return f"against {row.baseline} (99 % intervals): {'; '.join(part for part in parts if part)}"
-
-
-def to_settle(row: Row) -> Iterator[str]:
-    """Yield how many more rounds would settle what the intervals of the loader's rate leave open."""
-    metric, samples, verdict = BY_NAME[row.headline], row.metrics.get(row.headline), row.verdicts.get(row.headline)
-    if samples is None:
-        return
-    rate = samples.estimate
-    if rate.n == 1:
-        yield "one round has no interval: run 2 more rounds or more"
-        return
-    if verdicts.is_wide(rate):
-        rounds = rounds_to_reach(verdicts.MAX_HALF_WIDTH * abs(rate.mean), rate, CONFIDENCE)
-        yield f"its rate is not known after {rate.n} rounds: {more_rounds(rounds)}"
-    if verdict is not None and verdict.direction == "inconclusive":
-        rounds = rounds_to_settle(verdict, ratio=True)
-        change = verdicts.change(verdict, metric)
-        size = "" if change == verdicts.NOT_KNOWN else f" ({change}, 99 % interval)"
-        yield f"not distinguishable from {row.baseline}{size} after {verdict.change.n} rounds: {more_rounds(rounds)}"
-
-
-def more_rounds(rounds: int | None) -> str:
-    """Recommend this number of more rounds. None means that no reasonable number would settle it."""
-    if rounds is None:
-        return f"over {MAX_MORE_ROUNDS} more would be needed, so quieten the machine or leave it open"
-    return f"about {max(rounds, 1)} more would tell"
 
 
 def stall_split(row: Row) -> str:

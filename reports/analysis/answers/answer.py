@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
-from feedrate.reports.analysis.answers.concerns import concerns
 from feedrate.reports.analysis.answers.field import Field, fields
 from feedrate.reports.analysis.answers.next_step import NextStep, next_step
 from feedrate.reports.analysis.answers.wording import doubts_of, names_of
+from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.stall_split import main_cause
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.verdicts import FEEDS
+
+QUESTIONS = ("By what factor?", "Loader or model?", "What next?")
+"""How the lines begin that follow the one on which loader is the fastest. The page asks the same questions."""
+COMMAND = "  "
+"""How a line begins that holds a command, not a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +43,25 @@ def answers(comparison: Comparison) -> list[Answer]:
 
 
 def lines(comparison: Comparison) -> list[str]:
-    """Return the same as lines of text, for terminals: those of each answer, then what is wrong."""
-    text, found = [], answers(comparison)
+    """Return the same as lines of text, for terminals and Markdown. Each is an answer to a question of the page's first screen."""
+    found, (how_much, why, what_next) = answers(comparison), QUESTIONS
+    text = [refused] if (refused := refusal(comparison)) else []
     for answer in found:
         where = f"On {answer.field.place}, batch size {answer.field.batch_size:,}: " if len(found) > 1 else ""
-        text += [f"{where}{answer.which}", answer.factor, f"Loader or model: {answer.limit}"]
-        text += [f"Next: {answer.next.sentence}", *([f"  {answer.next.command}"] if answer.next.command else [])]
-    return [line for line in text if line] + [f"Note: {concern.text}" for concern in concerns(comparison)]
+        text.append(f"{where}{answer.which}")
+        if answer.factor:
+            text += [f"{how_much} {answer.factor}", f"{why} {answer.limit}"]
+        text.append(f"{what_next} {answer.next.sentence}")
+        if answer.next.command:
+            text.append(f"{COMMAND}{answer.next.command}")
+    return text
+
+
+def refusal(comparison: Comparison) -> str:
+    """Return a sentence if the runs must not be compared; empty if they may."""
+    differences = provenance_diff([run for _, run in comparison.runs])
+    tasks = [difference.what for difference in differences if difference.kind == "task"]
+    return f"These runs must not be compared, because they differ in {', '.join(tasks)}." if tasks else ""
 
 
 def which(field: Field) -> str:
@@ -72,7 +89,9 @@ def factor(field: Field) -> str:
     rate = rate_of(best, field)
     reached = f"{best.label} {'trains at' if field.training else 'delivers'} {rate}." if rate else ""
     if rival is None:
-        return f"There is no other loader to compare it with. {reached}".rstrip()
+        return (
+            f"There is no other loader to compare it with. {reached or f'The rate of {best.label} is not known yet.'}"
+        )
     if order.one_round:
         return f"{_change(best, rival, field)} in one round, which may be chance. {reached}".rstrip()
     slower = next((group[0] for group in field.groups[1:]), None)
@@ -108,7 +127,9 @@ def limit(field: Field) -> str:
     sentence = _limit_of(best, even=rival is not None and not order.tied and not order.one_round)
     if rival is None or verdicts.share_state(rival.share, rival.ceiling) not in ("costs", "limits"):
         return sentence
-    return f"{sentence} With {rival.label}, it is the loader: {_loss(rival)}."
+    if verdicts.share_state(best.share, best.ceiling) in ("costs", "limits"):
+        return f"{sentence} {rival.label} costs the model {_loss(rival)} of its speed."
+    return f"{sentence} With {rival.label}, it is the loader: it costs the model {_loss(rival)} of its speed{main_cause(rival.stall)}."
 
 
 def _limit_of(row: Row, *, even: bool) -> str:
@@ -126,19 +147,16 @@ def _limit_of(row: Row, *, even: bool) -> str:
         "feeds": f"The model. {row.label} delivers {kept} of what the model can take, so a faster loader would change nothing.",
         "may feed": f"Not settled. {row.label} delivers {kept} of what the model can take. "
         f"Above {FEEDS * 100:.0f} %, the model holds you back.",
-        "costs": f"The loader, in part: {name} costs the model {_loss_share(row)} of its speed{main_cause(row.stall)}.",
+        "costs": f"The loader, in part: {name} costs the model {_loss(row)} of its speed{main_cause(row.stall)}.",
         "limits": f"The loader: {name} delivers {kept} of what the model can take{main_cause(row.stall)}.",
     }[state]
 
 
 def _loss(row: Row) -> str:
-    return f"it costs the model {_loss_share(row)} of its speed{main_cause(row.stall)}"
-
-
-def _loss_share(row: Row) -> str:
     assert row.share is not None
     return _interval(1 - (row.share.estimate.high or 0.0), 1 - (row.share.estimate.low or 0.0))
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{low * 100:.1f} to {high * 100:.1f} %"
+    ends = f"{low * 100:.1f}", f"{high * 100:.1f}"
+    return f"about {ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"

@@ -38,7 +38,7 @@ class NextStep:
 def next_step(field: Field) -> NextStep:
     """Return what to do next. The advice claims no more than the intervals do."""
     if not field.order.rows:
-        return _run("No loader has a result: remove the cause, then continue the run.", field, {})
+        return _run("Remove what kept the loaders from finishing, then continue the run.", field, {})
     if field.rounds == 1 or field.order.one_round:
         return _more_rounds(field, ROUNDS_OF_ONE, "give the first intervals")
     return _among_tied(field) if field.order.tied else _after_the_first(field)

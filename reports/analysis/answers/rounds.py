@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord
 from feedrate.bench.results.stats import (
     CONFIDENCE,
+    MAX_LOG,
     SMALLEST_EFFECT,
     SURE,
     Estimate,
@@ -20,7 +21,7 @@ from feedrate.bench.results.stats import (
 )
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.metrics import BY_NAME
-from feedrate.reports.analysis.run_comparison import MIN_PAIRS
+from feedrate.reports.analysis.run_comparison import MIN_PAIRS, SampleKey
 from feedrate.reports.analysis.summarize import Row, Samples
 
 MAX_MORE = 100
@@ -31,21 +32,29 @@ _SWITCHES = ("--overwrite", "--resume")
 
 
 def rounds_to_rank(head: Row, base: Row, name: str, *, narrow: bool = False) -> int | None:
-    """Return how many more rounds should tell which of two rows is faster, or that they are the same.
+    """Return how many more rounds should tell which of two rows is faster, or that they are the same. See `rounds_to_judge`."""
+    metric = BY_NAME[name]
+    samples = verdicts.row_samples(head, metric), verdicts.row_samples(base, metric)
+    return rounds_to_judge(*samples, paired=head.run == base.run, narrow=narrow)
 
-    It expects the mean and the standard deviation of the log ratios to stay as they are. Those of one run are paired by round.
+
+def rounds_to_judge(
+    head: Mapping[SampleKey, float], base: Mapping[SampleKey, float], *, paired: bool, narrow: bool = False
+) -> int | None:
+    """Return how many more rounds should tell whether the ratio of two samples is above 1, below it, or the same.
+
+    It expects the mean and the standard deviation of the log ratios to stay as they are. If they are
+    paired, it takes them by round.
 
     narrow: return how many should bring the interval within `SMALLEST_EFFECT` of the ratio instead.
 
-    Returns None for fewer than two rounds, and if `MAX_MORE` rounds are not expected to be enough.
+    Returns None for fewer than two rounds, for rates of 0, and if `MAX_MORE` rounds are not expected to be enough.
     """
-    metric = BY_NAME[name]
-    heads, bases = verdicts.row_samples(head, metric), verdicts.row_samples(base, metric)
-    n = min(len(heads), len(bases))
-    if n < 2:
+    n = min(len(head), len(base))
+    if n < 2 or min(*head.values(), *base.values()) <= 0:
         return None
-    logs_of = {key: log(value) for key, value in heads.items()}, {key: log(value) for key, value in bases.items()}
-    shared = [key for key in heads if key in bases] if head.run == base.run else []
+    logs_of = {key: log(value) for key, value in head.items()}, {key: log(value) for key, value in base.items()}
+    shared = [key for key in head if key in base] if paired else []
     if len(shared) > 1:  # later rounds make pairs of these, too
         differences = [logs_of[0][key] - logs_of[1][key] for key in shared]
         mean, deviation, n = fmean(differences), stdev(differences), len(shared)
@@ -63,7 +72,7 @@ def rounds_to_rank(head: Row, base: Row, name: str, *, narrow: bool = False) -> 
 
 def rounds_to_judge_share(row: Row) -> int | None:
     """Return how many more rounds should tell whether a loader feeds the model; None if that cannot be foreseen."""
-    if row.share is None or row.ceiling is None or len(row.share.values) < 2:
+    if row.share is None or row.ceiling is None or len(row.share.values) < 2 or min(row.share.values) <= 0:
         return None
     logs, ceiling = [log(value) for value in row.share.values], row.ceiling
 
@@ -73,12 +82,38 @@ def rounds_to_judge_share(row: Row) -> int | None:
     return _until(fmean(logs), stdev(logs), len(logs), CONFIDENCE, settled)
 
 
-def _until(mean: float, deviation: float, n: int, confidence: float, settled: Callable[[Estimate], bool]) -> int | None:
+def rounds_to_know(rate: Samples) -> int | None:
+    """Return how many more rounds should narrow a rate's interval to one that reports show; None if that cannot be foreseen."""
+    values = rate.values
+    if len(values) < 2:
+        return None
+
+    def settled(estimate: Estimate) -> bool:
+        return not verdicts.is_wide(estimate)
+
+    return _until(fmean(values), stdev(values), len(values), CONFIDENCE, settled, scale=float)
+
+
+def _until(
+    mean: float,
+    deviation: float,
+    n: int,
+    confidence: float,
+    settled: Callable[[Estimate], bool],
+    *,
+    scale: Callable[[float], float] | None = None,
+) -> int | None:
+    """Return how many rounds to add until an interval settles something. scale: of mean and deviation. Default: logarithms."""
+    of = scale or _exp
     for total in range(max(n + 1, MIN_PAIRS), n + MAX_MORE + 1):
         low, high = interval_from(mean, deviation, total, confidence)
-        if settled(Estimate(exp(mean), exp(low), exp(high), total)):
+        if settled(Estimate(of(mean), of(low), of(high), total)):
             return total - n
     return None
+
+
+def _exp(value: float) -> float:
+    return exp(min(value, MAX_LOG))
 
 
 def round_s(record: RunRecord) -> float | None:

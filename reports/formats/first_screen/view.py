@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of
+from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of, refusal
 from feedrate.reports.analysis.answers.concerns import Concern, concerns
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.formats import headline, sentences
@@ -62,7 +62,7 @@ def first_screen(comparison: Comparison) -> FirstScreen:
 
 
 def _title(comparison: Comparison, found: Sequence[Answer]) -> str:
-    if refused := headline.refusal(comparison):
+    if refused := refusal(comparison):
         return refused
     if not any(answer.field.order.rows for answer in found):
         return headline.answer(comparison)

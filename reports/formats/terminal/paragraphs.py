@@ -11,7 +11,7 @@ from feedrate.reports.names import plain
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 """`wrap` does not break here."""
-_UNITS = re.compile(r"(?<=\d) (?=%|[kMG] rows|rows/s)|(?<=[kMG]) (?=rows/s)")
+_UNITS = re.compile(r"(?<=\d) (?=%|[kMG] rows|rows/s|times)|(?<=[kMG]) (?=rows/s)")
 """Spaces between a number and its unit."""
 
 if TYPE_CHECKING:

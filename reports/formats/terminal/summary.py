@@ -1,17 +1,18 @@
-"""Prints a comparison to a terminal: the answer, the fewest columns that support it, and what a reader must know."""
+"""Prints a comparison to a terminal: the answers, the fewest columns that support it, and what a reader must know."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.open_verdicts import RowKey, leaders
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 from feedrate.reports.formats import sentences, table
-from feedrate.reports.formats.headline import answer
+from feedrate.reports.formats.terminal.answers import print_answers
 from feedrate.reports.formats.terminal.columns import TABLE_WIDTH, Column, print_columns
 from feedrate.reports.formats.terminal.paragraphs import print_paragraph
 
@@ -28,8 +29,8 @@ MAX_TITLE = 24
 
 
 def print_summary(comparison: Comparison, console: Console) -> None:
-    """Print the answer, a table of few columns and the notes of which a reader must know. `print_all` prints the rest."""
-    print_paragraph(console, answer(comparison), style="bold")
+    """Print the answers, a table of few columns and the notes of which a reader must know. `print_all` prints the rest."""
+    print_answers(comparison, console)
     console.print()
     print_columns(console, summary_columns(comparison))
     console.print()
@@ -39,8 +40,8 @@ def print_summary(comparison: Comparison, console: Console) -> None:
 
 
 def print_all(comparison: Comparison, console: Console) -> None:
-    """Print the answer, all columns in as many tables as the width needs, and all notes."""
-    print_paragraph(console, answer(comparison), style="bold")
+    """Print the answers, all columns in as many tables as the width needs, and all notes."""
+    print_answers(comparison, console)
     cells = table.cells(comparison)
     for head, *lines in table.fitting(cells, console.width) if console.width >= TABLE_WIDTH else [cells]:
         console.print()
@@ -48,7 +49,7 @@ def print_all(comparison: Comparison, console: Console) -> None:
             console, [Column(title=title, cells=[line[number] for line in lines]) for number, title in enumerate(head)]
         )
     console.print()
-    for note in sentences.notes(comparison):
+    for note in sentences.notes(comparison, leaders(comparison)):
         print_paragraph(console, note)
 
 
@@ -142,8 +143,9 @@ def _must_know(comparison: Comparison) -> Iterator[str]:
     longest = [row.baseline for row in comparison.rows if row.baseline and len(row.baseline) > MAX_TITLE]
     yield from dict.fromkeys(f"The baseline is {name}." for name in longest)
     loaders: dict[str, list[str]] = {}
+    answered = leaders(comparison)
     for row in comparison.rows:
-        for sentence in _without_likes(_of_row(row)):
+        for sentence in _without_likes(_of_row(row, comparison, answered)):
             loaders.setdefault(sentence, []).append(row.label)
     for sentence, labels in loaders.items():
         yield f"{', '.join(labels)}: {sentence}"
@@ -159,10 +161,10 @@ def _without_likes(lines: Iterable[str]) -> Iterator[str]:
         yield f"{first} (and {len(others)} more like it)" if others else first
 
 
-def _of_row(row: Row) -> Iterator[str]:
+def _of_row(row: Row, comparison: Comparison, answered: Collection[RowKey]) -> Iterator[str]:
     if verdicts.rows_checked(row) == "not checked":
         yield "the rows of the timed epochs were not checked"
-    yield from sentences.doubts(row)
+    yield from sentences.doubts(row, comparison, answered)
 
 
 def _percent(text: str) -> str:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from feedrate.bench.results.record import RunRecord
 from feedrate.bench.results.settings import settings_in_force
-from feedrate.bench.results.stats import rounds_to_settle
 from feedrate.reports import units
-from feedrate.reports.analysis.run_comparison import Line, Side
+from feedrate.reports.analysis.answers.open_verdicts import RowKey, more_rounds
+from feedrate.reports.analysis.answers.rounds import rounds_to_judge
+from feedrate.reports.analysis.run_comparison import Line, Side, line_samples
 from feedrate.reports.analysis.verdicts import change, smallest_visible, word
-from feedrate.reports.formats.sentences import more_rounds
 from feedrate.reports.formats.terminal.columns import Column, print_columns
 from feedrate.reports.formats.terminal.paragraphs import print_paragraph
-from feedrate.reports.formats.terminal.summary import STYLES
+from feedrate.reports.formats.terminal.summary import RATES, STYLES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_verdicts(base: Side, head: Side, lines: Sequence[Line], console: Console, *, wide: bool = False) -> None:
+def print_verdicts(
+    base: Side,
+    head: Side,
+    lines: Sequence[Line],
+    console: Console,
+    *,
+    wide: bool = False,
+    answered: Collection[RowKey] = (),
+) -> None:
     """Print the verdicts, and the settings of both loaders side by side.
 
     Columns that a reader can do without are left out if the console is too narrow for them.
     wide: leave none out, but print blocks instead of a table if they do not fit.
+    answered: loaders whose order the reader has been told how to settle. It is not said again.
     """
     groups: dict[tuple[str, str, int], list[Line]] = {}
     for line in lines:
@@ -35,8 +44,8 @@ def print_verdicts(base: Side, head: Side, lines: Sequence[Line], console: Conso
         print_paragraph(console, f"{name}, batch size {size}", style="bold")
         columns = _columns(group)
         print_columns(console, [replace(column, rank=0) for column in columns] if wide else columns)
-        for line in group:
-            if sentence := _to_settle(line):
+        for line in _without_answered(group, answered if base.record == head.record else ()):
+            if sentence := _to_settle(base.record, head.record, line):
                 print_paragraph(console, sentence)
         console.print()
         settings = [_settings(base.record, base_loader, size), _settings(head.record, head_loader, size)]
@@ -76,12 +85,24 @@ def _visible(line: Line) -> str:
     return smallest_visible(line.verdict, line.metric).partition(":")[0]
 
 
-def _to_settle(line: Line) -> str:
+def _without_answered(lines: Sequence[Line], answered: Collection[RowKey]) -> list[Line]:
+    """Leave out the line of the rate by which loaders are ranked if both are among those that were answered."""
+    ranked = next((name for name in RATES if any(line.metric.name == name for line in lines)), "")
+    keys = {(size, loader) for _, size, loader in answered}
+    return [
+        line
+        for line in lines
+        if line.metric.name != ranked or not {(line.batch_size, line.base), (line.batch_size, line.head)} <= keys
+    ]
+
+
+def _to_settle(base: RunRecord, head: RunRecord, line: Line) -> str:
     """Return how many more rounds would settle an open verdict on a rate; empty for any other line."""
     verdict = line.verdict
     if line.metric.unit != "rows/s" or verdict.direction != "inconclusive":
         return ""
     if verdict.change.low is None:
         return f"{line.metric.title}: one round has no interval: run 2 more rounds or more"
-    rounds = rounds_to_settle(verdict, ratio=line.relative)
-    return f"{line.metric.title}: not distinguishable after {verdict.change.n} rounds: {more_rounds(rounds)}"
+    bases, heads = line_samples(base, head, line.base, line.head, line.batch_size, line.metric)
+    needed = more_rounds(rounds_to_judge(heads, bases, paired=base == head), base if base == head else None)
+    return f"{line.metric.title}: not distinguishable after {verdict.change.n} rounds: {needed}"

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from feedrate.bench.results.stats import (
-    Estimate,
     difference,
     estimate,
     has_two_levels,
@@ -15,8 +14,6 @@ from feedrate.bench.results.stats import (
     judge_ratio,
     percentile,
     ratio,
-    rounds_to_reach,
-    rounds_to_settle,
 )
 
 samples_strategy = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30)
@@ -116,23 +113,4 @@ def test_a_third_and_fourth_round_settle_what_two_could_not() -> None:
     """Two rounds have one degree of freedom, so 1 % of noise hides even a change of a tenth."""
     verdict = judge_ratio([1.10, 1.12], [1.0, 1.0], paired=True)
     assert verdict.direction == "inconclusive"
-    assert rounds_to_settle(verdict, ratio=True) == 1
     assert judge_ratio([1.10, 1.12, 1.11], [1.0, 1.0, 1.0], paired=True).direction == "more"
-
-
-def test_rounds_to_settle_are_told_only_if_they_can_be() -> None:
-    one, noisy = judge_ratio([1.1], [1.0], paired=True), judge_ratio([0.5, 1.6, 1.2], [1.0] * 3, paired=True)
-    assert rounds_to_settle(one, ratio=True) is None
-    assert rounds_to_settle(noisy, ratio=True) is None
-    narrow = judge_difference([0.80, 0.81, 0.79], [0.80, 0.80, 0.80], paired=True, effect=0.05)
-    assert rounds_to_settle(narrow, ratio=False) == 1
-
-
-def test_rounds_to_reach_a_width_are_those_of_students_t() -> None:
-    estimate = Estimate(10.0, 9.0, 11.0, 5)
-    needed = rounds_to_reach(0.5, estimate, 0.95)
-    assert needed is not None
-    spread = 1.0 * 5**0.5 / scipy_stats.t.ppf(0.975, 4)
-    widths = [scipy_stats.t.ppf(0.975, n - 1) * spread / n**0.5 for n in (5 + needed - 1, 5 + needed)]
-    assert widths[0] > 0.5 >= widths[1]
-    assert rounds_to_reach(1.0, estimate, 0.95) == 0

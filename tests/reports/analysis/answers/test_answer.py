@@ -10,7 +10,7 @@ import pytest
 
 from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
-from feedrate.reports.analysis.answers.answer import Answer, answers, lines
+from feedrate.reports.analysis.answers.answer import COMMAND, Answer, answers, lines
 from feedrate.reports.analysis.answers.concerns import concerns
 from feedrate.reports.analysis.summarize import summarize
 from tests.samples.records.odd_record import BASELINE, FASTEST, NAMES, PARTIAL, UNSTEADY, odd_record
@@ -100,6 +100,11 @@ def test_a_single_loader_is_not_compared() -> None:
     assert found.next.sentence == "The loader is not what holds you back: make the model faster."
 
 
+def test_a_single_loader_whose_rounds_differ_has_no_rate_yet() -> None:
+    found = answer_of(trials("a", 100, (1, 3)))
+    assert found.factor == "There is no other loader to compare it with. The rate of a is not known yet."
+
+
 def test_a_run_without_training_says_that_the_limit_is_not_known() -> None:
     found = answer_of(trials("a", 100, mode="load"), trials("b", 300, mode="load"))
     assert found.which == "b is the fastest on its own."
@@ -157,5 +162,34 @@ def test_every_loader_of_a_large_field_is_in_exactly_one_group() -> None:
 
 
 def test_the_lines_of_text_have_all_answers() -> None:
-    text = lines(summarize([(Path("run"), a_run(trials("a", 500), trials("b", 995), REPLAY))]))
-    assert [line.partition(" ")[0] for line in text] == ["b", "+99.0", "Loader", "Next:", "Note:"]
+    run = a_run(trials("a", 500), trials("b", 995), REPLAY)
+    found = answer_of(trials("a", 500), trials("b", 995), REPLAY)
+    assert lines(summarize([(Path("run"), run)])) == [
+        "b is the fastest in training.",
+        f"By what factor? {found.factor}",
+        f"Loader or model? {found.limit}",
+        "What next? Use b. The loader is not what holds you back then: make the model faster.",
+    ]
+
+
+def test_one_round_has_a_line_with_the_command_that_adds_rounds() -> None:
+    text = lines(summarize([(Path("run"), a_run(trials("a", 100, (1,)), trials("b", 200, (1,))))]))
+    assert text[0] == "One round cannot rank b and a in training."
+    assert text[-1] == f"{COMMAND}feedrate run DATA -o RUN --repeats 1 --seeds 0,1,2 --resume"
+
+
+def test_that_no_loader_has_a_result_is_said_once() -> None:
+    broken = [replace(one, status="failed", detail="why") for one in trials("a", 100)]
+    text = lines(summarize([(Path("run"), a_run(broken))]))
+    assert text[:2] == [
+        "No loader has a result.",
+        "What next? Remove what kept the loaders from finishing, then continue the run.",
+    ]
+
+
+def test_runs_of_different_tasks_are_refused_first() -> None:
+    first = a_run(trials("a", 100))
+    other = replace(a_run(trials("a", 900)), dataset=replace(first.dataset, fingerprint="f" * 16))
+    text = lines(summarize([(Path("x"), first), (Path("y"), other)]))
+    assert text[0] == "These runs must not be compared, because they differ in dataset."
+    assert text[1].startswith("On A GPU, run y, batch size 100: a is the only loader")

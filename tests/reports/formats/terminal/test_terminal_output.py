@@ -17,6 +17,7 @@ from rich.console import Console
 from feedrate.bench.cli import terminal
 from feedrate.bench.cli.app import app
 from feedrate.bench.results import store
+from feedrate.bench.results.record import RunRecord
 from feedrate.reports.formats.terminal import letters
 from feedrate.reports.formats.terminal.columns import Column, print_columns
 from tests.samples.any_table.fourteen_loaders import NAMES, fourteen_loaders
@@ -108,6 +109,52 @@ def test_no_color_takes_the_colours_away(monkeypatch: pytest.MonkeyPatch) -> Non
         printed.append(stream.getvalue())
     assert "\x1b[32m" in printed[0]
     assert "\x1b" not in printed[1]
+
+
+def _compared(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    stream = io.StringIO()
+    monkeypatch.setattr(terminal, "out", Console(file=stream, width=80))
+    app(["compare", *(str(folder / word) for word in words)], standalone_mode=False)
+    return stream.getvalue()
+
+
+def _noisy_run(gpu: str = "A GPU") -> RunRecord:
+    trials = [trial("a", "load", 100, n) for n in range(3)]
+    trials += [trial("b", "load", rate, n) for n, rate in enumerate((105, 99, 111))]
+    run = record(*trials, trial("c", "load", 1))
+    return replace(run, baseline="a", environment=replace(run.environment, gpu=gpu))
+
+
+def test_compare_begins_with_the_answers_and_says_no_number_of_rounds_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(tmp_path / "x", _noisy_run())
+    printed = _compared(tmp_path, monkeypatch, "x@a", "x@b")
+    assert printed.startswith("b and a are not distinguishable on their own.\nBy what factor? ")
+    assert printed.count("more rounds should settle") == 1
+    assert "should tell" not in printed
+
+
+def test_compare_of_two_runs_asks_for_rounds_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = _noisy_run()
+    store.write(tmp_path / "x", _noisy_run())
+    store.write(tmp_path / "y", replace(other, trials=(*other.trials, trial("d", "load", 1))))
+    store.write(tmp_path / "z", _noisy_run("B GPU"))
+    printed = _compared(tmp_path, monkeypatch, "x@a", "y@b")
+    assert re.search(
+        r"Loader only: not distinguishable after 3 rounds: about \d+ more of each run should tell",
+        " ".join(printed.split()),
+    )
+    assert "What next?" in printed
+    assert "What next?" not in _compared(tmp_path, monkeypatch, "x@a", "z@b")
+
+
+def test_a_command_is_one_line_that_can_be_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _noisy_run()
+    long = replace(run, environment=replace(run.environment, command=f"feedrate run {'d' * 90} -o RUN"))
+    store.write(tmp_path / "x", long)
+    printed = _compared(tmp_path, monkeypatch, "x@a", "x@b")
+    assert re.search(rf"^  feedrate run {'d' * 90} -o RUN --repeats \d+ --seeds 0 --resume$", printed, re.MULTILINE)
 
 
 def test_compare_shows_the_settings_that_were_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
