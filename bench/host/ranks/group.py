@@ -95,8 +95,9 @@ class Launched:
 class TorchGroup:
     """The default process group of torch.distributed. Values pass through gloo, gradients on GPUs through NCCL."""
 
-    def __init__(self, launched: Launched) -> None:
-        self._launched = launched
+    def __init__(self, launched: Launched, on_wait: Callable[[], None]) -> None:
+        """on_wait: called each time before this rank waits for the others."""
+        self._launched, self._on_wait = launched, on_wait
 
     @property
     def rank(self) -> int:
@@ -113,6 +114,7 @@ class TorchGroup:
         import torch.distributed as dist
 
         values: list[bytes] = [b""] * self.size
+        self._on_wait()
         with _peers():
             dist.all_gather_object(values, value)
         return values
@@ -122,6 +124,7 @@ class TorchGroup:
         import torch
         import torch.distributed as dist
 
+        self._on_wait()
         with _peers():
             dist.all_reduce(torch.zeros(1))  # on the CPU, so that it passes through gloo and waits for no kernel
 
@@ -130,10 +133,13 @@ ALONE = Alone()
 
 
 @contextmanager
-def joined(launched: Launched, device: str, timeout_s: float) -> Iterator[TorchGroup]:
+def joined(
+    launched: Launched, device: str, timeout_s: float, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[TorchGroup]:
     """Join the other ranks for as long as the block lasts.
 
-    timeout_s: after which a rank that waits for another one gives up. Raises LostRank.
+    timeout_s: after which a rank that waits for another one gives up. on_wait: called each time before this rank waits for the
+    others. Raises LostRank.
     """
     from datetime import timedelta
 
@@ -142,7 +148,7 @@ def joined(launched: Launched, device: str, timeout_s: float) -> Iterator[TorchG
     backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
     with _peers():
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
-    yield TorchGroup(launched)
+    yield TorchGroup(launched, on_wait)
     dist.destroy_process_group()  # only in a good end: a process that fails must not wait for the others
 
 
