@@ -24,8 +24,15 @@ class ReplayLoader:
 
     def __init__(self, split: Split, config: LoaderConfig, options: ReplayOptions) -> None:
         columns = read_columns(split)
-        order = torch.from_numpy(epoch_order(columns.rows, shuffle=config.shuffle, seed=config.seed, epoch=0).copy())
-        order = order[config.rank :: config.world_size]
+        positions = epoch_order(
+            columns.rows,
+            shuffle=config.shuffle,
+            seed=config.seed,
+            epoch=0,
+            rank=config.rank,
+            world_size=config.world_size,
+        )
+        order = torch.from_numpy(positions.copy())
         full, rest = divmod(len(order), config.batch_size)
         size = config.batch_size
         self._full = full

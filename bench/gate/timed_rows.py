@@ -24,7 +24,7 @@ from feedrate.bench.gate.batch_watch import NEVER, BatchWatch
 from feedrate.bench.gate.epoch import EndlessEpoch, GateFailed, TimedRowsWrong, check_offsets, wrong_count
 from feedrate.bench.gate.repeats import RepeatedBatches
 from feedrate.bench.gate.row_diagnosis import WORKERS, explain_rows, listed, rows_are
-from feedrate.bench.host.ranks.group import ALONE, Group, joint, total, word_total
+from feedrate.bench.host.ranks.group import ALONE, Group, joint, shard_rows, total, word_total
 from feedrate.loaders.base import Batch
 from feedrate.loaders.form import plain_batch, require_form, spoken
 from feedrate.loaders.parquet.columns import read_columns
@@ -65,7 +65,7 @@ class TimedRows(BatchWatch):
         self._index = dataset.row_index(name)
         self._batch_size, self._device, self._every = batch_size, device, every
         self._group = group
-        self._batches = -(-len(range(group.rank, self._info.rows, group.size)) // batch_size)
+        self._batches = -(-shard_rows(group, self._info.rows) // batch_size)
         self._copies: list[BatchCopy] = []
         self._hashes: list[torch.Tensor] = []
         self._places: list[int] = []

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -72,9 +73,7 @@ def main() -> None:
     """Read the task, run it, send the result, and end without waiting for threads that a library left behind."""
     adopt_orphans()
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
-    # What libraries print goes to standard error; the suite's pipe is ours alone.
-    pipe = os.dup(1)
-    os.dup2(2, 1)
+    pipe = take_pipe()
 
     def say(phase: str, done: int, total: int) -> None:
         send(pipe, Message(phase=phase, done=done, total=total))
@@ -83,10 +82,22 @@ def main() -> None:
         send(pipe, Message(mark=window))
 
     send(pipe, attempt(task, say, mark))
+    leave()
+
+
+def take_pipe() -> int:
+    """Return the pipe to the suite, which was standard output. What libraries print goes to standard error from now on."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    return pipe
+
+
+def leave(code: int = 0) -> NoReturn:
+    """End the process. A library's thread that does not end must not keep the suite waiting."""
     with contextlib.suppress(BaseException):  # a loader may have closed or replaced it
         remove_temporary()
         sys.stderr.flush()
-    _exit(0)  # a library's thread that does not end must not keep the suite waiting
+    _exit(code)
 
 
 def send(pipe: int, message: Message) -> None:

@@ -10,7 +10,7 @@ from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.gate.batch_watch import BatchWatch
 from feedrate.bench.gate.epoch import GateFailed, most_rows, refuse_endless
 from feedrate.bench.host.device import make_current
-from feedrate.bench.host.ranks.group import ALONE, Group
+from feedrate.bench.host.ranks.group import ALONE, Group, shard_rows
 from feedrate.bench.results.messages import Mark, Progress
 from feedrate.bench.results.spec import TrialSpec, shared_fields
 from feedrate.bench.timing.clock import now
@@ -83,7 +83,7 @@ class TrialContext:
 
     def rows_of(self, split: SplitName) -> int:
         """Return the rows of this rank's shard of a split."""
-        return len(range(self.group.rank, self.dataset.info.splits[split].rows, self.group.size))
+        return shard_rows(self.group, self.dataset.info.splits[split].rows)
 
     @property
     def replays(self) -> bool:

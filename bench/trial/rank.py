@@ -5,11 +5,11 @@ Rank 0 sends progress and the result on standard output. A rank that fails leave
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,21 +17,17 @@ import msgspec
 from feedrate.bench.host.device import make_current
 from feedrate.bench.host.keeper import adopt_orphans
 from feedrate.bench.host.ranks.group import Launched, LostRank, TorchGroup, is_loss, joined
-from feedrate.bench.host.ranks.rank_files import RankFiles, every
+from feedrate.bench.host.ranks.rank_files import RankFiles
 from feedrate.bench.results.messages import Mark, Message, Task
-from feedrate.bench.timing.clock import now
-from feedrate.bench.trial.child import attempt, send
-from feedrate.loaders.toolkit.preparation import remove_temporary
+from feedrate.bench.trial.child import attempt, leave, send, take_pipe
 
-LIFE_EVERY_S = 0.5
-"""Seconds between two signs of life."""
 WAIT_S = 1800.0
 """Seconds after which a rank that waits for another one gives up. The suite stops a trial without a sign of life before."""
 LAST_S = 10.0
 """Seconds that a rank which lost another one waits for its end, so that torchrun sees the cause first."""
 
-_sleep, _exit = time.sleep, os._exit
-"""Bound here, because a loader may replace functions of these modules."""
+_sleep = time.sleep
+"""Bound here, because a loader may replace functions of the module."""
 
 
 def main() -> None:
@@ -40,9 +36,8 @@ def main() -> None:
     files = RankFiles(Path(sys.argv[1]))
     launched = Launched.of(os.environ)
     task = msgspec.json.decode(files.task.read_bytes(), type=Task)
-    pipe = os.dup(1)
-    os.dup2(2, 1)  # what libraries print goes to standard error
-    live = every(LIFE_EVERY_S, now, lambda: files.live(launched.rank))
+    pipe = take_pipe()
+    live = partial(files.live, launched.rank)
 
     def say(phase: str, done: int, total: int) -> None:
         live()
@@ -53,11 +48,11 @@ def main() -> None:
         if launched.rank == 0:
             send(pipe, Message(mark=window))
 
-    files.live(launched.rank)
+    live()
     spec = replace(task.spec, device=launched.device_of(task.spec.device))
     make_current(spec.device)
     try:
-        with joined(launched, spec.device, WAIT_S, lambda: files.live(launched.rank)) as group:
+        with joined(launched, spec.device, WAIT_S, live) as group:
             message = attempt(replace(task, spec=spec), say, mark, group)
             result = message.result
             assert result is not None, "an attempt ends with a result"
@@ -66,13 +61,10 @@ def main() -> None:
                 _fail(files, group, message)
     except LostRank:
         _sleep(LAST_S)
-        _exit(1)
+        leave(1)
     if launched.rank == 0:
         send(pipe, message)
-    with contextlib.suppress(BaseException):  # a loader may have closed or replaced it
-        remove_temporary()
-        sys.stderr.flush()
-    _exit(0)
+    leave()
 
 
 def _fail(files: RankFiles, group: TorchGroup, message: Message) -> None:
@@ -80,11 +72,9 @@ def _fail(files: RankFiles, group: TorchGroup, message: Message) -> None:
     assert message.result is not None, "an attempt ends with a result"
     lost = is_loss(message.result.detail)
     files.fail(group.rank, msgspec.json.encode(message), lost=lost)
-    with contextlib.suppress(BaseException):
-        sys.stderr.flush()
     if lost:
         _sleep(LAST_S)
-    _exit(1)
+    leave(1)
 
 
 if __name__ == "__main__":

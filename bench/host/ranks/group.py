@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from feedrate.loaders.base import LoaderConfig
 from feedrate.loaders.errors import FeedrateError
 
 
@@ -150,6 +151,11 @@ def joined(
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
     yield TorchGroup(launched, on_wait)
     dist.destroy_process_group()  # only in a good end: a process that fails must not wait for the others
+
+
+def shard_rows(group: Group, rows: int) -> int:
+    """Return the rows of this rank's shard of a split with so many rows."""
+    return LoaderConfig(rank=group.rank, world_size=group.size).rows_of(rows)
 
 
 def total(group: Group, number: int) -> int:

@@ -1,9 +1,8 @@
-"""Files by which the ranks of a host tell the suite what its pipe to rank 0 does not: signs of life, and why a rank ended."""
+"""Files that tell the suite what its pipe to rank 0 cannot: when each rank of this host gave a sign of life, and why one ended."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,19 +56,6 @@ def first_death(torchrun_output: bytes) -> str:
     rank = re.search(r"^\s*rank\s*: (\d+)", cause, re.MULTILINE)
     code = re.search(r"^\s*exitcode\s*: (-?\d+)", cause, re.MULTILINE)
     return f"rank {rank[1]}: {how_it_died(int(code[1]))}" if rank and code else ""
-
-
-def every(seconds: float, clock: Callable[[], float], act: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that acts if it has not done so for this many seconds."""
-    due = clock()
-
-    def call() -> None:
-        nonlocal due
-        if clock() >= due:
-            act()
-            due = clock() + seconds
-
-    return call
 
 
 def _mtime(file: Path) -> float:
