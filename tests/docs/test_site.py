@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.samples.chromium import needs_chromium
+from tests.samples.chromium import needs_chromium, open_browser
 
 pytest.importorskip("mkdocs", reason="needs mkdocs: `pip install 'feedrate[docs]'`")
-api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, needs_chromium]
 
@@ -35,15 +34,13 @@ def built(root: Path, target: Path, **settings: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def page(site: Path) -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with open_browser() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.faults = []
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.on("request", lambda request: page.faults.append(request.url) if "http" in request.url[:5] else None)
         page.goto((site / "index.html").as_uri())
         yield page
-        browser.close()
 
 
 def test_every_page_loads_from_disk_without_a_request(page: Any, site: Path) -> None:

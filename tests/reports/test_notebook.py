@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import feedrate
 from feedrate.bench.results import store
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import load, show
-from tests.samples.chromium import needs_chromium
+from tests.samples.chromium import needs_chromium, open_browser
 from tests.samples.sample_record import RUN, record, trial
 
 ROOT = Path(__file__).parents[2]
@@ -104,11 +103,9 @@ def test_a_notebook_shows_frames_and_figures(outputs: list[list[Any]]) -> None:
 @pytest.mark.slow
 @needs_chromium
 def test_a_browser_draws_the_cell_s_output_without_a_request(outputs: list[list[Any]], tmp_path: Path) -> None:
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
     page_file = tmp_path / "cell.html"
     page_file.write_text(f"<!DOCTYPE html><meta charset='utf-8'><body>{outputs[3][0]['data']['text/html']}")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with open_browser() as browser:
         page = browser.new_page(viewport={"width": 1000, "height": 800})
         requests: list[str] = []
         errors: list[str] = []
@@ -116,7 +113,6 @@ def test_a_browser_draws_the_cell_s_output_without_a_request(outputs: list[list[
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(page_file.as_uri())
         drawn = page.locator("section .plot-container").count()
-        browser.close()
     assert drawn == len(show(PUBLISHED).names)
     assert errors == []
     assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [page_file.as_uri()]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,12 @@ from feedrate.reports.formats.site import build
 from tests.samples.chromium import needs_chromium
 from tests.samples.sample_record import RUN, record, trial
 
-CHROMIUM = shutil.which("chromium")
-api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
 pytestmark = [
     pytest.mark.slow,
     needs_chromium,
 ]
 PUBLISHED = Path(__file__).parents[3] / "reports" / "published" / "h200-engine-2026-11-24"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +18,6 @@ from feedrate.reports.formats.site import build
 from tests.reports.crowded_record import REAL, crowded_record, long_name
 from tests.samples.chromium import needs_chromium
 
-api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
 pytestmark = [pytest.mark.slow, needs_chromium]
 WIDTHS = (1440, 1024, 390)
 TEXTS = """() => [...document.querySelectorAll(".figure")].filter((element) => element.clientHeight).map((element) => {
@@ -33,14 +30,6 @@ TEXTS = """() => [...document.querySelectorAll(".figure")].filter((element) => e
 """Returns name, width, height and texts of each figure. A text has its words and its box: left, top, right, bottom."""
 TOO_WIDE = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.figures'))"
 Text = tuple[str, float, float, float, float]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

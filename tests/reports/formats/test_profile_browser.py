@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,19 +22,10 @@ from tests.reports.figures.test_timelines import FLAME
 from tests.samples.chromium import needs_chromium
 from tests.samples.sample_record import RUN
 
-api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
 pytestmark = [pytest.mark.slow, needs_chromium]
 LOADERS = ("native-batched", "slow:place=worker:delay_s=0.01")
 VIEW = "#timeline .profile-view"
 STATUS = "#timeline [role=status]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

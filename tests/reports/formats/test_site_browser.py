@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,7 @@ from feedrate.reports.formats.site import build
 from tests.samples.any_table.fourteen_loaders import NAMES, fourteen_loaders
 from tests.samples.chromium import needs_chromium
 
-api = pytest.importorskip("playwright.sync_api", reason="needs playwright: `pip install playwright`")
 pytestmark = [pytest.mark.slow, needs_chromium]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ NAMES = tuple(
 BASELINE, FASTEST, PARTIAL, UNSTEADY = NAMES[0], NAMES[1], NAMES[2], NAMES[3]
 ROUNDS = 7
 UNSTEADY_SHAPE = (0.8206, 1.1794)
-"""Two rounds of which the 95 % interval is the mean ±228 %."""
+"""Two rounds. Their 95 % interval is the mean ±228 %."""
 PART = "the rows were shuffled only in part: quality 0.4, and an ideal shuffle has 0.98 to 1"
 
 
