@@ -127,7 +127,7 @@ def utilisation(rows: Sequence[Row], basis: Basis) -> Figure:
 
 
 def _epochs(x: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """Return the axis of epochs: whole numbers, of which at most eight are written."""
+    """Return the axis of epochs: whole numbers. At most eight are written."""
     last = max((len(epochs) for epochs in x), default=1)
     return {"tick0": 1, "dtick": -(-last // 8), "range": [0.8, last + 0.2]}
 

@@ -29,7 +29,7 @@ MAX_TITLE = 24
 
 
 def print_summary(comparison: Comparison, console: Console) -> None:
-    """Print the answers, a table of few columns and the notes of which a reader must know. `print_all` prints the rest."""
+    """Print the answers, a table of few columns and the notes that a reader must know. `print_all` prints the rest."""
     print_answers(comparison, console)
     console.print()
     print_columns(console, summary_columns(comparison))
