@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -23,14 +23,24 @@ def left() -> list[Callable[[], set[object]]]:
     """Functions that return what a process can leave behind."""
     return [
         lambda: {process.pid for process in psutil.Process().children(recursive=True)},
-        lambda: set(Path(tempfile.gettempdir()).glob("feedrate_*")) | set(Path("/dev/shm").glob("plasma*")),
+        lambda: set(Path(tempfile.gettempdir()).iterdir()) | set(Path("/dev/shm").glob("plasma*")),
         lambda: {Path.home() / ".ray"} if (Path.home() / ".ray").exists() else set(),
         lambda: set(threading.enumerate()),
         lambda: set(os.environ.items()),
     ]
 
 
+@pytest.fixture
+def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A temporary folder of the test's own. Its path is short enough for Ray's sockets."""
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.usefixtures("short_folder")
 def test_two_loaders_share_a_ray_and_leave_nothing_in_the_middle_of_an_epoch(planted: Split) -> None:
     before = [look() for look in left()]
     first = ADAPTER.open(planted, LoaderConfig(batch_size=64), OPTIONS)
