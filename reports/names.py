@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from unicodedata import category
 
 MAX_CHARACTERS = 60
 """Maximum length, in characters, of a name in a table or a figure."""
@@ -12,6 +13,13 @@ MAX_CHARACTERS = 60
 def plain(text: str) -> str:
     """Escape control, direction and zero-width characters, because a terminal or browser would obey them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def visible(text: str) -> str:
+    """Apply `plain`, but keep line ends, tabs and spaces that do not break, which no browser obeys."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or category(c) == "Zs" else plain(c) for c in text)
 
 
 MARKDOWN = {

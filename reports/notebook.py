@@ -16,7 +16,7 @@ from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profiles import profile_figures
 from feedrate.reports.formats.headline import answer
-from feedrate.reports.formats.pagekit import plotly, script_json
+from feedrate.reports.formats.pagekit import plotly, script_json, shown
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -57,11 +57,11 @@ class InlineFigures:
         for figure in self.figures:
             if figure.name == name:
                 layout = {**_layout(figure), "title": {"text": str(escape(figure.title))}, "margin": {"t": 64}}
-                return PlotlyFigure(data=figure.data, layout=layout)
+                return PlotlyFigure(data=shown(figure.data), layout=shown(layout))
         raise FeedrateError(f"there is no figure {name!r}: choose one of {', '.join(self.names)}")
 
     def __repr__(self) -> str:
-        return f"{self.answer} Figures: {', '.join(self.names)}"
+        return shown(f"{self.answer} Figures: {', '.join(self.names)}")
 
     def _repr_mimebundle_(self, **_wanted: object) -> dict[str, str]:
         """Return what Jupyter, VS Code and nbconvert draw."""
@@ -70,7 +70,7 @@ class InlineFigures:
     def _html(self) -> str:
         sections = Markup("").join(map(_section, self.figures))
         page = Markup("<script>{}</script><p><strong>{}</strong></p>{}")
-        return str(page.format(Markup(plotly()), self.answer, sections))
+        return str(page.format(Markup(plotly()), shown(self.answer), sections))
 
 
 def _section(figure: Figure) -> Markup:
@@ -81,7 +81,7 @@ def _section(figure: Figure) -> Markup:
         "<script>(() => {{ const f = {}; Plotly.newPlot({}, f.data, f.layout, {{responsive: true}}); }})()</script>"
     ).format(drawing, script_json(place))
     return Markup('<section><h4>{}</h4><div id="{}" style="width:100%"></div>{}<p>{}</p><p><small>{}</small></p></section>').format(
-        figure.title, place, script, figure.about, figure.basis
+        shown(figure.title), place, script, shown(figure.about), shown(figure.basis)
     )  # fmt: skip
 
 

@@ -53,11 +53,13 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
     return [export["path"] for export in exports]
 
 
-def _page(figure: Figure) -> dict[str, Any]:
+def _page(figure: Figure) -> Any:
     """Return a figure for export. The title and the basis, which the page shows around the figure, are part of the image."""
     cut = f"The axes cut these intervals: {figure.cut}." if figure.cut else ""
     basis = " ".join(filter(None, (figure.basis, BARS if figure.has_bars else "", cut)))
-    return {"data": figure.data, "layout": {**figure.layout, "saved": {"title": figure.title, "basis": basis}}}
+    return pagekit.shown(
+        {"data": figure.data, "layout": {**figure.layout, "saved": {"title": figure.title, "basis": basis}}}
+    )
 
 
 def _options(form: str) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from jinja2 import FileSystemLoader, Template
 from markupsafe import Markup
 
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.names import plain
+from feedrate.reports.names import plain, visible
 
 
 def template(name: str) -> Template:
-    """Return a template of `formats/pages`. It escapes every value put into it."""
+    """Return a template of `formats/pages`. It escapes every value put into it, direction and control characters included."""
     loader = FileSystemLoader(str(files("feedrate.reports.formats") / "pages"))
-    templates = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
+    templates = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader, finalize=_shown)
     templates.filters["plain"] = plain
     return templates.get_template(name)
 
@@ -51,17 +51,29 @@ def plotly() -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """Encode a value as JSON that cannot end the script element around it.
+    """Encode a value as JSON that cannot end the script element around it. Its strings show what a browser would obey.
 
     Raises FeedrateError for a number that JSON does not have: NaN or infinity.
     """
     try:
-        content = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        content = json.dumps(shown(value), separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise FeedrateError(
             "these records yield a number that is not finite: run `feedrate validate` to find the broken record"
         ) from error
     return Markup(content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _shown(value: Any) -> Any:
+    """Return a string with its control, direction and zero-width characters escaped, and anything else, or markup, as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def shown(value: Any) -> Any:
+    """Return the content of a figure with each string in it as `visible` shows it."""
+    if isinstance(value, dict):
+        return {_shown(name): shown(item) for name, item in value.items()}
+    return [*map(shown, value)] if isinstance(value, list | tuple) else _shown(value)
 
 
 def policy_of_site() -> str:
