@@ -16,6 +16,7 @@ from feedrate.bench.datasets.movielens.ratings import Ratings
 from feedrate.bench.datasets.movielens.source import read
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions, Progress
 from feedrate.bench.datasets.workflows.movielens_workflow import Done, Task
+from feedrate.bench.datasets.workflows.nvtabular_output import check_saved_output
 from feedrate.bench.datasets.workflows.process import WORKFLOW, run_workflow
 from feedrate.bench.datasets.writer import DatasetWriter, new_dataset
 from feedrate.bench.host import venvs
@@ -49,7 +50,7 @@ def prepare_movielens(
             label="rating",
         )
         with new_dataset(folder, schema, options) as writer:
-            _copy(Path(task.output), writer, rows, options.progress)
+            _copy(Path(task.output), schema, writer, rows, options.progress)
             if workflow is None:
                 shutil.move(task.workflow, writer.folder / WORKFLOW)
             etl = f"nvtabular {done.version}" + (f", the workflow in {workflow.name}" if workflow else "")
@@ -86,7 +87,7 @@ def _write_raw(ratings: Ratings, genres: dict[int, list[str]], scratch: Path, se
     )
 
 
-def _copy(output: Path, writer: DatasetWriter, rows: int, progress: Progress) -> None:
+def _copy(output: Path, schema: Schema, writer: DatasetWriter, rows: int, progress: Progress) -> None:
     """Copy the workflow's output to the dataset, with the dataset's columns and types."""
     import pyarrow.parquet as pq
 
@@ -95,6 +96,7 @@ def _copy(output: Path, writer: DatasetWriter, rows: int, progress: Progress) ->
     for split in names:
         for file in sorted(output.glob(f"{split}-*.parquet")):
             table = pq.read_table(file)
+            check_saved_output(table, schema)
             writer.add(split, table)
             written += table.num_rows
             progress(written, rows)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from feedrate.bench.datasets.workflows.raw_columns import RawColumn
+from feedrate.loaders.base import Schema
 from feedrate.loaders.errors import FeedrateError
 
 TOLERANCE = 1e-4
@@ -64,7 +65,7 @@ def converted_output(columns: Sequence[RawColumn], output: pa.Table, kept: pa.Ta
     for raw in columns:
         values = output[raw.name].combine_chunks()
         if raw.column.categorified:
-            _check_ids(raw, values)
+            _check_ids(raw.column.name, values, raw.column.cardinality)
             arrays[raw.column.name] = values
         else:
             flat = values.flatten() if raw.column.kind == "vector" else values
@@ -74,13 +75,29 @@ def converted_output(columns: Sequence[RawColumn], output: pa.Table, kept: pa.Ta
     return pa.table(arrays)
 
 
-def _check_ids(raw: RawColumn, values: pa.Array) -> None:
-    cardinality = raw.column.cardinality
+def check_saved_output(output: pa.Table, schema: Schema) -> None:
+    """Raise FeedrateError if what a saved workflow wrote lacks a column, or holds ids or labels that are none."""
+    columns = {column.name: column.cardinality for column in (*schema.single_hot, *schema.multi_hot)}
+    for name in (*columns, schema.label):
+        if name not in output.column_names:
+            raise FeedrateError(f"the saved workflow writes no column {name!r}: it was not made for MovieLens")
+    for name, cardinality in columns.items():
+        _check_ids(name, output[name].combine_chunks(), cardinality)
+    label = output[schema.label]
+    if label.null_count or not np.isin(label.to_numpy(), (0, 1)).all():
+        raise FeedrateError(f"the saved workflow writes a label {schema.label!r} that is neither 0 nor 1 in every row")
+
+
+def _check_ids(name: str, values: pa.Array, cardinality: int) -> None:
     ids = values.flatten() if types.is_list(values.type) or types.is_large_list(values.type) else values
+    if not (types.is_integer(ids.type) or types.is_floating(ids.type)):
+        raise FeedrateError(f"NVTabular gave column {name!r} ids of type {ids.type}: use --etl feedrate")
+    if types.is_floating(ids.type) and not pc.all(pc.equal(ids, pc.floor(ids)), min_count=0).as_py():
+        raise FeedrateError(f"NVTabular gave column {name!r} ids that are no whole numbers: use --etl feedrate")
     bounds = pc.min_max(ids).as_py()
     if ids.null_count or (len(ids) and not 0 <= bounds["min"] <= bounds["max"] < cardinality):
         raise FeedrateError(
-            f"NVTabular gave column {raw.column.name!r} ids from {bounds['min']} to {bounds['max']} with {ids.null_count} "
+            f"NVTabular gave column {name!r} ids from {bounds['min']} to {bounds['max']} with {ids.null_count} "
             f"nulls, but its embedding table has {cardinality} rows: use --etl feedrate"
         )
 

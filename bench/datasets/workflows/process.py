@@ -41,13 +41,20 @@ def run_workflow(python: str, module: str, task: Any, done: type[Done], *, on_gp
     )
     if ended.code != 0:
         raise FeedrateError(f"NVTabular's workflow failed: {ended.why()}")
-    return msgspec.json.decode(ended.stdout.splitlines()[-1], type=done)
+    try:
+        return msgspec.json.decode((ended.stdout.splitlines() or [b""])[-1], type=done)
+    except msgspec.DecodeError as error:
+        raise FeedrateError(f"NVTabular's workflow did not end as it should: {error}") from error
 
 
 def refuse_untrusted(workflow: Path, *, trusted: bool) -> None:
-    """Raise FeedrateError for a saved workflow unless the user trusts it."""
-    if not (workflow / "metadata.json").is_file():
-        raise FeedrateError(f"{workflow} is not a saved NVTabular workflow: it has no metadata.json")
+    """Raise FeedrateError for a saved workflow unless the user trusts it, and for a folder that is none."""
+    for name in ("metadata.json", "workflow.pkl"):
+        if not (workflow / name).is_file():
+            raise FeedrateError(f"{workflow} is not a saved NVTabular workflow: it has no file {name}")
+    for path in workflow.rglob("*"):
+        if not (path.is_file() or path.is_dir()):
+            raise FeedrateError(f"{path} is neither a file nor a folder, which a saved workflow consists of")
     if not trusted:
         raise FeedrateError(
             f"{workflow} is a saved workflow, and that is code: loading it runs whatever its author put there. "

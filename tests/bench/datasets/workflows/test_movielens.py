@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -13,7 +15,9 @@ from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.datasets.movielens.prepare import prepare_movielens
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.workflows import movielens
-from feedrate.bench.datasets.workflows.process import WORKFLOW
+from feedrate.bench.datasets.workflows.nvtabular_output import check_saved_output
+from feedrate.bench.datasets.workflows.process import WORKFLOW, refuse_untrusted
+from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.columns import read_columns
 
@@ -84,6 +88,7 @@ def test_a_movie_without_genres_has_an_empty_bag(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("nvtabular_installed")
 def test_a_saved_workflow_is_refused_unless_trusted_since_it_is_code(tmp_path: Path) -> None:
     (tmp_path / "metadata.json").write_text("{}")
+    (tmp_path / "workflow.pkl").touch()
     with pytest.raises(FeedrateError, match="that is code: loading it runs whatever its author put there"):
         sources.etl_for("movielens-1m", "nvtabular", workflow=tmp_path, trusted=False)
     assert sources.etl_for("movielens-1m", "nvtabular", workflow=tmp_path, trusted=True)
@@ -100,3 +105,41 @@ def test_a_saved_workflow_is_refused_unless_trusted_since_it_is_code(tmp_path: P
 def test_what_cannot_be_is_said(source: str, etl: str, workflow: Path | None, sentence: str) -> None:
     with pytest.raises(FeedrateError, match=sentence):
         sources.etl_for(source, etl, workflow=workflow, trusted=True)
+
+
+@pytest.mark.parametrize("name", ["metadata.json", "workflow.pkl", "categories"])
+def test_a_pipe_in_a_saved_workflow_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    (tmp_path / "metadata.json").write_text("{}")
+    (tmp_path / "workflow.pkl").touch()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FeedrateError, match=str(tmp_path)):
+        refuse_untrusted(tmp_path, trusted=True)
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"rating": None}, "writes no column 'rating'"),
+        ({"userId": None}, "writes no column 'userId'"),
+        ({"userId": pa.array([-1, 1])}, "ids from -1 to 1 with 0 nulls"),
+        ({"userId": pa.array([1, 10**12])}, "ids from 1 to 1000000000000"),
+        ({"userId": pa.array([1, None])}, "with 1 nulls"),
+        ({"userId": pa.array([0.0, float("nan")])}, "no whole numbers"),
+        ({"userId": pa.array([0.5, 1.0])}, "no whole numbers"),
+        ({"userId": pa.array(["1", "2"])}, "ids of type string"),
+        ({"genres": pa.array([[1], [7]])}, "column 'genres' ids from 1 to 7"),
+        ({"rating": pa.array([1.0, None])}, "neither 0 nor 1 in every row"),
+        ({"rating": pa.array([1.0, float("nan")])}, "neither 0 nor 1 in every row"),
+        ({"rating": pa.array([1.0, 5.0])}, "neither 0 nor 1 in every row"),
+    ],
+)
+def test_what_a_saved_workflow_wrote_is_checked(columns: dict[str, pa.Array | None], sentence: str) -> None:
+    schema = Schema(
+        single_hot=(Categorical(name="userId", cardinality=3),), multi_hot=(Categorical(name="genres", cardinality=4),), label="rating",
+    )  # fmt: skip
+    right = {"userId": pa.array([0.0, 2.0]), "genres": pa.array([[], [3, 1]]), "rating": pa.array([0, 1], pa.float32())}
+    check_saved_output(pa.table(right), schema)
+    written = {name: values for name, values in (right | columns).items() if values is not None}
+    with pytest.raises(FeedrateError, match=sentence):
+        check_saved_output(pa.table(written), schema)
