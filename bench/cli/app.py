@@ -95,6 +95,9 @@ def main() -> None:
         _fail(*error.lines)
     except (FeedrateError, OSError) as error:
         _fail(str(error))
+    except MemoryError as error:
+        why = f" ({error})" if str(error) else ""
+        _fail(f"the memory does not suffice{why}: give the command more, or smaller files")
     except typer.Abort:
         _fail("aborted")
 

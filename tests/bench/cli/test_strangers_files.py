@@ -7,7 +7,9 @@ import gzip
 import io
 import json
 import os
+import resource
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from feedrate.bench.cli.app import main
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats.numbers import write_csv
+from tests.samples.processes.command import FEEDRATE
 from tests.samples.sample_record import RUN
 
 Make = Callable[[Path], object]
@@ -93,6 +96,18 @@ def test_a_profile_with_impossible_counts_is_refused(
     assert code == 2
     assert "profile.json is not a profile" in said
     assert said.count("\n") == 1
+
+
+def test_a_file_over_the_memory_that_is_left_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "run.json").open("wb") as file:
+        file.truncate(1_900_000_000)
+    limit = (1_500_000_000, 1_500_000_000)
+    ended = subprocess.run(
+        [*FEEDRATE, "report", str(tmp_path)], capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == "feedrate: the memory does not suffice: give the command more, or smaller files\n"
 
 
 def test_a_damaged_gzip_and_a_bomb_are_refused(
