@@ -17,6 +17,7 @@ from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profiles import profile_figures
 from feedrate.reports.formats.headline import answer
 from feedrate.reports.formats.pagekit import plotly, script_json, shown
+from feedrate.reports.names import visible
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -61,7 +62,7 @@ class InlineFigures:
         raise FeedrateError(f"there is no figure {name!r}: choose one of {', '.join(self.names)}")
 
     def __repr__(self) -> str:
-        return shown(f"{self.answer} Figures: {', '.join(self.names)}")
+        return visible(f"{self.answer} Figures: {', '.join(self.names)}")
 
     def _repr_mimebundle_(self, **_wanted: object) -> dict[str, str]:
         """Return what Jupyter, VS Code and nbconvert draw."""
@@ -70,7 +71,7 @@ class InlineFigures:
     def _html(self) -> str:
         sections = Markup("").join(map(_section, self.figures))
         page = Markup("<script>{}</script><p><strong>{}</strong></p>{}")
-        return str(page.format(Markup(plotly()), shown(self.answer), sections))
+        return str(page.format(Markup(plotly()), visible(self.answer), sections))
 
 
 def _section(figure: Figure) -> Markup:
@@ -81,7 +82,7 @@ def _section(figure: Figure) -> Markup:
         "<script>(() => {{ const f = {}; Plotly.newPlot({}, f.data, f.layout, {{responsive: true}}); }})()</script>"
     ).format(drawing, script_json(place))
     return Markup('<section><h4>{}</h4><div id="{}" style="width:100%"></div>{}<p>{}</p><p><small>{}</small></p></section>').format(
-        shown(figure.title), place, script, shown(figure.about), shown(figure.basis)
+        visible(figure.title), place, script, visible(figure.about), visible(figure.basis)
     )  # fmt: skip
 
 

@@ -161,6 +161,15 @@ MemoryBudget = Annotated[
     typer.Option(
         metavar="SIZE",
         parser=size,
-        help="Memory that a loader may hold, such as 2GB: on the GPU, or on the host without one. Default: no limit.",
+        help="Memory that a loader may hold by its own count, such as 2GB: on the GPU, or on the host without one. Default: no limit.",
+    ),
+]
+LimitMemory = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SIZE",
+        parser=size,
+        help="Host memory that all processes of a trial may take together, such as 2GB, page cache included. The kernel ends a "
+        "trial that needs more. Default: no limit.",
     ),
 ]

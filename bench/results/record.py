@@ -16,6 +16,7 @@ from typing import Literal
 
 from feedrate.bench.results.bounds import Amount, Bytes, Count, SampledShare, Seconds, Share
 from feedrate.bench.results.gpu_record import GpuRecord
+from feedrate.bench.results.memory_record import LimitRecord
 from feedrate.bench.results.ranks_record import RanksRecord
 from feedrate.bench.results.spec import TrialSpec
 
@@ -233,6 +234,8 @@ class TrialResult:
     """Time to write the dataset in the library's own format, once, before the trials. None if the loader reads Parquet."""
     preparation_bytes: Bytes | None = None
     """Size of those files, both splits together."""
+    memory_limit: LimitRecord | None = None
+    """What the kernel counted of a trial with a memory limit, or None without one."""
     ranks: RanksRecord | None = None
     """What each rank measured. None if one process ran the trial."""
 

@@ -132,6 +132,8 @@ class TrialSpec(LoaderSettings):
     """Rows of the timed epochs to compare with the dataset: those of some batches, or every row, which costs speed."""
     ranks: int = 1
     """Processes that run the trial together, each with a shard of the rows and a device of its own."""
+    memory_limit_bytes: int | None = None
+    """Host memory for all processes of the trial, and what they bring into the page cache. The kernel ends what needs more."""
 
     def __post_init__(self) -> None:
         LoaderSettings.__post_init__(self)  # super() does not know the class that slots=True makes
@@ -143,6 +145,8 @@ class TrialSpec(LoaderSettings):
         counts = (("batch_size", 1), ("epochs", 1), ("seed", 0), ("repeat", 0), ("ranks", 1))
         for name, minimum in counts:
             require_whole(name, getattr(self, name), minimum)
+        if self.memory_limit_bytes is not None:
+            require_whole("memory_limit_bytes", self.memory_limit_bytes, 1)
 
     @property
     def repeat_of(self) -> tuple[str, str, int]:

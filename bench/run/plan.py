@@ -38,6 +38,8 @@ class Plan(LoaderSettings):
     """Rows of the timed epochs that are compared with the dataset."""
     ranks: int = 1
     """Processes that run each trial together."""
+    memory_limit_bytes: int | None = None
+    """Host memory for all processes of a trial. None: no limit."""
     device: str = "cpu"
     """cpu, cuda or cuda:N."""
     cache: Cache = "warm"

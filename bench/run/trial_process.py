@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -14,10 +15,12 @@ import msgspec
 import psutil
 
 from feedrate.bench.host.kept_process import Ended, KeptProcess
+from feedrate.bench.host.memory.limit import limited
 from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.host.thread_times import run_queue_s
 from feedrate.bench.host.watch import Watch
 from feedrate.bench.results import flags
+from feedrate.bench.results.memory_record import LimitRecord
 from feedrate.bench.results.messages import Message, Progress, Task
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
@@ -77,8 +80,10 @@ def run_in_process(
     events: queue.Queue[_Line | Ended] = queue.Queue()
     done = threading.Event()
     task = Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare)
-    with launch(python, task) as how:
-        child = KeptProcess(how.command, events.put, variables=how.variables)
+    limit_bytes = spec.memory_limit_bytes
+    with launch(python, task) as how, limited(limit_bytes) if limit_bytes else nullcontext() as group:
+        command = how.command if group is None else group.command(how.command)
+        child = KeptProcess(command, events.put, variables=how.variables)
         threading.Thread(target=_read, args=(child.stdout, events, done), name="feedrate messages", daemon=True).start()
         patience_s = 0.0
         watch = None
@@ -95,8 +100,9 @@ def run_in_process(
                 watch.stop()
             ended = child.end(patience_s)
         output = child.stderr.content()
+        limit = group.record() if group else None
         result = _result(_as_sent(spec), heard, ended, how.failure(output) if heard.message is None else "")
-    result = replace(result, spec=spec, started_at=result.started_at or started_at)
+    result = replace(_limited(result, limit), spec=spec, started_at=result.started_at or started_at)
     windows = heard.message.windows if heard.message else ()
     return _flagged(_watched(result, watch, windows), child.stderr.nbytes), output
 
@@ -176,6 +182,16 @@ def _result(spec: TrialSpec, heard: _Heard, ended: Ended, failure: TrialResult |
     if result.status == "ok" and (fault := clock_fault(result, heard.message.windows, heard.stamps)):
         return TrialResult(spec=spec, status="void", detail=fault, started_at=result.started_at)
     return replace(result, flags=(*result.flags, *suspended(heard.stamps)))
+
+
+def _limited(result: TrialResult, limit: LimitRecord | None) -> TrialResult:
+    """Add what the kernel counted, and say so if it killed a process: that is why the trial failed, or was slow."""
+    if limit is None:
+        return result
+    why = limit.killed()
+    if why and result.status == "failed":
+        return replace(result, memory_limit=limit, detail=one_line(f"{why}: {result.detail}"))
+    return replace(result, memory_limit=limit, flags=(*result.flags, *filter(None, [why])))
 
 
 def _watched(result: TrialResult, watch: Watch | None, windows: Sequence[tuple[float, float]]) -> TrialResult:

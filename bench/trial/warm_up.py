@@ -87,7 +87,12 @@ def warm_up(context: TrialContext, model: DrawnModel, read: BatchReader) -> Warm
 
 
 def prepare_page_cache(context: TrialContext) -> float | None:
-    """Bring the training files into or out of the page cache, as the spec says. Returns their resident share."""
+    """Bring the training files into or out of the page cache, as the spec says. Returns their resident share.
+
+    Pages count against a memory limit only if the trial brought them in, so with one they are all dropped first.
+    """
+    if context.spec.memory_limit_bytes is not None:
+        pagecache.make(context.train_files, "cold")
     return pagecache.make(context.train_files, context.spec.cache)
 
 

@@ -21,6 +21,7 @@ from feedrate.bench.cli.options import (
     EmbeddingWidth,
     Hidden,
     HistoryOption,
+    LimitMemory,
     MemoryBudget,
     Modes,
     Numbers,
@@ -143,6 +144,7 @@ def run(
         bool, typer.Option(help="Shuffle the rows in every epoch, or keep the order of the files.")
     ] = True,
     memory_budget: MemoryBudget = None,
+    limit_memory: LimitMemory = None,
     task: TaskOption = "mlp",
     hidden: Hidden = None,
     embedding_width: EmbeddingWidth = None,
@@ -180,6 +182,7 @@ def run(
     from feedrate.bench.host.lifecycle.checkout import read_checkout, warning
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.bench.host.lifecycle.machine_lock import timing
+    from feedrate.bench.host.memory.limit import require_limits
     from feedrate.bench.results import store
     from feedrate.bench.results.spec import model_of
     from feedrate.bench.run import session
@@ -189,6 +192,8 @@ def run(
     for name, value in (("--precision", precision), ("--budget", budget), ("--timeout", timeout)):
         require_over_zero(name, value, MAX_SECONDS)
     require_device(device)
+    if limit_memory is not None:
+        require_limits()
     model = model_of(
         task,
         {
@@ -202,7 +207,7 @@ def run(
         plan = Plan(
             loaders=loaders, modes=modes, repeats=repeats, batch_sizes=batch_size, seeds=seeds,
             epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, ranks=ranks, workers=workers, prefetch=prefetch,
-            shuffle=shuffle, memory_budget_bytes=memory_budget, cache=cache, baseline=baseline, model=model,
+            shuffle=shuffle, memory_budget_bytes=memory_budget, memory_limit_bytes=limit_memory, cache=cache, baseline=baseline, model=model,
         )  # fmt: skip
         environment = replace(observe(), command=_command())  # takes seconds, so all else is checked before
         plan = replace(plan, device=choose_device(device, environment))

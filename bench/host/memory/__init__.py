@@ -1,0 +1,1 @@
+"""Limits the memory of a trial."""
