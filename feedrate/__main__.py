@@ -16,6 +16,7 @@ def main() -> None:
 
     signals = StopSignals()
     try:
+        signals.handle()
         from feedrate.bench.cli.app import main as run_command
 
         run_command()

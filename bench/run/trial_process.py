@@ -74,13 +74,14 @@ def run_in_process(
 
     only_prepare: write the dataset in the loader's own format, and run no trial.
 
+    A memory limit holds for the trial, not for that preparation.
     A trial that dies, or reports nothing for `timeout_s` seconds, has failed.
     """
     started_at = utc()
     events: queue.Queue[_Line | Ended] = queue.Queue()
     done = threading.Event()
     task = Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare)
-    limit_bytes = spec.memory_limit_bytes
+    limit_bytes = None if only_prepare else spec.memory_limit_bytes
     with launch(python, task) as how, limited(limit_bytes) if limit_bytes else nullcontext() as group:
         command = how.command if group is None else group.command(how.command)
         child = KeptProcess(command, events.put, variables=how.variables)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.memory_limit import memory_limit
 from feedrate.reports.analysis.answers.open_verdicts import RowKey, open_verdicts
 from feedrate.reports.analysis.answers.rank_spread import rank_spread
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
@@ -100,8 +101,14 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what a reader must know of one loader."""
-    ranks = rank_spread(trial for mode in row.trials for trial in row.trials[mode] if mode != "replay")
-    lines = [ranks, stall_split(row), against_by_metric(row), *doubts(row, comparison, answered)]
+    trials = [trial for mode in row.trials for trial in row.trials[mode] if mode != "replay"]
+    lines = [
+        rank_spread(trials),
+        memory_limit(trials),
+        stall_split(row),
+        against_by_metric(row),
+        *doubts(row, comparison, answered),
+    ]
     return [line for line in lines if line]
 
 

@@ -44,10 +44,10 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Handles the signals of this process, except those that it was told to ignore, as nohup does."""
+    """Handles the signals of this process, once told to, except those that it was told to ignore, as nohup does."""
 
     def __init__(self) -> None:
-        """Begin to handle them. Call it in the main thread."""
+        """Prepare to handle them. Call it in the main thread."""
         self._received: list[int] = []
         self._noticed = threading.Event()
         self._wake, self._wakes = os.pipe()
@@ -56,10 +56,13 @@ class StopSignals:
         sys.unraisablehook = self._repeat
         os.set_blocking(self._wakes, False)
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, name="feedrate signals", daemon=True).start()
+
+    def handle(self) -> None:
+        """Begin to handle them. From now on any statement may raise Stopped, so call it where that is caught."""
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self)
-        threading.Thread(target=self._watch, name="feedrate signals", daemon=True).start()
 
     @property
     def stopped(self) -> Stopped | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-IGNORING = """
+IMPORT = "from feedrate.bench.host.lifecycle.stop_signals import StopSignals"
+IGNORING = f"""
 import os, signal, sys, time
-from feedrate.bench.host.lifecycle.stop_signals import StopSignals
+{IMPORT}
 class Deaf:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
 signals = StopSignals()
+signals.handle()
 try:
     Deaf()
     time.sleep(3600)
@@ -26,3 +28,9 @@ def test_a_signal_is_repeated_if_python_had_to_ignore_its_exception() -> None:
     done = subprocess.run([sys.executable, "-P", "-c", IGNORING], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "1\n")
     assert done.stderr == "feedrate: stopped by Ctrl-C; every file is complete or as it was\n"
+
+
+def test_nothing_is_raised_before_it_can_be_caught() -> None:
+    code = f"import os\n{IMPORT}\nsignals = StopSignals()\nos.kill(os.getpid(), 15)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-15, "")
