@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.criteo.synthetic import prepare_synthetic_criteo
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.host.memory.limit import require_limits
 from feedrate.bench.results.record import TrialResult
@@ -33,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         pytest.skip(f"needs control groups: {error}")
     folder = tmp_path_factory.mktemp("data") / "criteo"
     rows = 5 * BUDGET_BYTES // 160 * 5 // 4  # a fifth is the valid split
-    return prepare_criteo(folder, rows=rows, options=PrepareOptions(row_group_rows=32_768))
+    return prepare_synthetic_criteo(folder, PrepareOptions(row_group_rows=32_768), rows=rows)
 
 
 def _trial(loader: str, data: Dataset, folder: Path) -> TrialResult:
