@@ -16,7 +16,7 @@ from typing import Literal
 
 from feedrate.bench.results.bounds import Amount, Bytes, Count, SampledShare, Seconds, Share
 from feedrate.bench.results.gpu_record import GpuRecord
-from feedrate.bench.results.memory_record import LimitRecord
+from feedrate.bench.results.parts.memory import LimitRecord
 from feedrate.bench.results.ranks_record import RanksRecord
 from feedrate.bench.results.spec import TrialSpec
 

@@ -20,8 +20,8 @@ from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.host.thread_times import run_queue_s
 from feedrate.bench.host.watch import Watch
 from feedrate.bench.results import flags
-from feedrate.bench.results.memory_record import LimitRecord
 from feedrate.bench.results.messages import Message, Progress, Task
+from feedrate.bench.results.parts.memory import LimitRecord
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.launch import Launch, launch

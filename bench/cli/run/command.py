@@ -192,8 +192,7 @@ def run(
     for name, value in (("--precision", precision), ("--budget", budget), ("--timeout", timeout)):
         require_over_zero(name, value, MAX_SECONDS)
     require_device(device)
-    if limit_memory is not None:
-        require_limits()
+    require_limits(limit_memory)
     model = model_of(
         task,
         {
@@ -219,9 +218,7 @@ def run(
         show_result(output, record)
     if stop is not None:
         raise stop
-    statuses = {trial.status for trial in record.trials}
-    if statuses & {"failed", "void"} or "ok" not in statuses:
-        raise typer.Exit(1)
+    _require_results(record)
 
 
 def show_result(output: Path, record: RunRecord) -> None:
@@ -235,6 +232,13 @@ def show_result(output: Path, record: RunRecord) -> None:
     comparison = summarize([(output, record)])
     write_report(comparison, store.path_of(output).with_name("report.html"), [output], with_profiles=False)
     show_comparison(comparison)
+
+
+def _require_results(record: RunRecord) -> None:
+    """End with exit code 1 if a trial failed or is void, or if none has a result."""
+    statuses = {trial.status for trial in record.trials}
+    if statuses & {"failed", "void"} or "ok" not in statuses:
+        raise typer.Exit(1)
 
 
 def _command() -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from feedrate.bench.host.memory import enter
-from feedrate.bench.results.memory_record import LimitRecord
+from feedrate.bench.results.parts.memory import LimitRecord
 from feedrate.loaders.errors import FeedrateError
 
 ROOT = Path("/sys/fs/cgroup")
@@ -74,10 +74,11 @@ def limited(limit_bytes: int) -> Iterator[Group]:
         _remove(folder)
 
 
-def require_limits() -> None:
-    """Raise FeedrateError if this user may not limit memory on this machine."""
-    with limited(1 << 40):
-        pass
+def require_limits(limit_bytes: int | None) -> None:
+    """Raise FeedrateError if this user may not limit memory on this machine. Does nothing without a limit."""
+    if limit_bytes is not None:
+        with limited(limit_bytes):
+            pass
 
 
 def _parent() -> Path:

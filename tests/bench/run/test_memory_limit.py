@@ -29,7 +29,7 @@ STREAMING = ("cupy:decode=pyarrow", "arrow:window_rows=65536", "hf-datasets:stre
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Rows of 160 bytes, in row groups of 5 MB."""
     try:
-        require_limits()
+        require_limits(SPEC.memory_limit_bytes)
     except FeedrateError as error:
         pytest.skip(f"needs control groups: {error}")
     folder = tmp_path_factory.mktemp("data") / "criteo"

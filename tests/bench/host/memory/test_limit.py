@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.bench.host.memory import limit
-from feedrate.bench.results.memory_record import LimitRecord
+from feedrate.bench.results.parts.memory import LimitRecord
 from feedrate.loaders.errors import FeedrateError
 
 LIMIT_BYTES = 64_000_000
@@ -20,7 +20,7 @@ STARTS = "import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c',
 @pytest.fixture(autouse=True)
 def _allowed() -> None:
     try:
-        limit.require_limits()
+        limit.require_limits(LIMIT_BYTES)
     except FeedrateError as error:
         pytest.skip(f"needs control groups: {error}")
 
@@ -70,4 +70,4 @@ def test_nothing_is_left_of_a_group() -> None:
 def test_a_system_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(limit, "ROOT", tmp_path / "absent")
     with pytest.raises(FeedrateError, match=r"--limit-memory needs a control group .* \(No such file or directory: "):
-        limit.require_limits()
+        limit.require_limits(LIMIT_BYTES)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedrate.bench.results.memory_record import LimitRecord
+from feedrate.bench.results.parts.memory import LimitRecord
 from feedrate.reports.analysis.answers.memory_limit import memory_limit
 from tests.samples.sample_record import trial
 

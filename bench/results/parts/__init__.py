@@ -1,0 +1,1 @@
+"""Parts of a trial's record."""
