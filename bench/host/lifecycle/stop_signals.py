@@ -19,7 +19,9 @@ MOST_SIGNALS = 3
 """Signals after which the process ends at once."""
 STUCK_S = 10.0
 """Seconds within which Python must notice a signal. A library may compute for longer, and then the process ends at once."""
-
+IMPORT_S = 10.0
+"""Seconds for which a signal waits for the end of an import."""
+IMPORT_FILE = "<frozen importlib._bootstrap>"
 REPEAT, REPEAT_S = 128, 0.05
 """Added to the number of a signal that is to be sent again, and the seconds after which it is."""
 
@@ -53,6 +55,7 @@ class StopSignals:
         self._wake, self._wakes = os.pipe()
         self._repeats = 0
         """Signals to come that repeat an earlier one."""
+        self._import_until_s = 0.0
         sys.unraisablehook = self._repeat
         os.set_blocking(self._wakes, False)
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
@@ -83,16 +86,19 @@ class StopSignals:
             )
         os._exit(self.stopped.exit_code)  # threads of libraries may go on for long
 
-    def __call__(self, number: int, _frame: FrameType | None) -> NoReturn:
-        """Raise Stopped in the main thread."""
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Raise Stopped in the main thread, after an import that is under way: torch's C++ would abort the process."""
         self._noticed.set()
         if self._repeats:
             self._repeats -= 1
-            raise Stopped(number)
-        self._received.append(number)
+        else:
+            self._received.append(number)
+            self._import_until_s = time.monotonic() + IMPORT_S
         if len(self._received) >= MOST_SIGNALS:
             self._end(number)
-        raise Stopped(number)
+        if not _imports(frame) or time.monotonic() > self._import_until_s:
+            raise Stopped(number)
+        self._send_again(number)
 
     def _watch(self) -> None:
         """End the process if Python does not notice a signal for long. The kernel reports each to this thread's pipe."""
@@ -110,15 +116,27 @@ class StopSignals:
     def _repeat(self, ignored: sys.UnraisableHookArgs) -> None:
         """Have the signal sent again if Python had to ignore its exception, as in callbacks of the garbage collector."""
         if isinstance(ignored.exc_value, Stopped):
-            self._repeats += 1
-            os.write(self._wakes, bytes([REPEAT + ignored.exc_value.number]))
+            self._send_again(ignored.exc_value.number)
         else:
             sys.__unraisablehook__(ignored)
+
+    def _send_again(self, number: int) -> None:
+        self._repeats += 1
+        os.write(self._wakes, bytes([REPEAT + number]))
 
     def _end(self, number: int) -> NoReturn:
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, f"feedrate: stopped at once by {Stopped(number).words}\n".encode())
         os._exit(Stopped(number).exit_code)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Return whether an import is under way."""
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT_FILE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def check() -> None:

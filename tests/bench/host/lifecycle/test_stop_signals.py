@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 IMPORT = "from feedrate.bench.host.lifecycle.stop_signals import StopSignals"
 IGNORING = f"""
@@ -34,3 +35,12 @@ def test_nothing_is_raised_before_it_can_be_caught() -> None:
     code = f"import os\n{IMPORT}\nsignals = StopSignals()\nos.kill(os.getpid(), 15)"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (-15, "")
+
+
+def test_an_import_is_not_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, time\nos.kill(os.getpid(), 2)\ntime.sleep(0.3)\nprint('whole', flush=True)\n"
+    )
+    code = f"{IMPORT}\nsignals = StopSignals()\ntry:\n    signals.handle()\n    import slow\n    print('late')\nfinally:\n    signals.leave()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()[0]) == (130, "whole")
