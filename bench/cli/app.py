@@ -20,6 +20,7 @@ from feedrate.bench.cli import (
     profile,
     report,
     selftest,
+    simulate,
 )
 from feedrate.bench.cli.prepare import command as prepare
 from feedrate.bench.cli.run import command as run
@@ -63,6 +64,7 @@ for module in (
     report,
     compare,
     profile,
+    simulate,
     check,
     new_loader,
     install,

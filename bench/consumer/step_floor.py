@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import torch
 
+from feedrate.bench.results.spec import PARAMETER_TRANSFERS
 from feedrate.bench.timing.clock import device_seconds
 
-PARAMETER_TRANSFERS = {"adam": 7, "sgd": 3, "adagrad": 5}
-"""Reads and writes per parameter, in units of its size: two of the weight, one of the gradient, two of each moment."""
 COPIED_BYTES = 1 << 28
 """Size of the buffer that is copied to measure the speed."""
 COPIES = 10

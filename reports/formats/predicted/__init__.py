@@ -1,0 +1,1 @@
+"""A prediction of `feedrate simulate` as text and as a page."""
