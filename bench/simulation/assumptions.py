@@ -65,7 +65,7 @@ def _of_cluster(measured: Measured, cluster: Cluster, seed: int) -> Iterator[str
         f"Storage is shared fairly by all reads: {_bandwidth(cluster.storage_bytes_per_s)}. A rank reads at most at its share of the "
         "node's link."
     )
-    yield f"A node has {cluster.gpus_per_node} ranks and {cluster.cores_per_node} cores; the record's machine has {measured.cores} cores."
+    yield f"A node has {cluster.gpus_per_node} ranks and {cluster.cores_per_node:g} cores; the record's machine has {measured.cores} cores."
     yield f"Jitter: log-normal with sigma {cluster.jitter:.3g}, for loader and model. The record's steps of the model have {_sigma(measured)}. Seed {seed}."
 
 

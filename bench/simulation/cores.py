@@ -11,8 +11,8 @@ import simpy
 
 from feedrate.bench.simulation.alarm import Alarm
 
-TINY_S = 1e-9
-"""Work with less time left than this has ended."""
+TOGETHER_S = 1e-9
+"""Work that ends within this time ends together."""
 
 
 class Cores(Protocol):
@@ -45,8 +45,8 @@ class _Work:
 class SharedCores:
     """A node whose cores are shared fairly: nobody gets more than it wants, and what is left goes to the others."""
 
-    def __init__(self, env: simpy.Environment, cores: int) -> None:
-        self._env, self._cores = env, float(cores)
+    def __init__(self, env: simpy.Environment, cores: float) -> None:
+        self._env, self._cores = env, cores
         self._work: list[_Work] = []
         self._at = 0.0
         self._alarm = Alarm(env, self._end)
@@ -78,8 +78,9 @@ class SharedCores:
 
     def _end(self) -> None:
         self._advance()
-        ended = [work for work in self._work if work.left_s <= TINY_S]
-        self._work = [work for work in self._work if work.left_s > TINY_S]
+        first_s = min(work.left_s / work.speed for work in self._work) + TOGETHER_S
+        ended = [work for work in self._work if work.left_s / work.speed <= first_s]
+        self._work = [work for work in self._work if work.left_s / work.speed > first_s]
         for work in ended:
             work.done.succeed()
         self._plan()

@@ -16,9 +16,13 @@ from feedrate.loaders.errors import FeedrateError
 
 MIN_THREAD_SHARE = 0.5
 """Share of the wait in next() that must be CPU time of the consumer's own thread, for the loader to do all its work there."""
-MIN_ROW_BYTES = 1.0
-"""With fewer bytes read per row, a loader does not read rows. /proc and locks cause the rest."""
+MIN_ROW_BYTES, MIN_EPOCH_BYTES = 1.0, 250_000
+"""With fewer bytes read per row, or per epoch, a loader does not read rows. The rest is the harness, which reads /proc."""
 
+MIN_BATCH_S, MAX_BATCH_S = 1e-9, 1e6
+MAX_BATCH_BYTES = 1e16
+MAX_JITTER = 2.0
+"""With more, the mean lies beyond almost every step."""
 _WORKERS = re.compile(r"[:,]workers=(\d+)")
 
 
@@ -46,6 +50,7 @@ class Measured:
     trials: tuple[int, int]
     """Trials of the loader alone, and of the model alone."""
     load_rows_per_s: float
+    """Without waits for a core."""
     model_rows_per_s: float
     jitter: float | None
     """Standard deviation of the logarithm of the model's steps; None if they were not recorded."""
@@ -59,11 +64,11 @@ def measured(records: Sequence[RunRecord], given: Given) -> Measured:
         trial
         for record in records
         for trial in record.trials
-        if trial.status == "ok" and trial.spec.ranks == 1 and trial.epochs
+        if trial.status == "ok" and trial.spec.ranks == 1 and sum(epoch.rows for epoch in trial.steady)
     ]
     load, replay = _chosen(trials, given)
     first, spec = records[0], load[0].spec
-    load_rows_per_s, model_rows_per_s = _rows_per_s(load), _rows_per_s(replay)
+    model_rows_per_s = _rows_per_s(replay)
     work = _with_loader(
         Workload(
             batch_size=spec.batch_size,
@@ -76,6 +81,7 @@ def measured(records: Sequence[RunRecord], given: Given) -> Measured:
         ),
         load,
     )  # fmt: skip
+    _require_plausible(spec.loader, work)
     return Measured(
         loader=spec.loader,
         dataset=first.dataset.name,
@@ -83,11 +89,26 @@ def measured(records: Sequence[RunRecord], given: Given) -> Measured:
         cores=first.environment.cores,
         on_gpu=spec.device != "cpu",
         trials=(len(load), len(replay)),
-        load_rows_per_s=load_rows_per_s,
+        load_rows_per_s=spec.batch_size / work.background_s if work.background_s else _rows_per_s(load),
         model_rows_per_s=model_rows_per_s,
         jitter=_jitter(replay),
         work=work,
     )
+
+
+def _require_plausible(loader: str, work: Workload) -> None:
+    """Raise FeedrateError if the simulation could not count with the numbers."""
+    seconds = {"the loader": work.next_s + work.background_s, "the model": work.model_s}
+    for name, value in seconds.items():
+        if not MIN_BATCH_S <= value <= MAX_BATCH_S:
+            raise FeedrateError(
+                f"{name} needs {value:.3g} s for a batch of {loader}, which is not plausible: run `feedrate validate`"
+            )
+    for name, value in (("read", work.read_bytes), ("averaged", work.gradient_bytes)):
+        if value > MAX_BATCH_BYTES:
+            raise FeedrateError(
+                f"{value:.3g} bytes are {name} for a batch, which is not plausible: run `feedrate validate`"
+            )
 
 
 def _require_alike(records: Sequence[RunRecord]) -> None:
@@ -164,11 +185,12 @@ def _with_loader(work: Workload, load: Sequence[TrialResult]) -> Workload:
         thread_s = 0.0 if _workers(load[0]) else wait_s
     if wait_s == 0 or thread_s >= MIN_THREAD_SHARE * wait_s:
         return replace(work, next_s=wait_s, next_cores=max(loader_cpu_s / wait_s, 1.0) if wait_s else 1.0)
+    background_s = max(wall_s - (_per_batch(load, "others_run_queue_s") or 0.0), thread_s, MIN_BATCH_S)
     return replace(
         work,
         next_s=thread_s,
-        background_s=wall_s,
-        background_cores=max((loader_cpu_s - thread_s) / wall_s, 0.0),
+        background_s=background_s,
+        background_cores=max((loader_cpu_s - thread_s) / background_s, 0.0),
     )
 
 
@@ -182,8 +204,9 @@ def _bytes_per_row(load: Sequence[TrialResult], given: Given) -> float:
             f"the trials of {load[0].spec.loader} have no bytes read: measure it again with `feedrate run DATA --loaders "
             f"{load[0].spec.loader} --modes load -o DIR`, or pass --bytes-per-row"
         )
-    per_row = max(known) / load[0].spec.batch_size
-    return per_row if per_row >= MIN_ROW_BYTES else 0.0
+    epochs = _steady(load)
+    per_row, epoch_rows = max(known) / load[0].spec.batch_size, sum(epoch.rows for epoch in epochs) / len(epochs)
+    return per_row if per_row >= max(MIN_ROW_BYTES, MIN_EPOCH_BYTES / epoch_rows) else 0.0
 
 
 def _gradient_bytes(replay: Sequence[TrialResult], given: Given) -> float:
@@ -200,8 +223,10 @@ def _gradient_bytes(replay: Sequence[TrialResult], given: Given) -> float:
 
 
 def _rows_per_s(trials: Sequence[TrialResult]) -> float:
+    """Return the rate over all steady epochs; 0 if they took no time, which `_require_plausible` refuses."""
     epochs = _steady(trials)
-    return sum(epoch.rows for epoch in epochs) / sum(epoch.wall_s for epoch in epochs)
+    wall_s = sum(epoch.wall_s for epoch in epochs)
+    return sum(epoch.rows for epoch in epochs) / max(wall_s, MIN_BATCH_S)
 
 
 def _cores(trials: Sequence[TrialResult]) -> float:
@@ -220,7 +245,7 @@ def _jitter(replay: Sequence[TrialResult]) -> float | None:
     if not logarithms:
         return None
     low, high = np.percentile(logarithms, (16, 84))
-    return float(high - low) / 2
+    return min(float(high - low) / 2, MAX_JITTER)
 
 
 def _workers(trial: TrialResult) -> int:
@@ -231,7 +256,17 @@ def _workers(trial: TrialResult) -> int:
 
 
 def _steady(trials: Iterable[TrialResult]) -> list[EpochRecord]:
-    return [epoch for trial in trials for epoch in trial.steady]
+    return [without_queue(epoch) for trial in trials for epoch in trial.steady]
+
+
+def without_queue(epoch: EpochRecord) -> EpochRecord:
+    """Return the epoch without the time in which the consumer's thread was ready but had no core.
+
+    The simulation shares the cores itself, so work must not contain that time.
+    """
+    queue_s = min(epoch.run_queue_s or 0.0, epoch.wall_s - (epoch.thread_cpu_s or 0.0))
+    wait_queue_s = min(queue_s, epoch.wait_s - (epoch.wait_cpu_s or 0.0))
+    return replace(epoch, wall_s=epoch.wall_s - max(queue_s, 0.0), wait_s=epoch.wait_s - max(wait_queue_s, 0.0))
 
 
 def _per_batch(trials: Sequence[TrialResult], name: str) -> float | None:

@@ -21,7 +21,7 @@ class Nodes:
     """Numbers of nodes to simulate."""
     gpus: int
     """Ranks on each of them."""
-    cores: int | None = None
+    cores: float | None = None
     """Cores of each of them. None: those of the record, for each GPU."""
     storage_gb_s: float | None = None
     network_gb_s: float | None = None

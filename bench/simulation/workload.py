@@ -35,7 +35,7 @@ class Cluster:
 
     gpus_per_node: int
     """Ranks on each node. Without GPUs, its processes."""
-    cores_per_node: int
+    cores_per_node: float
     storage_bytes_per_s: float | None
     """Bandwidth of the storage that all nodes read from. None: no limit."""
     network_bytes_per_s: float | None

@@ -16,6 +16,7 @@ WORDS = {
     "profile": "profile cupy {data} -o x --device cpu",
     "check": "check cupy",
     "selftest": "selftest",
+    "simulate": "simulate {data}",
     "prepare": "prepare parquet {data} --label rating -o x",
     "prepare rows": "prepare synthetic-movielens -o x",
     "prepare positive_fraction": "prepare synthetic-criteo -o x",
@@ -26,7 +27,14 @@ NUMBERS = [
 ]
 UNBOUNDED = {("prepare", "label_above")}
 """Options for which every finite number makes sense."""
-LISTS = [("run", "batch_size"), ("run", "seeds"), ("run", "hidden"), ("run", "bottom"), ("profile", "hidden")]
+LISTS = [
+    ("run", "batch_size"),
+    ("run", "seeds"),
+    ("run", "hidden"),
+    ("run", "bottom"),
+    ("profile", "hidden"),
+    ("simulate", "nodes"),
+]
 
 
 """Options with several numbers."""
