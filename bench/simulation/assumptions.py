@@ -9,7 +9,8 @@ from feedrate.bench.simulation.measured import Given, Measured
 from feedrate.bench.simulation.workload import Cluster
 
 SIMPLIFIED = (
-    "All ranks are simulated, but only some steps: {steps} of each size.",
+    "All ranks are simulated, but only some steps: {steps} for each number of nodes.",
+    "If the record does not say which thread the loader works in, a loader that has workers or reads files is taken to work ahead.",
     "Every batch is full. Evaluations, checkpoints, failures and the start of an epoch are left out.",
     "Reads and gradients do not slow each other on the network. Ranks of a node share its cores, but not its memory bandwidth.",
     "Gradients are averaged after the backward pass. DistributedDataParallel hides a part of that on GPUs, so it is an upper bound.",

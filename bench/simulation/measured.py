@@ -181,8 +181,10 @@ def _with_loader(work: Workload, load: Sequence[TrialResult]) -> Workload:
     assert wait_s is not None
     reading_s = wall_s - wait_s
     loader_cpu_s = max(cpu_s - reading_s, 0.0) if cpu_s is not None else wait_s
-    if thread_s is None:  # not measured in older records
-        thread_s = 0.0 if _workers(load[0]) else wait_s
+    if (
+        thread_s is None
+    ):  # not measured in mode load on a GPU: loaders with workers, and those that read files, work ahead
+        thread_s = 0.0 if _workers(load[0]) or work.read_bytes else wait_s
     if wait_s == 0 or thread_s >= MIN_THREAD_SHARE * wait_s:
         return replace(work, next_s=wait_s, next_cores=max(loader_cpu_s / wait_s, 1.0) if wait_s else 1.0)
     background_s = max(wall_s - (_per_batch(load, "others_run_queue_s") or 0.0), thread_s, MIN_BATCH_S)

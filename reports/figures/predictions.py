@@ -1,4 +1,4 @@
-"""Draws what `feedrate simulate` predicts over the number of GPUs: rows/s, and where the time goes."""
+"""Draws what `feedrate simulate` predicts over the number of ranks: rows/s, and where the time goes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _throughput(prediction: Prediction) -> Figure:
     return Figure(
         name="predicted-throughput",
         title="Predicted throughput",
-        about="Rows/s of all GPUs together. The grey line is the model without a loader and without other GPUs, times their number.",
+        about="Rows/s of all ranks together. The grey line is the model without a loader and without other ranks, times their number.",
         basis=_basis(prediction, "rows/s"),
         data=[
             line(prediction.loader, look(0), ranks, predicted, _texts(ranks, map(units.format_rate, predicted))),
@@ -64,7 +64,7 @@ def _shares(prediction: Prediction) -> Figure:
     return Figure(
         name="predicted-time",
         title="Where the time goes",
-        about="Shares of the time of the slowest GPU in each step, which all others wait for. They sum to 100 %.",
+        about="Shares of the time of the slowest rank in each step, which all others wait for. They sum to 100 %.",
         basis=_basis(prediction, "share of the time"),
         data=traces,
         layout=_layout(ranks, "share of the time", Span(0.0, 1.0, False), "share"),
@@ -75,14 +75,14 @@ def _shares(prediction: Prediction) -> Figure:
 
 def _layout(ranks: Sequence[int], title: str, span: Span, ticks: str) -> dict[str, Any]:
     return {
-        "xaxis": {**log_span(ranks).axis, "title": {"text": "GPUs, log scale"}},
+        "xaxis": {**log_span(ranks).axis, "title": {"text": "ranks, log scale"}},
         "yaxis": {**span.axis, "title": {"text": title}},
         "meta": {"form": "lines", "ticks": {"xaxis": "count", "yaxis": ticks}},
     }
 
 
 def _texts(ranks: Sequence[int], values: Any) -> list[str]:
-    return [f"{value} with {number:,} GPU{'s' * (number != 1)}" for number, value in zip(ranks, values, strict=True)]
+    return [f"{value} with {number:,} rank{'s' * (number != 1)}" for number, value in zip(ranks, values, strict=True)]
 
 
 def _basis(prediction: Prediction, unit: str) -> str:

@@ -32,10 +32,10 @@ def print_prediction(prediction: Prediction, console: Console) -> None:
 def answer(prediction: Prediction) -> str:
     """Return the result in one or two sentences."""
     last = prediction.points[-1]
-    rate = f"{prediction.loader} on {last.ranks:,} GPUs or processes: {units.format_rate(last.rows_per_s)} (simulated)."
+    rate = f"{prediction.loader} on {last.ranks:,} rank{'s' * (last.ranks != 1)}: {units.format_rate(last.rows_per_s)} (simulated)."
     first, *turns = prediction.turns
-    later = "".join(f", from {point.ranks:,} on {CAUSES[point.bottleneck]}" for point in turns)
-    return f"{rate} What holds it back first: {CAUSES[first.bottleneck]}{later}."
+    later = "".join(f"; from {point.ranks:,} ranks on, {CAUSES[point.bottleneck]}" for point in turns)
+    return f"{rate} Bottleneck: {CAUSES[first.bottleneck]}{later}."
 
 
 def columns(prediction: Prediction) -> list[Column]:
@@ -43,14 +43,16 @@ def columns(prediction: Prediction) -> list[Column]:
     points = prediction.points
     return [
         Column(title="Nodes", cells=[f"{point.nodes:,}" for point in points]),
-        Column(title="GPUs", cells=[f"{point.ranks:,}" for point in points]),
+        Column(title="Ranks", cells=[f"{point.ranks:,}" for point in points]),
         Column(title="Training", cells=[units.format_rate(point.rows_per_s) for point in points]),
         Column(
             title="Efficiency", cells=[units.format_percent(prediction.efficiency(point)) for point in points], rank=1
         ),
         Column(title="In next()", cells=[units.format_percent(point.wait_fraction) for point in points]),
         Column(title="Gradients", cells=[units.format_percent(point.critical["network"]) for point in points]),
-        Column(title="Slower GPUs", cells=[units.format_percent(point.straggler_fraction) for point in points], rank=2),
+        Column(
+            title="Slower ranks", cells=[units.format_percent(point.straggler_fraction) for point in points], rank=2
+        ),
         Column(title="Bottleneck", cells=[_bottleneck(point) for point in points], left=True),
     ]
 

@@ -31,7 +31,7 @@ def test_it_prints_a_table_and_all_assumptions_and_writes_a_page(
     page = tmp_path / "page.html"
     assert called([RECORD, *CLUSTER, "-o", str(page)], monkeypatch) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("cupy on 8 GPUs or processes: ")
+    assert printed.out.startswith("cupy on 8 ranks: ")
     lines = [line.split() for line in printed.out.splitlines()]
     assert [line[:2] for line in lines if line and line[0].isdigit()] == [["1", "4"], ["2", "8"]]
     for words in (

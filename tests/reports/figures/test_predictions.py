@@ -29,8 +29,7 @@ PREDICTION = Prediction(
 
 def test_the_answer_names_each_bottleneck_and_where_it_begins() -> None:
     assert answer(PREDICTION) == (
-        "<b>x</b> on 32 GPUs or processes: 16.0 M rows/s (simulated). "
-        "What holds it back first: the model, from 32 on storage."
+        "<b>x</b> on 32 ranks: 16.0 M rows/s (simulated). Bottleneck: the model; from 32 ranks on, storage."
     )
 
 
@@ -42,7 +41,7 @@ def test_throughput_is_drawn_beside_the_model_times_its_gpus() -> None:
     assert loader["name"] == "&lt;b&gt;x&lt;/b&gt;"
     assert [sum(trace["y"][place] for trace in shares.data) for place in range(3)] == [1, 1, 1]
     head, lines = shares.table
-    assert head[:3] == ["Series", "share of the time", "GPUs"]
+    assert head[:3] == ["Series", "share of the time", "ranks"]
     assert ["Storage", "12.5 %", "8.00"] in [line[:3] for line in lines]
 
 
