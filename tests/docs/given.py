@@ -50,6 +50,16 @@ def run(path: Path) -> None:
     store.write(path, store.read(PUBLISHED))
 
 
+def run_of_a_loader(path: Path) -> None:
+    """Write a published record of a loader alone, streaming."""
+    store.write(path, store.read(PUBLISHED.parent / "h200-2026-11-26" / "stream540"))
+
+
+def run_of_a_model(path: Path) -> None:
+    """Write a published record of the same machine, with the model alone."""
+    store.write(path, store.read(PUBLISHED.parent / "h200-2026-11-26" / "stream-train"))
+
+
 def table(path: Path) -> None:
     """Write clicks as the pages describe them: to a CSV or Parquet file, or to a folder of one Parquet file."""
     rng = np.random.default_rng(0)
@@ -87,6 +97,8 @@ def document(path: Path) -> None:
 KINDS: dict[str, Callable[[Path], None]] = {
     "dataset": dataset,
     "run": run,
+    "run of a loader": run_of_a_loader,
+    "run of a model": run_of_a_model,
     "table": table,
     "loader": loader,
     "document": document,
