@@ -64,7 +64,7 @@ def measured(records: Sequence[RunRecord], given: Given) -> Measured:
         trial
         for record in records
         for trial in record.trials
-        if trial.status == "ok" and trial.spec.ranks == 1 and sum(epoch.rows for epoch in trial.steady)
+        if trial.status == "ok" and trial.spec.ranks == 1 and sum(epoch.rows for epoch in trial.steady) > 0
     ]
     load, replay = _chosen(trials, given)
     first, spec = records[0], load[0].spec

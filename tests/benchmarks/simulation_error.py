@@ -115,7 +115,10 @@ def core_share(epochs: Sequence[EpochRecord]) -> float:
 
 
 def _simulated(folder: Path, alone: Sequence[RunRecord], loader: str, ranks: int, share: float) -> float:
-    """Return the rows/s that the simulation gives if each thread has this share of a core."""
+    """Return the rows/s that the simulation gives if each thread has this share of a core.
+
+    The all-reduce takes as long as measured: its bytes are seconds here, and the ring of `allreduce_s` multiplies by 1.
+    """
     known = measured(alone, Given(loader=loader))
     work = replace(
         known.work,

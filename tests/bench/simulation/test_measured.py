@@ -44,9 +44,11 @@ def test_work_beside_the_consumer_s_thread_fills_a_queue() -> None:
     assert work.background_cores == pytest.approx(2)
 
 
-def test_old_records_without_cpu_times_are_told_by_their_workers() -> None:
+def test_records_without_cpu_times_are_told_by_their_workers_and_reads() -> None:
     alone, worker = load(wait_cpu_s=None), load("fast:workers=3", wait_cpu_s=None)
     assert measured([record(alone, REPLAY)], Given()).work.background_s == 0
+    reads = measured([record(alone, REPLAY)], Given(bytes_per_row=8)).work
+    assert (reads.next_s, reads.background_s) == (0, pytest.approx(0.1))  # it reads ahead
     work = measured([record(worker, REPLAY)], Given()).work
     assert (work.next_s, work.background_s, work.prefetch) == (0, pytest.approx(0.1), 6)
 
