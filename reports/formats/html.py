@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
@@ -12,10 +11,9 @@ from markupsafe import Markup
 
 from feedrate.bench.results.profiles.explained import Explained
 from feedrate.bench.results.record import RunRecord
-from feedrate.bench.results.stats import Estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
-from feedrate.reports.analysis.metrics import BY_NAME, METRICS
+from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import SPEC
@@ -25,15 +23,13 @@ from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profile_tables import profile_tables
 from feedrate.reports.figures.profiles import heading, profile_figures
 from feedrate.reports.figures.timelines import LEGEND, chart_data, charts
-from feedrate.reports.formats import pagekit, sentences, table
+from feedrate.reports.formats import pagekit, sentences
 from feedrate.reports.formats.first_screen.citation import citation
-from feedrate.reports.formats.first_screen.ratio_bar import WIDTH, RatioBar, ratio_bars
+from feedrate.reports.formats.first_screen.ratio_bar import WIDTH
 from feedrate.reports.formats.first_screen.record_link import RecordLink
 from feedrate.reports.formats.first_screen.view import first_screen
-from feedrate.reports.names import MARKDOWN
+from feedrate.reports.formats.page_tables.results import results_table
 
-SCRIPTS = ("tables.js", "address.js")
-"""Scripts of the report's page, besides the one that draws its figures."""
 PROFILE_SCRIPTS = ("profile-layout.js", "profile-input.js", "profile.js")
 
 
@@ -50,7 +46,7 @@ def render(
     made_at: time printed at the foot of the page. Default: now.
     """
     page_figures = [*figures(comparison), *profile_figures(profiles)]
-    plotly, js = pagekit.plotly(), "".join([pagekit.page_script("report.js"), *map(pagekit.page_file, SCRIPTS)])
+    plotly, js = pagekit.plotly(), pagekit.page_script("report.js", "zoom.js")
     profile_charts = charts([explained.profile for explained in profiles])
     profile_js = "".join(map(pagekit.page_file, PROFILE_SCRIPTS)) if profile_charts else ""
     page: str = pagekit.template("report.html").render(
@@ -58,15 +54,13 @@ def render(
         task=sentences.task(comparison),
         against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, *filter(None, [profile_js]), images="data: blob:"),
-        table=sortable_table(comparison),
+        table=results_table(comparison),
         cards=[card(row, comparison) for row in comparison.rows],
-        about={metric.title: metric.about for metric in METRICS} | table.ABOUT,
         figures=page_figures,
         how_to_read=READING,
         figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
         runs=[run_of(name, run, link) for (name, run), link in zip_longest(comparison.runs, records)],
         bar_width=WIDTH,
-        markdown_json=pagekit.script_json(MARKDOWN),
         options=options_table(comparison),
         profiles=[profile_of(explained) for explained in profiles],
         profile_charts=profile_charts,
@@ -107,17 +101,6 @@ def profile_of(explained: Explained) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell of the results table."""
-
-    text: str
-    value: float | None
-    """Number to sort the column by. None if the cell has no number."""
-    bar: RatioBar | None = None
-    """Bar of a ratio to the baseline."""
-
-
 def against_first(comparison: Comparison) -> list[tuple[str, list[list[str]], str]]:
     """Compare every other run with the first. Returns a list of (title, lines, reason why there are no lines)."""
     if len(comparison.runs) < 2:
@@ -145,44 +128,6 @@ def _line(line: Line) -> list[str]:
         word(line.verdict, line.metric),
         str(line.verdict.change.n),
     ]
-
-
-def sortable_table(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
-    """Return the results table as (head, lines). The ceilings' lines come last."""
-    head, *body = table.cells(comparison)
-    names = {metric.title: metric.name for metric in METRICS}
-    ratios = [_ratio(row) for row in comparison.rows]
-    lines = []
-    for texts, row, ratio, bar in zip_longest(body, comparison.rows, ratios, ratio_bars(ratios)):
-        lines.append(
-            [
-                _ratio_cell(row, text, ratio, bar) if title == table.AGAINST else Cell(text, _value(row, title, names))
-                for title, text in zip(head, texts, strict=True)
-            ]
-        )
-    return head, lines
-
-
-def _ratio(row: Row) -> Estimate | None:
-    """Return a row's ratio to its baseline. That of the baseline itself is 1."""
-    if row.loader == row.baseline and row.headline in row.metrics:
-        return Estimate(1.0, None, None, 0)
-    verdict = row.verdicts.get(row.headline)
-    return verdict.change if verdict else None
-
-
-def _ratio_cell(row: Row | None, text: str, ratio: Estimate | None, bar: RatioBar | None) -> Cell:
-    if row is not None and row.loader == row.baseline:
-        text = "baseline"
-    return Cell(text, ratio.mean if ratio else None, bar)
-
-
-def _value(row: Row | None, title: str, names: dict[str, str]) -> float | None:
-    if row is None:
-        return None
-    if title == table.SHARE:
-        return row.ceiling_fraction
-    return row.mean(names[title]) if title in names else None
 
 
 def card(row: Row, comparison: Comparison) -> dict[str, Any]:

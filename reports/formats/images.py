@@ -43,7 +43,7 @@ def write_images(comparison: Comparison, folder: Path, form: str) -> list[Path]:
         with TemporaryDirectory() as scripts:
             plotly, drawing = Path(scripts) / "plotly.js", Path(scripts) / "drawing.js"
             plotly.write_text(pagekit.plotly(), encoding="utf-8")
-            drawing.write_text(pagekit.page_script("export.js"), encoding="utf-8")
+            drawing.write_text(pagekit.figure_script("export.js"), encoding="utf-8")
             page = kaleido.PageGenerator(plotly=plotly.as_uri(), mathjax=False, others=[(drawing.as_uri(), "utf-8")])
             kaleido.write_fig_from_object_sync(exports, cancel_on_error=True, kopts={"page_generator": page})
     except Exception as error:  # kaleido passes on whatever its browser raises

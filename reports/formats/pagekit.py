@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
@@ -11,32 +12,63 @@ from typing import Any
 
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from feedrate.loaders.errors import FeedrateError
-from feedrate.reports.names import plain, visible
+from feedrate.reports.names import MARKDOWN, plain, visible
 
 
 def template(name: str) -> Template:
     """Return a template of `formats/pages`. It escapes every value put into it, direction and control characters included."""
     loader = FileSystemLoader(str(files("feedrate.reports.formats") / "pages"))
     templates = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader, finalize=_shown)
-    templates.filters["plain"] = plain
+    templates.filters |= {"plain": plain, "bound": bound, "breakable": breakable, "options": options}
     return templates.get_template(name)
 
 
-SCRIPTS = ("text.js", "ticks.js", "rows.js", "labels.js", "figures.js", "save.js")
+def bound(text: str) -> str:
+    """Return the text with spaces that do not break between a number and what belongs to it: "8.87 M rows/s ±4 %"."""
+    return _BEFORE_UNIT.sub("\u00a0", text)
+
+
+_BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=[±%]|[kMGT]?(rows/s|B\b)|[kMGT] rows/s|[num]?s\b)|(?<=\d [kMGT]) (?=rows/s)|(?<=rows/s) (?=±)"
+)
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that a browser may break after a mark such as ":" and "="."""
+    return Markup("<wbr>").join(Markup(escape(part)) for part in _AFTER_MARK.split(visible(name)))
+
+
+_AFTER_MARK = re.compile(r"(?<=[:=,._/])(?=\w)")
+
+
+def options(command: str) -> list[str]:
+    """Return a command in parts that a line should hold as a whole: the program with its arguments, and each option with its value."""
+    return re.split(r" (?=-)", command)
+
+
+FIGURE_SCRIPTS = ("text.js", "ticks.js", "rows.js", "labels.js", "figures.js", "save.js")
 """The code with which all pages draw figures and save them."""
+TABLE_SCRIPTS = ("address.js", "tables.js", "sorting.js")
+"""The code with which all pages copy, sort and filter tables, and keep the reader's view in their address."""
 
 
-def page_script(name: str) -> str:
-    """Return a script of `formats/pages`, preceded by the code with which all pages draw figures."""
-    return "".join(map(page_file, (*SCRIPTS, name)))
+def figure_script(name: str) -> str:
+    """Return a script of `formats/pages`, preceded by the code that draws figures."""
+    return "".join(map(page_file, (*FIGURE_SCRIPTS, name)))
+
+
+def page_script(*names: str) -> str:
+    """Return scripts of `formats/pages`, preceded by the code that all pages share."""
+    markdown = f"const MARKDOWN = {script_json(MARKDOWN)};\n"
+    return "".join([*map(page_file, FIGURE_SCRIPTS), markdown, *map(page_file, (*TABLE_SCRIPTS, *names))])
 
 
 def page_style(name: str) -> str:
-    """Return a style sheet of `formats/pages`, followed by the rules that all pages share for figures."""
-    return page_file(name) + page_file("figures.css")
+    """Return a style sheet of `formats/pages`, followed by the rules that all pages share for tables and figures."""
+    return page_file(name) + page_file("tables.css") + page_file("figures.css")
 
 
 def page_file(name: str) -> str:

@@ -18,12 +18,13 @@ from feedrate.loaders.errors import FeedrateError, require_no_file
 from feedrate.reports.analysis import archive
 from feedrate.reports.analysis.archive import Moment, Place
 from feedrate.reports.analysis.history import history
-from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.selection import Chosen, select
 from feedrate.reports.analysis.summarize import Comparison, Row, summarize
 from feedrate.reports.figures.figure import READING, Figure
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.formats import headline, pagekit, sentences, table
+from feedrate.reports.formats.first_screen.ratio_bar import WIDTH
+from feedrate.reports.formats.page_tables.results import results_table
 from feedrate.reports.formats.site_pages.index import (
     Section,
     chart,
@@ -69,7 +70,7 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
     common = {
         "policy": pagekit.policy_of_site(),
         "made_at": (made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "about": {metric.title: metric.about for metric in METRICS} | table.ABOUT,
+        "bar_width": WIDTH,
     }
     _write_assets(output)
     for place, sections in places.items():
@@ -196,14 +197,13 @@ def _place_page(place: Place, sections: Sequence[Section], common: dict[str, Any
 def _part(number: int, section: Section) -> dict[str, Any]:
     """Return what the template shows of a section."""
     comparison = section.comparison
-    head, *body = table.cells(comparison)
     runs = [row.run for row in comparison.rows] + [run for run, _ in comparison.ceilings]
-    dates = [[section.moments[run].date, section.moments[run].commit] for run in runs]
+    moments = [section.moments[run] for run in runs]
+    more = [("Date", [plain(m.date) for m in moments]), ("Commit", [plain(m.commit) for m in moments])]
     return {
         "settings": section.settings,
         "answer": headline.answer(comparison) if any(row.metrics for row in comparison.rows) else "",
-        "head": [*head, "Date", "Commit"],
-        "body": [[plain(cell) for cell in [*line, *date]] for line, date in zip(body, dates, strict=True)],
+        "table": results_table(comparison, more),
         "figures": [_renamed(f"s{number}-{figure.name}", figure) for figure in figures(comparison)],
         "notes": sentences.notes(comparison),
         "runs": [_run(name, comparison, section.moments[name]) for name, _ in comparison.runs],

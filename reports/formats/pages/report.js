@@ -1,10 +1,10 @@
-// Draws figures from the page's JSON in the colours of the reader's theme. Filters loaders and sorts the table.
+// Draws figures from the page's JSON in the colours of the reader's theme. Filters loaders.
 const figures = JSON.parse(document.getElementById("figures-data").textContent);
 const root = document.documentElement;
 
 const boxes = [...document.querySelectorAll("input[name=loader]")];
 const filterWords = () => document.getElementById("filter").value.trim().toLowerCase();
-const shows = (name) => name.toLowerCase().includes(filterWords()) && !boxes.some((box) => !box.checked && box.value === name);
+const shows = (name) => hasWords(name, filterWords()) && !boxes.some((box) => !box.checked && box.value === name);
 
 const POINT_KEYS = ["x", "y", "customdata"];
 
@@ -51,31 +51,6 @@ function filter() {
   remember();
 }
 
-function sort(button) {
-  const head = button.closest("th");
-  order(head, head.getAttribute("aria-sort") === "descending");
-  remember();
-}
-
-function order(head, ascending) {
-  const column = head.cellIndex;
-  for (const cell of head.parentElement.cells) cell.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-  const value = (row) => {
-    const cell = row.cells[column];
-    return column === 0 ? cell.textContent : cell.dataset.value === undefined ? null : Number(cell.dataset.value);
-  };
-  const body = document.querySelector("#table tbody");
-  const rows = [...body.rows];
-  rows.sort((left, right) => {
-    const [a, b] = [value(left), value(right)];
-    if (a === null || b === null) return (a === null) - (b === null); // values that were not measured stay at the end
-    const order = typeof a === "string" ? a.localeCompare(b) : a - b;
-    return ascending ? order : -order;
-  });
-  body.append(...rows);
-}
-
 const THEMES = ["automatic", "light", "dark"];
 
 function setTheme(theme) {
@@ -93,8 +68,22 @@ document.getElementById("theme").addEventListener("click", (event) => {
   draw();
   remember();
 });
-for (const button of document.querySelectorAll(".sort")) button.addEventListener("click", () => sort(button));
 dark.addEventListener("change", draw);
 savesFigures((name) => figures.find((figure) => figure.name === name), tracesOf);
 drawAtEachWidth(draw);
 printsWith(draw);
+
+views.push({
+  save(state) {
+    if (filterWords()) state.set("filter", filterWords());
+    if (boxes.some((box) => !box.checked)) for (const box of boxes) if (box.checked) state.append("loader", box.value);
+    const theme = document.getElementById("theme").dataset.now;
+    if (theme !== "automatic") state.set("theme", theme);
+  },
+  show(state) {
+    document.getElementById("filter").value = state.get("filter") || "";
+    const names = state.getAll("loader").filter((name) => boxes.some((box) => box.value === name));
+    for (const box of boxes) box.checked = !names.length || names.includes(box.value);
+    setTheme(THEMES.includes(state.get("theme")) ? state.get("theme") : "automatic");
+  },
+});

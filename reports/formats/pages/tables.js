@@ -1,5 +1,4 @@
 // Copies tables as Markdown or CSV, and marks the sides on which a wide table goes on.
-const MARKDOWN = JSON.parse(document.getElementById("markdown-data").textContent);
 const SPECIAL = new RegExp(Object.keys(MARKDOWN).map((text) => text.replace(/[^\w\s]/g, "\\$&")).join("|"), "g");
 const COPIED_MS = 2000;
 

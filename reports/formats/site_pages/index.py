@@ -65,8 +65,9 @@ def index_rows(place: Place, number: int, section: Section, baseline: str) -> It
                 "ratio_value": ratio,
                 "standing": standing(row, rows),
                 "share": verdicts.share_text(row.share, row.ceiling).partition(":")[0],
-                "share_value": row.ceiling_fraction or 0.0,
+                "share_value": row.ceiling_fraction,
                 "auc": units.format_auc(row.mean("auc")),
+                "auc_value": row.mean("auc"),
                 "dataset": short(place.dataset).strip() or "no name",
                 "machine": place.hardware,
                 "settings": f"batch {size:,}, {section.settings}",
@@ -76,11 +77,11 @@ def index_rows(place: Place, number: int, section: Section, baseline: str) -> It
             }
 
 
-def _ratio(row: Row, rows: Sequence[Row], baseline: str) -> tuple[float, str]:
-    """Return the rate as a multiple of the baseline's, and as text with the 99 % interval. Without a baseline, it is 0 and a dash."""
+def _ratio(row: Row, rows: Sequence[Row], baseline: str) -> tuple[float | None, str]:
+    """Return the rate as a multiple of the baseline's, and as text with the 99 % interval. Without a baseline, it is None and a dash."""
     base = next((peer for peer in rows if (peer.loader, peer.headline) == (baseline, row.headline)), None)
     if base is None:
-        return 0.0, units.NONE
+        return None, units.NONE
     verdict = verdicts.compare_rows(row, base, row.headline)
     if base is row or verdict is None:
         return 1.0, "1"

@@ -62,7 +62,10 @@ def _part(title: str, groups: Sequence[Sequence[Series]], figures: list[Figure])
     }
 
 
-def _rows(group: Sequence[Series], metrics: Sequence[Metric]) -> Iterator[tuple[Moment, list[str]]]:
+def _rows(
+    group: Sequence[Series], metrics: Sequence[Metric]
+) -> Iterator[tuple[Moment, list[tuple[str, float | None]]]]:
+    """Yield each moment with its cells: their text, and the number to sort a metric's column by."""
     by_metric = {series.metric.name: series for series in group}
     for moment in {point.moment for series in group for point in series.points}:
         points = {
@@ -70,10 +73,12 @@ def _rows(group: Sequence[Series], metrics: Sequence[Metric]) -> Iterator[tuple[
             for name, series in by_metric.items()
         }
         versions = next(point for point in points.values() if point is not None).versions
-        cells = [_cell(metric, points.get(metric.name)) for metric in metrics]
+        found = [points.get(metric.name) for metric in metrics]
+        cells = [_cell(metric, point) for metric, point in zip(metrics, found, strict=True)]
         named = [versions.get(name, "") or "-" for name in ("backend", "feedrate", "torch")]
         texts = (f"{moment.date}, {moment.commit}", *cells, group[0].setting.title, *named)
-        yield moment, [plain(text) for text in texts]
+        values = [None, *(point.value if point else None for point in found), None, *([None] * len(named))]
+        yield moment, [(plain(text), value) for text, value in zip(texts, values, strict=True)]
 
 
 def _cell(metric: Metric, point: Point | None) -> str:
