@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -11,7 +11,7 @@ from feedrate.bench.results.stats import Estimate, estimate
 from feedrate.reports import units
 from feedrate.reports.analysis.summarize import Basis, Row
 from feedrate.reports.figures.figure import Figure, basis_sentence, line, mean_text
-from feedrate.reports.figures.palette import Look, looks
+from feedrate.reports.figures.palette import Look
 from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends, linear_span, log_span
 
 Place = Callable[[Sequence[Row], Basis, Row], tuple[str, int] | None]
@@ -21,7 +21,7 @@ AUC_LENGTH = 0.002
 """Shortest axis of an AUC. Smaller differences are noise and look like it."""
 
 
-def auc(rows: Sequence[Row], basis: Basis) -> Figure:
+def auc(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw the AUC after each epoch, one line per loader."""
     about = "Mean AUC of the processes after each epoch. Loaders that deliver the same rows must reach the same AUC."
     if basis.best_auc is not None:
@@ -31,7 +31,7 @@ def auc(rows: Sequence[Row], basis: Basis) -> Figure:
         )
     drawn = [row for row in rows if row.auc_by_epoch]
     x = [list(range(1, len(row.auc_by_epoch) + 1)) for row in drawn]
-    data, span = _auc_lines(rows, drawn, x, lambda epoch: f"epoch {epoch}")
+    data, span = _auc_lines(styles, drawn, x, lambda epoch: f"epoch {epoch}")
     return Figure(
         name="auc",
         title="AUC by epoch",
@@ -47,7 +47,7 @@ def auc(rows: Sequence[Row], basis: Basis) -> Figure:
     )
 
 
-def auc_over_time(rows: Sequence[Row], basis: Basis) -> Figure:
+def auc_over_time(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw the AUC over the training time, one line per loader and one point per epoch."""
     drawn, x = [], []
     for row in rows:
@@ -58,7 +58,7 @@ def auc_over_time(rows: Sequence[Row], basis: Basis) -> Figure:
             x.append(
                 [sum(sum(wall_s[: end + 1]) for wall_s in walls) / len(walls) for end in range(len(row.auc_by_epoch))]
             )
-    data, span = _auc_lines(rows, drawn, x, units.format_seconds)
+    data, span = _auc_lines(styles, drawn, x, units.format_seconds)
     return Figure(
         name="auc-over-time",
         title="AUC over time",
@@ -77,19 +77,18 @@ def auc_over_time(rows: Sequence[Row], basis: Basis) -> Figure:
     )  # fmt: skip
 
 
-def sweeps(rows: Sequence[Row], basis: Basis) -> list[Figure]:
+def sweeps(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> list[Figure]:
     """Draw throughput over batch sizes and over workers. An axis with a single value is left out."""
     candidates = [
-        _sweep(rows, basis, "batch-sizes", "batch size, rows, log scale", _by_batch_size),
-        _sweep(rows, basis, "workers", "worker processes", _by_workers),
+        _sweep(rows, basis, styles, "batch-sizes", "batch size, rows, log scale", _by_batch_size),
+        _sweep(rows, basis, styles, "workers", "worker processes", _by_workers),
     ]
     return [figure for figure in candidates if figure.data]
 
 
-def utilisation(rows: Sequence[Row], basis: Basis) -> Figure:
+def utilisation(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw how busy the GPU was over time. Each loader's first training trial is a full line, and its others are pale ones."""
     data: list[dict[str, Any]] = []
-    styles = looks(rows)
     for row in rows:
         records = [trial.gpu for trial in row.trials["train"] if trial.gpu and trial.gpu.at_s]
         for index, gpu in enumerate(records):
@@ -133,7 +132,7 @@ def _epochs(x: Sequence[Sequence[int]]) -> dict[str, Any]:
 
 
 def _auc_lines(
-    rows: Sequence[Row], drawn: Sequence[Row], x: Sequence[Sequence[float]], text: Callable[[Any], str]
+    styles: Mapping[str, Look], drawn: Sequence[Row], x: Sequence[Sequence[float]], text: Callable[[Any], str]
 ) -> tuple[list[dict[str, Any]], Span]:
     """Return the lines of AUC with the interval of each epoch, and their axis."""
     curves = [[trial.auc for trial in row.trials["train"] if trial.auc] for row in drawn]
@@ -141,7 +140,7 @@ def _auc_lines(
     estimates = [[estimate(epoch) for epoch in epochs] for epochs in values]
     means = [mean for row in drawn for mean in row.auc_by_epoch]
     span = linear_span(means, [e for epochs in estimates for e in epochs], from_zero=False, least=AUC_LENGTH)
-    styles, data = looks(rows), []
+    data: list[dict[str, Any]] = []
     for row, at, epochs, samples in zip(drawn, x, estimates, values, strict=True):
         texts = [f"{text(place)}: {units.format_auc(mean)}" for place, mean in zip(at, row.auc_by_epoch, strict=True)]
         trace = line(row.label, styles[row.label], at, row.auc_by_epoch, texts)
@@ -161,7 +160,7 @@ def _with_bars(
     ]
 
 
-def _sweep(rows: Sequence[Row], basis: Basis, name: str, axis: str, place: Place) -> Figure:
+def _sweep(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look], name: str, axis: str, place: Place) -> Figure:
     lines: dict[tuple[str, str, str], list[tuple[int, Row]]] = {}
     for metric, title in (("train_rows_per_s", "training"), ("load_rows_per_s", "loader only")):
         for row in rows:
@@ -181,7 +180,7 @@ def _sweep(rows: Sequence[Row], basis: Basis, name: str, axis: str, place: Place
         data=[
             trace
             for (metric, title, label), points in swept.items()
-            for trace in _sweep_line(rows, f"{label}, {title}", label, points, metric, y)
+            for trace in _sweep_line(styles, f"{label}, {title}", label, points, metric, y)
         ],
         layout={
             "xaxis": {"title": {"text": axis}, **x_axis(places).axis},
@@ -193,11 +192,11 @@ def _sweep(rows: Sequence[Row], basis: Basis, name: str, axis: str, place: Place
 
 
 def _sweep_line(
-    rows: Sequence[Row], name: str, loader: str, points: list[tuple[int, Row]], metric: str, span: Span
+    styles: Mapping[str, Look], name: str, loader: str, points: list[tuple[int, Row]], metric: str, span: Span
 ) -> list[dict[str, Any]]:
     points = sorted(points, key=lambda point: point[0])
     samples = [row.metrics[metric] for _, row in points]
-    look = looks(rows)[points[0][1].label]
+    look = styles[points[0][1].label]
     if metric == "load_rows_per_s":
         look = Look(look.colour, "dot", look.symbol)
     trace = line(

@@ -5,7 +5,7 @@ A loader is on the frontier if no other is better in one value without being wor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -13,7 +13,7 @@ from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Basis, Row
 from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric, mean_text
-from feedrate.reports.figures.palette import NEUTRAL, looks
+from feedrate.reports.figures.palette import NEUTRAL, Look
 from feedrate.reports.figures.points import numbers_of, rows_with
 from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends, linear_span, log_span
 
@@ -21,18 +21,22 @@ AUC_LENGTH = 0.002
 """Shortest axis of an AUC. Smaller differences are noise and look like it."""
 
 
-def frontiers(rows: Sequence[Row], basis: Basis) -> list[Figure]:
+def frontiers(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> list[Figure]:
     """Return a frontier for each price that at least two loaders have."""
     memory = "peak_gpu_bytes" if _has(rows, "peak_gpu_bytes") else host_memory_metric(rows)
     candidates = [
-        frontier(rows, basis, memory, "Speed against memory", units.format_size, "bytes"),
-        frontier(rows, basis, "shuffle_quality", "Speed against shuffle", units.format_three_decimals, "number"),
-        frontier(rows, basis, "auc", "Speed against AUC", units.format_auc, "number"),
+        frontier(rows, basis, styles, memory, "Speed against memory", units.format_size, "bytes"),
+        frontier(
+            rows, basis, styles, "shuffle_quality", "Speed against shuffle", units.format_three_decimals, "number"
+        ),
+        frontier(rows, basis, styles, "auc", "Speed against AUC", units.format_auc, "number"),
     ]
     return [figure for figure in candidates if figure.data]
 
 
-def frontier(rows: Sequence[Row], basis: Basis, price: str, title: str, text: Formatter, ticks: str) -> Figure:
+def frontier(
+    rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look], price: str, title: str, text: Formatter, ticks: str
+) -> Figure:
     """Draw speed against a price. Speed is that of training, or of the loader only if nothing was trained.
 
     price: name of a metric. ticks: kind of its numbers.
@@ -52,7 +56,7 @@ def frontier(rows: Sequence[Row], basis: Basis, price: str, title: str, text: Fo
             "without losing in the other."
         ),
         basis=basis_sentence(rows, basis, f"rows/s (y) and {_unit(price)} (x)", (speed, price)),
-        data=_marks(rows, drawn, (price, speed), (x, y), text) if len(drawn) > 1 else [],
+        data=_marks(styles, drawn, (price, speed), (x, y), text) if len(drawn) > 1 else [],
         layout={
             "xaxis": {"title": {"text": f"{metric.title}, {metric.better} is better"}, **x.axis},
             "yaxis": {"title": {"text": "rows/s, log scale"}, **y.axis},
@@ -82,13 +86,16 @@ def _unit(metric: str) -> str:
 
 
 def _marks(
-    rows: Sequence[Row], drawn: Sequence[Row], metrics: tuple[str, str], spans: tuple[Span, Span], text: Formatter
+    styles: Mapping[str, Look],
+    drawn: Sequence[Row],
+    metrics: tuple[str, str],
+    spans: tuple[Span, Span],
+    text: Formatter,
 ) -> list[dict[str, Any]]:
     """Return a trace for each loader, arrows for its intervals that an axis cuts, and last the frontier.
 
     metrics: price and speed. spans: their axes.
     """
-    styles = looks(rows)
     traces: list[dict[str, Any]] = []
     for row in drawn:
         look, label = styles[row.label], escape(row.label)

@@ -24,49 +24,48 @@ from feedrate.reports.figures.waits import stalls, wait_distribution, wait_times
 UNKNOWN_SHARES = ("none", "share not known", "ceiling not known")
 
 
-def figures(comparison: Comparison) -> list[Figure]:
-    """Return the report's figures. Those for which nothing was measured are left out."""
-    rows, basis = comparison.rows, comparison.basis
+def figures(comparison: Comparison, loaders: Sequence[str] = ()) -> list[Figure]:
+    """Return the report's figures. Those for which nothing was measured are left out.
+
+    loaders: all loaders of pages with figures of several comparisons, which fix the colours.
+    """
+    rows, basis, styles = comparison.rows, comparison.basis, looks(comparison.rows, loaders)
     candidates = (
-        *throughputs(rows, basis),
-        ceiling(rows, basis),
+        *throughputs(rows, basis, styles),
+        ceiling(rows, basis, styles),
         stalls(rows, basis),
-        waiting(rows, basis),
-        wait_times(rows, basis),
-        wait_distribution(rows, basis),
-        *sweeps(rows, basis),
-        auc(rows, basis),
-        auc_over_time(rows, basis),
-        *frontiers(rows, basis),
-        *memory(rows, basis),
-        utilisation(rows, basis),
+        waiting(rows, basis, styles),
+        wait_times(rows, basis, styles),
+        wait_distribution(rows, basis, styles),
+        *sweeps(rows, basis, styles),
+        auc(rows, basis, styles),
+        auc_over_time(rows, basis, styles),
+        *frontiers(rows, basis, styles),
+        *memory(rows, basis, styles),
+        utilisation(rows, basis, styles),
     )
     return [figure for figure in candidates if figure.data]
 
 
-def throughputs(rows: Sequence[Row], basis: Basis, loaders: Sequence[str] = ()) -> list[Figure]:
-    """Draw rows/s in training with the ceiling, and rows/s of the loader only. The first of them is called throughput.
-
-    loaders: all loaders of a page with figures of several comparisons, which fix the colours.
-    """
-    colours = looks(rows, loaders)
+def throughputs(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> list[Figure]:
+    """Draw rows/s in training with the ceiling, and rows/s of the loader only. The first of them is called throughput."""
     trained = bool(rows_with(rows, "train_rows_per_s"))
     return [
-        _throughput(rows, basis, "throughput", "Throughput in training", "train_rows_per_s", colours),
+        _throughput(rows, basis, "throughput", "Throughput in training", "train_rows_per_s", styles),
         _throughput(
-            rows, basis, "throughput-load" if trained else "throughput", "Throughput of the loader only", "load_rows_per_s", colours
+            rows, basis, "throughput-load" if trained else "throughput", "Throughput of the loader only", "load_rows_per_s", styles
         ),
     ]  # fmt: skip
 
 
 def _throughput(
-    rows: Sequence[Row], basis: Basis, name: str, title: str, metric: str, colours: Mapping[str, Look]
+    rows: Sequence[Row], basis: Basis, name: str, title: str, metric: str, styles: Mapping[str, Look]
 ) -> Figure:
     measured = rows_with(rows, metric)
     ceilings = [(row.label, row.ceiling) for row in rows if row.ceiling and metric in row.metrics]
     numbers, estimates = numbers_of(measured)
     span = log_span([*numbers, *(samples.estimate.mean for _, samples in ceilings)], estimates)
-    data = points(measured, BY_NAME[metric].title, colours, span, units.format_rate)
+    data = points(measured, BY_NAME[metric].title, styles, span, units.format_rate)
     if data and ceilings:
         data.append(_ceilings(ceilings))
     layout = _rows_layout(rows, data, measured, span, "rows/s, log scale", units.format_count, "count")
@@ -111,14 +110,14 @@ def _rows_layout(
     }
 
 
-def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
+def ceiling(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw each loader's training rows/s as a share of those of replay."""
     shares = [
         (row.label, row.share) for row in rows if row.share and share_state(row.share, row.ceiling) not in UNKNOWN_SHARES
     ]  # fmt: skip
     numbers, estimates = numbers_of(shares)
     span = linear_span([*numbers, 1.0], estimates)
-    data = points(shares, "Share", looks(rows), span, units.format_percent)
+    data = points(shares, "Share", styles, span, units.format_percent)
     known = any(estimate.low is not None for estimate in estimates)
     layout = _rows_layout(rows, data, shares, span, "training / model only", units.format_percent, "share")
     line = {"dash": "dash", "color": NEUTRAL}
@@ -143,19 +142,21 @@ def ceiling(rows: Sequence[Row], basis: Basis) -> Figure:
     )  # fmt: skip
 
 
-def memory(rows: Sequence[Row], basis: Basis) -> list[Figure]:
+def memory(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> list[Figure]:
     """Draw the peak memory of the host and of the device in training, or of the loader only if nothing was trained."""
     return [
-        _memory(rows, basis, "memory", "Host memory", host_memory_metric(rows)),
-        _memory(rows, basis, "memory-gpu", "Device memory", "peak_gpu_bytes"),
+        _memory(rows, basis, styles, "memory", "Host memory", host_memory_metric(rows)),
+        _memory(rows, basis, styles, "memory-gpu", "Device memory", "peak_gpu_bytes"),
     ]
 
 
-def _memory(rows: Sequence[Row], basis: Basis, name: str, title: str, metric: str) -> Figure:
+def _memory(
+    rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look], name: str, title: str, metric: str
+) -> Figure:
     measured = rows_with(rows, metric)
     numbers, estimates = numbers_of(measured)
     span = linear_span(numbers, estimates)
-    data = points(measured, BY_NAME[metric].title, looks(rows), span, units.format_size)
+    data = points(measured, BY_NAME[metric].title, styles, span, units.format_size)
     return Figure(
         name=name,
         title=title,

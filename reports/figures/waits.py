@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import log10
 from typing import Any
@@ -13,6 +13,7 @@ from feedrate.reports.analysis.stall_split import CAUSES, StallSplit
 from feedrate.reports.analysis.summarize import Basis, Row
 from feedrate.reports.figures import palette
 from feedrate.reports.figures.figure import Figure, basis_sentence, line
+from feedrate.reports.figures.palette import Look
 from feedrate.reports.figures.points import loader_axis, points, row_texts, rows_with
 from feedrate.reports.figures.spans import Span, linear_span, log_span
 
@@ -88,11 +89,11 @@ def _stall_span(split: Sequence[tuple[str, StallSplit]]) -> Span:
     return linear_span([low, *bars, *totals], from_zero=low == 0.0, least=0.05)
 
 
-def waiting(rows: Sequence[Row], basis: Basis) -> Figure:
+def waiting(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw the host's wait of the loaders whose stall was not measured."""
     waits = rows_with([row for row in rows if row.stall is None], "wait_fraction")
     span = Span(0.0, 1.0, False)
-    data = points(waits, "Waiting", palette.looks(rows), span, units.format_percent)
+    data = points(waits, "Waiting", styles, span, units.format_percent)
     return Figure(
         name="waiting",
         title="Waiting for data",
@@ -111,16 +112,15 @@ def waiting(rows: Sequence[Row], basis: Basis) -> Figure:
     )  # fmt: skip
 
 
-def wait_times(rows: Sequence[Row], basis: Basis) -> Figure:
+def wait_times(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw percentiles of the steps' waits. Only they and the distribution show that a loader delivers in bursts."""
-    looks = palette.looks(rows)
     data: list[dict[str, Any]] = []
     texts = {}
     drawn: list[float] = []
     for row in rows:
         if waits := step_waits(row):
             levels = [max(value, MIN_WAIT_S) for value in percentiles(waits, [fraction for _, fraction in PERCENTILES])]
-            data += _wait_marks(escape(row.label), levels, looks[row.label].colour)
+            data += _wait_marks(escape(row.label), levels, styles[row.label].colour)
             texts[escape(row.label)] = " · ".join(map(units.format_seconds, (levels[0], *levels[2:])))
             drawn += levels
     return Figure(
@@ -181,9 +181,8 @@ MIN_WAIT_S = 1e-7
 """Shortest wait that is drawn. Shorter ones are drawn as this, because a log scale has no zero."""
 
 
-def wait_distribution(rows: Sequence[Row], basis: Basis) -> Figure:
+def wait_distribution(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw the wait of a step over its percentile, one line per loader."""
-    looks = palette.looks(rows)
     data, drawn = [], []
     for row in rows:
         waits = step_waits(row)
@@ -194,7 +193,7 @@ def wait_distribution(rows: Sequence[Row], basis: Basis) -> Figure:
                 for level, value in zip(LEVELS, values, strict=True)
             ]
             data.append(
-                line(row.label, looks[row.label], [_nines(level) for level in LEVELS], values, texts, markers=False)
+                line(row.label, styles[row.label], [_nines(level) for level in LEVELS], values, texts, markers=False)
             )
             drawn += values
     return Figure(

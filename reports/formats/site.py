@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of, write_whole
 from feedrate.loaders.errors import FeedrateError, require_no_file
 from feedrate.reports.analysis import archive
 from feedrate.reports.analysis.archive import Moment, Place
-from feedrate.reports.analysis.history import history
+from feedrate.reports.analysis.history import Series, history
 from feedrate.reports.analysis.selection import Chosen, select
 from feedrate.reports.analysis.summarize import Comparison, Row, summarize
 from feedrate.reports.figures.figure import READING, Figure
@@ -73,14 +74,16 @@ def build(runs: Path, output: Path, warn: Callable[[str], None], *, made_at: dat
         "bar_width": WIDTH,
     }
     _write_assets(output)
+    series = by_loader(history(runs, lambda _: None).series)  # what cannot be read was named already
+    loaders = sorted(set(series) | {row.loader for s in chain(*places.values()) for row in s.comparison.rows})
     for place, sections in places.items():
-        page = _place_page(place, sections, common)
+        page = _place_page(place, sections, loaders, common)
         _write(output / "results" / place_file(place), page)
-    loaders = _write_loader_pages(runs, output, common)
-    _write(output / "index.html", _index_page(selection.runs, places, skipped, common))
+    _write_loader_pages(series, loaders, output, common)
+    _write(output / "index.html", _index_page(selection.runs, places, loaders, skipped, common))
     _remove_other_pages(output / "results", {place_file(place) for place in places})
-    _remove_other_pages(output / "loaders", loaders)
-    return len(places) + len(loaders)
+    _remove_other_pages(output / "loaders", set(map(loader_file, series)))
+    return len(places) + len(series)
 
 
 def _holds_files(folder: Path) -> bool:
@@ -90,10 +93,12 @@ def _holds_files(folder: Path) -> bool:
 
 
 def _index_page(
-    runs: int, places: Mapping[Place, Sequence[Section]], skipped: Sequence[str], common: dict[str, Any]
+    runs: int,
+    places: Mapping[Place, Sequence[Section]],
+    loaders: Sequence[str],
+    skipped: Sequence[str],
+    common: dict[str, Any],
 ) -> str:
-    first = [sections[0].comparison for sections in places.values()]
-    loaders = sorted({row.loader for comparison in first for row in comparison.rows})
     charts: list[tuple[str, Figure]] = [
         (f"{place.title}: {sections[0].settings}", drawn)
         for number, (place, sections) in enumerate(places.items())
@@ -113,17 +118,17 @@ def _index_page(
     return page
 
 
-def _write_loader_pages(runs: Path, output: Path, common: dict[str, Any]) -> set[str]:
-    """Write a page for each loader. Return their file names. What cannot be read was named already."""
-    loaders = by_loader(history(runs, lambda _: None).series)
-    for loader, series in loaders.items():
-        shown = list(loader_parts(series))
+def _write_loader_pages(
+    all_series: Mapping[str, Sequence[Series]], loaders: Sequence[str], output: Path, common: dict[str, Any]
+) -> None:
+    """Write a page for each loader. loaders: all loaders of the site, which fix the colours."""
+    for loader, series in all_series.items():
+        shown = list(loader_parts(series, loaders))
         page = pagekit.template("loader.html").render(
             **common, root="../", loader=loader, parts=shown, how_to_read=READING,
             figures_json=_figures_json([figure for part in shown for figure in part["figures"]]),
         )  # fmt: skip
         _write(output / "loaders" / loader_file(loader), page)
-    return {loader_file(loader) for loader in loaders}
 
 
 def _figures_json(shown: Sequence[Figure]) -> Markup:
@@ -181,8 +186,8 @@ def _trained(row: Row) -> bool:
     return row.mean("train_rows_per_s") is not None
 
 
-def _place_page(place: Place, sections: Sequence[Section], common: dict[str, Any]) -> str:
-    parts = [_part(number, section) for number, section in enumerate(sections)]
+def _place_page(place: Place, sections: Sequence[Section], loaders: Sequence[str], common: dict[str, Any]) -> str:
+    parts = [_part(number, section, loaders) for number, section in enumerate(sections)]
     page: str = pagekit.template("place.html").render(
         **common,
         root="../",
@@ -194,7 +199,7 @@ def _place_page(place: Place, sections: Sequence[Section], common: dict[str, Any
     return page
 
 
-def _part(number: int, section: Section) -> dict[str, Any]:
+def _part(number: int, section: Section, loaders: Sequence[str]) -> dict[str, Any]:
     """Return what the template shows of a section."""
     comparison = section.comparison
     runs = [row.run for row in comparison.rows] + [run for run, _ in comparison.ceilings]
@@ -204,7 +209,7 @@ def _part(number: int, section: Section) -> dict[str, Any]:
         "settings": section.settings,
         "answer": headline.answer(comparison) if any(row.metrics for row in comparison.rows) else "",
         "table": results_table(comparison, more),
-        "figures": [_renamed(f"s{number}-{figure.name}", figure) for figure in figures(comparison)],
+        "figures": [_renamed(f"s{number}-{figure.name}", figure) for figure in figures(comparison, loaders)],
         "notes": sentences.notes(comparison),
         "runs": [_run(name, comparison, section.moments[name]) for name, _ in comparison.runs],
     }

@@ -13,6 +13,7 @@ from feedrate.reports.analysis.archive import Moment, Place
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.overview import throughputs
+from feedrate.reports.figures.palette import looks
 from feedrate.reports.names import file_name, short
 
 
@@ -105,6 +106,13 @@ def standing(row: Row, rows: Sequence[Row]) -> str:
 
 
 def chart(number: int, comparison: Comparison, loaders: Sequence[str]) -> Figure | None:
-    """Return the chart of speeds of a section; None if it has none. loaders: all loaders of the index."""
-    drawn = next((figure for figure in throughputs(comparison.rows, comparison.basis, loaders) if figure.data), None)
+    """Return the chart of speeds of a section; None if it has none. loaders: all loaders of the site, which fix the colours."""
+    drawn = next(
+        (
+            figure
+            for figure in throughputs(comparison.rows, comparison.basis, looks(comparison.rows, loaders))
+            if figure.data
+        ),
+        None,
+    )
     return replace(drawn, name=f"place-{number}") if drawn else None

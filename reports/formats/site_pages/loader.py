@@ -28,15 +28,18 @@ def by_loader(all_series: Sequence[Series]) -> dict[str, list[Series]]:
     return dict(sorted(groups.items()))
 
 
-def parts(all_series: Sequence[Series]) -> Iterator[dict[str, Any]]:
-    """Yield what the template shows: a part for each setting with MIN_POINTS runs or more, and one for all other settings."""
+def parts(all_series: Sequence[Series], loaders: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield what the template shows: a part for each setting with MIN_POINTS runs or more, and one for all other settings.
+
+    loaders: all loaders of the site, which fix the colours.
+    """
     groups: dict[Setting, list[Series]] = {}
     for series in all_series:
         groups.setdefault(series.setting, []).append(series)
     short = [group for group in groups.values() if not _is_drawn(group)]
     for number, (setting, group) in enumerate(groups.items()):
         if _is_drawn(group):
-            yield _part(setting.title, [group], list(_figures(number, group)))
+            yield _part(setting.title, [group], list(_figures(number, group, loaders)))
     if short:
         yield _part(f"Settings with fewer than {MIN_POINTS} runs", short, [])
 
@@ -89,7 +92,7 @@ def _cell(metric: Metric, point: Point | None) -> str:
     return verdicts.figure(point.estimate, metric.text).partition(":")[0]
 
 
-def _figures(number: int, group: Sequence[Series]) -> Iterator[Figure]:
+def _figures(number: int, group: Sequence[Series], loaders: Sequence[str]) -> Iterator[Figure]:
     for series in group:
         if len(series.points) >= MIN_POINTS:
-            yield figure(f"figure-{number}-{series.metric.name}", [series], [series.loader])
+            yield figure(f"figure-{number}-{series.metric.name}", [series], loaders)
