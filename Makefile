@@ -69,7 +69,7 @@ nvtabular: .venv/nvtabular  ## NVTabular 23.8 in an environment over that one
 	touch $@
 
 .venv/docs: docs/requirements.lock .venv/installed
-	$(BIN)/python -m pip install --quiet -r docs/requirements.lock
+	$(LOCKED) -r docs/requirements.lock
 	touch $@
 
 .venv/nvtabular: loaders/nvtabular.lock .venv/installed
@@ -79,13 +79,8 @@ nvtabular: .venv/nvtabular  ## NVTabular 23.8 in an environment over that one
 lock:  ## write the lock files: what pyproject.toml allows, with hashes. `make lock upgrade=--upgrade` takes the newest versions
 	bash .ci/lock $(upgrade)
 
-docslock:  ## resolve the extra docs anew into docs/requirements.lock: what it needs beside requirements.lock
-	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet -r requirements.lock
-	build/lock/bin/python -m pip freeze > build/lock/before
-	build/lock/bin/python -m pip install --quiet .[docs]
-	build/lock/bin/python -m pip freeze --exclude feedrate | grep -vxFf build/lock/before > docs/requirements.lock
-	rm -rf build/lock
+docslock:  ## the same for the extra docs, into docs/requirements.lock
+	bash .ci/docslock $(upgrade)
 
 clean:  ## remove everything that was made here
 	rm -rf .venv build runs data
