@@ -46,7 +46,7 @@ def frontier(
     metric = BY_NAME[price]
     speed_text = "in training" if speed == "train_rows_per_s" else "loader only"
     prices = numbers_of(rows_with(drawn, price))
-    x = linear_span(*prices, from_zero=False, least=AUC_LENGTH) if price == "auc" else linear_span(*prices)
+    x = linear_span(*prices, from_zero=False, least=AUC_LENGTH) if price == "auc" else linear_span(*prices).for_marks
     y = log_span(*numbers_of(rows_with(drawn, speed)))
     return Figure(
         name=f"frontier-{price.replace('_', '-')}",

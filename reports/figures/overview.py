@@ -116,7 +116,7 @@ def ceiling(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Fi
         (row.label, row.share) for row in rows if row.share and share_state(row.share, row.ceiling) not in UNKNOWN_SHARES
     ]  # fmt: skip
     numbers, estimates = numbers_of(shares)
-    span = linear_span([*numbers, 1.0], estimates)
+    span = linear_span([*numbers, 1.0], estimates).for_marks
     data = points(shares, "Share", styles, span, units.format_percent)
     known = any(estimate.low is not None for estimate in estimates)
     layout = _rows_layout(rows, data, shares, span, "training / model only", units.format_percent, "share")
@@ -155,7 +155,7 @@ def _memory(
 ) -> Figure:
     measured = rows_with(rows, metric)
     numbers, estimates = numbers_of(measured)
-    span = linear_span(numbers, estimates)
+    span = linear_span(numbers, estimates).for_marks
     data = points(measured, BY_NAME[metric].title, styles, span, units.format_size)
     return Figure(
         name=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10
 from typing import Any
 
@@ -11,8 +11,12 @@ from feedrate.bench.results.stats import Estimate
 
 LOG_ROOM = 1.15
 """Factor between the outermost value and the end of a log axis."""
+LOG_SHARE = 0.03
+"""The least of the same as a share of the axis' length, so that no mark at an end is cut on an axis of several decades."""
 LINEAR_ROOM = 0.05
-"""The same for a linear axis, as a share of its length."""
+"""The same for a linear axis."""
+MARK_ROOM = 0.02
+"""The same at 0, for marks."""
 MOST_LOG, MOST_LINEAR = 3.0, 0.5
 """How far intervals may stretch an axis beyond means and samples: a factor, and a share of its length."""
 
@@ -31,6 +35,11 @@ class Span:
         if self.log:
             return {"type": "log", "range": [log10(self.low), log10(self.high)]}
         return {"range": [self.low, self.high]}
+
+    @property
+    def for_marks(self) -> Span:
+        """The axis with room for a whole mark at 0, if it begins there."""
+        return replace(self, low=-MARK_ROOM * self.high) if self.low == 0 else self
 
     def inside(self, *, low: bool) -> float:
         """Return a value just inside of one end, where an arrow covers no number of the axis."""
@@ -58,7 +67,8 @@ def log_span(values: Sequence[float], estimates: Sequence[Estimate] = ()) -> Spa
         if estimate.low is not None and estimate.high is not None:
             low = min(low, max(estimate.low, lowest))
             high = max(high, min(estimate.high, highest))
-    return Span(low / LOG_ROOM, high * LOG_ROOM, True)
+    room = max(LOG_ROOM, (high / low) ** LOG_SHARE)
+    return Span(low / room, high * room, True)
 
 
 def linear_span(

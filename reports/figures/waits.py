@@ -15,7 +15,7 @@ from feedrate.reports.figures import palette
 from feedrate.reports.figures.figure import Figure, basis_sentence, line
 from feedrate.reports.figures.palette import Look
 from feedrate.reports.figures.points import loader_axis, points, row_texts, rows_with
-from feedrate.reports.figures.spans import Span, linear_span, log_span
+from feedrate.reports.figures.spans import MARK_ROOM, Span, linear_span, log_span
 
 
 def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
@@ -78,7 +78,9 @@ TOTALS = (
 
 def _stall_key() -> list[list[str]]:
     """Return sign, colour and meaning of each bar and mark."""
-    causes = [["■", palette.CAUSES[name][0], title] for name, title in CAUSES.items()]
+    causes = [
+        ["■", palette.CAUSES[name][0], title] for name, title in CAUSES.items()
+    ]  # rows.js leaves out what the bars say
     return [*causes, *([sign, palette.NEUTRAL, title] for _, title, _, sign in TOTALS)]
 
 
@@ -92,7 +94,7 @@ def _stall_span(split: Sequence[tuple[str, StallSplit]]) -> Span:
 def waiting(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw the host's wait of the loaders whose stall was not measured."""
     waits = rows_with([row for row in rows if row.stall is None], "wait_fraction")
-    span = Span(0.0, 1.0, False)
+    span = Span(0.0, 1.0 + MARK_ROOM, False).for_marks
     data = points(waits, "Waiting", styles, span, units.format_percent)
     return Figure(
         name="waiting",

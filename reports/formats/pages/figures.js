@@ -56,6 +56,7 @@ function endsOf(traces) {
 // column: the names stand in a column on the right, and not beside the marks.
 function namedLayout(figure, traces, column, width, size) {
   const ends = endsOf(traces);
+  const lines = traces.filter((trace) => visible(trace) && (trace.meta || {}).frontier);
   const room = column ? Math.min(0.36 * width, 340) : Math.min(0.5 * width, 340);
   const { texts, key } = shortNames(ends.map(({ name }) => name), room, width, size);
   const gap = size * LABEL_PX;
@@ -69,7 +70,7 @@ function namedLayout(figure, traces, column, width, size) {
     height: 12 + plot + bottom + below, margin: { l: left, r: right, t: 12, b: bottom + below }, showlegend: false,
     xaxis: { automargin: false, title: { standoff: 6 }, ticklabelstandoff: 5 }, yaxis: { automargin: false, title: { standoff: 8 }, ticklabelstandoff: 5 },
   };
-  return { layout, ends, texts, column, below: keyBelow(key, ends.map(({ colour }) => colour), size, left, bottom) };
+  return { layout, ends, texts, lines, column, below: keyBelow(key, ends.map(({ colour }) => colour), size, left, bottom) };
 }
 
 // Returns the size of the plot, and functions from values to pixels. ranges: the axes' ranges in Plotly's numbers.
@@ -87,7 +88,7 @@ function plotOf(layout, ranges) {
 // Returns the names of lines or marks where the axes put them, or null if they need a column.
 function labelsOf(named, plot, size) {
   if (!named) return NO_LABELS;
-  return (named.column ? lineLabels : markLabels)(named.ends, named.texts, plot, size);
+  return (named.column ? lineLabels : markLabels)(named.ends, named.texts, named.lines, plot, size);
 }
 
 // Returns the layout with what depends on its axes: their numbers, and the names of lines and marks.

@@ -47,7 +47,7 @@ function isInside([x, y], plot) {
 }
 
 // Returns the names at the ends of the lines. plot: the drawn plot's axes and size.
-function lineLabels(ends, texts, plot, size) {
+function lineLabels(ends, texts, _lines, plot, size) {
   const points = ends.map(({ x, y }) => [plot.x(x), plot.y(y)]);
   const places = spread(points.map(([, y]) => y), size * LABEL_PX, plot.height);
   return {
@@ -76,9 +76,22 @@ function freePlace([x, y], long, high, taken, plot) {
   return null;
 }
 
-// Returns what names must not cover: each mark, and the bars of its intervals.
-function obstacles(ends, points, plot) {
-  return ends.flatMap(({ bars }, index) => {
+// Returns what names must not cover of a line that goes in steps: across before upwards (hv), or upwards before across (vh).
+function steps({ x, y, line }, plot) {
+  const points = x.map((value, index) => [plot.x(value), plot.y(y[index])]);
+  return points.slice(1).flatMap(([x1, y1], index) => {
+    const [x0, y0] = points[index];
+    const [across, up] = line.shape === "hv" ? [y0, x1] : [y1, x0];
+    return [
+      { x0: Math.min(x0, x1) - 2, x1: Math.max(x0, x1) + 2, y0: across - 2, y1: across + 2 },
+      { x0: up - 2, x1: up + 2, y0: Math.min(y0, y1) - 2, y1: Math.max(y0, y1) + 2 },
+    ];
+  });
+}
+
+// Returns what names must not cover: each mark, the bars of its intervals, and the lines.
+function obstacles(ends, points, lines, plot) {
+  return lines.flatMap((line) => steps(line, plot)).concat(ends.flatMap(({ bars }, index) => {
     const [x, y] = points[index];
     const [left, right, low, high] = [plot.x(bars.x[0]), plot.x(bars.x[1]), plot.y(bars.y[0]), plot.y(bars.y[1])];
     return [
@@ -86,13 +99,13 @@ function obstacles(ends, points, plot) {
       { x0: left - 3, x1: right + 3, y0: y - 4, y1: y + 4 },
       { x0: x - 4, x1: x + 4, y0: high - 3, y1: low + 3 },
     ];
-  });
+  }));
 }
 
 // Returns the names beside the marks, or null if there is no room for all of them.
-function markLabels(ends, texts, plot, size) {
+function markLabels(ends, texts, lines, plot, size) {
   const points = ends.map(({ x, y }) => [plot.x(x), plot.y(y)]);
-  const taken = obstacles(ends, points, plot);
+  const taken = obstacles(ends, points, lines, plot);
   const annotations = [];
   const order = points.map((_, index) => index).filter((index) => isInside(points[index], plot)).sort((a, b) => points[a][1] - points[b][1]);
   for (const index of order) {

@@ -35,6 +35,43 @@ function separator(y) {
   return { type: "line", xref: "paper", x0: 0, x1: 1, yref: "y", y0: y, y1: y, layer: "below", line: { color: colour("--line", "#d5d9de"), width: 1 } };
 }
 
+// Returns names for the parts of stacked bars: each once, where its part is longest, if there is room that no mark needs. Returns also the
+// names that the key need not have: those, and those of parts that are nowhere to be seen.
+function partNames(figure, shown, pixels, size) {
+  const [low, high] = figure.layout.xaxis.range;
+  const place = (value) => ((value - low) / (high - low)) * pixels;
+  const bars = figure.data.filter(({ type }) => type === "bar");
+  const ends = shown.map(() => 0);
+  const longest = new Map(bars.map(({ name }) => [name, { long: 0 }]));
+  for (const { name, x, y } of bars) {
+    y.forEach((label, index) => {
+      const row = shown.indexOf(label);
+      if (row < 0) return;
+      const from = ends[row];
+      ends[row] += x[index];
+      const long = place(ends[row]) - place(from);
+      if (long > longest.get(name).long) longest.set(name, { long, row, from: place(from) });
+    });
+  }
+  const annotations = [];
+  const known = new Set([...longest].filter(([, { long }]) => long < 1).map(([name]) => name));
+  for (const [name, { long, row, from }] of longest) {
+    const marks = figure.data.filter(({ type }) => type === "scatter").map(({ x, y }) => place(x[y.indexOf(shown[row])]));
+    for (const text of [name, name.split(" (")[0]]) {
+      const half = widthOf(text, size - 2) / 2 + 5;
+      const middle = [0.5, 0.35, 0.65, 0.2, 0.8].map((share) => from + share * long)
+        .find((at) => at - half >= from && at + half <= from + long && marks.every((mark) => Math.abs(mark - at) > half + 7));
+      if (known.has(name) || middle === undefined) continue;
+      known.add(name);
+      annotations.push({
+        text: escaped(text), x: low + (middle / pixels) * (high - low), y: row, xref: "x", yref: "y", showarrow: false, captureevents: false,
+        font: { size: size - 2 }, bgcolor: colour("--paper", "#ffffff"), borderpad: 1, name: "part",
+      });
+    }
+  }
+  return { annotations, known };
+}
+
 // Returns the layout of rows for this width. shown: escaped labels of the loaders that are drawn.
 function rowsLayout(figure, shown, width, size) {
   const soft = colour("--soft", "#545b64");
@@ -47,9 +84,11 @@ function rowsLayout(figure, shown, width, size) {
   const lines = names.map((name) => (beside ? wrapped(name, room, size) : [name]));
   const left = beside ? Math.ceil(Math.max(40, ...lines.flat().map((text) => widthOf(text, size)))) + 14 : EDGE_PX + 6;
   const right = beside ? Math.ceil(longest) + 18 : EDGE_PX + 6;
-  const row = beside ? (lines.some((parts) => parts.length > 1) ? TWO_LINES_PX : ROW_PX) : Math.round(ROW_PX + 1.6 * size);
+  const tall = lines.some((words) => words.length > 1) || values.some((text) => text.includes("\n"));
+  const row = beside ? (tall ? TWO_LINES_PX : ROW_PX) : Math.round(ROW_PX + 1.6 * size);
   const head = meta.head ? Math.round(1.6 * size) : 0;
-  const key = keyOf(meta.key || [], width - 8, size, left, head + 6);
+  const parts = partNames(figure, shown, width - left - right, size);
+  const key = keyOf((meta.key || []).filter(([, , words]) => !parts.known.has(words)), width - 8, size, left, head + 6);
   const top = key.height + head + 8;
   const bottom = Math.round(3.4 * size);
   const middle = beside ? 0.5 : 0.66; // where in its row the mark is, from above
@@ -69,7 +108,7 @@ function rowsLayout(figure, shown, width, size) {
   return {
     height: top + bottom + row * Math.max(shown.length, 1),
     margin: { l: left, r: right, t: top, b: bottom },
-    annotations: [...annotations.filter((annotation) => annotation.text), ...key.annotations, ...headOf(meta.head, size, right - EDGE_PX, soft)],
+    annotations: [...annotations.filter((annotation) => annotation.text), ...parts.annotations, ...key.annotations, ...headOf(meta.head, size, right - EDGE_PX, soft)],
     shapes: [...(figure.layout.shapes || []), ...shown.slice(1).map((_, number) => separator(number + 1 - middle))],
     yaxis: {
       categoryarray: shown, autorange: false, range: [shown.length - middle, -middle], showticklabels: false, fixedrange: true,

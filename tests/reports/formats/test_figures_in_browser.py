@@ -157,6 +157,48 @@ def test_an_interval_that_leaves_the_axis_has_arrows_and_its_ends_in_words(brows
     assert any("-55.5 M to 149 M" in words for words, *_ in _figures(page)[0][3])
 
 
+THREE = REAL.parents[1] / "h100-nvtabular-2026-11-25"
+"""A record of three loaders, whose waits reach over four decades."""
+CUT = """() => [...document.querySelectorAll(".figure")].flatMap((figure) => {
+  const plot = figure.querySelector(".nsewdrag").getBoundingClientRect();
+  return [...figure.querySelectorAll(".scatterlayer .points path")].map((mark) => mark.getBoundingClientRect())
+    .filter((box) => box.left < plot.left - 2 || box.right > plot.right + 2).map(() => figure.id);
+})"""
+CROSSED = """() => [...document.querySelectorAll(".figure[id^=frontier]")].flatMap((figure) => {
+  const corner = figure.querySelector(".nsewdrag").getBoundingClientRect();
+  const names = [...figure.querySelectorAll(".annotation text")];
+  return [...figure.querySelectorAll(".scatterlayer .js-line")].flatMap((line) => names.filter((name) => {
+    const box = name.getBoundingClientRect();
+    const points = [...Array(Math.ceil(line.getTotalLength())).keys()].map((length) => line.getPointAtLength(length));
+    return points.some(({ x, y }) => x + corner.left > box.left && x + corner.left < box.right && y + corner.top > box.top + 2 && y + corner.top < box.bottom - 2);
+  }).map((name) => `${figure.id}: ${name.textContent}`));
+})"""
+
+
+def test_no_mark_is_cut_at_an_axis_and_no_line_goes_through_a_name(browser: Any, tmp_path: Path) -> None:
+    for run in (THREE, REAL.parents[1] / "h200-2026-11-30" / "load"):
+        path = tmp_path / f"{run.name}.html"
+        path.write_text(html.render(summarize([(run, store.read(run))])))
+        for width in (1440, 390):
+            page = _open(browser, path, width)
+            page.wait_for_selector(".figure:not(:has(.nsewdrag))", state="detached")
+            assert set(page.evaluate(CUT)) <= {"stalls"}, "totals stand at 0, where the bars begin"
+            assert page.evaluate(CROSSED) == []
+            assert _faults(page) == []
+
+
+def test_causes_of_waiting_are_named_on_their_bars_and_the_key_has_the_others(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(html.render(summarize([(THREE, store.read(THREE))])))
+    page = _open(browser, path)
+    texts = page.locator("#stalls .annotation").all_text_contents()
+    assert texts.count("decode (the loader computes)") == 1
+    assert "device contention (slower steps)" in texts, "in the key: its part is too short"
+    assert not [text for text in texts if text.startswith("fetch")], "it took no time"
+    page.fill("#filter", "cupy")
+    assert not page.locator("#stalls .annotation", has_text="decode").count()
+
+
 TICKS = (
     ({"low": 8e5, "high": 3e8, "log": True, "kind": "count"}, ["1 M", "10 M", "100 M"]),
     ({"low": 1e9, "high": 9e9, "log": True, "kind": "count"}, ["1 G", "2 G", "5 G"]),
