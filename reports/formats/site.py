@@ -32,6 +32,7 @@ from feedrate.reports.formats.site_pages.index import (
     common_baseline,
     index_rows,
     loader_file,
+    one_a_place,
     place_file,
 )
 from feedrate.reports.formats.site_pages.loader import by_loader
@@ -105,12 +106,12 @@ def _index_page(
         if (drawn := chart(number, sections[0].comparison, loaders)) is not None
     ]
     baseline = common_baseline(section for sections in places.values() for section in sections)
-    entries = [
+    entries = one_a_place(
         entry
         for place, sections in places.items()
         for number, section in enumerate(sections, 1)
         for entry in index_rows(place, number, section, baseline)
-    ]
+    )
     page: str = pagekit.template("index.html").render(
         **common, root="", runs=runs, entries=entries, baseline=baseline, charts=charts, skipped=skipped,
         how_to_read=READING, figures_json=_figures_json([drawn for _, drawn in charts]),

@@ -64,6 +64,7 @@ def test_the_references_have_every_command_field_and_name(site: Path) -> None:
         (site / "reference" / f"{page}.html").read_text() for page in ("commands", "run-json", "python")
     )
     assert 'id="feedrate-run"' in commands
+    assert "Show which loaders work on this machine, and how to install the others." in commands.partition("<h2")[0]
     assert "--memory-budget" in commands
     assert "Cores that the process may use." in fields
     for name in ("CupyLoader", "Batch", "from_dataloader", "load", "show", "benchmark_request"):

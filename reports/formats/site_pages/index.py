@@ -1,4 +1,4 @@
-"""The rows and charts of the site's index: one row for each loader, place and setting, with a ratio to a common baseline."""
+"""The rows and charts of the site's index: one row for each loader and place, with a ratio to a common baseline."""
 
 from __future__ import annotations
 
@@ -76,6 +76,14 @@ def index_rows(place: Place, number: int, section: Section, baseline: str) -> It
                 "date": moment.date,
                 "commit": moment.commit,
             }
+
+
+def one_a_place(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first row of each loader and place. `more` is the number of its other rows, whose settings are on the place's page."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for entry in entries:
+        groups.setdefault((entry["loader"], entry["file"].partition("#")[0]), []).append(entry)
+    return [{**rows[0], "more": len(rows) - 1} for rows in groups.values()]
 
 
 def _ratio(row: Row, rows: Sequence[Row], baseline: str) -> tuple[float | None, str]:

@@ -1,4 +1,4 @@
-"""A loader has one colour on the whole site, whatever other loaders a section has."""
+"""A site of several settings: a loader has one colour on all pages, and one row for each place on the index."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from feedrate.reports.formats.site import build
 from tests.samples.sample_record import record, trial
 
 
-def test_a_loader_has_one_colour_on_all_pages_and_in_all_sections(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("settings")
     for number, (names, size) in enumerate(((("b", "c"), 100), (("c", "a"), 200), (("c",), 400))):
         run = record(*(trial(name, "train", 100, repeat, size=size) for name in names for repeat in range(2)))
         epochs = tuple(replace(one, spec=replace(one.spec, epochs=number + 1)) for one in run.trials)
-        store.write(tmp_path / "runs" / f"r{number}", replace(run, trials=epochs))
-    build(tmp_path / "runs", tmp_path / "site", pytest.fail)
+        store.write(folder / "runs" / f"r{number}", replace(run, trials=epochs))
+    build(folder / "runs", folder / "site", pytest.fail)
+    return folder / "site"
+
+
+def test_a_loader_has_one_colour_on_all_pages_and_in_all_sections(site: Path) -> None:
     colours: dict[str, set[str]] = {}
     sections = set()
-    for page in (tmp_path / "site").rglob("*.html"):
+    for page in site.rglob("*.html"):
         match = re.search(r'id="figures-data">(.*?)</script>', page.read_text(), re.DOTALL)
         for figure in json.loads(match[1]) if match else []:
             sections.add(figure["name"].partition("-")[0])
@@ -34,3 +40,15 @@ def test_a_loader_has_one_colour_on_all_pages_and_in_all_sections(tmp_path: Path
     assert sorted(colours) == ["a", "b", "c"]
     assert len(set.union(*colours.values())) == 3
     assert all(len(found) == 1 for found in colours.values())
+
+
+def test_the_index_has_one_row_for_each_loader_and_place_and_leads_to_its_other_settings(site: Path) -> None:
+    page = (site / "index.html").read_text()
+    rows = {
+        re.findall(r"<a [^>]*>(\w+)</a>", row)[0]: row for row in re.findall(r"<tr data-row.*?</tr>", page, re.DOTALL)
+    }
+    assert sorted(rows) == ["a", "b", "c"]
+    assert page.count("<tr data-row") == 3
+    [place] = (site / "results").glob("*.html")
+    assert f'<a href="results/{place.name}">2 other settings</a>' in rows["c"]
+    assert "other setting" not in rows["a"] + rows["b"]
