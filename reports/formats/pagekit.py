@@ -32,7 +32,7 @@ def bound(text: str) -> str:
 
 
 _BEFORE_UNIT = re.compile(
-    r"(?<=\d) (?=[±%]|[kMGT]?(rows/s|B\b)|[kMGT] rows/s|[num]?s\b)|(?<=\d [kMGT]) (?=rows/s)|(?<=rows/s) (?=±)"
+    r"(?<=\d) (?=[±%]|[kMGT]?(rows/s|B\b)|[kMGT]\b|[num]?s\b)|(?<=\d [kMGT]) (?=rows/s|±)|(?<=rows/s) (?=±)"
 )
 
 

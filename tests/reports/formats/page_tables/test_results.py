@@ -46,8 +46,8 @@ def test_speed_ratio_and_share_are_never_folded_and_nothing_is_for_one_loader() 
 
 
 def test_a_number_is_bound_to_its_unit_and_other_words_are_not() -> None:
-    assert bound("8.87 M rows/s ±4 % of it, 1.09 s, 5.61 GB in 3 steps").split(" ") == [
-        "8.87\u00a0M\u00a0rows/s\u00a0±4\u00a0%", "of", "it,", "1.09\u00a0s,", "5.61\u00a0GB", "in", "3", "steps",
+    assert bound("8.87 M rows/s ±4 % of it, 1.09 s, 5.61 GB in 3 steps, 9 M ±1 %").split(" ") == [
+        "8.87\u00a0M\u00a0rows/s\u00a0±4\u00a0%", "of", "it,", "1.09\u00a0s,", "5.61\u00a0GB", "in", "3", "steps,", "9\u00a0M\u00a0±1\u00a0%",
     ]  # fmt: skip
 
 
