@@ -41,7 +41,7 @@ def breakable(name: str) -> Markup:
     return Markup("<wbr>").join(Markup(escape(part)) for part in _AFTER_MARK.split(visible(name)))
 
 
-_AFTER_MARK = re.compile(r"(?<=[:=,._/])(?=\w)")
+_AFTER_MARK = re.compile(r"(?<=[:=_])(?=\w)|(?<=[.,])(?=[^\W\d])|(?<=/)(?=\w\w)")  # not in 1,000 and rows/s
 
 
 def options(command: str) -> list[str]:

@@ -53,6 +53,7 @@ def test_a_number_is_bound_to_its_unit_and_other_words_are_not() -> None:
 
 def test_a_name_may_break_after_a_mark_and_stays_escaped() -> None:
     assert breakable("a:workers=8,<b>=1") == "a:<wbr>workers=<wbr>8,&lt;b&gt;=<wbr>1"
+    assert breakable("a.b,c of 1,000 at 1.5 rows/s") == "a.<wbr>b,<wbr>c of 1,000 at 1.5 rows/s"
 
 
 def test_a_command_is_divided_before_its_options_and_not_within_them() -> None:
