@@ -3,7 +3,8 @@
 const data = document.getElementById("figures-data");
 const figures = new Map((data ? JSON.parse(data.textContent) : []).map((figure) => [figure.name, figure]));
 const drawn = new Set();
-const box = document.getElementById("filter");
+const box = document.getElementById("filter"); // not on every page
+const words = () => (box ? box.value : "");
 
 function draw(name) {
   drawFigure(figures.get(name));
@@ -18,17 +19,19 @@ function drawOpen() {
 }
 
 function filter() {
-  for (const row of document.querySelectorAll("tr[data-row]")) row.hidden = !hasWords(`${row.textContent} ${row.dataset.place}`, box.value);
+  for (const row of document.querySelectorAll("tr[data-row]")) row.hidden = !hasWords(`${row.textContent} ${row.dataset.place}`, words());
   for (const part of document.querySelectorAll("[data-part]")) {
-    part.hidden = box.value.trim() !== "" && !part.querySelector("tr[data-row]:not([hidden])");
+    part.hidden = words().trim() !== "" && !part.querySelector("tr[data-row]:not([hidden])");
   }
 }
 
-views.push({
-  save(state) { if (box.value) state.set("filter", box.value); },
-  show(state) { box.value = state.get("filter") || ""; },
-});
-box.addEventListener("input", () => { filter(); remember(); });
+if (box) {
+  views.push({
+    save(state) { if (box.value) state.set("filter", box.value); },
+    show(state) { box.value = state.get("filter") || ""; },
+  });
+  box.addEventListener("input", () => { filter(); remember(); });
+}
 drawOpen();
 document.addEventListener("toggle", drawOpen, true);
 dark.addEventListener("change", () => drawn.forEach(draw));

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from feedrate.bench.results import store
+from feedrate.reports.formats.predicted import page as prediction_page
 from feedrate.reports.formats.site import build
+from tests.reports.figures.test_predictions import PREDICTION
 from tests.samples.any_table.fourteen_loaders import NAMES, fourteen_loaders
 from tests.samples.chromium import needs_chromium
 
@@ -69,3 +71,13 @@ def test_an_address_of_another_kind_changes_nothing(browser: Any, site: Path) ->
     page, more = _open(browser, f"{site.as_uri()}#charts")
     assert len(_shown(page)) == 12
     assert not [*messages, *more]
+
+
+def test_a_page_without_a_filter_copies_and_draws(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "prediction.html"
+    path.write_text(prediction_page.render(PREDICTION))
+    page, messages = _open(browser, path.as_uri())
+    page.wait_for_selector(".figure:not(:has(.plotly))", state="detached")
+    assert page.locator(".figure").count() == 2
+    assert page.locator(".copy button").count() >= 2
+    assert messages == []
