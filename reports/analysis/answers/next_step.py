@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from feedrate.bench.results.record import RunRecord
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
-from feedrate.reports.analysis.answers.field import Field
-from feedrate.reports.analysis.answers.rounds import (
-    MAX_MORE,
+from feedrate.reports.analysis.answers.continued_run import (
+    Rounds,
     continued,
-    round_s,
-    rounds_to_judge_share,
-    rounds_to_rank,
+    done_rounds,
+    share_rounds,
     with_more_rounds,
     with_training,
 )
+from feedrate.reports.analysis.answers.field import Field
+from feedrate.reports.analysis.answers.rounds import MAX_MORE, rounds_to_judge_share, rounds_to_rank
 from feedrate.reports.analysis.answers.wording import names_of
 from feedrate.reports.analysis.summarize import Row
 
@@ -40,7 +40,8 @@ def next_step(field: Field) -> NextStep:
     if not field.order.rows:
         return _run("Remove what kept the loaders from finishing, then continue the run.", field, {})
     if field.rounds == 1 or field.order.one_round:
-        return _more_rounds(field, ROUNDS_OF_ONE, "give the first intervals")
+        done = done_rounds(field.order.rows, field.order.metric.name)
+        return _more_rounds(field, ROUNDS_OF_ONE, done, "give the first intervals")
     return _among_tied(field) if field.order.tied else _after_the_first(field)
 
 
@@ -62,7 +63,8 @@ def _among_tied(field: Field) -> NextStep:
         needed = [rounds_to_rank(best, row, order.metric.name, narrow=narrow) for row, _ in unsettled]
         known = [rounds for rounds in needed if rounds is not None]
         if len(known) == len(needed):
-            return _more_rounds(field, max(known), purpose)
+            done = done_rounds([best, *(row for row, _ in unsettled)], order.metric.name)
+            return _more_rounds(field, max(known), done, purpose)
     use = _use(sound) + " Speed does not decide between them"
     if any(verdict is None or verdicts.is_wide(verdict.change) for _, verdict in unsettled):
         use = "The rounds differ too much to choose by speed"
@@ -92,7 +94,7 @@ def _after_the_first(field: Field) -> NextStep:
     rounds = rounds_to_judge_share(best)
     if rounds is None:
         return _run(f"{use}Run more rounds to learn whether the loader or the model holds you back.", field, None)
-    return _more_rounds(field, rounds, "tell whether the loader or the model holds you back", use)
+    return _more_rounds(field, rounds, share_rounds(best), "tell whether the loader or the model holds you back", use)
 
 
 def _use(rows: Sequence[Row]) -> str:
@@ -111,25 +113,25 @@ def _use_first(field: Field) -> str:
         return advice
     order = verdicts.ranking(sound, field.order.metric.name)
     if order.tied:
-        return f"{advice}{names_of((order.rows[0], *order.tied))} lead the others and are not distinguishable. "
+        return f"{advice}{names_of((order.rows[0], *order.tied))} lead the others and cannot be told apart. "
     return f"{advice}Otherwise use {order.rows[0].label}. "
 
 
-def _more_rounds(field: Field, rounds: int, purpose: str, before: str = "") -> NextStep:
+def _more_rounds(field: Field, rounds: int, done: Rounds, purpose: str, before: str = "") -> NextStep:
+    """Advise to run more rounds. done: the rounds on which the forecast rests."""
     record = field.runs[0] if len(field.runs) == 1 else None
     if record is None:
         return NextStep(sentence=f"{before}About {_count(rounds)} of each run should {purpose}.")
-    more, options = with_more_rounds(record, rounds)
-    seconds = round_s(record)
-    time = f", about {units.format_rough_duration(more * seconds)}" if seconds else ""
-    return _run(f"{before}{_count(more)} should {purpose}{time}.", field, options)
+    more = with_more_rounds(record, rounds, done)
+    time = f", about {units.format_rough_duration(more.seconds)}" if more.seconds else ""
+    return _run(f"{before}{_count(more.rounds)} should {purpose}{time}.", field, more.options)
 
 
 def _count(rounds: int) -> str:
     return f"{rounds} more round{'s' * (rounds != 1)}"
 
 
-def _run(sentence: str, field: Field, options: dict[str, str] | None) -> NextStep:
+def _run(sentence: str, field: Field, options: Mapping[str, str] | None) -> NextStep:
     """Return the advice with the command that continues the field's run. Without options, the user chooses them."""
     record: RunRecord | None = field.runs[0] if len(field.runs) == 1 else None
     command = "" if record is None or options is None else continued(record, options)

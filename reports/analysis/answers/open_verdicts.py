@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator
 
 from feedrate.bench.results.record import RunRecord
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.continued_run import Rounds, done_rounds, with_more_rounds
 from feedrate.reports.analysis.answers.field import fields
-from feedrate.reports.analysis.answers.rounds import MAX_MORE, rounds_to_know, rounds_to_rank, with_more_rounds
+from feedrate.reports.analysis.answers.rounds import MAX_MORE, rounds_to_know, rounds_to_rank
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Comparison, Row
 
@@ -35,26 +36,28 @@ def open_verdicts(row: Row, comparison: Comparison, answered: Collection[RowKey]
             yield "one round has no interval: run 2 more rounds or more"
         return
     if verdicts.is_wide(rate):
-        yield f"its rate is not known after {rate.n} rounds: {more_rounds(rounds_to_know(samples), record)}"
+        known = more_rounds(rounds_to_know(samples), record, done_rounds([row], metric.name))
+        yield f"its rate is uncertain after {rate.n} rounds: {known}"
     base = next((base for base in comparison.rows if _key(base) == base_key), None)
     if base is None or verdict is None or verdict.direction != "inconclusive" or {_key(row), base_key} <= {*answered}:
         return
     change = verdicts.change(verdict, metric)
-    size = "" if change == verdicts.NOT_KNOWN else f" ({change}, 99 % interval)"
-    needed = more_rounds(rounds_to_rank(row, base, metric.name), record)
-    yield f"not distinguishable from {row.baseline}{size} after {verdict.change.n} rounds: {needed}"
+    size = "" if change == verdicts.NOT_KNOWN else f", {change}"
+    needed = more_rounds(rounds_to_rank(row, base, metric.name), record, done_rounds([row, base], metric.name))
+    yield f"not proven faster or slower than {row.baseline} after {verdict.change.n} rounds{size}: {needed}"
 
 
-def more_rounds(rounds: int | None, record: RunRecord | None = None) -> str:
+def more_rounds(rounds: int | None, record: RunRecord | None = None, done: Rounds = frozenset()) -> str:
     """Recommend this number of more rounds. None means that no reasonable number would settle it.
 
     record: the run that would be continued. Every seed gets equally many rounds, so it may need more. Default: two runs.
+    done: the rounds on which the forecast rests.
     """
     if rounds is None:
         return f"over {MAX_MORE} more would be needed, so quieten the machine or leave it open"
     if record is None:
         return f"about {rounds} more of each run should tell"
-    return f"about {with_more_rounds(record, rounds)[0]} more should tell"
+    return f"about {with_more_rounds(record, rounds, done).rounds} more should tell"
 
 
 def _key(row: Row) -> RowKey:

@@ -1,15 +1,11 @@
-"""How many more rounds would settle a question, how long they take, and the command that runs them."""
+"""How many more rounds would settle a question."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from itertools import pairwise
 from math import exp, hypot, log
 from statistics import fmean, stdev
 
-from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord
 from feedrate.bench.results.stats import (
     CONFIDENCE,
     MAX_LOG,
@@ -26,9 +22,6 @@ from feedrate.reports.analysis.summarize import Row, Samples
 
 MAX_MORE = 100
 """More rounds than this are not suggested: the noise must be lowered instead."""
-_STOPS = ("--repeats", "--budget", "--precision")
-"""Options that say how many rounds to run. A new number of rounds replaces all of them."""
-_SWITCHES = ("--overwrite", "--resume")
 
 
 def rounds_to_rank(head: Row, base: Row, name: str, *, narrow: bool = False) -> int | None:
@@ -114,59 +107,3 @@ def _until(
 
 def _exp(value: float) -> float:
     return exp(min(value, MAX_LOG))
-
-
-def round_s(record: RunRecord) -> float | None:
-    """Return how long a round of a run took on average, from the starts of its trials; None if they are not known."""
-    starts: dict[str | None, list[datetime]] = {}
-    for trial in record.trials:
-        if (start := _time(trial.started_at)) is not None:
-            starts.setdefault(trial.run_at, []).append(start)
-    gaps = [(after - before).total_seconds() for times in starts.values() for before, after in pairwise(sorted(times))]
-    rounds = {(trial.spec.repeat, trial.spec.seed) for trial in record.trials}
-    return fmean(gaps) * len(record.trials) / len(rounds) if gaps else None
-
-
-def _time(text: str | None) -> datetime | None:
-    """Read a UTC time. Text that is none, in a record of a stranger, counts as not known."""
-    try:
-        return datetime.fromisoformat(text or "").astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def with_more_rounds(record: RunRecord, more: int) -> tuple[int, dict[str, str]]:
-    """Return how many rounds a continued run adds, and its options. Every seed gets equally many rounds, so it may be more.
-
-    A run with one seed gets more seeds, because only seeds can judge an AUC.
-    """
-    done = {(trial.spec.seed, trial.spec.repeat) for trial in record.trials}
-    seeds = list(dict.fromkeys(trial.spec.seed for trial in record.trials))
-    if len(done) == 1:
-        seeds = [seeds[0] + number for number in range(1 + more)]
-        return more, {"--repeats": "1", "--seeds": ",".join(map(str, seeds))}
-    repeats = -(-(len(done) + more) // len(seeds))
-    return repeats * len(seeds) - len(done), {"--repeats": str(repeats), "--seeds": ",".join(map(str, seeds))}
-
-
-def with_training(record: RunRecord) -> dict[str, str]:
-    """Return the options that add training and its ceiling to a run. Its own modes stay, or it could not be continued."""
-    modes = {trial.spec.mode for trial in record.trials} | {"replay", "train"}
-    return {"--modes": ",".join(sorted(modes))}
-
-
-def continued(record: RunRecord, options: Mapping[str, str]) -> str:
-    """Return the command that continues a run with other options; empty if its record cannot be continued.
-
-    Records may come from strangers, so every word is quoted for the shell.
-    """
-    words = record.environment.command.split()
-    if words[:2] != ["feedrate", "run"] or record.schema_version != SCHEMA_VERSION:
-        return ""
-    kept, dropped, skip = [], {*options, *(_STOPS if "--repeats" in options else ())}, False
-    for word in words:
-        name, _, value = word.partition("=")
-        if not skip and name not in (*dropped, *_SWITCHES):
-            kept.append(word)
-        skip = not skip and name in dropped and not value
-    return " ".join(map(shlex.quote, [*kept, *(word for pair in options.items() for word in pair), "--resume"]))

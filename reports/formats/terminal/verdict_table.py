@@ -104,5 +104,6 @@ def _to_settle(base: RunRecord, head: RunRecord, line: Line) -> str:
     if verdict.change.low is None:
         return f"{line.metric.title}: one round has no interval: run 2 more rounds or more"
     bases, heads = line_samples(base, head, line.base, line.head, line.batch_size, line.metric)
-    needed = more_rounds(rounds_to_judge(heads, bases, paired=base == head), base if base == head else None)
-    return f"{line.metric.title}: not distinguishable after {verdict.change.n} rounds: {needed}"
+    done = frozenset(key[1:] for key in bases if key in heads)
+    needed = more_rounds(rounds_to_judge(heads, bases, paired=base == head), base if base == head else None, done)
+    return f"{line.metric.title}: not proven after {verdict.change.n} rounds: {needed}"

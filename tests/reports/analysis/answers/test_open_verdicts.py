@@ -80,7 +80,7 @@ def test_the_rounds_that_make_a_rate_known_are_enough_and_one_fewer_is_not() -> 
         return verdicts.is_wide(Estimate(fmean(values), *interval_from(fmean(values), stdev(values), n, CONFIDENCE), n))
 
     assert [wide(3 + more - 1), wide(3 + more)] == [True, False]
-    assert notes_of("a", compared(a=values)) == [f"its rate is not known after 3 rounds: about {more} more should tell"]
+    assert notes_of("a", compared(a=values)) == [f"its rate is uncertain after 3 rounds: about {more} more should tell"]
 
 
 @pytest.mark.parametrize("paired", [True, False])
