@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from math import floor, log10
 
 NONE = "-"
 """Text for a quantity that was not measured."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_BEFORE_A_UNIT = re.compile(
+    r"(?<=\d) (?=(%|times|rounds?|rows|seconds|minutes|hours|s|ms|us|[TGMk]?B|[kMG] rows|rows/s)\b|%)"
+    r"|(?<=[kMG]) (?=rows/s)| (?=±)|(?<=n) (?== \d)|(?<=n =) (?=\d)"
+)
+"""Spaces at which no line may end."""
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 """SI prefixes of counts, largest first."""
+
+
+def kept_together(text: str) -> str:
+    """Return the text with no-break spaces between numbers and their units, so that no line ends there."""
+    return _BEFORE_A_UNIT.sub(NO_BREAK, text)
 
 
 def format_count(value: float | None) -> str:
@@ -102,6 +114,20 @@ def format_change(fraction: float) -> str:
 def format_two_digits(value: float) -> str:
     """Format a number with two significant digits, or as a whole number from 10 on: 17.4 -> "17", 2.345 -> "2.3"."""
     return f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
+
+
+def format_times(*values: float) -> tuple[str, ...]:
+    """Format factors with the places of the first one, which has two significant digits: 1.92, 1.8, 2.1 -> "1.9", "1.8", "2.1".
+
+    Values that differ get a third digit if two would make them look the same.
+    """
+    first = abs(values[0])
+    for digits in (2, 3):
+        places = max(digits - 1 - floor(log10(first)), 0) if first else 0
+        texts = tuple(f"{value:.{places}f}" for value in values)
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
 
 
 def format_auc(value: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.reports import units
 from feedrate.reports.formats.terminal.letters import in_encoding
+from feedrate.reports.formats.terminal.paragraphs import paragraph_lines
 from feedrate.reports.names import plain
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ TABLE_WIDTH = 80
 """Narrower terminals get blocks instead of tables."""
 GAP = 2
 """Spaces between two columns, and before what continues a name."""
-_BREAK = re.compile(r"[-:,=_/. ]")
-"""Where a name may be broken."""
+_BREAK = re.compile(r"(?<=\w)[-:=_/]|[.,](?!\d)| ")
+"""Where a name may be broken: never inside a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,17 @@ def _blocks(names: Column, values: Sequence[Column], width: int) -> Iterator[Tex
             if cell == units.NONE:
                 continue
             line = Text.assemble(f"{'':{GAP}}{title:<{longest}}{'':{gap}}", (cell, column.style(row)))
-            yield from [line] if len(line) <= width else _folded(line.plain, width)
+            yield from [line] if len(line) <= width else _below(title, cell, width, column.style(row))
+
+
+def _below(title: str, cell: str, width: int, style: str) -> Iterator[Text]:
+    """Yield a title, and below it a value that is too long to stand beside it. Numbers and their units stay together."""
+    from rich.text import Text
+
+    yield from _folded(f"{'':{GAP}}{title}", width)
+    for part in paragraph_lines(cell, width - 2 * GAP):
+        for line in _folded(part.strip(), width - 2 * GAP):
+            yield Text(f"{'':{2 * GAP}}{line.plain}", style=style)
 
 
 def _folded(name: str, width: int, style: str = "") -> Iterator[Text]:

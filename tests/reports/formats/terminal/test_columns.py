@@ -62,3 +62,13 @@ def test_a_table_is_split_by_columns_and_each_part_has_the_names() -> None:
     parts = table.fitting([["name", "a" * 30, "b" * 30], ["n", "1", "2"]], 40)
     assert [part[0][0] for part in parts] == ["name", "name"]
     assert [part[1][1] for part in parts] == ["1", "2"]
+
+
+def test_a_value_that_does_not_fit_beside_its_title_stands_below_it_with_whole_numbers() -> None:
+    values = Column(title="Against nvtabular:defaults", cells=["at least -92.7 % to -90.1 %"])
+    assert _printed(40, Column(title="Loader", cells=["a"]), values) == [
+        "a",
+        "  Against nvtabular:defaults",
+        "    at least -92.7 % to -90.1 %",
+    ]
+    assert _printed(24, Column(title="Loader", cells=["a"]), values)[-2:] == ["    at least -92.7 % to", "    -90.1 %"]
