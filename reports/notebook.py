@@ -11,11 +11,11 @@ from markupsafe import Markup, escape
 
 from feedrate.bench.results.profiles.explained import Explained
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.answers.answer import summary
 from feedrate.reports.analysis.summarize import Comparison
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profiles import profile_figures
-from feedrate.reports.formats.headline import answer
 from feedrate.reports.formats.pagekit import plotly, script_json, shown
 from feedrate.reports.names import visible
 
@@ -44,7 +44,7 @@ class InlineFigures:
     @classmethod
     def of(cls, comparison: Comparison, profiles: Sequence[Explained] = ()) -> InlineFigures:
         """Return the figures of the report's page, in its order."""
-        return cls(answer=answer(comparison), figures=(*figures(comparison), *profile_figures(profiles)))
+        return cls(answer=summary(comparison), figures=(*figures(comparison), *profile_figures(profiles)))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def compare(
         bool, typer.Option("--wide", help="Show every column, also if the table is then too wide for the terminal.")
     ] = False,
 ) -> None:
-    """Compare HEAD with BASE: faster, slower, same or not distinguishable.
+    """Compare HEAD with BASE: faster, slower, same or undecided.
 
     If both come from one machine, the answers of `feedrate report` on their loaders stand first.
     Each line has the change with the 99 % confidence interval that decided the verdict, and the smallest change that would be visible. Other

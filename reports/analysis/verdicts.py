@@ -5,7 +5,8 @@ Figures of one loader and shares of the ceiling have 95 % intervals. Comparisons
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,8 +24,11 @@ MAX_SHARE_HALF_WIDTH = 0.10
 """The same for a share of the ceiling, of 1, and for the ceiling itself, as a share of its mean."""
 FEEDS, HALF = 0.97, 0.5
 """Shares of the ceiling. Above FEEDS, the loader feeds the model. Below HALF, a verdict says what the loader leaves of it."""
-TIMES = 1.995
-"""Ratio from which on a change is written as "17 times", not as a percentage: what rounds to 2.0."""
+TIMES = 1.5
+"""A ratio of at least this, or of at most `FRACTION`, is written as "17 times", any other one as a percentage."""
+FRACTION = 0.5
+MAX_SPAN = 100.0
+"""Upper end of an interval divided by its lower end, above which an undecided ratio is not shown at all."""
 UNQUIET = 2.0
 """Fastest round divided by slowest round from which on the machine was not quiet."""
 _NO_CORRECTNESS = (
@@ -64,20 +68,29 @@ def figure(estimate: Estimate, text: Callable[[float | None], str]) -> str:
     return f"{text(estimate.mean)} ±{half / estimate.mean if estimate.mean else 0.0:.0%}".replace("%", " %")
 
 
+def rate_text(samples: Samples, text: Callable[[float | None], str]) -> str:
+    """Format a rate as `figure` does. If its interval is too wide, return the slowest and the fastest round: "3.8 to 22.8 k rows/s"."""
+    if not is_wide(samples.estimate):
+        return figure(samples.estimate, text)
+    slowest, fastest = text(min(samples.values)), text(max(samples.values))
+    number, _, unit = slowest.partition(" ")
+    return f"{number if unit == fastest.partition(' ')[2] else slowest} to {fastest}"
+
+
 def word(verdict: Verdict, metric: Metric) -> str:
-    """Return the verdict in words: faster, slower, higher, lower, same or not distinguishable."""
+    """Return the verdict in words: faster, slower, higher, lower, same or undecided."""
     if verdict.change.low is None:
         return "1 seed, no interval" if metric.name == "auc" else ONE_ROUND
     if verdict.direction in ("more", "less"):
         names = ("faster", "slower") if metric.unit == "rows/s" else ("higher", "lower")
         return names[verdict.direction == "less"]
-    return "same" if verdict.direction == "same" else "not distinguishable"
+    return "same" if verdict.direction == "same" else "undecided"
 
 
 def change(verdict: Verdict, metric: Metric, base: str = "") -> str:
     """Format a change with the interval that decided: "+1.2 % (+0.3 % to +2.1 %)", "17 times (15 to 20)" or "+0.0010 (...)".
 
-    An interval wider than `MAX_HALF_WIDTH` gives only the bound that is certain.
+    An interval wider than `MAX_HALF_WIDTH` gives only the bound that is certain. If the verdict is open, it gives the interval.
     base: name to write into it, as in "17 times nvtabular (15 to 20)" and "+1.2 % against nvtabular (+0.3 % to +2.1 %)".
     """
     estimate = verdict.change
@@ -86,15 +99,26 @@ def change(verdict: Verdict, metric: Metric, base: str = "") -> str:
     if metric.name in EFFECTS:
         return f"{estimate.mean:+.4f}{against}" + ("" if low is None else f" ({low:+.4f} to {high:+.4f})")
     if low is None or high is None:
-        return _ratio(estimate.mean, base)
+        return ratio_text(estimate.mean, base)
     if is_wide(estimate):
-        bounds = {"more": f"at least {_ratio(low, base)}", "less": f"{_ratio(high)} or lower{against}"}
-        return bounds.get(verdict.direction, NOT_KNOWN)
-    if estimate.mean >= TIMES:
-        interval = f"{units.format_two_digits(low)} to {units.format_two_digits(high)}"
-    else:
-        interval = f"{units.format_change(low - 1)} to {units.format_change(high - 1)}"
-    return f"{_ratio(estimate.mean, base)} ({interval})"
+        less = f"at most {ratio_text(high, base)}" if _in_times(high) else f"{ratio_text(high)} or lower{against}"
+        bounds = {"more": f"at least {ratio_text(low, base)}", "less": less}
+        return bounds.get(verdict.direction) or _span(low, high, base)
+    if _in_times(estimate.mean):
+        mean, *ends = units.format_times(estimate.mean, low, high)
+        return f"{mean} times{f' {base}' if base else ''} ({' to '.join(ends)})"
+    return f"{ratio_text(estimate.mean, base)} ({units.format_change(low - 1)} to {units.format_change(high - 1)})"
+
+
+def _span(low: float, high: float, base: str) -> str:
+    if low <= 0 or high / low > MAX_SPAN:
+        return NOT_KNOWN
+    ends = (units.format_times(end)[0] for end in (low, high))
+    return f"{' to '.join(ends)} times{f' {base}' if base else ''}"
+
+
+def _in_times(value: float) -> bool:
+    return value >= TIMES or value <= FRACTION
 
 
 def smallest_visible(verdict: Verdict, metric: Metric) -> str:
@@ -107,9 +131,10 @@ def smallest_visible(verdict: Verdict, metric: Metric) -> str:
     return NOT_KNOWN if smallest > MAX_HALF_WIDTH * verdict.change.mean else units.format_percent(smallest)
 
 
-def _ratio(value: float, base: str = "") -> str:
-    if value >= TIMES:
-        return f"{units.format_two_digits(value)} times{f' {base}' if base else ''}"
+def ratio_text(value: float, base: str = "") -> str:
+    """Format a ratio: "17 times nvtabular" beyond half and one and a half, otherwise "+1.2 % against nvtabular"."""
+    if _in_times(value):
+        return f"{units.format_times(value)[0]} times{f' {base}' if base else ''}"
     return f"{units.format_change(value - 1)}{f' against {base}' if base else ''}"
 
 
@@ -150,13 +175,20 @@ def share_text(share: Samples | None, ceiling: Samples | None) -> str:
 
 def correctness(row: Row) -> list[str]:
     """Return what must stand beside the word "fastest": doubts about a loader's rows, and a rate that is not for comparison."""
-    flags = [flag.partition(":")[0] for flag in row.flags if not flag.startswith(_NO_CORRECTNESS)]
-    doubts = list(dict.fromkeys(flags))
+    doubts = once([flag.partition(":")[0] for flag in row.flags if not flag.startswith(_NO_CORRECTNESS)])
     if row.auc_differs is not None:
         doubts.append(f"its AUC is {word(row.auc_differs, BY_NAME['auc'])} than that of {row.baseline}")
     if checked_every(row):
         doubts.append("its rate is not for comparison, because every row was checked")
     return doubts
+
+
+def once(texts: Iterable[str]) -> list[str]:
+    """Return the first one of all texts that differ only in their numbers."""
+    firsts: dict[str, str] = {}
+    for text in texts:
+        firsts.setdefault(re.sub(r"[\d.,]+", "", text), text)
+    return list(firsts.values())
 
 
 def checked_every(row: Row) -> bool:
@@ -185,9 +217,9 @@ class Ranking:
 
     metric: Metric
     rows: tuple[Row, ...]
-    """Rows with this metric, by descending mean."""
+    """Rows with this metric, by descending mean. One that is proven faster than the row above it moves to the top."""
     tied: tuple[Row, ...]
-    """Rows that are not distinguishable from the first one. If there are none, the first one is the fastest."""
+    """Rows that are not proven slower than the first one. If there are none, the first one is the fastest."""
     one_round: bool
     """Whether the first row or one of the tied ones has no interval."""
 
@@ -195,10 +227,20 @@ class Ranking:
 def ranking(rows: Sequence[Row], name: str) -> Ranking:
     """Rank rows by a metric. Only a row that is faster than each other one at 99 % is the fastest."""
     order = sorted((row for row in rows if row.mean(name)), key=lambda row: -(row.mean(name) or 0.0))
-    verdicts = [(row, compare_rows(order[0], row, name)) for row in order[1:]]
+    verdicts = _against_first(order, name)
+    for _ in order:
+        proven = next((row for row, verdict in verdicts if verdict is not None and verdict.direction == "less"), None)
+        if proven is None:
+            break
+        order = [proven, *(row for row in order if row is not proven)]
+        verdicts = _against_first(order, name)
     tied = tuple(row for row, verdict in verdicts if verdict is None or verdict.direction != "more")
     one_round = any(verdict is not None and verdict.change.low is None for _, verdict in verdicts)
     return Ranking(BY_NAME[name], tuple(order), tied, one_round)
+
+
+def _against_first(order: Sequence[Row], name: str) -> list[tuple[Row, Verdict | None]]:
+    return [(row, compare_rows(order[0], row, name)) for row in order[1:]]
 
 
 def fold(row: Row) -> float | None:

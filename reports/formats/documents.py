@@ -18,8 +18,8 @@ from pathlib import Path
 from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.answers.answer import summary
 from feedrate.reports.analysis.summarize import Comparison, summarize
-from feedrate.reports.formats.headline import answer
 from feedrate.reports.formats.loader_table import DEFAULT, Source, loader_table
 from feedrate.reports.names import in_markdown
 
@@ -112,7 +112,7 @@ def _table(block: Block, comparison: Comparison, sources: Sequence[Source]) -> s
 
 def _answer(_block: Block, comparison: Comparison, sources: Sequence[Source]) -> str:
     links = ", ".join(map(str, sources))
-    return f"{in_markdown(answer(comparison))} Record: {links}."
+    return f"{in_markdown(summary(comparison))} Record: {links}."
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import SPEC
-from feedrate.reports.analysis.verdicts import change, figure, share_state, share_text, word
+from feedrate.reports.analysis.verdicts import change, rate_text, share_state, share_text, word
 from feedrate.reports.figures.figure import READING
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profile_tables import profile_tables
@@ -138,7 +138,7 @@ def card(row: Row, comparison: Comparison) -> dict[str, Any]:
         (BY_NAME[name], row.metrics.get(name)) for name in ("train_rows_per_s", "load_rows_per_s", "all_in_rows_per_s")
     ]
     facts = [
-        *((metric.title, figure(samples.estimate, metric.text)) for metric, samples in rates if samples),
+        *((metric.title, rate_text(samples, metric.text)) for metric, samples in rates if samples),
         ("Stall", units.format_percent(row.mean("stall_fraction"))),
         ("AUC", units.format_auc(row.mean("auc"))),
         ("First batch", units.format_seconds(row.mean("first_batch_s"))),

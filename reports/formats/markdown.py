@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feedrate.reports.analysis.answers.answer import COMMAND, lines
+from feedrate.reports.analysis.answers.answer import AnswerLine, lines
 from feedrate.reports.analysis.answers.open_verdicts import leaders
 from feedrate.reports.analysis.summarize import Comparison
 from feedrate.reports.formats.sentences import notes
@@ -20,9 +20,9 @@ def write_markdown(comparison: Comparison) -> str:
     return "\n".join(text).rstrip() + "\n"
 
 
-def _paragraph(line: str) -> str:
+def _paragraph(line: AnswerLine) -> str:
     """Return a sentence with inert markup. A command is indented, so it is code that can be copied."""
-    return f"    {plain(line.removeprefix(COMMAND))}" if line.startswith(COMMAND) else in_markdown(line)
+    return f"    {plain(line.text)}" if line.kind == "command" else in_markdown(line.text)
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from feedrate.reports.analysis.answers.answer import summary
 from feedrate.reports.analysis.metrics import METRICS
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import LOADER_COLUMNS, N_SHARED, tidy_rows
-from feedrate.reports.formats.headline import answer
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters of a cell that spreadsheets take for a formula, or skip before one."""
@@ -42,7 +42,7 @@ def write_json(comparison: Comparison) -> str:
         {"loader": trial.spec.loader, "mode": trial.spec.mode, "status": trial.status, "detail": trial.detail}
         for trial in comparison.not_ok
     ]
-    return json.dumps({"answer": answer(comparison), "loaders": loaders, "without_result": failed}, indent=1) + "\n"
+    return json.dumps({"answer": summary(comparison), "loaders": loaders, "without_result": failed}, indent=1) + "\n"
 
 
 def _loader(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:

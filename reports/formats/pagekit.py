@@ -15,25 +15,17 @@ from jinja2 import FileSystemLoader, Template
 from markupsafe import Markup, escape
 
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.formats.command_words import options
 from feedrate.reports.names import MARKDOWN, plain, visible
+from feedrate.reports.units import kept_together
 
 
 def template(name: str) -> Template:
     """Return a template of `formats/pages`. It escapes every value put into it, direction and control characters included."""
     loader = FileSystemLoader(str(files("feedrate.reports.formats") / "pages"))
     templates = Templates(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader, finalize=_shown)
-    templates.filters |= {"plain": plain, "bound": bound, "breakable": breakable, "options": options}
+    templates.filters |= {"plain": plain, "kept": kept_together, "breakable": breakable, "options": options}
     return templates.get_template(name)
-
-
-def bound(text: str) -> str:
-    """Return the text with spaces that do not break between a number and what belongs to it: "8.87 M rows/s ±4 %"."""
-    return _BEFORE_UNIT.sub("\u00a0", text)
-
-
-_BEFORE_UNIT = re.compile(
-    r"(?<=\d) (?=[±%]|[kMGT]?(rows/s|B\b)|[kMGT]\b|[num]?s\b)|(?<=\d [kMGT]) (?=rows/s|±)|(?<=rows/s) (?=±)"
-)
 
 
 def breakable(name: str) -> Markup:
@@ -42,11 +34,6 @@ def breakable(name: str) -> Markup:
 
 
 _AFTER_MARK = re.compile(r"(?<=[:=_])(?=\w)|(?<=[.,])(?=[^\W\d])|(?<=/)(?=\w\w)")  # not in 1,000 and rows/s
-
-
-def options(command: str) -> list[str]:
-    """Return a command in parts that a line should hold as a whole: the program with its arguments, and each option with its value."""
-    return re.split(r" (?=-)", command)
 
 
 FIGURE_SCRIPTS = ("text.js", "ticks.js", "rows.js", "labels.js", "figures.js", "save.js")

@@ -9,6 +9,7 @@ from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.memory_limit import memory_limit
 from feedrate.reports.analysis.answers.open_verdicts import RowKey, open_verdicts
 from feedrate.reports.analysis.answers.rank_spread import rank_spread
+from feedrate.reports.analysis.answers.run_concerns import run_concerns
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.references import replaced_baseline
@@ -45,8 +46,8 @@ def verdict(row: Row) -> str:
         "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.",
         "share not known": "Not judged: its share of the ceiling is not known. Run more rounds.",
         "ceiling not known": "Not judged: the ceiling is not known. Run more rounds.",
-        "feeds": f"Feeds the model ({kept} of the ceiling): a faster loader would change nothing.",
-        "may feed": f"May feed the model: its share of the ceiling is {kept}. More rounds would tell.",
+        "feeds": f"Fast enough: it delivers {kept} of what the model can take, so a faster loader would change nothing.",
+        "may feed": f"Perhaps fast enough: it delivers {kept} of what the model can take. More rounds would tell.",
         "costs": f"Costs the model {lost} of its speed{cause}.",
         "limits": f"Limits the model to {kept} of its ceiling{cause}.",
     }[state]
@@ -90,13 +91,13 @@ def task(comparison: Comparison) -> str:
 
 
 def cautions(comparison: Comparison) -> list[str]:
-    """Return what limits the comparison as a whole: differences between runs, a lost baseline, an order that is not settled."""
-    lines = unlike(comparison)
+    """Return what limits the comparison as a whole: differences between runs, unfinished runs, a lost baseline, an open order."""
+    lines = [*unlike(comparison), *(concern.text for concern in run_concerns(comparison))]
     sizes = [(name, run, row.batch_size) for name, run in comparison.runs for row in comparison.rows if row.run == name]
     lines += dict.fromkeys(sentence for _, run, size in sizes if (sentence := replaced_baseline(run, size)))
     if any(samples.estimate.n == 1 for row in comparison.rows for samples in _rates(row)):
         lines.append(f"n = 1: {verdicts.ONE_ROUND}")
-    return lines + list(_all_in_order(comparison))
+    return lines + list(all_in_order(comparison))
 
 
 def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
@@ -114,7 +115,7 @@ def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) 
 
 def doubts(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what speaks against a loader's figures: open verdicts, another AUC, flags, an unquiet machine."""
-    lines = [*open_verdicts(row, comparison, answered), auc_parity(row), *row.flags]
+    lines = [*open_verdicts(row, comparison, answered), one_seed(row), auc_parity(row), *row.flags]
     fold = verdicts.fold(row)
     if fold is not None:
         lines.append(f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet")
@@ -127,7 +128,7 @@ def _rates(row: Row) -> Iterator[Samples]:
     yield from (row.metrics[name] for name in ("load_rows_per_s", "train_rows_per_s") if name in row.metrics)
 
 
-def _all_in_order(comparison: Comparison) -> Iterator[str]:
+def all_in_order(comparison: Comparison) -> Iterator[str]:
     """Yield a sentence for each run and batch size in which the fastest loader is slower than another one all-in."""
     for run, size in dict.fromkeys((row.run, row.batch_size) for row in comparison.rows):
         rows = [row for row in comparison.rows if (row.run, row.batch_size) == (run, size)]
@@ -163,7 +164,7 @@ def against(row: Row) -> str:
     word, change = verdicts.word(verdict, metric), verdicts.change(verdict, metric)
     if word == verdicts.ONE_ROUND:
         return f"{change} (n = 1)"
-    return f"{word}: run more rounds" if change == verdicts.NOT_KNOWN else f"{word} {change}"
+    return f"{word}: run more rounds" if change == verdicts.NOT_KNOWN else f"{word}: {change}"
 
 
 def against_by_metric(row: Row) -> str:
@@ -174,7 +175,7 @@ def against_by_metric(row: Row) -> str:
     if not judged:
         return ""
     changed = [
-        f"{metric.title} {verdicts.word(verdict, metric)} {verdicts.change(verdict, metric)}"
+        f"{metric.title} {verdicts.word(verdict, metric)}: {verdicts.change(verdict, metric)}"
         for metric, verdict in judged
         if verdict.direction in CHANGED
     ]
@@ -183,7 +184,7 @@ def against_by_metric(row: Row) -> str:
     parts = [
         ", ".join(changed),
         f"same {', '.join(alike)}" if alike else "",
-        f"not distinguishable in {', '.join(unclear)}" if unclear else "",
+        f"undecided {', '.join(unclear)}" if unclear else "",
     ]
     return f"against {row.baseline} (99 % intervals): {'; '.join(part for part in parts if part)}"
 
@@ -201,16 +202,20 @@ def stall_split(row: Row) -> str:
     )
 
 
-def auc_parity(row: Row) -> str:
-    """Return a sentence if a loader's AUC differs from the baseline's in either direction, or if one seed cannot tell."""
+def one_seed(row: Row) -> str:
+    """Return a sentence if one seed cannot tell whether a loader's AUC differs from the baseline's."""
     verdict = row.verdicts.get("auc")
+    if verdict is None or verdict.change.low is not None:
+        return ""
+    return f"one seed cannot show whether its AUC differs from that of {row.baseline}"
+
+
+def auc_parity(row: Row) -> str:
+    """Return a sentence if a loader's AUC differs from the baseline's in either direction."""
+    verdict = row.auc_differs
     if verdict is None:
         return ""
-    if verdict.change.low is None:
-        return "its AUC cannot be judged with one seed"
-    if row.auc_differs is None:
-        return ""
     return (
-        f"its AUC differs from that of {row.baseline} by {verdicts.change(verdict, BY_NAME['auc'])}, 99 % interval of "
-        f"{verdict.change.n} seeds, more than seeds explain; treat its speed with caution"
+        f"its AUC differs from that of {row.baseline} by {verdicts.change(verdict, BY_NAME['auc'])}, in a 99 % interval of "
+        f"{verdict.change.n} seeds. Chance hardly explains this: do not rely on its speed before you know why"
     )

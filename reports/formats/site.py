@@ -17,13 +17,14 @@ from markupsafe import Markup
 from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of, write_whole
 from feedrate.loaders.errors import FeedrateError, require_no_file
 from feedrate.reports.analysis import archive
+from feedrate.reports.analysis.answers.answer import summary
 from feedrate.reports.analysis.archive import Moment, Place
 from feedrate.reports.analysis.history import Series, history
 from feedrate.reports.analysis.selection import Chosen, select
 from feedrate.reports.analysis.summarize import Comparison, Row, summarize
 from feedrate.reports.figures.figure import READING, Figure
 from feedrate.reports.figures.overview import figures
-from feedrate.reports.formats import headline, pagekit, sentences, table
+from feedrate.reports.formats import pagekit, sentences, table
 from feedrate.reports.formats.first_screen.ratio_bar import WIDTH
 from feedrate.reports.formats.page_tables.results import results_table
 from feedrate.reports.formats.site_pages.index import (
@@ -208,7 +209,7 @@ def _part(number: int, section: Section, loaders: Sequence[str]) -> dict[str, An
     more = [("Date", [plain(m.date) for m in moments]), ("Commit", [plain(m.commit) for m in moments])]
     return {
         "settings": section.settings,
-        "answer": headline.answer(comparison) if any(row.metrics for row in comparison.rows) else "",
+        "answer": summary(comparison) if any(row.metrics for row in comparison.rows) else "",
         "table": results_table(comparison, more),
         "figures": [_renamed(f"s{number}-{figure.name}", figure) for figure in figures(comparison, loaders)],
         "notes": sentences.notes(comparison),

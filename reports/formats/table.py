@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import METRICS, REPLACED_BY, Metric
 from feedrate.reports.analysis.summarize import Comparison, Row
-from feedrate.reports.analysis.verdicts import figure, rows_checked, share_text
+from feedrate.reports.analysis.verdicts import rate_text, rows_checked, share_text
 from feedrate.reports.formats.sentences import against
 
 SHARE = "Share of ceiling"
@@ -65,7 +65,7 @@ def _ceiling_lines(comparison: Comparison, head: Sequence[str]) -> list[list[str
     for (run, size), ceiling in ceilings.items():
         line = [ceiling_label(comparison, (run, size))] + [units.NONE] * (len(head) - 1)
         if "Training" in head:
-            line[head.index("Training")] = figure(ceiling.estimate, units.format_rate)
+            line[head.index("Training")] = rate_text(ceiling, units.format_rate)
         if SHARE in head:
             line[head.index(SHARE)] = units.format_percent(1.0)
         lines.append(line)
@@ -96,4 +96,4 @@ def _cell(row: Row, metric: Metric) -> str:
         return ", ".join(sorted(states)) or units.NONE
     if metric.name == "preparation_s":
         return f"{metric.text(samples.estimate.mean)}, {units.format_size(row.mean('preparation_bytes'))}"
-    return figure(samples.estimate, metric.text) if metric.unit == "rows/s" else metric.text(samples.estimate.mean)
+    return rate_text(samples, metric.text) if metric.unit == "rows/s" else metric.text(samples.estimate.mean)

@@ -36,7 +36,7 @@ def trial(
 
 
 def record(*trials: TrialResult) -> RunRecord:
-    return RunRecord(environment=ENVIRONMENT, dataset=DATASET, trials=trials)
+    return RunRecord(environment=ENVIRONMENT, dataset=DATASET, trials=trials, stopped="the requested rounds are done")
 
 
 RUN = record(

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.field import Field, fields
+from feedrate.reports.analysis.answers.lead import lead, measured_factor
 from feedrate.reports.analysis.answers.next_step import NextStep, next_step
-from feedrate.reports.analysis.answers.wording import doubts_of, names_of
+from feedrate.reports.analysis.answers.wording import doubts_of
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.stall_split import main_cause
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.verdicts import FEEDS
 
 QUESTIONS = ("By what factor?", "Loader or model?", "What next?")
-"""How the lines begin that follow the one on which loader is the fastest. The page asks the same questions."""
-COMMAND = "  "
-"""How a line begins that holds a command, not a sentence."""
+"""How the answers begin that follow the one on which loader is the fastest. The page asks the same questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLine:
+    """A line of text."""
+
+    kind: Literal["title", "about", "answer", "command"]
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +50,43 @@ def answers(comparison: Comparison) -> list[Answer]:
     ]
 
 
-def lines(comparison: Comparison) -> list[str]:
+def lines(comparison: Comparison) -> list[AnswerLine]:
     """Return the same as lines of text, for terminals and Markdown. Each is an answer to a question of the page's first screen."""
-    found, (how_much, why, what_next) = answers(comparison), QUESTIONS
-    text = [refused] if (refused := refusal(comparison)) else []
-    for answer in found:
-        where = f"On {answer.field.place}, batch size {answer.field.batch_size:,}: " if len(found) > 1 else ""
-        text.append(f"{where}{answer.which}")
+    how_much, why, what_next = QUESTIONS
+    found = [AnswerLine("title", text) for text in _first(comparison)]
+    for answer in answers(comparison):
+        found.append(AnswerLine("title", answer.which))
         if answer.factor:
-            text += [f"{how_much} {answer.factor}", f"{why} {answer.limit}"]
-        text.append(f"{what_next} {answer.next.sentence}")
+            found.append(AnswerLine("about", f"Measured in {answer.field.measured}."))
+            found += [
+                AnswerLine("answer", f"{how_much} {answer.factor}"),
+                AnswerLine("answer", f"{why} {answer.limit}"),
+            ]
+        found.append(AnswerLine("answer", f"{what_next} {answer.next.sentence}"))
         if answer.next.command:
-            text.append(f"{COMMAND}{answer.next.command}")
-    return text
+            found.append(AnswerLine("command", answer.next.command))
+    return found
+
+
+def summary(comparison: Comparison) -> str:
+    """Return the result in a few sentences: for each machine and batch size, which loader, by what factor, and how it was measured."""
+    found = _first(comparison)
+    for answer in answers(comparison):
+        field = answer.field
+        if answer.factor:
+            limit = [answer.limit] if field.training else []
+            found += [answer.which, answer.factor, *limit, f"Measured in {field.measured}."]
+        else:
+            found.append(f"{answer.which.removesuffix('.')} on {field.place}, batch size {field.batch_size:,}.")
+    return " ".join(found)
+
+
+def _first(comparison: Comparison) -> list[str]:
+    """Return what must be said before any answer: that runs must not be compared, or that only the model was measured."""
+    if comparison.rows:
+        return [refused] if (refused := refusal(comparison)) else []
+    rates = [verdicts.rate_text(ceiling, units.format_rate) for ceiling in comparison.ceilings.values()]
+    return [f"No loader has a result.{''.join(f' Without a loader, the model takes {rate}.' for rate in rates)}"]
 
 
 def refusal(comparison: Comparison) -> str:
@@ -72,12 +104,9 @@ def which(field: Field) -> str:
     best, *others = order.rows
     if not others:
         return f"{best.label} is the only loader with a result{doubts_of(best)}."
-    what = "in training" if field.training else "on their own"
-    if order.one_round:
-        return f"One round cannot rank {names_of(order.rows)} {what}."
     if order.tied:
-        return f"{names_of((best, *order.tied))} are not distinguishable {what}."
-    return f"{best.label} is the fastest {'in training' if field.training else 'on its own'}{doubts_of(best)}."
+        return lead(order, "In training" if field.training else "Without a model")
+    return f"{best.label} is the fastest {'in training' if field.training else 'without a model'}{doubts_of(best)}."
 
 
 def factor(field: Field) -> str:
@@ -87,40 +116,41 @@ def factor(field: Field) -> str:
         return ""
     best, rival = order.rows[0], field.rival
     rate = rate_of(best, field)
-    reached = f"{best.label} {'trains at' if field.training else 'delivers'} {rate}." if rate else ""
+    reached = f"{best.label} {'trains at' if field.training else 'delivers'} {rate}."
     if rival is None:
-        return (
-            f"There is no other loader to compare it with. {reached or f'The rate of {best.label} is not known yet.'}"
-        )
-    if order.one_round:
-        return f"{_change(best, rival, field)} in one round, which may be chance. {reached}".rstrip()
+        return f"There is no other loader to compare it with. {reached}"
     slower = next((group[0] for group in field.groups[1:]), None)
-    compared = [order.tied[0]] if order.tied else []
-    for row in (rival, slower):
-        if row is not None and not any(row is other for other in compared):
-            compared.append(row)
-    return f"{'. '.join(_change(best, row, field) for row in compared[:2])}. {reached}".rstrip()
+    proven = [row for row in (rival, slower) if row is not None and not any(row is other for other in order.tied)]
+    if len(proven) == 2 and proven[0] is proven[1]:
+        proven.pop()
+    compared = [*proven[:1], order.tied[0]] if order.tied else proven
+    return f"{'. '.join(_change(best, row, field) for row in compared)}. {reached}"
 
 
 def _change(best: Row, row: Row, field: Field) -> str:
-    """Compare two loaders as "17 times b (14 to 20)", or say that the factor is not known."""
+    """Compare two loaders as "17 times b (14 to 20)". If that is open, say what was measured and what is possible."""
     verdict = verdicts.compare_rows(best, row, field.order.metric.name)
-    text = verdicts.NOT_KNOWN if verdict is None else verdicts.change(verdict, field.order.metric, row.label)
-    text = f"The factor to {row.label} is not known yet" if text == verdicts.NOT_KNOWN else text
+    if verdict is None or verdict.direction == "inconclusive":
+        return measured_factor(best, row, field.order.metric)
+    text = verdicts.change(verdict, field.order.metric, row.label)
     return f"{text[:1].upper()}{text[1:]}"
 
 
 def rate_of(row: Row, field: Field) -> str:
-    """Return a row's rate with its 95 % interval; empty if the rate is not known."""
-    text = verdicts.figure(row.metrics[field.order.metric.name].estimate, units.format_rate)
-    return "" if text == verdicts.NOT_KNOWN else text
+    """Return a row's rate with its 95 % interval. If that is too wide, return the slowest and the fastest round instead."""
+    return verdicts.rate_text(row.metrics[field.order.metric.name], units.format_rate)
 
 
 def limit(field: Field) -> str:
     """Say whether the loader or the model holds the training back, with the fastest loader and with its rival."""
     order = field.order
     if not order.rows:
-        return "Not known: no loader has a result."
+        ceiling = (
+            f" Without a loader, the model takes {verdicts.rate_text(field.ceiling, units.format_rate)}."
+            if field.ceiling
+            else ""
+        )
+        return f"Not known: no loader has a result.{ceiling}"
     if not field.training:
         return "Not known: nothing was trained."
     best, rival = order.rows[0], field.rival

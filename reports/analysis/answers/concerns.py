@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +11,8 @@ from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.wording import MAX_NAMES, names_of
 from feedrate.reports.analysis.summarize import Comparison, Row
 
-Place = Literal["loader", "trials", "table"]
+Place = Literal["loader", "trials", "checked"]
+UNCHECKED = "this record is from an older version, which did not compare the rows of timed epochs with the dataset"
 MAX_DETAIL = 140
 """Longest part of a trial's message, in characters, that a line quotes."""
 
@@ -23,9 +23,11 @@ class Concern:
 
     text: str
     place: Place
-    """Where more of it stands: at a loader, in the list of trials without a result, or in the table."""
+    """Where more of it stands: at a loader, in the list of trials without a result, or in a column of the table."""
     row: Row | None = None
     """The first loader that it concerns."""
+    trial: int = 0
+    """Of the trials without a result, the first one that it concerns."""
 
 
 def concerns(comparison: Comparison) -> list[Concern]:
@@ -34,22 +36,23 @@ def concerns(comparison: Comparison) -> list[Concern]:
     unchecked = [row for row in rows if verdicts.rows_checked(row) == "not checked"]
     found = [*_trials(comparison), *_shared(rows, [verdicts.correctness(row) for row in rows])]
     if unchecked:
-        text = f"{_who(unchecked, rows)}: rows of the timed epochs were not checked"
-        found.append(Concern(text=text, place="table", row=unchecked[0]))
+        text = f"{_who(unchecked, rows)}: {UNCHECKED}"
+        found.append(Concern(text=text, place="checked", row=unchecked[0]))
     return found + _shared(rows, [[*_noise(row), *_other_flags(row)] for row in rows])
 
 
 def _trials(comparison: Comparison) -> Iterator[Concern]:
     """Yield a line for each loader and status of the trials without a result."""
-    details: dict[tuple[str, str], list[str]] = {}
-    for trial in comparison.not_ok:
-        details.setdefault((trial.spec.loader, trial.status), []).append(trial.detail)
-    for (loader, status), texts in details.items():
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for number, trial in enumerate(comparison.not_ok):
+        numbers.setdefault((trial.spec.loader, trial.status), []).append(number)
+    for (loader, status), places in numbers.items():
+        texts = [comparison.not_ok[number].detail for number in places]
         total = sum(trial.spec.loader == loader for _, run in comparison.runs for trial in run.trials)
         row = next((row for row in comparison.rows if row.loader == loader), None)
         first = texts[0] if len(texts[0]) <= MAX_DETAIL else f"{texts[0][:MAX_DETAIL]}…"
         text = f"{loader}: {len(texts)} of {total} trials {status}{f': {first}' if first else ''}"
-        yield Concern(text=text, place="trials", row=row)
+        yield Concern(text=text, place="trials", row=row, trial=places[0])
 
 
 def _shared(rows: Sequence[Row], texts: Sequence[Sequence[str]]) -> list[Concern]:
@@ -77,8 +80,6 @@ def _noise(row: Row) -> Iterator[str]:
 
 
 def _other_flags(row: Row) -> list[str]:
-    """Return the flags that are no doubt about rows. Those of several trials that differ only in numbers count once."""
+    """Return the flags that are no doubt about rows."""
     doubts = verdicts.correctness(row)
-    heads = [flag.partition(":")[0] for flag in row.flags]
-    by_words = {re.sub(r"[\d.,]+", "", head): head for head in reversed(heads) if head not in doubts}
-    return list(reversed(by_words.values()))
+    return [head for head in verdicts.once(flag.partition(":")[0] for flag in row.flags) if head not in doubts]

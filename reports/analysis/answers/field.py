@@ -25,7 +25,7 @@ class Field:
     order: Ranking
     """The rows with a result: of training, or of the loaders only if nothing was trained."""
     groups: tuple[tuple[Row, ...], ...]
-    """These rows again. A group holds a row, the fastest left, and those that are not distinguishable from it."""
+    """These rows again. A group holds a row, the fastest left, and those that are not proven slower than it."""
     ceiling: Samples | None
     """rows/s of the model only."""
 
@@ -48,7 +48,19 @@ class Field:
     @property
     def rounds(self) -> int:
         """Most rounds that a ranked loader has."""
-        return max((row.metrics[self.order.metric.name].estimate.n for row in self.order.rows), default=0)
+        return max(self._rounds, default=0)
+
+    @property
+    def measured(self) -> str:
+        """The rounds of the ranked loaders, the machine and the batch size, in words."""
+        least = min(self._rounds, default=0)
+        counted = f"{self.rounds} round{'s' * (self.rounds != 1)}"
+        rounds = counted if least == self.rounds else f"{least} to {counted}"
+        return f"{rounds} on {self.place}, batch size {self.batch_size:,}"
+
+    @property
+    def _rounds(self) -> list[int]:
+        return [row.metrics[self.order.metric.name].estimate.n for row in self.order.rows]
 
     @property
     def rival(self) -> Row | None:

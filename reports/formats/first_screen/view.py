@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of, refusal
+from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of, refusal, summary
 from feedrate.reports.analysis.answers.concerns import Concern, concerns
+from feedrate.reports.analysis.answers.run_concerns import run_concerns
 from feedrate.reports.analysis.summarize import Comparison, Row
-from feedrate.reports.formats import headline, sentences
+from feedrate.reports.formats import sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _title(comparison: Comparison, found: Sequence[Answer]) -> str:
     if refused := refusal(comparison):
         return refused
     if not any(answer.field.order.rows for answer in found):
-        return headline.answer(comparison)
+        return summary(comparison)
     return found[0].which if len(found) == 1 else f"{len(found)} answers, one for each machine and batch size"
 
 
@@ -82,10 +83,7 @@ def _view(answer: Answer, ids: dict[tuple[str, int, str], str]) -> AnswerView:
 
     return AnswerView(
         answer,
-        tuple(
-            Standing(tuple((line(row), rate_of(row, field) or "rate not known yet") for row in group))
-            for group in field.groups
-        ),
+        tuple(Standing(tuple((line(row), rate_of(row, field)) for row in group)) for group in field.groups),
         tuple(map(line, field.without_result)),
     )
 
@@ -96,11 +94,13 @@ def _key(row: Row) -> tuple[str, int, str]:
 
 def _place(concern: Concern, ids: dict[tuple[str, int, str], str]) -> str:
     if concern.place == "loader" and concern.row is not None:
-        return ids[_key(concern.row)]
-    return "not-ok" if concern.place == "trials" else "results"
+        return f"{ids[_key(concern.row)]}-notes"
+    return f"not-ok-{concern.trial + 1}" if concern.place == "trials" else "column-rows-checked"
 
 
 def _cautions(comparison: Comparison) -> Sequence[Line]:
-    """Return what limits the comparison as a whole. Differences between runs stand in the runs' sections."""
-    unlike = sentences.unlike(comparison)
-    return [Line(text, "run-1" if text in unlike else "results") for text in sentences.cautions(comparison)]
+    """Return what limits the comparison as a whole. What concerns whole runs stands in their sections."""
+    places = {concern.text: f"run-{concern.run + 1}" for concern in run_concerns(comparison)}
+    places |= dict.fromkeys(sentences.unlike(comparison), "run-1")
+    places |= dict.fromkeys(sentences.all_in_order(comparison), "column-all-in")
+    return [Line(text, places.get(text, "results")) for text in sentences.cautions(comparison)]

@@ -22,7 +22,15 @@ function restore(draw) {
   place = document.getElementById(state.get("at") || "") ? state.get("at") : "";
   for (const view of views) view.show(state);
   draw();
-  if (place && location.hash.includes("=")) document.getElementById(place).scrollIntoView();
+  if (place) goTo(place);
+}
+
+// Scrolls to an element, sideways in a wide table, too. Opens what it is folded into.
+function goTo(id) {
+  const element = document.getElementById(id);
+  if (!element) return;
+  for (let box = element.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+  element.scrollIntoView({ inline: "center" });
 }
 
 // Shows the view of the page's address, now and whenever the reader follows a link to another one. A page calls it when all else is ready.
@@ -30,7 +38,7 @@ function showsAddress(draw) {
   restore(draw);
   window.addEventListener("hashchange", () => {
     if (location.hash.includes("=")) restore(draw);
-    else { place = addressed().get("at"); remember(); }
+    else { place = addressed().get("at"); goTo(place); remember(); }
   });
 }
 
@@ -50,3 +58,7 @@ for (const heading of document.querySelectorAll("main h2[id], main h3[id]")) {
   item.append(entry);
   contents.append(item);
 }
+document.addEventListener("click", (event) => { // the address may hold the place already
+  const link = event.target.closest('a[href^="#"]');
+  if (link) goTo(decodeURIComponent(link.getAttribute("href").slice(1)));
+});

@@ -104,12 +104,12 @@ def _ratio(row: Row, rows: Sequence[Row], baseline: str) -> tuple[float | None, 
 
 
 def standing(row: Row, rows: Sequence[Row]) -> str:
-    """Return "fastest" with doubts about the rows, "not distinguishable from ...", or nothing for a slower loader."""
+    """Return "fastest" with doubts about the rows, "not told apart from ...", or nothing for a slower loader."""
     order = verdicts.ranking([peer for peer in rows if peer.headline == row.headline], row.headline)
     if len(order.rows) < 2 or (row is not order.rows[0] and row not in order.tied):
         return "; ".join(verdicts.correctness(row))
     names = ", ".join(dict.fromkeys(tied.loader for tied in (order.rows[0], *order.tied) if tied.loader != row.loader))
-    words = verdicts.ONE_ROUND if order.one_round else f"not distinguishable from {names}" if names else "fastest"
+    words = verdicts.ONE_ROUND if order.one_round else f"not told apart from {names}" if names else "fastest"
     return "; ".join([words, *verdicts.correctness(row)])
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feedrate.reports.analysis.answers.answer import COMMAND, QUESTIONS, lines
+from feedrate.reports.analysis.answers.answer import lines
 from feedrate.reports.analysis.summarize import Comparison
-from feedrate.reports.formats.terminal.letters import in_encoding
-from feedrate.reports.formats.terminal.paragraphs import print_paragraph
-from feedrate.reports.names import plain
+from feedrate.reports.formats.terminal.paragraphs import print_command, print_paragraph
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+STYLES = {"title": "bold", "about": "dim"}
+"""Style of a line by its kind. Default: none."""
+
 
 def print_answers(comparison: Comparison, console: Console) -> None:
-    """Print a paragraph for each answer. A command stays on one line, so it can be copied."""
-    from rich.text import Text
-
+    """Print a paragraph for each answer. A command is broken only between its options, in a way that a shell can read."""
     for line in lines(comparison):
-        if line.startswith(COMMAND):
-            console.print(Text(in_encoding(plain(line), console.encoding)), soft_wrap=True)
+        if line.kind == "command":
+            print_command(console, line.text)
         else:
-            print_paragraph(console, line, style="" if line.startswith(QUESTIONS) else "bold")
+            print_paragraph(console, line.text, style=STYLES.get(line.kind, ""))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
-from feedrate.reports.analysis.answers.open_verdicts import RowKey, leaders
+from feedrate.reports.analysis.answers.concerns import concerns
+from feedrate.reports.analysis.answers.open_verdicts import leaders, open_verdicts
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 from feedrate.reports.formats import sentences, table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BASELINE = "baseline"
-STYLES = {"faster": "green", "slower": "red", "not distinguishable": "yellow"}
+STYLES = {"faster": "green", "slower": "red", "undecided": "yellow"}
 """Colour of a verdict by its word."""
 RATES = ("train_rows_per_s", "load_rows_per_s")
 """Metrics by which rows are ranked."""
@@ -34,8 +34,12 @@ def print_summary(comparison: Comparison, console: Console) -> None:
     console.print()
     print_columns(console, summary_columns(comparison))
     console.print()
-    for note in _must_know(comparison):
+    for note in _notes(comparison):
         print_paragraph(console, note)
+    wrong = [*sentences.cautions(comparison), *(concern.text for concern in concerns(comparison))]
+    print_paragraph(console, "What is wrong?" if wrong else "What is wrong? Nothing stands out.", style="bold")
+    for line in wrong:
+        print_paragraph(console, f"- {line}")
     print_paragraph(console, "All columns, backends and causes of waiting: `feedrate report RUN --wide`, or the page.")
 
 
@@ -90,7 +94,7 @@ def _rates(name: str, rows: Sequence[Row], ceilings: Sequence[Samples]) -> Colum
         if sample is None:
             cells.append(_without_result(rows[number], name) if number < len(rows) else units.NONE)
         else:
-            cells.append(verdicts.figure(sample.estimate, rate).partition(":")[0])
+            cells.append(verdicts.rate_text(sample, rate))
     return Column(title=BY_NAME[name].title, unit=f"{prefix}rows/s", cells=cells)
 
 
@@ -130,41 +134,25 @@ def _verdict(row: Row, name: str) -> tuple[str, str, str]:
     size, _, interval = change.partition(" (")
     if word == verdicts.ONE_ROUND:
         return word, f"{size} (n = 1)", units.NONE
-    text = f"{word} {size}" if word in ("faster", "slower") else word
-    return word, text, interval.removesuffix(")") or units.NONE
+    if word in ("faster", "slower"):
+        return word, f"{word}: {size}", interval.removesuffix(")") or units.NONE
+    interval = interval.removesuffix(")") or size.partition(":")[0]
+    return word, word, interval
 
 
-def _must_know(comparison: Comparison) -> Iterator[str]:
-    """Yield what may change a reader's mind: cautions, rows that were not checked, doubts, open verdicts, trials without a result."""
+def _notes(comparison: Comparison) -> Iterator[str]:
+    """Yield what a reader of the table must know, and the verdicts that are open, with the rounds that they need."""
     models = (trial.spec.model for _, run in comparison.runs for trial in run.trials)
     if any(model.task != "mlp" for model in models):  # who did not ask for a task knows the notebook's model
         yield sentences.task(comparison)
-    yield from sentences.cautions(comparison)
     longest = [row.baseline for row in comparison.rows if row.baseline and len(row.baseline) > MAX_TITLE]
     yield from dict.fromkeys(f"The baseline is {name}." for name in longest)
     loaders: dict[str, list[str]] = {}
     answered = leaders(comparison)
     for row in comparison.rows:
-        for sentence in _without_likes(_of_row(row, comparison, answered)):
+        for sentence in (*open_verdicts(row, comparison, answered), sentences.one_seed(row)):
             loaders.setdefault(sentence, []).append(row.label)
-    for sentence, labels in loaders.items():
-        yield f"{', '.join(labels)}: {sentence}"
-    yield from sentences.without_result(comparison)
-
-
-def _without_likes(lines: Iterable[str]) -> Iterator[str]:
-    """Of sentences that differ in their numbers only, yield one, with the number of the others."""
-    likes: dict[str, list[str]] = {}
-    for line in lines:
-        likes.setdefault(re.sub(r"\d+(\.\d+)?", "#", line), []).append(line)
-    for first, *others in likes.values():
-        yield f"{first} (and {len(others)} more like it)" if others else first
-
-
-def _of_row(row: Row, comparison: Comparison, answered: Collection[RowKey]) -> Iterator[str]:
-    if verdicts.rows_checked(row) == "not checked":
-        yield "the rows of the timed epochs were not checked"
-    yield from sentences.doubts(row, comparison, answered)
+    yield from (f"{', '.join(labels)}: {sentence}" for sentence, labels in loaders.items() if sentence)
 
 
 def _percent(text: str) -> str:

@@ -10,10 +10,10 @@ import pytest
 from feedrate.bench.results.record import TrialResult
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
+from feedrate.reports.analysis.answers.answer import summary
 from feedrate.reports.analysis.run_comparison import Side, compare_runs
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import markdown, numbers, sentences, table
-from feedrate.reports.formats.headline import answer
 from tests.samples.sample_record import RUN, record, trial
 
 
@@ -56,22 +56,25 @@ def test_a_run_of_the_ceiling_alone_and_one_without_any_result_can_be_drawn() ->
     nothing = summarize(
         [(Path("a"), record(TrialResult(spec=trial("x", "load", 1).spec, status="failed", detail="why")))]
     )
-    assert "the ceiling (model only) is 1.00 k rows/s (n = 1); no loader trial finished" in html.render(ceiling)
-    assert "no loader finished" in html.render(nothing)
+    title = "<h1>No loader has a result. Without a loader, the model takes 1.00~k~rows/s (n~=~1).</h1>"
+    assert title in html.render(ceiling).replace(units.NO_BREAK, "~")
+    assert "<h1>No loader has a result on A GPU, batch size 100.</h1>" in html.render(nothing)
 
 
 def test_two_machines_are_two_sentences() -> None:
     second = replace(RUN, environment=replace(RUN.environment, gpu="B GPU"))
-    first, other = answer(summarize([(Path("a"), RUN), (Path("b"), second)])).split(" On B GPU, ")
-    assert first.startswith("On A GPU, fast is the fastest in training")
-    assert other.startswith("fast is the fastest in training")
-    assert first.count("800 rows/s") == other.count("800 rows/s") == 1
+    text = summary(summarize([(Path("a"), RUN), (Path("b"), second)]))
+    assert text.count("fast is the fastest in training. ") == text.count("800 rows/s") == 2
+    assert "Measured in 3 rounds on A GPU, batch size 100." in text
+    assert "Measured in 3 rounds on B GPU, batch size 100." in text
 
 
-def test_the_answer_names_the_best_and_the_worst() -> None:
-    assert answer(summarize([(Path("a"), RUN)])) == (
-        "On A GPU, fast is the fastest in training: 800 rows/s ±3 %, 80.0 ±2.5 % of the model's ceiling; at least 4.9 times slow. "
-        "slow reaches 100 rows/s ±25 %, 10.0 ±2.5 % of the model's ceiling and keeps the model waiting 25.0 % of the time."
+def test_the_summary_names_the_best_loader_its_lead_and_how_it_was_measured() -> None:
+    assert summary(summarize([(Path("a"), RUN)])) == (
+        "fast is the fastest in training. At least 4.9 times slow. fast trains at 800 rows/s ±3 %. "
+        "The loader, in part: even fast costs the model 17.5 to 22.5 % of its speed. "
+        "slow costs the model 87.2 to 92.2 % of its speed. "
+        "Measured in 3 rounds on A GPU, batch size 100."
     )
 
 
@@ -79,6 +82,8 @@ def test_markdown_is_this() -> None:
     actual = markdown.write_markdown(summarize([(Path("a"), RUN)]))
     assert actual.splitlines() == [
         "fast is the fastest in training.",
+        "",
+        "Measured in 3 rounds on A GPU, batch size 100.",
         "",
         "By what factor? At least 4.9 times slow. fast trains at 800 rows/s ±3 %.",
         "",
@@ -166,7 +171,7 @@ def test_an_auc_that_seeds_do_not_explain_is_marked(aucs: tuple[float, ...], mar
     comparison = summarize([(Path("a"), run)])
     [odd] = [row for row in comparison.rows if row.loader == "odd"]
     assert (odd.auc_differs is not None) == marked
-    assert any("more than seeds explain" in note for note in sentences.notes(comparison)) == marked
+    assert any("Chance hardly explains this" in note for note in sentences.notes(comparison)) == marked
 
 
 def test_flags_are_shown_and_not_twice() -> None:

@@ -13,9 +13,9 @@ from feedrate.bench.cli.app import app
 from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.analysis.answers.answer import summary
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats.documents import rewritten
-from feedrate.reports.formats.headline import answer
 from feedrate.reports.formats.table import cells
 from tests.samples.sample_record import RUN, record, trial
 
@@ -96,7 +96,7 @@ def test_ratio_auc_preparation_and_deviations_have_columns(document: Path) -> No
     head, own, slow = table(document, "b/one baseline=slow columns=against,auc-difference,preparation,deviations")
     assert head[:5] == ["Loader", "Against `slow`", "AUC against `slow`", "Preparation", "Deviations"]
     assert own[0] == "`own:x=1`"
-    assert re.fullmatch(r"faster \+1\d\.\d % \(.* to .*\)", own[1])
+    assert re.fullmatch(r"faster: \+1\d\.\d % \(.* to .*\)", own[1])
     assert own[2].startswith("-0.0990")
     assert own[3:5] == ["12.5 s, 2.00 GB", "`ranks_even`"]
     assert slow[:5] == ["`slow`", "-", "-", "-", "-"]
@@ -138,7 +138,7 @@ def test_records_of_two_tasks_are_told_apart_and_those_of_two_datasets_refused(d
 
 
 def test_an_answer_is_that_of_the_report_with_its_record(document: Path) -> None:
-    text = answer(summarize([(Path("a"), replace(RUN, baseline="fast"))]))
+    text = summary(summarize([(Path("a"), replace(RUN, baseline="fast"))]))
     assert block(document, "a", "answer") == f"{text} Record: [a](../records/a)."
 
 

@@ -279,11 +279,11 @@ def test_the_pages_match_their_snapshots(tmp_path: Path) -> None:
     check_page(place.read_text(), "site-place.html")
 
 
-def test_the_index_calls_no_loader_the_fastest_that_is_not_distinguishable_from_another(tmp_path: Path) -> None:
+def test_the_index_calls_no_loader_the_fastest_that_cannot_be_told_apart_from_another(tmp_path: Path) -> None:
     equal = [trial(name, "train", 100 * wobble, n) for name in "ab" for n, wobble in enumerate((0.99, 1.0, 1.02))]
     single = [trial(name, "train", 100) for name in "ab"]
     for name, trials, words in (
-        ("equal", equal, ">not distinguishable from b<"),
+        ("equal", equal, ">not told apart from b<"),
         ("single", single, ">1 round, no interval<"),
     ):
         store.write(tmp_path / name / "run", record(*trials))

@@ -10,8 +10,8 @@ import pytest
 
 from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
-from feedrate.reports.analysis.answers.answer import COMMAND, Answer, answers, lines
-from feedrate.reports.analysis.answers.concerns import concerns
+from feedrate.reports.analysis.answers.answer import Answer, AnswerLine, answers, lines
+from feedrate.reports.analysis.answers.concerns import UNCHECKED, concerns
 from feedrate.reports.analysis.summarize import summarize
 from tests.samples.records.odd_record import BASELINE, FASTEST, NAMES, PARTIAL, UNSTEADY, odd_record
 from tests.samples.sample_record import record, trial
@@ -44,7 +44,7 @@ REPLAY = trials("replay", 1000, CALM, "replay")
 def test_the_fastest_loader_feeds_the_model_and_the_baseline_does_not() -> None:
     found = answer_of(trials("a", 500), trials("b", 995), REPLAY)
     assert found.which == "b is the fastest in training."
-    assert found.factor.startswith("+99.0 % against a (+98.3 % to +99.7 %). b trains at 995 rows/s ±0 %.")
+    assert found.factor.startswith("1.99 times a (1.98 to 2.00). b trains at 995 rows/s ±0 %.")
     assert found.limit.startswith("The model. b delivers 99.2 to 99.8 % of what the model can take")
     assert "With a, it is the loader: it costs the model 49.9 to 50.1 % of its speed" in found.limit
     assert found.next.sentence == "Use b. The loader is not what holds you back then: make the model faster."
@@ -53,7 +53,7 @@ def test_the_fastest_loader_feeds_the_model_and_the_baseline_does_not() -> None:
 
 def test_equal_loaders_stand_together_and_none_is_called_the_fastest() -> None:
     found = answer_of(trials("a", 500), trials("b", 505), trials("c", 100), REPLAY)
-    assert found.which == "b and a are not distinguishable in training."
+    assert found.which == "In training, b and a are equally fast: they differ by less than 3 %."
     assert "fastest" not in " ".join([found.which, found.factor, found.next.sentence])
     assert [[row.label for row in group] for group in found.field.groups] == [["b", "a"], ["c"]]
     assert found.next.sentence == "Use b or a. Their speeds differ by less than 3 %: choose by memory or convenience."
@@ -61,7 +61,7 @@ def test_equal_loaders_stand_together_and_none_is_called_the_fastest() -> None:
 
 def test_loaders_that_all_feed_the_model_need_no_further_round() -> None:
     found = answer_of(trials("a", 990), trials("b", 995), REPLAY)
-    assert "not distinguishable" in found.which
+    assert "equally fast" in found.which
     assert found.next.sentence.endswith("The loader is not what holds you back: make the model faster.")
 
 
@@ -86,11 +86,11 @@ def test_a_loader_with_another_auc_is_not_called_the_fastest_without_the_doubt()
 
 def test_one_round_says_what_cannot_be_known_and_how_many_rounds_to_add() -> None:
     found = answer_of(trials("a", 100, (1,)), trials("b", 200, (1,)), trials("replay", 210, (1,), "replay"))
-    assert found.which == "One round cannot rank b and a in training."
+    assert found.which == "In training, b was faster than a in one round, but one round does not prove it."
     assert "in one round, which may be chance" in found.factor
     assert found.limit.startswith("Not judged: one round has no interval.")
     assert found.next.sentence.startswith("2 more rounds should give the first intervals")
-    assert found.next.command == "feedrate run DATA -o RUN --repeats 1 --seeds 0,1,2 --resume"
+    assert found.next.command == "feedrate run DATA -o RUN --loaders a,b --repeats 1 --seeds 0,1,2 --resume"
 
 
 def test_a_single_loader_is_not_compared() -> None:
@@ -102,12 +102,12 @@ def test_a_single_loader_is_not_compared() -> None:
 
 def test_a_single_loader_whose_rounds_differ_has_no_rate_yet() -> None:
     found = answer_of(trials("a", 100, (1, 3)))
-    assert found.factor == "There is no other loader to compare it with. The rate of a is not known yet."
+    assert found.factor == "There is no other loader to compare it with. a trains at 100 to 300 rows/s."
 
 
 def test_a_run_without_training_says_that_the_limit_is_not_known() -> None:
     found = answer_of(trials("a", 100, mode="load"), trials("b", 300, mode="load"))
-    assert found.which == "b is the fastest on its own."
+    assert found.which == "b is the fastest without a model."
     assert found.limit == "Not known: nothing was trained."
     assert found.next.sentence == "Use b. Train with it to learn whether the loader or the model holds you back."
     assert found.next.command == "feedrate run DATA -o RUN --modes load,replay,train --resume"
@@ -141,7 +141,7 @@ def test_what_is_wrong_is_one_line_each_with_its_place() -> None:
         (f"{BASELINE}: 14 of 14 trials void: row 17 came twice, and row 18 never", "trials"),
         (f"{UNSTEADY}: 10 of 14 trials failed: out of memory", "trials"),
         (f"{PARTIAL}: the rows were shuffled only in part", "loader"),
-        ("every loader: rows of the timed epochs were not checked", "table"),
+        (f"every loader: {UNCHECKED}", "checked"),
     ]
 
 
@@ -165,23 +165,26 @@ def test_the_lines_of_text_have_all_answers() -> None:
     run = a_run(trials("a", 500), trials("b", 995), REPLAY)
     found = answer_of(trials("a", 500), trials("b", 995), REPLAY)
     assert lines(summarize([(Path("run"), run)])) == [
-        "b is the fastest in training.",
-        f"By what factor? {found.factor}",
-        f"Loader or model? {found.limit}",
-        "What next? Use b. The loader is not what holds you back then: make the model faster.",
+        AnswerLine("title", "b is the fastest in training."),
+        AnswerLine("about", "Measured in 4 rounds on A GPU, batch size 100."),
+        AnswerLine("answer", f"By what factor? {found.factor}"),
+        AnswerLine("answer", f"Loader or model? {found.limit}"),
+        AnswerLine("answer", "What next? Use b. The loader is not what holds you back then: make the model faster."),
     ]
 
 
 def test_one_round_has_a_line_with_the_command_that_adds_rounds() -> None:
     text = lines(summarize([(Path("run"), a_run(trials("a", 100, (1,)), trials("b", 200, (1,))))]))
-    assert text[0] == "One round cannot rank b and a in training."
-    assert text[-1] == f"{COMMAND}feedrate run DATA -o RUN --repeats 1 --seeds 0,1,2 --resume"
+    assert text[0].text == "In training, b was faster than a in one round, but one round does not prove it."
+    assert text[-1] == AnswerLine(
+        "command", "feedrate run DATA -o RUN --loaders a,b --repeats 1 --seeds 0,1,2 --resume"
+    )
 
 
 def test_that_no_loader_has_a_result_is_said_once() -> None:
     broken = [replace(one, status="failed", detail="why") for one in trials("a", 100)]
     text = lines(summarize([(Path("run"), a_run(broken))]))
-    assert text[:2] == [
+    assert [line.text for line in text[:2]] == [
         "No loader has a result.",
         "What next? Remove what kept the loaders from finishing, then continue the run.",
     ]
@@ -191,5 +194,6 @@ def test_runs_of_different_tasks_are_refused_first() -> None:
     first = a_run(trials("a", 100))
     other = replace(a_run(trials("a", 900)), dataset=replace(first.dataset, fingerprint="f" * 16))
     text = lines(summarize([(Path("x"), first), (Path("y"), other)]))
-    assert text[0] == "These runs must not be compared, because they differ in dataset."
-    assert text[1].startswith("On A GPU, run y, batch size 100: a is the only loader")
+    assert text[0].text == "These runs must not be compared, because they differ in dataset."
+    assert text[1].text == "a is the only loader with a result."
+    assert text[2].text == "Measured in 4 rounds on A GPU, run y, batch size 100."

@@ -20,8 +20,6 @@ from feedrate.reports.formats.first_screen.view import first_screen
 from tests.samples.records.odd_record import odd_record
 from tests.samples.sample_record import RUN, record, trial
 
-SWITCH = "--repeats 1 --seeds 0,1,2 --resume"
-
 
 def test_the_answers_come_in_the_order_of_the_questions() -> None:
     page = html.render(summarize([(Path("a"), RUN)]))

@@ -97,7 +97,7 @@ def test_every_loader_is_named_on_top_and_each_line_leads_to_its_place(opened: O
         place = links.nth(number).get_attribute("href")
         assert page.locator(place).count() == 1
     links.filter(has_text="void: row 17").click()
-    assert page.evaluate("document.activeElement.id") == "not-ok"
+    assert page.evaluate("document.activeElement.id") == "not-ok-1"
 
 
 def test_a_wide_interval_is_cut_with_a_mark_and_the_baseline_has_its_own_word(opened: Opened, odd_page: Path) -> None:

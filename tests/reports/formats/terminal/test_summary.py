@@ -57,8 +57,8 @@ def test_void_and_failed_trials_stand_in_the_table_and_below_it(width: int, four
     printed = _printed(fourteen, width)
     assert re.search(r"\bvoid\n|\bvoid +-", printed)
     words = " ".join(printed.split())
-    assert f"{NAMES[12]} train void: timed epoch 1: an epoch delivered 3,999 rows" in words
-    assert f"{NAMES[13]} train failed: ValueError: cannot parse row 7: 'N/A'" in words
+    assert re.search(rf"- {NAMES[12]}: \d+ of \d+ trials void: timed epoch 1: an epoch delivered 3,999 rows", words)
+    assert re.search(rf"- {NAMES[13]}: \d+ of \d+ trials failed: ValueError: cannot parse row 7: 'N/A'", words)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
@@ -87,7 +87,7 @@ def test_a_short_name_of_a_baseline_stands_in_the_head() -> None:
     printed = _printed(summarize([(Path("a"), replace(RUN, baseline="slow"))]), 80)
     assert re.search(r"Training +Against", printed)
     assert re.search(r"rows/s +slow", printed)
-    assert "faster at least 4.9 times" in printed
+    assert "faster: at least 4.9 times" in printed
     assert re.search(r"^gone +unavailable", printed, re.MULTILINE)
 
 
@@ -95,13 +95,13 @@ def test_flags_that_differ_in_numbers_only_are_one_line() -> None:
     flags = [f"a thread waited {share} % of the time" for share in (30, 40, 50)]
     trials = [replace(trial("a", "train", 100, n), flags=(flag,)) for n, flag in enumerate(flags)]
     printed = _printed(summarize([(Path("a"), record(*trials))]), 80)
-    assert "a: a thread waited 30 % of the time (and 2 more like it)" in " ".join(printed.split())
+    assert printed.count("a thread waited") == 2  # in the title and under "What is wrong?"
 
 
 @pytest.mark.parametrize(("rates", "words"), [
     ((100.0,), "What next? 2 more rounds should give the first intervals."),
-    ((100.0, 112.0), "its rate is not known after 2 rounds: about 1 more should tell"),
-    ((100.0, 250.0), "its rate is not known after 2 rounds: about"),
+    ((100.0, 112.0), "its rate is uncertain after 2 rounds: about 1 more should tell"),
+    ((100.0, 250.0), "its rate is uncertain after 2 rounds: about"),
 ])  # fmt: skip
 def test_an_open_verdict_says_how_many_rounds_would_settle_it(rates: tuple[float, ...], words: str) -> None:
     trials = [trial("a", "train", rate, n) for n, rate in enumerate(rates)]
