@@ -11,7 +11,7 @@ NONE = "-"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _BEFORE_A_UNIT = re.compile(
     r"(?<=\d) (?=(%|times|rounds?|rows|seconds|minutes|hours|s|ms|us|[TGMk]?B|[kMG] rows|rows/s)\b|%)"
-    r"|(?<=[kMG]) (?=rows/s)| (?=±)|(?<=n) (?== \d)|(?<=n =) (?=\d)"
+    r"|(?<=\d) (?=to [-+]?\d+(?:\.\d+)?(?:\)| times))|(?<=\d to) (?=[-+]?\d)|(?<=[kMG]) (?=rows/s)|(?<=n) (?== \d)|(?<=n =) (?=\d)"
 )
 """Spaces at which no line may end."""
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))

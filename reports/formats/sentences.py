@@ -44,8 +44,8 @@ def verdict(row: Row) -> str:
     kept, lost = f"{low * 100:.1f} to {high * 100:.1f} %", f"{(1 - high) * 100:.1f} to {(1 - low) * 100:.1f} %"
     return {
         "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.",
-        "share not known": "Not judged: its share of the ceiling is not known. Run more rounds.",
-        "ceiling not known": "Not judged: the ceiling is not known. Run more rounds.",
+        "share not known": "Not judged: its rounds differ too much. Run more rounds.",
+        "ceiling not known": "Not judged: the rounds of the model without a loader differ too much. Run more rounds.",
         "feeds": f"Fast enough: it delivers {kept} of what the model can take, so a faster loader would change nothing.",
         "may feed": f"Perhaps fast enough: it delivers {kept} of what the model can take. More rounds would tell.",
         "costs": f"Costs the model {lost} of its speed{cause}.",

@@ -25,7 +25,7 @@ class Field:
     order: Ranking
     """The rows with a result: of training, or of the loaders only if nothing was trained."""
     groups: tuple[tuple[Row, ...], ...]
-    """These rows again. A group holds a row, the fastest left, and those that are not proven slower than it."""
+    """These rows again, by descending rate. A group holds a row, and those next to it that are not proven slower than it."""
     ceiling: Samples | None
     """rows/s of the model only."""
 
@@ -57,6 +57,10 @@ class Field:
         counted = f"{self.rounds} round{'s' * (self.rounds != 1)}"
         rounds = counted if least == self.rounds else f"{least} to {counted}"
         return f"{rounds} on {self.place}, batch size {self.batch_size:,}"
+
+    def perhaps_fastest(self, row: Row) -> bool:
+        """Return whether a row outside the first group is not proven slower than the first row of all."""
+        return _among(row, self.order.tied) and not _among(row, self.groups[0])
 
     @property
     def _rounds(self) -> list[int]:
@@ -105,9 +109,14 @@ def _groups(order: Ranking) -> list[tuple[Row, ...]]:
     left, groups = list(order.rows), []
     while left:
         ranked = verdicts.ranking(left, order.metric.name)
-        groups.append((ranked.rows[0], *ranked.tied))
-        left = [row for row in left if not any(row is member for member in groups[-1])]
+        size = next((n for n, row in enumerate(ranked.rows) if n and not _among(row, ranked.tied)), len(left))
+        groups.append(ranked.rows[:size])
+        left = list(ranked.rows[size:])
     return groups
+
+
+def _among(row: Row, rows: Sequence[Row]) -> bool:
+    return any(row is member for member in rows)
 
 
 def place_of(run: RunRecord) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from feedrate.bench.results.stats import SMALLEST_EFFECT
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
-from feedrate.reports.analysis.answers.wording import names_of
+from feedrate.reports.analysis.answers.wording import MAX_NAMES, doubts_of, names_of
 from feedrate.reports.analysis.metrics import Metric
 from feedrate.reports.analysis.summarize import Row
 from feedrate.reports.analysis.verdicts import Ranking
@@ -20,10 +20,13 @@ def lead(order: Ranking, what: str) -> str:
         return f"{what}, {names_of((best, *alike))} are equally fast: they differ by less than {SMALLEST_EFFECT * 100:.0f} %."
     n = _rounds([best, *rest], order.metric)
     proof = "one round does not prove it" if n == 1 else f"{n} rounds do not prove it"
-    won = _in_rounds(best, rest, order.metric)
-    sentence = f"{what}, {best.label} was faster than {names_of(rest)} {won}, but {proof}."
-    if not all(_ahead(best, row, order.metric) for row in rest):
-        sentence = f"{what}, {names_of((best, *rest))} cannot be told apart after {n} round{'s' * (n != 1)}."
+    proven, won = _proven(order), _in_rounds(best, rest, order.metric)
+    before = f"{what}, {best.label}{doubts_of(best)} is faster than {_few(proven)}. " if proven else f"{what}, "
+    if all(_ahead(best, row, order.metric) for row in rest):
+        subject = "It" if proven else best.label
+        sentence = f"{before}{subject} was faster than {names_of(rest)} {won}, but {proof}."
+    else:
+        sentence = f"{before}{names_of((best, *rest))} cannot be told apart after {n} round{'s' * (n != 1)}."
     if not alike:
         return sentence
     return f"{sentence} {names_of(alike)} {'is' if len(alike) == 1 else 'are'} as fast as {best.label}."
@@ -61,6 +64,14 @@ def _ahead(best: Row, row: Row, metric: Metric) -> bool:
     """Return whether the measured factor is above 1. The mean rate may say otherwise if rounds differ much or are missing."""
     verdict = verdicts.compare_rows(best, row, metric.name)
     return verdict is not None and verdict.change.mean > 1
+
+
+def _proven(order: Ranking) -> list[Row]:
+    return [row for row in order.rows[1:] if not any(row is other for other in order.tied)]
+
+
+def _few(rows: Sequence[Row]) -> str:
+    return names_of(rows) if len(rows) <= MAX_NAMES else f"{len(rows)} others"
 
 
 def _rounds(rows: Sequence[Row], metric: Metric) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of, refusal, summary
 from feedrate.reports.analysis.answers.concerns import Concern, concerns
+from feedrate.reports.analysis.answers.field import Field
 from feedrate.reports.analysis.answers.run_concerns import run_concerns
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.formats import sentences
@@ -83,9 +84,15 @@ def _view(answer: Answer, ids: dict[tuple[str, int, str], str]) -> AnswerView:
 
     return AnswerView(
         answer,
-        tuple(Standing(tuple((line(row), rate_of(row, field)) for row in group)) for group in field.groups),
+        tuple(Standing(tuple((line(row), _rate(row, field)) for row in group)) for group in field.groups),
         tuple(map(line, field.without_result)),
     )
+
+
+def _rate(row: Row, field: Field) -> str:
+    """Return a row's rate. One that a proven result parts from the first loader says that it is not proven slower itself."""
+    doubt = f" (not proven slower than {field.order.rows[0].label})" if field.perhaps_fastest(row) else ""
+    return f"{rate_of(row, field)}{doubt}"
 
 
 def _key(row: Row) -> tuple[str, int, str]:

@@ -52,7 +52,7 @@ def test_the_higher_mean_of_a_wild_loader_is_no_lead() -> None:
 
 def test_what_is_proven_comes_before_what_is_open() -> None:
     found = _answer(a=(100, 101, 100), b=(300, 302, 301), c=(150, 450, 250))
-    assert found.which.startswith("In training, b was faster than c in ")
+    assert found.which.startswith("In training, b is faster than a. It was faster than c in 2 of 3 rounds, but")
     assert found.factor.startswith("3.0 times a (")
     assert ". 1.2 times c" not in found.factor
     assert " against c in the measured rounds" in found.factor
@@ -67,3 +67,9 @@ def test_a_proven_winner_stands_first_even_if_a_missing_round_gives_another_the_
     assert [row.label for row in found.field.order.rows] == ["b", "a"]
     assert found.factor.startswith("+10.0 % against a (")
     assert found.field.measured.startswith("3 to 5 rounds on")
+
+
+def test_a_slower_loader_that_is_not_proven_slower_stands_below_a_faster_one_that_is() -> None:
+    found = _answer(a=(100, 100.1, 100.2), b=(110, 110.1, 110.1), c=(60, 130, 85))
+    assert [[row.label for row in group] for group in found.field.groups] == [["b"], ["a", "c"]]
+    assert [row.label for row in found.field.order.rows if found.field.perhaps_fastest(row)] == ["c"]
