@@ -28,10 +28,9 @@ from feedrate.bench.cli.options import (
 from feedrate.loaders.errors import FeedrateError, require_over_zero
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from feedrate.bench.results.profiles.explained import Explained
     from feedrate.bench.results.profiles.record import Profile
+    from feedrate.reports.formats.terminal.columns import Column
 
 
 TOP = 3
@@ -131,13 +130,13 @@ def open_in_viewer(path: Path) -> None:
 
 def print_profiles(profiles: Iterable[Explained]) -> None:
     """Print each loader's causes with their evidence and remedies, then where its step goes."""
-    from rich.text import Text
-
     from feedrate.bench.cli.terminal import out
     from feedrate.bench.results.profiles.record import settings
     from feedrate.reports import units
+    from feedrate.reports.formats.terminal.columns import print_columns
+    from feedrate.reports.formats.terminal.paragraphs import print_paragraph
 
-    for explained in profiles:
+    for number, explained in enumerate(profiles):
         recorded = explained.profile
         step = units.format_seconds(recorded.window_s / max(recorded.steps, 1))
         share = recorded.device_busy_fraction
@@ -146,18 +145,23 @@ def print_profiles(profiles: Iterable[Explained]) -> None:
             f"{recorded.spec.loader}: {recorded.steps} steps of {step} ({settings(recorded.spec)}){busy}; "
             f"recorded by {recorded.profiler} {recorded.version}"
         )
-        out.print(Text(head, style="bold"), soft_wrap=True)
+        if number:
+            out.print()
+        print_paragraph(out, head, style="bold")
         if not explained.findings:
-            out.print("  no cause found")
+            print_paragraph(out, "  no cause found")
         for finding in explained.findings:
-            out.print(Text(f"  {finding.cause}: ", style="bold"), Text(finding.sentence), sep="", soft_wrap=True)
-            out.print(f"    seen: {finding.evidence}", markup=False, soft_wrap=True)
-            out.print(f"    try:  {finding.remedy}", markup=False, soft_wrap=True)
+            print_paragraph(out, f"  {finding.cause}: {finding.sentence}")
+            print_paragraph(out, f"    seen: {finding.evidence}")
+            print_paragraph(out, f"    try: {finding.remedy}")
         for source in explained.busy:
-            out.print(f"  busy {units.format_percent(source.share)}: {source.source}", markup=False, soft_wrap=True)
-        out.print(_ranges_table(recorded))
+            print_paragraph(out, f"  busy {units.format_percent(source.share)}: {source.source}")
+        if recorded.ranges:
+            out.print()
+            print_columns(out, _ranges(recorded))
+            out.print()
         for line in _top_lines(recorded):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+            print_paragraph(out, line)
 
 
 def _top_lines(recorded: Profile) -> Iterator[str]:
@@ -181,24 +185,29 @@ def _top_lines(recorded: Profile) -> Iterator[str]:
             yield f"  {part}: {', '.join(costs[:TOP])}"
 
 
-def _ranges_table(recorded: Profile) -> Table:
-    from rich.table import Table
-
+def _ranges(recorded: Profile) -> list[Column]:
+    """Return the ranges of a profile as columns: where the time of the host and of the device went."""
     from feedrate.bench.results.range_names import UNITS
     from feedrate.reports import units
+    from feedrate.reports.formats.terminal.columns import Column
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("  Thread", "Range", "Times", "Host", "Share", "Device", "Rate"):
-        table.add_column(name, justify="left" if name in ("  Thread", "Range") else "right")
-    for row in recorded.ranges:
-        rate = units.NONE
-        if row.amount is not None and row.seconds:
-            rate = f"{units.format_count(row.amount / row.seconds)} {UNITS.get(row.name, '')}/s"
-        table.add_row(
-            f"  {row.thread}", row.name, f"{row.count:,}", units.format_seconds(row.seconds),
-            units.format_percent(row.seconds / recorded.window_s), units.format_seconds(row.device_s), rate,
-        )  # fmt: skip
-    return table
+    rows, window_s = recorded.ranges, recorded.window_s
+    rates = [
+        f"{units.format_count(row.amount / row.seconds)} {UNITS.get(row.name, '')}/s"
+        if row.amount is not None and row.seconds
+        else units.NONE
+        for row in rows
+    ]
+    columns = [
+        Column(title="Range", cells=[row.name for row in rows]),
+        Column(title="Thread", cells=[row.thread for row in rows], left=True),
+        Column(title="Times", cells=[f"{row.count:,}" for row in rows], rank=1),
+        Column(title="Host", cells=[units.format_seconds(row.seconds) for row in rows]),
+        Column(title="Share", cells=[units.format_percent(row.seconds / window_s) for row in rows]),
+        Column(title="Device", cells=[units.format_seconds(row.device_s) for row in rows]),
+        Column(title="Rate", cells=rates, rank=1),
+    ]
+    return [column for column in columns if any(cell != units.NONE for cell in column.cells)]
 
 
 COMMANDS = {"profile": profile, "explain": explain}

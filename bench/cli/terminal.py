@@ -29,16 +29,17 @@ class PlainConsole(Console):
             yield Segment(lines, style, control)
 
 
-def output_console() -> Console:
-    """Return a console as wide as COLUMNS or the terminal. A pipe has no width of its own."""
+def output_console(*, stderr: bool = False) -> Console:
+    """Return the console of standard output or error, as wide as COLUMNS or the terminal. A pipe has no width of its own."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
-        return PlainConsole(emoji=False, highlight=False, width=int(columns), height=25)
-    return PlainConsole(emoji=False, highlight=False, width=None if sys.stdout.isatty() else NO_LIMIT)
+        return PlainConsole(stderr=stderr, emoji=False, highlight=False, width=int(columns), height=25)
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else NO_LIMIT
+    return PlainConsole(stderr=stderr, emoji=False, highlight=False, width=width)
 
 
 out = output_console()
-err = PlainConsole(stderr=True, emoji=False, highlight=False)
+err = output_console(stderr=True)
 Result = TypeVar("Result")
 
 

@@ -14,17 +14,18 @@ NAMELESS = "''"
 def print_dataset(dataset: Dataset) -> None:
     """Print the splits and columns of a canonical folder."""
     from feedrate.bench.cli.terminal import out
-    from feedrate.reports.names import plain
+    from feedrate.reports.formats.terminal.paragraphs import print_paragraph
 
     info, schema = dataset.info, dataset.info.schema
-    out.print(plain(f"{dataset.folder}: {info.name}"), markup=False)
+    print_paragraph(out, f"{dataset.folder}: {info.name}")
     for split, part in info.splits.items():
-        out.print(f"  {split}: {part.rows:,} rows in {len(part.files)} file(s)")
+        files = f"{len(part.files)} file{'s' * (len(part.files) != 1)}"
+        print_paragraph(out, f"  {split}: {part.rows:,} rows in {files}")
     for kind, columns in (("single-hot", schema.single_hot), ("multi-hot", schema.multi_hot)):
         if columns:
             cardinalities = ", ".join(f"{column.name or NAMELESS} ({column.cardinality:,})" for column in columns)
-            out.print(plain(f"  {kind}: {cardinalities}"), markup=False)
+            print_paragraph(out, f"  {kind}: {cardinalities}")
     if schema.continuous:
-        out.print(plain(f"  continuous: {', '.join(schema.continuous)}"), markup=False)
+        print_paragraph(out, f"  continuous: {', '.join(schema.continuous)}")
     best = f", best reachable AUC {info.best_auc:.4f}" if info.best_auc is not None else ""
-    out.print(plain(f"  label: {schema.label}{best}"), markup=False)
+    print_paragraph(out, f"  label: {schema.label}{best}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from feedrate.bench.cli.prepare.show_dataset import NAMELESS
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from feedrate.bench.datasets.canonical import Decision
     from feedrate.bench.datasets.tables.fitted import FittedColumn
     from feedrate.bench.datasets.tables.prepare import Plan
+    from feedrate.reports.formats.terminal.columns import Column
 
 
 def confirm(plan: Plan, *, yes: bool) -> None:
@@ -20,17 +20,7 @@ def confirm(plan: Plan, *, yes: bool) -> None:
 
     Raises FeedrateError if the answer is no, or if nobody can answer.
     """
-    from feedrate.bench.cli.terminal import err
-    from feedrate.reports.names import plain
-
-    err.print(_columns(plan))
-    for column in plan.left_out:
-        why = "you left it out" if column.declared and not column.keep else f"left out, being {column.why}"
-        keep = f" ({column.keep} keeps it)" if column.keep else ""
-        err.print(plain(f"{column.name}: {why}{keep}"), markup=False, soft_wrap=True)
-    for decision in plan.decisions:
-        if decision.subject in ("files", "split", "columns", "NVTabular"):
-            err.print(plain(_line(decision)), markup=False, soft_wrap=True)
+    print_plan(plan)
     guessed = [name for name, choice in plan.kept.items() if not choice.declared]
     guessed += [column.name for column in plan.left_out if not column.declared and plan.request.like is None]
     if not guessed or yes:
@@ -42,6 +32,25 @@ def confirm(plan: Plan, *, yes: bool) -> None:
         raise FeedrateError(
             "nothing was written: declare the kinds with --single-hot, --multi-hot, --continuous and --drop"
         )
+
+
+def print_plan(plan: Plan) -> None:
+    """Print the columns, what is done to their values, what is left out, and what was decided on files and split."""
+    from feedrate.bench.cli.terminal import err
+    from feedrate.reports.formats.terminal.columns import print_columns
+    from feedrate.reports.formats.terminal.paragraphs import print_paragraph
+
+    print_columns(err, _columns(plan))
+    err.print()
+    for name, notes in _notes(plan).items():
+        print_paragraph(err, f"{name}: {'; '.join(notes)}")
+    for column in plan.left_out:
+        why = "you left it out" if column.declared and not column.keep else f"left out, being {column.why}"
+        keep = f" ({column.keep} keeps it)" if column.keep else ""
+        print_paragraph(err, f"{column.name}: {why}{keep}")
+    for decision in plan.decisions:
+        if decision.subject in ("files", "split", "columns", "NVTabular"):
+            print_paragraph(err, _line(decision))
 
 
 def _line(decision: Decision) -> str:
@@ -56,33 +65,35 @@ def _origin(column: FittedColumn) -> str:
     return "hashed" if column.buckets + 1 == column.cardinality else "by frequency and hashed"
 
 
-def _columns(plan: Plan) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
+def _columns(plan: Plan) -> list[Column]:
+    from feedrate.reports import units
+    from feedrate.reports.formats.terminal.columns import Column
 
-    from feedrate.reports.names import plain
-
-    table = Table("column", "kind", "ids", "from", "notes", box=SIMPLE_HEAD, pad_edge=False)
-    notes: dict[str, list[str]] = {}
-    for decision in plan.decisions:
-        if not decision.what.startswith(("left out", *_KINDS)):
-            notes.setdefault(decision.subject, []).append(decision.what)
     declared = plan.request.columns.resolved(list(plan.tables.columns)).kinds if plan.request.columns else {}
+    layout = plan.request.layout
+    ids, made, origins = [], [], []
     for column in plan.fitted.columns:
-        choice = plan.kept[column.name]
-        ids = f"{column.cardinality:,}, {_origin(column)}"
         has_ids = column.kind in ("single-hot", "multi-hot")
-        layout = plan.request.layout
+        ids.append(f"{column.cardinality:,}" if has_ids else units.NONE)
+        made.append(_origin(column) if has_ids else units.NONE)
         said = "you" if not layout or column.name in {*declared} - {layout.label} else plan.request.source
-        table.add_row(
-            Text(plain(column.name)),
-            column.kind,
-            ids if has_ids else "",
-            said if choice.declared else "its type",
-            Text("; ".join([*_steps(column.steps), *notes.get(column.name, [])])),
-        )
-    return table
+        origins.append(said if plan.kept[column.name].declared else "its type")
+    return [
+        Column(title="Column", cells=[column.name or NAMELESS for column in plan.fitted.columns]),
+        Column(title="Kind", cells=[column.kind for column in plan.fitted.columns], left=True),
+        Column(title="Ids", cells=ids),
+        Column(title="Ids are", cells=made, left=True),
+        Column(title="Kind is from", cells=origins, left=True),
+    ]
+
+
+def _notes(plan: Plan) -> dict[str, list[str]]:
+    """Return what is done to the values of each column, and what else was decided on it."""
+    notes = {column.name: _steps(column.steps) for column in plan.fitted.columns}
+    for decision in plan.decisions:
+        if decision.subject in notes and not decision.what.startswith(("left out", *_KINDS)):
+            notes[decision.subject].append(decision.what)
+    return {name or NAMELESS: lines for name, lines in notes.items() if lines}
 
 
 _KINDS = ("single-hot", "multi-hot", "continuous", "vector")

@@ -27,8 +27,9 @@ def print_paragraph(console: Console, text: str, *, style: str = "") -> None:
 
 
 def paragraph_lines(text: str, width: int) -> list[str]:
-    """Return the lines of a paragraph. A number and its unit stay together."""
-    lines = wrap(kept_together(text), width, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False)
+    """Return the lines of a paragraph, all but the first two spaces further in. A number and its unit stay together."""
+    indent = " " * (len(text) - len(text.lstrip(" "))) + _INDENT
+    lines = wrap(kept_together(text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return [line.replace(NO_BREAK, " ") for line in lines] or [""]
 
 
