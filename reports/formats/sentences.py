@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
@@ -115,13 +115,20 @@ def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) 
 
 def doubts(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what speaks against a loader's figures: open verdicts, another AUC, flags, an unquiet machine."""
-    lines = [*open_verdicts(row, comparison, answered), one_seed(row), auc_parity(row), *row.flags]
+    lines = [*open_verdicts(row, comparison, answered), one_seed(row), auc_parity(row), *_without_likes(row.flags)]
     fold = verdicts.fold(row)
     if fold is not None:
         lines.append(f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet")
     if verdicts.checked_every(row):
         lines.append("every row was checked while the clock ran: its rate is not for comparison")
     return [line for line in lines if line]
+
+
+def _without_likes(lines: Sequence[str]) -> Iterator[str]:
+    """Of sentences that differ in their numbers only, yield one, with the number of the others."""
+    for first in verdicts.once(lines):
+        others = sum(verdicts.once([first, line]) == [first] for line in lines) - 1
+        yield f"{first} (and {others} more like it)" if others else first
 
 
 def _rates(row: Row) -> Iterator[Samples]:

@@ -107,3 +107,22 @@ def test_a_wide_interval_is_cut_with_a_mark_and_the_baseline_has_its_own_word(op
     assert page.locator("#table td", has_text="baseline").count() == 1
     within = "bars => bars.every(bar => { const box = bar.getBBox(); return box.x >= 0 && box.x + box.width <= 140 })"
     assert page.locator("#table .ratio *").evaluate_all(within)
+
+
+IN_SIGHT = """place => {
+  const element = document.querySelector(place), box = element.getBoundingClientRect();
+  return element.checkVisibility() && box.left >= 0 && box.left < innerWidth && box.top > -5 && box.top < innerHeight;
+}"""
+
+
+def test_each_line_of_what_is_wrong_opens_and_scrolls_to_its_place(opened: Opened, odd_page: Path) -> None:
+    page = opened(odd_page)
+    page.set_viewport_size(SIZES[2])
+    links = page.locator(".wrong a")
+    places = [links.nth(number).get_attribute("href") for number in range(links.count())]
+    assert any(place.endswith("-notes") for place in places)
+    assert "#column-rows-checked" in places
+    for number, place in enumerate(places):
+        links.nth(number).click()
+        assert page.evaluate(IN_SIGHT, place), place
+        assert opened(odd_page, place).evaluate(IN_SIGHT, place), place
