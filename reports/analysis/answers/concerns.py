@@ -10,10 +10,11 @@ from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.wording import MAX_NAMES, names_of
 from feedrate.reports.analysis.summarize import Comparison, Row
+from feedrate.reports.names import middle
 
 Place = Literal["loader", "trials", "checked"]
 UNCHECKED = "this record is from an older version, which did not compare the rows of timed epochs with the dataset"
-MAX_DETAIL = 140
+MAX_DETAIL = 240
 """Longest part of a trial's message, in characters, that a line quotes."""
 
 
@@ -50,7 +51,7 @@ def _trials(comparison: Comparison) -> Iterator[Concern]:
         texts = [comparison.not_ok[number].detail for number in places]
         total = sum(trial.spec.loader == loader for _, run in comparison.runs for trial in run.trials)
         row = next((row for row in comparison.rows if row.loader == loader), None)
-        first = texts[0] if len(texts[0]) <= MAX_DETAIL else f"{texts[0][:MAX_DETAIL]}…"
+        first = middle(texts[0], MAX_DETAIL)  # its end may name a log
         text = f"{loader}: {len(texts)} of {total} trials {status}{f': {first}' if first else ''}"
         yield Concern(text=text, place="trials", row=row, trial=places[0])
 

@@ -55,7 +55,7 @@ def test_a_worker_s_error_is_one_line_and_the_other_loader_is_timed(small: Datas
     assert "Original Traceback" in log.read_text()
     sentence = f"ValueError: cannot parse row 7: 'N/A' <b>[red]markup[/red]</b> (see logs/{log.name})"
     assert f"{loader} load #0 batch 512 seed 0: failed: {sentence}\n" in done.stderr
-    assert f"{loader} load failed: {sentence} " in " ".join(done.stdout.split())
+    assert f"{loader}: 1 of 1 trials failed: {sentence} " in " ".join(done.stdout.split())
 
 
 def test_report_draws_several_runs_and_writes_tables(run: Path, tmp_path: Path) -> None:

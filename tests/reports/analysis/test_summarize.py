@@ -100,7 +100,7 @@ def test_markdown_is_this() -> None:
         "| replay (ceiling) | - | 1.00 k rows/s ±0 % | 100.0 % | - | - | - | - | - |",
         "",
         "- <!-- -->Task mlp: the reference notebook's embedding MLP",
-        "- <!-- -->n = 1: 1 round, no interval",
+        "- <!-- -->some loaders have only one round (n = 1), which has no interval and proves nothing",
         "- <!-- -->fast: fast 1.0",
         "- <!-- -->slow: slow 1.0",
         "- <!-- -->gone train unavailable: get it \\| there",
