@@ -17,6 +17,8 @@ from feedrate.reports.analysis.run_comparison import EFFECTS, SampleKey, judge_s
 from feedrate.reports.analysis.summarize import Row, Samples
 
 NOT_KNOWN = "not known: run more rounds"
+TOO_WIDE = "rounds differ too much"
+"""In the place of a change whose interval says nothing."""
 ONE_ROUND = "1 round, no interval"
 MAX_HALF_WIDTH = 0.30
 """Half width of an interval, as a share of the mean, beyond which a figure is not known."""
@@ -112,7 +114,7 @@ def change(verdict: Verdict, metric: Metric, base: str = "") -> str:
 
 def _span(low: float, high: float, base: str) -> str:
     if low <= 0 or high / low > MAX_SPAN:
-        return NOT_KNOWN
+        return TOO_WIDE
     ends = (units.format_times(end)[0] for end in (low, high))
     return f"{' to '.join(ends)} times{f' {base}' if base else ''}"
 

@@ -171,7 +171,7 @@ def against(row: Row) -> str:
     word, change = verdicts.word(verdict, metric), verdicts.change(verdict, metric)
     if word == verdicts.ONE_ROUND:
         return f"{change} (n = 1)"
-    return f"{word}: run more rounds" if change == verdicts.NOT_KNOWN else f"{word}: {change}"
+    return f"{word}: {change}"
 
 
 def against_by_metric(row: Row) -> str:

@@ -42,7 +42,7 @@ def open_verdicts(row: Row, comparison: Comparison, answered: Collection[RowKey]
     if base is None or verdict is None or verdict.direction != "inconclusive" or {_key(row), base_key} <= {*answered}:
         return
     change = verdicts.change(verdict, metric)
-    size = "" if change == verdicts.NOT_KNOWN else f", {change}"
+    size = "" if change == verdicts.TOO_WIDE else f", {change}"
     needed = more_rounds(rounds_to_rank(row, base, metric.name), record, done_rounds([row, base], metric.name))
     yield f"not proven faster or slower than {row.baseline} after {verdict.change.n} rounds{size}: {needed}"
 

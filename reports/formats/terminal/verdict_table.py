@@ -41,7 +41,7 @@ def print_verdicts(
         groups.setdefault((line.base, line.head, line.batch_size), []).append(line)
     for (base_loader, head_loader, size), group in groups.items():
         name = head_loader if head_loader == base_loader else f"{head_loader} against {base_loader}"
-        print_paragraph(console, f"{name}, batch size {size}", style="bold")
+        print_paragraph(console, f"{name}, batch size {size:,}", style="bold")
         columns = _columns(group)
         print_columns(console, [replace(column, rank=0) for column in columns] if wide else columns)
         for line in _without_answered(group, answered if base.record == head.record else ()):
