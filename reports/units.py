@@ -10,7 +10,7 @@ NONE = "-"
 """Text for a quantity that was not measured."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _BEFORE_A_UNIT = re.compile(
-    r"(?<=\d) (?=(%|times|rounds?|rows|seconds|minutes|hours|s|ms|us|[TGMk]?B|[kMG] rows|rows/s)\b|%)"
+    r"(?<=\d) (?=(%|times|rounds?|rows|seconds|minutes|hours|s|ms|us|[TGMk]?B|[kMGT]|rows/s)\b|%)"
     r"|(?<=\d) (?=to [-+]?\d+(?:\.\d+)?(?:\)| times))|(?<=\d to) (?=[-+]?\d)|(?<=[kMG]) (?=rows/s)|(?<=n) (?== \d)|(?<=n =) (?=\d)"
 )
 """Spaces at which no line may end."""

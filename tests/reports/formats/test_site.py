@@ -15,6 +15,7 @@ from feedrate.bench.results import store
 from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports import units
 from feedrate.reports.formats.pagekit import script_json
 from feedrate.reports.formats.site import MARK, build
 from feedrate.reports.formats.site_pages.index import loader_file
@@ -196,7 +197,7 @@ def test_the_newest_run_of_each_loader_is_shown(tmp_path: Path) -> None:
     [page] = [page for name, page in _pages(site).items() if name.startswith("results")]
     rows = re.findall(r"<tr data-row.*?</tr>", page, re.DOTALL)
     [fast] = [row for row in rows if ">fast, r1<" in row]
-    assert ">600 (n = 1)<" in fast
+    assert ">600 (n~=~1)<" in fast.replace(units.NO_BREAK, "~")
     assert "fedcba9" in fast
     assert not any(">800 " in row for row in rows)
     assert any(">slow, r0<" in row for row in rows)

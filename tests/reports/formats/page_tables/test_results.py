@@ -6,7 +6,8 @@ from pathlib import Path
 
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats.page_tables.results import Cell, ResultsTable, results_table
-from feedrate.reports.formats.pagekit import bound, breakable, options
+from feedrate.reports.formats.pagekit import breakable
+from feedrate.reports.units import kept_together
 from tests.samples.sample_record import RUN, record, trial
 
 
@@ -27,8 +28,11 @@ def test_rates_have_their_unit_in_the_head_and_other_figures_in_the_cell() -> No
 
 
 def test_a_figure_that_is_not_known_is_short_and_says_what_to_do_at_hand() -> None:
-    table = _table(trial("a", "train", 100), trial("a", "train", 300, 1), trial("b", "train", 100))
-    assert _column(table, "Training")[0] == Cell("not known", "not known: run more rounds", 200)
+    ceiling = [trial("replay", "replay", rows_per_s, n) for n, rows_per_s in enumerate((400, 500))]
+    table = _table(trial("a", "train", 100), trial("a", "train", 300, 1), trial("b", "train", 100), *ceiling)
+    assert _column(table, "Training")[0].text == "100 to 300"
+    share = _column(table, "Share of ceiling")[0]
+    assert (share.text, share.full) == ("not known", "not known: run more rounds")
     assert table.shortened == "not known"
 
 
@@ -46,17 +50,11 @@ def test_speed_ratio_and_share_are_never_folded_and_nothing_is_for_one_loader() 
 
 
 def test_a_number_is_bound_to_its_unit_and_other_words_are_not() -> None:
-    assert bound("8.87 M rows/s ±4 % of it, 1.09 s, 5.61 GB in 3 steps, 9 M ±1 %").split(" ") == [
-        "8.87\u00a0M\u00a0rows/s\u00a0±4\u00a0%", "of", "it,", "1.09\u00a0s,", "5.61\u00a0GB", "in", "3", "steps,", "9\u00a0M\u00a0±1\u00a0%",
+    assert kept_together("8.87 M rows/s ±4 % of it, 1.09 s, 5.61 GB in 3 steps, 9 M ±1 %").split(" ") == [
+        "8.87\u00a0M\u00a0rows/s", "±4\u00a0%", "of", "it,", "1.09\u00a0s,", "5.61\u00a0GB", "in", "3", "steps,", "9\u00a0M", "±1\u00a0%",
     ]  # fmt: skip
 
 
 def test_a_name_may_break_after_a_mark_and_stays_escaped() -> None:
     assert breakable("a:workers=8,<b>=1") == "a:<wbr>workers=<wbr>8,&lt;b&gt;=<wbr>1"
     assert breakable("a.b,c of 1,000 at 1.5 rows/s") == "a.<wbr>b,<wbr>c of 1,000 at 1.5 rows/s"
-
-
-def test_a_command_is_divided_before_its_options_and_not_within_them() -> None:
-    command = "feedrate run data/a-b --loaders cupy,native -o runs/a"
-    assert options(command) == ["feedrate run data/a-b", "--loaders cupy,native", "-o runs/a"]
-    assert " ".join(options(command)) == command
