@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.options import PrepareOptions
+from feedrate.bench.datasets.synthetic import prepare_synthetic
+from feedrate.bench.host import venvs
 from feedrate.bench.results.record import TrialResult
-from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.spec import Mode, TrialSpec
 from feedrate.bench.run.suite import run_suite
+from feedrate.loaders.errors import LoaderUnavailable
 
 SPEC = TrialSpec(loader="cupy", mode="load", repeat=0, seed=0, batch_size=300, epochs=2, device="cpu", ranks=2)
 
@@ -62,6 +66,15 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "their_ranks"
 
 
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Neither 2 nor 4 divides its training rows."""
+    folder = tmp_path_factory.mktemp("uneven") / "data"
+    dataset = prepare_synthetic(folder, rows=5_003, options=PrepareOptions(seed=1, row_group_rows=700))
+    assert dataset.info.splits["train"].rows % 2
+    return dataset
+
+
 def run(spec: TrialSpec, dataset: Dataset, **options: float) -> TrialResult:
     [result] = run_suite([spec], dataset.folder, **options)  # type: ignore[arg-type]
     return result
@@ -92,6 +105,37 @@ def test_ranks_train_one_model_on_uneven_shards(small: Dataset, ranks: int) -> N
     assert all(epoch.allreduce_s for rank in result.ranks.ranks for epoch in rank.epochs)
     assert result.auc is not None
     assert len(result.auc) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("loader", "mode", "ranks"),
+    [
+        ("native-batched", "load", 4),
+        ("cupy", "train", 4),
+        ("arrow", "train", 2),
+        ("nvtabular", "load", 2),
+        ("litdata", "load", 4),
+        ("mosaic-streaming", "load", 4),
+        ("tf-data", "load", 4),
+    ],
+)
+def test_timed_epochs_of_uneven_shards_have_every_row_once(
+    loader: str, mode: Mode, ranks: int, uneven: Dataset
+) -> None:
+    """All other loaders are read in this process, by tests/loaders/adapters/test_shards.py."""
+    try:
+        venvs.interpreter(loader)
+    except LoaderUnavailable as error:
+        pytest.skip(str(error))
+    result = run(replace(SPEC, loader=loader, mode=mode, ranks=ranks, check="every"), uneven)
+    assert (result.status, result.detail) == ("ok", "")
+    assert result.rows_checked == "every"
+    assert result.ranks is not None
+    for number, epoch in enumerate(result.epochs or ()):
+        rows = [rank.epochs[number].rows for rank in result.ranks.ranks]
+        assert sum(rows) == epoch.rows == uneven.info.splits["train"].rows
+        assert len(set(rows)) > 1
 
 
 @pytest.mark.slow
