@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-def main() -> None:
-    """Run the command. If a signal stops it, end with a sentence and exit code 130, 143 or 129."""
+def main(module: str = "feedrate.bench.cli.app") -> None:
+    """Run the main() of a module. If a signal stops it, end with a sentence and exit code 130, 143 or 129."""
     import _signal  # type: ignore[import-not-found]  # `signal` itself imports modules, and Ctrl-C meanwhile would print a traceback
 
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
@@ -17,9 +17,9 @@ def main() -> None:
     signals = StopSignals()
     try:
         signals.handle()
-        from feedrate.bench.cli.app import main as run_command
+        from importlib import import_module
 
-        run_command()
+        import_module(module).main()
     except BaseException:  # a signal may become any exception in a library
         if signals.stopped is None:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -84,13 +85,20 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command. An error of the user's is one line on standard error and exit code 2."""
+    """Run the command."""
+    with readable_errors():
+        sys.exit(app(standalone_mode=False))
+
+
+@contextlib.contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn an error of the user's into one line on standard error and exit code 2."""
     letters.register()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names and sparklines may have letters that its encoding lacks
             stream.reconfigure(errors=letters.HANDLER)
     try:
-        sys.exit(app(standalone_mode=False))
+        yield
     except UsageError as error:
         _fail(sentence(error, sys.argv[1:]))
     except Faults as error:

@@ -40,5 +40,7 @@ class RanksRecord:
     """What the gradients pass through: gloo or nccl."""
     uneven_ends: str
     """What happens if a rank has more batches than another one."""
+    hosts: Count = 1
+    """Machines that the ranks ran on: the ranks with the local rank 0."""
     ranks: tuple[RankRecord, ...]
     """In the order of their numbers."""

@@ -17,6 +17,7 @@ from feedrate.bench.results.record import SCHEMA_VERSION, DatasetRecord, Environ
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.plan import Plan
 from feedrate.bench.run.preparations import Preparations
+from feedrate.bench.run.ranks.launch import Launcher, launch
 from feedrate.bench.run.stopping import StopRule
 from feedrate.bench.run.suite import remaining, run_suite
 from feedrate.loaders.errors import FeedrateError, require_no_file
@@ -32,6 +33,8 @@ class Session:
     plan: Plan
     run_at: str
     """When this session began, UTC, ISO 8601."""
+    launcher: Launcher = launch
+    """How to start each trial."""
 
     @property
     def planned(self) -> int | None:
@@ -60,6 +63,7 @@ class Session:
                 logs=logs,
                 progress=progress,
                 preparations=preparations,
+                launcher=self.launcher,
             ):
                 result = replace(result, run_at=self.run_at)
                 record = store.append(self.output, record, result)

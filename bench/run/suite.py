@@ -16,6 +16,7 @@ from feedrate.bench.results.whole_file import write_whole
 from feedrate.bench.run.data_files import change, file_states
 from feedrate.bench.run.loader_lookup import interpreter
 from feedrate.bench.run.preparations import Preparations
+from feedrate.bench.run.ranks.launch import Launcher, launch
 from feedrate.bench.run.trial_process import run_in_process
 from feedrate.bench.timing.clock import utc
 from feedrate.loaders.error_text import one_line
@@ -30,11 +31,13 @@ def run_suite(
     logs: Path | None = None,
     progress: Callable[[TrialSpec], Progress] = lambda _spec: lambda _phase, _done, _total: None,
     preparations: Preparations | None = None,
+    launcher: Launcher = launch,
 ) -> Iterator[TrialResult]:
     """Run the trials in order and yield their results.
 
     A trial that dies, or reports nothing for `timeout_s` seconds, has failed, and the next one starts. logs: a folder for the
-    standard error of trials that are not ok. preparations: what earlier calls have prepared.
+    standard error of trials that are not ok. preparations: what earlier calls have prepared. launcher: how to start
+    each trial.
 
     Raises FeedrateError after the result of a trial during which files of the dataset changed: later trials would be wrong.
     """
@@ -53,7 +56,9 @@ def run_suite(
             yield failure if logs is None else _keep_log(failure, output, logs)
             continue
         before = file_states(dataset)
-        result, output = run_in_process(python, spec, dataset, timeout_s=timeout_s, progress=progress(spec))
+        result, output = run_in_process(
+            python, spec, dataset, timeout_s=timeout_s, progress=progress(spec), launcher=launcher
+        )
         if changed := change(before, file_states(dataset)):
             detail = "; ".join(filter(None, (f"{changed} while this trial ran", result.detail)))
             result = TrialResult(spec=spec, status="void", detail=detail, started_at=result.started_at)

@@ -24,7 +24,7 @@ from feedrate.bench.results.messages import Message, Progress, Task
 from feedrate.bench.results.parts.memory import LimitRecord
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
-from feedrate.bench.run.launch import Launch, launch
+from feedrate.bench.run.ranks.launch import Launch, Launcher, launch
 from feedrate.bench.run.windows import Stamp, clock_fault, suspended
 from feedrate.bench.timing.clock import now, suspended_s, utc
 from feedrate.loaders.error_text import one_line
@@ -69,10 +69,11 @@ def run_in_process(
     timeout_s: float,
     progress: Progress,
     only_prepare: bool = False,
+    launcher: Launcher = launch,
 ) -> tuple[TrialResult, bytes]:
     """Run a trial in a new process. Return its result and what it printed, which is cut in the middle.
 
-    only_prepare: write the dataset in the loader's own format, and run no trial.
+    only_prepare: write the dataset in the loader's own format, and run no trial. launcher: how to start it.
 
     A memory limit holds for the trial, not for that preparation.
     A trial that dies, or reports nothing for `timeout_s` seconds, has failed.
@@ -82,7 +83,7 @@ def run_in_process(
     done = threading.Event()
     task = Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare)
     limit_bytes = None if only_prepare else spec.memory_limit_bytes
-    with launch(python, task) as how, limited(limit_bytes) if limit_bytes else nullcontext() as group:
+    with launcher(python, task) as how, limited(limit_bytes) if limit_bytes else nullcontext() as group:
         command = how.command if group is None else group.command(how.command)
         child = KeptProcess(command, events.put, variables=how.variables)
         threading.Thread(target=_read, args=(child.stdout, events, done), name="feedrate messages", daemon=True).start()
@@ -102,7 +103,8 @@ def run_in_process(
             ended = child.end(patience_s)
         output = child.stderr.content()
         limit = group.record() if group else None
-        result = _result(_as_sent(spec), heard, ended, how.failure(output) if heard.message is None else "")
+        result = _result(_as_sent(spec), heard, ended, how.failure(ended, output) if heard.message is None else "")
+        output += how.printed()
     result = replace(_limited(result, limit), spec=spec, started_at=result.started_at or started_at)
     windows = heard.message.windows if heard.message else ()
     return _flagged(_watched(result, watch, windows), child.stderr.nbytes), output

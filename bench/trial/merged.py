@@ -21,6 +21,7 @@ class Part:
     """What a rank tells the others."""
 
     device: str
+    local_rank: int
     epochs: tuple[EpochRecord, ...]
     first_batch_s: float
     peak_gpu_bytes: int | None
@@ -33,6 +34,7 @@ def merged(group: Group, result: TrialResult) -> TrialResult:
         return result
     own = Part(
         device=result.spec.device,
+        local_rank=group.local_rank,
         epochs=result.epochs or (),
         first_batch_s=result.first_batch_s or 0.0,
         peak_gpu_bytes=result.peak_gpu_bytes,
@@ -64,7 +66,7 @@ def _flags(parts: Sequence[Part]) -> Iterable[str]:
         for flag in part.flags:
             common = all(flag in other.flags for other in parts)
             if not common:
-                yield f"rank {rank}: {flag}"
+                yield f"{flag} (rank {rank})"  # at the end, because a flag is known by how it begins
             elif rank == 0:
                 yield flag
 
@@ -82,5 +84,6 @@ def _record(result: TrialResult, parts: Sequence[Part]) -> RanksRecord:
     return RanksRecord(
         backend="gloo" if result.spec.device == "cpu" else "nccl",
         uneven_ends=NO_EXCHANGE if result.spec.mode == "load" else JOINED,
+        hosts=sum(part.local_rank == 0 for part in parts),
         ranks=ranks,
     )

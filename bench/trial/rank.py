@@ -1,4 +1,4 @@
-"""One rank of a trial, as torchrun starts it: `python -m feedrate.bench.trial.rank FOLDER`, with the task in FOLDER.
+"""One rank of a trial, as torchrun or `feedrate.rank` starts it: `python -m feedrate.bench.trial.rank FOLDER`, with the task in FOLDER.
 
 Rank 0 sends progress and the result on standard output. A rank that fails leaves its result in the folder.
 """
@@ -60,6 +60,7 @@ def main() -> None:
             if result.status != "ok":
                 _fail(files, group, message)
     except LostRank:
+        files.fail(launched.rank, b"", lost=True)
         _sleep(LAST_S)
         leave(1)
     if launched.rank == 0:

@@ -48,9 +48,12 @@ an H200, nine processes gave 1.13 to 1.84 G rows/s, and the slow phases came and
 
 if TYPE_CHECKING:
     from feedrate.bench.results.record import RunRecord
+    from feedrate.bench.run.ranks.launch import Launcher
+    from feedrate.bench.run.ranks.outer import OuterRanks
 
 
 def run(
+    context: typer.Context,
     data: Data,
     output: Output,
     loaders: Annotated[
@@ -193,6 +196,7 @@ def run(
         require_over_zero(name, value, MAX_SECONDS)
     require_device(device)
     require_limits(limit_memory)
+    ranks, launcher = _launcher(context, ranks)
     model = model_of(
         task,
         {
@@ -212,6 +216,7 @@ def run(
         plan = replace(plan, device=choose_device(device, environment))
         rule = rule_for(plan, width=precision, budget_s=budget)
         started = session.start(data, output, plan, environment, resume=resume, overwrite=overwrite)
+        started = replace(started, launcher=launcher)
         for sentence in (*warnings, *([warning(read_checkout())] if environment.dirty else [])):
             say(sentence)
         record, stop = show_run(started, rule, timeout_s=timeout)
@@ -219,6 +224,14 @@ def run(
     if stop is not None:
         raise stop
     _require_results(record)
+
+
+def _launcher(context: typer.Context, ranks: int) -> tuple[int, Launcher]:
+    """Return the number of ranks, and how to start them: with torchrun, or on the processes that the user started."""
+    from feedrate.bench.run.ranks.launch import launch
+
+    outer: OuterRanks | None = context.obj
+    return (ranks, launch) if outer is None else (outer.number(ranks), outer.launch)
 
 
 def show_result(output: Path, record: RunRecord) -> None:
@@ -242,8 +255,9 @@ def _require_results(record: RunRecord) -> None:
 
 
 def _command() -> str:
-    """The command as typed, without the folder of the program."""
-    return " ".join(["feedrate", *sys.argv[1:]])
+    """The command as typed, without the folder of the program. Started for each rank, it is a module."""
+    program = "python -m feedrate.rank" if Path(sys.argv[0]).name == "rank.py" else "feedrate"
+    return " ".join([program, *sys.argv[1:]])
 
 
 COMMANDS = {"run": run}

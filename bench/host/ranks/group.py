@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,6 +47,11 @@ class Group(Protocol):
         """Wait until every rank has come here. Raises LostRank."""
         ...
 
+    @property
+    def local_rank(self) -> int:
+        """This process's number on its host, from 0."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Alone:
@@ -54,6 +59,7 @@ class Alone:
 
     rank: int = 0
     size: int = 1
+    local_rank: int = 0
 
     def all(self, value: bytes) -> list[bytes]:
         """Return the only value."""
@@ -70,18 +76,21 @@ class Launched:
     rank: int
     local_rank: int
     size: int
+    size_here: int
+    """Processes of this host: all of them unless LOCAL_WORLD_SIZE says otherwise."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Launched:
         """Read the variables. Raises FeedrateError with the name of one that is missing or wrong."""
         rank, size = _number(environment, "RANK"), _number(environment, "WORLD_SIZE")
         local_rank = _number(environment, "LOCAL_RANK")
+        size_here = _number(environment, "LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in environment else size
         for name in ("MASTER_ADDR", "MASTER_PORT"):
             if not environment.get(name):
                 raise FeedrateError(f"{name} is not set: start the ranks with torchrun, or set its variables")
         if not rank < size:
             raise FeedrateError(f"RANK is {rank}, but must be less than WORLD_SIZE ({size})")
-        return cls(rank, local_rank, size)
+        return cls(rank, local_rank, size, max(size_here, 1))
 
     def device_of(self, device: str) -> str:
         """Return the device of this process: the CPU, or the GPU with its local rank.
@@ -96,9 +105,9 @@ class Launched:
 class TorchGroup:
     """The default process group of torch.distributed. Values pass through gloo, gradients on GPUs through NCCL."""
 
-    def __init__(self, launched: Launched, on_wait: Callable[[], None]) -> None:
-        """on_wait: called each time before this rank waits for the others."""
-        self._launched, self._on_wait = launched, on_wait
+    def __init__(self, launched: Launched, on_wait: Callable[[], None] = lambda: None, processes: Any = None) -> None:
+        """on_wait: called each time before this rank waits for the others. processes: torch's group if not the default one."""
+        self._launched, self._on_wait, self._processes = launched, on_wait, processes
 
     @property
     def rank(self) -> int:
@@ -110,14 +119,19 @@ class TorchGroup:
         """Number of processes."""
         return self._launched.size
 
+    @property
+    def local_rank(self) -> int:
+        """This process's number on its host."""
+        return self._launched.local_rank
+
     def all(self, value: bytes) -> list[bytes]:
         """Return the value of every rank, in the order of ranks. Raises LostRank."""
         import torch.distributed as dist
 
         values: list[bytes] = [b""] * self.size
         self._on_wait()
-        with _peers():
-            dist.all_gather_object(values, value)
+        with peers():
+            dist.all_gather_object(values, value, self._processes)
         return values
 
     def barrier(self) -> None:
@@ -126,8 +140,10 @@ class TorchGroup:
         import torch.distributed as dist
 
         self._on_wait()
-        with _peers():
-            dist.all_reduce(torch.zeros(1))  # on the CPU, so that it passes through gloo and waits for no kernel
+        with peers():
+            dist.all_reduce(
+                torch.zeros(1), group=self._processes
+            )  # on the CPU, so that it passes through gloo and waits for no kernel
 
 
 ALONE = Alone()
@@ -147,7 +163,7 @@ def joined(
     import torch.distributed as dist
 
     backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
-    with _peers():
+    with peers():
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
     yield TorchGroup(launched, on_wait)
     dist.destroy_process_group()  # only in a good end: a process that fails must not wait for the others
@@ -187,7 +203,8 @@ def first_decides(group: Group, decide: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def _peers() -> Iterator[None]:
+def peers() -> Iterator[None]:
+    """Raise LostRank if torch cannot reach another rank within the block."""
     try:
         yield
     except RuntimeError as error:  # torch raises subclasses of it, and gloo plain ones

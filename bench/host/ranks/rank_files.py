@@ -31,16 +31,28 @@ class RankFiles:
 
     def failure(self, ranks: int) -> tuple[int, bytes] | None:
         """Return the rank that failed first of its own accord, and its message. None if there is none."""
-        files = [(self._failure(rank, lost=False), rank) for rank in range(ranks)]
-        there = [(file.stat().st_mtime_ns, rank, file) for file, rank in files if file.exists()]
-        if not there:
+        failures = [(*failure, rank) for rank in range(ranks) if (failure := self.failure_of(rank))]
+        if not failures:
             return None
-        _, rank, file = min(there)
-        return rank, file.read_bytes()
+        _, message, rank = min(failures)
+        return rank, message
+
+    def failure_of(self, rank: int) -> tuple[float, bytes] | None:
+        """Return when a rank failed of its own accord, in seconds of time.time(), and its message. None if it did not."""
+        file = self._failure(rank, lost=False)
+        return (_mtime(file), file.read_bytes()) if file.exists() else None
+
+    def has_lost(self, rank: int) -> bool:
+        """Whether a rank has ended because it lost another one."""
+        return self._failure(rank, lost=True).exists()
+
+    def last_sign_s(self, rank: int) -> float:
+        """Return when a rank gave its last sign of life, in seconds of time.time(). 0 if it gave none."""
+        return _mtime(self._life(rank))
 
     def quietest(self, ranks: int) -> int:
         """Return the rank that gave its last sign of life first."""
-        return min(range(ranks), key=lambda rank: _mtime(self._life(rank)))
+        return min(range(ranks), key=self.last_sign_s)
 
     def _life(self, rank: int) -> Path:
         return self.folder / f"alive-{rank}"

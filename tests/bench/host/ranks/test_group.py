@@ -14,7 +14,7 @@ VARIABLES = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "
 class Two:
     """Rank 0 of two, whose peer gives what the test says."""
 
-    rank, size = 0, 2
+    rank, size, local_rank = 0, 2, 0
 
     def __init__(self, peer: bytes) -> None:
         self._peer = peer
@@ -48,7 +48,8 @@ def test_rank_0_decides() -> None:
 
 def test_the_variables_of_torchrun_are_read() -> None:
     launched = Launched.of(VARIABLES)
-    assert (launched.rank, launched.local_rank, launched.size) == (1, 1, 2)
+    assert (launched.rank, launched.local_rank, launched.size, launched.size_here) == (1, 1, 2, 2)
+    assert Launched.of({**VARIABLES, "LOCAL_WORLD_SIZE": "1"}).size_here == 1
     assert launched.device_of("cuda") == "cuda:1"
     assert launched.device_of("cpu") == "cpu"
 
