@@ -97,6 +97,7 @@ MAX_REPEATS = 1_000_000
 """Rounds, epochs, steps and comparisons."""
 batch_sizes = numbers(1, MAX_INT32)
 seed_numbers = numbers(0, MAX_SEED)
+rank_numbers = numbers(1, MAX_RANKS)
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing dataset or run in the output folder.")

@@ -151,6 +151,6 @@ class TrialSpec(LoaderSettings):
             require_whole("memory_limit_bytes", self.memory_limit_bytes, 1)
 
     @property
-    def repeat_of(self) -> tuple[str, str, int]:
-        """Loader, mode and batch size, which are the same for all repeats of a trial within a run."""
-        return self.loader, self.mode, self.batch_size
+    def repeat_of(self) -> tuple[str, str, int, int]:
+        """Loader, mode, batch size and ranks, which are the same for all repeats of a trial within a run."""
+        return self.loader, self.mode, self.batch_size, self.ranks

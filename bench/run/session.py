@@ -81,8 +81,8 @@ class Results:
     """The results so far by their spec, so that no round searches a long record."""
 
     def __init__(self, trials: Iterable[TrialResult]) -> None:
-        self.failing: set[tuple[str, str, int]] = set()
-        """Loader, mode and batch size of the trials that are not ok."""
+        self.failing: set[tuple[str, str, int, int]] = set()
+        """Loader, mode, batch size and ranks of the trials that are not ok."""
         self._by_spec: dict[TrialSpec, list[TrialResult]] = defaultdict(list)
         for trial in trials:
             self.add(trial)
@@ -137,7 +137,7 @@ def _resumed(output: Path, new: RunRecord, plan: Plan) -> RunRecord:
 
 
 def _refuse_other_settings(output: Path, old: RunRecord, plan: Plan) -> None:
-    """Loaders, modes, repeats, seeds and batch sizes may be added. Everything else must stay, or one row would mix two settings."""
+    """Loaders, modes, repeats, seeds, batch sizes and numbers of ranks may be added. Everything else must stay, or one row would mix two settings."""
     planned = {_settings(spec) for spec in plan.round(0)}
     if any(_settings(trial.spec) not in planned for trial in old.trials):
         raise FeedrateError(
@@ -146,7 +146,7 @@ def _refuse_other_settings(output: Path, old: RunRecord, plan: Plan) -> None:
 
 
 def _settings(spec: TrialSpec) -> TrialSpec:
-    return replace(spec, loader="", mode="load", repeat=0, seed=0, batch_size=1)
+    return replace(spec, loader="", mode="load", repeat=0, seed=0, batch_size=1, ranks=1)
 
 
 def describe(dataset: Dataset) -> DatasetRecord:

@@ -84,6 +84,8 @@ class FixedRounds:
         return f"{self.max_rounds} round{'s' * plural} {'were' if plural else 'was'} requested{each}"
 
 
+RateKey = tuple[str, int, int, str]
+"""Mode, batch size, ranks and loader: what the rounds repeat."""
 RowRates = dict[tuple[str | None, int, int], float]
 """rows/s by session, repeat and seed: what identifies a round."""
 
@@ -92,7 +94,7 @@ RowRates = dict[tuple[str | None, int, int], float]
 class UntilPrecise:
     """Rounds until each ratio to the baseline and each rate is known precisely, or the time is up.
 
-    Ratios are of rows/s in the same mode and batch size, paired by round. Their 95 % interval must be narrower than `width`.
+    Ratios are of rows/s in the same mode, with the same batch size and ranks, paired by round. Their 95 % interval must be narrower than `width`.
     Width is that of the whole interval as a share of the ratio. A rate's interval must lie within `RATE_PRECISION` of it, the
     ceiling's too. The rule looks at widths alone. If it stopped as soon as a difference showed, too many would show.
     """
@@ -103,7 +105,7 @@ class UntilPrecise:
     clock: Callable[[], float]
     min_rounds: int = MIN_ROUNDS
     max_rounds: int = MAX_ROUNDS
-    _rows_per_s: dict[tuple[str, int, str], RowRates] = field(default_factory=lambda: defaultdict(dict))
+    _rows_per_s: dict[RateKey, RowRates] = field(default_factory=lambda: defaultdict(dict))
     _rounds: int = 0
     _longest_s: float = 0.0
     _began: float = field(init=False)
@@ -118,14 +120,14 @@ class UntilPrecise:
         self._longest_s, self._last = max(self._longest_s, now - self._last), now
         self._rounds += 1
         working = {trial.spec.repeat_of for trial in results if trial.status == "ok"}
-        for mode, size, loader in list(self._rows_per_s):
-            if (loader, mode, size) not in working:  # it has failed: its interval will not get narrower
-                del self._rows_per_s[mode, size, loader]
+        for mode, size, ranks, loader in list(self._rows_per_s):
+            if (loader, mode, size, ranks) not in working:  # it has failed: its interval will not get narrower
+                del self._rows_per_s[mode, size, ranks, loader]
         for trial in results:
             if trial.status == "ok" and trial.rows_per_s:
                 spec = trial.spec
                 key = trial.run_at, spec.repeat, spec.seed
-                self._rows_per_s[spec.mode, spec.batch_size, spec.loader][key] = trial.rows_per_s
+                self._rows_per_s[spec.mode, spec.batch_size, spec.ranks, spec.loader][key] = trial.rows_per_s
 
     @property
     def finished(self) -> str:
@@ -149,12 +151,12 @@ class UntilPrecise:
             return f"no loader can be compared with {self.baseline}, and {rates}"
         return f"every ratio to {self.baseline} is known to {self.width:.1%} or better, and {rates}"
 
-    def _rate(self, key: tuple[str, int, str]) -> Estimate:
+    def _rate(self, key: RateKey) -> Estimate:
         return estimate(list(self._rows_per_s[key].values()))
 
     def _ratios(self) -> Iterable[Estimate]:
-        for (mode, size, loader), head in self._rows_per_s.items():
-            base = self._rows_per_s.get((mode, size, self.baseline), {})
+        for (mode, size, ranks, loader), head in self._rows_per_s.items():
+            base = self._rows_per_s.get((mode, size, ranks, self.baseline), {})
             rounds = sorted(head.keys() & base.keys())
             if loader != self.baseline and rounds:
                 yield ratio([head[key] for key in rounds], [base[key] for key in rounds], paired=True)

@@ -1,20 +1,22 @@
-"""What a loader's rate is compared with: the ceiling, and the baseline or the loader that replaces it."""
+"""What a loader's rate is compared with: the ceiling, the baseline or the loader that replaces it, and the same loader on one rank."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from feedrate.bench.results.record import RunRecord, TrialResult
+from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Estimate, ratio
 
 RoundKey = tuple[str | None, int, int]
 """Identifies a round: start time of its `feedrate run`, repeat, seed."""
+Share = tuple[tuple[float, ...], Estimate]
+"""Samples of a ratio, and the ratio with its 95 % interval."""
 
 
-def ceiling_share(
-    train: Sequence[TrialResult], replay: Sequence[TrialResult]
-) -> tuple[tuple[float, ...], Estimate] | None:
+def ceiling_share(train: Sequence[TrialResult], replay: Sequence[TrialResult]) -> Share | None:
     """Return samples of training / replay, and their ratio with its 95 % interval; None if one of them was not measured.
 
     The ratio is that of geometric means, like every other ratio. If at least two rounds have both modes, it is paired by round,
@@ -30,6 +32,42 @@ def ceiling_share(
         return tuple(head / base for head, base in pairs), share
     share = ratio(list(heads.values()), list(bases.values()), paired=False)
     return tuple(head / fmean(bases.values()) for head in heads.values()), share
+
+
+def by_ranks(record: RunRecord) -> list[RunRecord]:
+    """Return a record for each number of ranks that its trials had, the smallest first: they are not compared with each other."""
+    numbers = sorted({trial.spec.ranks for trial in record.trials})
+    if len(numbers) < 2:
+        return [record]
+    return [replace(record, trials=tuple(t for t in record.trials if t.spec.ranks == number)) for number in numbers]
+
+
+def scaling_by_mode(record: RunRecord, part: RunRecord, loader: str, size: int) -> dict[Mode, Share]:
+    """Return how a loader scales to the ranks of a part of its record, by mode. See `scaling_efficiency`."""
+    modes: tuple[Mode, ...] = ("load", "train")
+    shares: dict[Mode, Share] = {}
+    for mode in modes:
+        several, one = (
+            [trial for trial in trials if trial.status == "ok" and trial.spec.repeat_of[:3] == (loader, mode, size)]
+            for trials in (part.trials, [trial for trial in record.trials if trial.spec.ranks == 1])
+        )
+        if share := scaling_efficiency(several, one):
+            shares[mode] = share
+    return shares
+
+
+def scaling_efficiency(several: Sequence[TrialResult], one: Sequence[TrialResult]) -> Share | None:
+    """Return samples of a loader's rate on N ranks over N times its rate on one, and their ratio with its 95 % interval.
+
+    Rounds are paired as for `ceiling_share`. None without trials of both, or if `several` ran on one rank.
+    """
+    ranks = several[0].spec.ranks if several else 1
+    share = ceiling_share(several, one)
+    if share is None or ranks == 1:
+        return None
+    samples, total = share
+    low, high = (None if bound is None else bound / ranks for bound in (total.low, total.high))
+    return tuple(sample / ranks for sample in samples), Estimate(total.mean / ranks, low, high, total.n)
 
 
 def valid_baseline(record: RunRecord, size: int) -> str | None:

@@ -14,7 +14,7 @@ from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.metrics import METRICS, Metric
 from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.provenance_diff import Kind, provenance_diff
-from feedrate.reports.analysis.references import valid_baseline
+from feedrate.reports.analysis.references import by_ranks, valid_baseline
 
 EFFECTS = {
     "auc": 0.001,
@@ -89,6 +89,10 @@ def read_side(text: str) -> Side:
     path, _, loader = text.partition("@")
     record = store.read(Path(path))
     refuse_implausible(Path(path), record)
+    if len(by_ranks(record)) > 1:
+        raise FeedrateError(
+            f"{path} has trials of several numbers of ranks, which have no common verdict: see its report"
+        )
     loaders = sorted({trial.spec.loader for trial in record.trials})
     if loader and loader not in loaders:
         raise FeedrateError(f"{path} has no loader {loader!r}, only {', '.join(loaders)}")

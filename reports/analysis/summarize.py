@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from feedrate.bench.results import store
@@ -14,7 +14,7 @@ from feedrate.bench.results.stats import Estimate, Verdict, estimate
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports.analysis.metrics import METRICS, Metric
 from feedrate.reports.analysis.plausibility import refuse_implausible
-from feedrate.reports.analysis.references import ceiling_share, valid_baseline
+from feedrate.reports.analysis.references import by_ranks, ceiling_share, scaling_by_mode, valid_baseline
 from feedrate.reports.analysis.run_comparison import judge_samples, samples
 from feedrate.reports.analysis.stall_split import StallSplit, split
 from feedrate.reports.names import short
@@ -60,6 +60,8 @@ class Row:
     """The run's baseline at this batch size, or the loader that replaces it. See `references.py`."""
     mode: Mode = "train"
     """train, or load if nothing was trained in this run at this batch size."""
+    scaling: Mapping[Mode, Samples] = field(default_factory=dict)
+    """By mode, its rate on N ranks over N times that on one rank, if the run measured both. See `references.py`."""
 
     @property
     def auc_differs(self) -> Verdict | None:
@@ -101,10 +103,12 @@ class Comparison:
     """One or several runs, as rows."""
 
     runs: tuple[tuple[str, RunRecord], ...]
-    """Each run with its short name."""
+    """Each run with its short name. A run with several numbers of ranks counts as several, which have only those trials."""
     rows: tuple[Row, ...]
     """The fastest training first; loaders without a result last."""
     basis: Basis
+    records: tuple[int, ...] = ()
+    """For each run, the place of its record among those that were compared."""
 
     @property
     def not_ok(self) -> tuple[TrialResult, ...]:
@@ -124,7 +128,9 @@ def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
 
     Raises FeedrateError if they have no trial, train more than one task, or hold a number that is impossible.
     """
-    runs = tuple(zip(_names([path for path, _ in records]), (record for _, record in records), strict=True))
+    names = _names([path for path, _ in records])
+    parts = [(place, part) for place, (_, record) in enumerate(records) for part in by_ranks(record)]
+    runs = tuple((_name_of_part(names, place, part, parts), part) for place, part in parts)
     if not any(record.trials for _, record in runs):
         raise FeedrateError(
             f"{', '.join(str(path) for path, _ in records)} has no trials: `feedrate run ... --resume` continues it"
@@ -134,12 +140,16 @@ def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
         refuse_implausible(path, record)
     settings = {(name, size) for name, run in runs for size in {trial.spec.batch_size for trial in run.trials}}
     rows = [
-        _row(name, run, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings)
-        for name, run in runs
+        replace(
+            _row(name, run, [trial for trial in run.trials if trial.spec.batch_size == size], loader, size, settings),
+            scaling={m: Samples(*share) for m, share in scaling_by_mode(records[place][1], run, loader, size).items()},
+        )
+        for (name, run), (place, _) in zip(runs, parts, strict=True)
         for size in sorted({trial.spec.batch_size for trial in run.trials})
         for loader in _loaders(run, size)
     ]
-    return Comparison(runs, tuple(sorted(rows, key=_slowness)), _basis([record for _, record in runs]))
+    basis, places = _basis([record for _, record in records]), tuple(place for place, _ in parts)
+    return Comparison(runs, tuple(sorted(rows, key=_slowness)), basis, places)
 
 
 def tasks_of(record: RunRecord) -> list[str]:
@@ -270,6 +280,15 @@ def _names(paths: list[Path]) -> list[str]:
     ]
     numbered = [name if names.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(names)]
     return numbered if len(set(numbered)) == len(numbered) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
+
+
+def _name_of_part(names: Sequence[str], place: int, part: RunRecord, parts: Sequence[tuple[int, RunRecord]]) -> str:
+    """Return the name of a record's part: with its ranks if there are other parts, and with the record's if there are others."""
+    if sum(other == place for other, _ in parts) == 1:
+        return names[place]
+    ranks = part.trials[0].spec.ranks
+    words = f"{ranks} rank{'s' * (ranks > 1)}"
+    return words if len(names) == 1 else f"{names[place]}, {words}"
 
 
 def _slowness(row: Row) -> tuple[bool, bool, float]:

@@ -67,7 +67,8 @@ def figure(estimate: Estimate, text: Callable[[float | None], str]) -> str:
         return f"{text(estimate.mean)} (n = 1)"
     if is_wide(estimate):
         return NOT_KNOWN
-    return f"{text(estimate.mean)} ±{half / estimate.mean if estimate.mean else 0.0:.0%}".replace("%", " %")
+    share = f"{half / estimate.mean if estimate.mean else 0.0:.0%}".replace("%", " %")
+    return f"{text(estimate.mean)} ±{share}"
 
 
 def rate_text(samples: Samples, text: Callable[[float | None], str]) -> str:

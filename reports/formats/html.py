@@ -59,7 +59,10 @@ def render(
         figures=page_figures,
         how_to_read=READING,
         figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
-        runs=[run_of(name, run, link) for (name, run), link in zip_longest(comparison.runs, records)],
+        runs=[
+            run_of(name, run, records[place] if place < len(records) else None)
+            for (name, run), place in zip(comparison.runs, comparison.records, strict=True)
+        ],
         bar_width=WIDTH,
         options=options_table(comparison),
         profiles=[profile_of(explained) for explained in profiles],

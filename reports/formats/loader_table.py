@@ -82,7 +82,8 @@ def loader_table(
     titles = ["Loader", *(title for name in columns for title in TITLES[name]), CHECKED]
     lines = _chosen(_with_more_columns(comparison), titles)
     lines[0] = [_heading(title, comparison.rows) for title in lines[0]]
-    facts = [_facts(run, source) for (_, run), source in zip(comparison.runs, sources, strict=True)]
+    runs = zip(comparison.runs, comparison.records, strict=True)
+    facts = [_facts(run, sources[place]) for (_, run), place in runs]
     names = [name for name, _ in comparison.runs]
     if len(facts) > 1:
         facts = [f"- `{name}`: {fact}" for name, fact in zip(names, facts, strict=True)]

@@ -8,7 +8,7 @@ from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.memory_limit import memory_limit
 from feedrate.reports.analysis.answers.open_verdicts import RowKey, open_verdicts
-from feedrate.reports.analysis.answers.rank_spread import rank_spread
+from feedrate.reports.analysis.answers.rank_spread import rank_spread, scaling
 from feedrate.reports.analysis.answers.run_concerns import run_concerns
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
@@ -105,6 +105,7 @@ def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) 
     trials = [trial for mode in row.trials for trial in row.trials[mode] if mode != "replay"]
     lines = [
         rank_spread(trials),
+        scaling(row),
         memory_limit(trials),
         stall_split(row),
         against_by_metric(row),
@@ -153,6 +154,8 @@ def all_in_order(comparison: Comparison) -> Iterator[str]:
 
 def unlike(comparison: Comparison) -> list[str]:
     """Return a sentence for each thing in which the runs differ. A different task comes first: then no numbers are comparable."""
+    if len(set(comparison.records)) == 1:  # its numbers of ranks are in the names of its parts
+        return []
     names = [name for name, _ in comparison.runs]
     lines = []
     for difference in provenance_diff([run for _, run in comparison.runs]):

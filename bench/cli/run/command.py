@@ -11,7 +11,6 @@ import typer
 
 from feedrate.bench.cli.options import (
     MAX_PREFETCH,
-    MAX_RANKS,
     MAX_REPEATS,
     MAX_SECONDS,
     MAX_WORKERS,
@@ -33,6 +32,7 @@ from feedrate.bench.cli.options import (
     Wait,
     Words,
     batch_sizes,
+    rank_numbers,
     seed_numbers,
     words,
 )
@@ -124,15 +124,14 @@ def run(
         ),
     ] = Numbers((0, 1, 2)),
     ranks: Annotated[
-        int,
+        Numbers,
         typer.Option(
-            metavar="N",
-            min=1,
-            max=MAX_RANKS,
+            metavar="N,M",
+            parser=rank_numbers,
             help="Processes that run each trial together on this host, started by torchrun. Each has a shard of the rows, a GPU "
-            "of its own if there are any, and --batch-size rows per batch.",
+            "of its own if there are any, and --batch-size rows per batch. With several values, the report says how loaders scale.",
         ),
-    ] = 1,
+    ] = Numbers((1,)),
     cache: Annotated[
         Literal["warm", "cold"], typer.Option(help="State of the page cache at the start of each trial.")
     ] = "warm",
@@ -196,7 +195,7 @@ def run(
         require_over_zero(name, value, MAX_SECONDS)
     require_device(device)
     require_limits(limit_memory)
-    ranks, launcher = _launcher(context, ranks)
+    numbers, launcher = _launcher(context, ranks)
     model = model_of(
         task,
         {
@@ -209,7 +208,7 @@ def run(
     with timing(wait=wait, say=say if wait else warnings.append), only_writer(store.path_of(output).parent):
         plan = Plan(
             loaders=loaders, modes=modes, repeats=repeats, batch_sizes=batch_size, seeds=seeds,
-            epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, ranks=ranks, workers=workers, prefetch=prefetch,
+            epochs=epochs or EPOCHS, timed_s=0.0 if epochs else TIMED_S, check=check, ranks=numbers, workers=workers, prefetch=prefetch,
             shuffle=shuffle, memory_budget_bytes=memory_budget, memory_limit_bytes=limit_memory, cache=cache, baseline=baseline, model=model,
         )  # fmt: skip
         environment = replace(observe(), command=_command())  # takes seconds, so all else is checked before
@@ -226,12 +225,12 @@ def run(
     _require_results(record)
 
 
-def _launcher(context: typer.Context, ranks: int) -> tuple[int, Launcher]:
-    """Return the number of ranks, and how to start them: with torchrun, or on the processes that the user started."""
+def _launcher(context: typer.Context, ranks: Numbers) -> tuple[tuple[int, ...], Launcher]:
+    """Return the numbers of ranks, and how to start them: with torchrun, or on the processes that the user started."""
     from feedrate.bench.run.ranks.launch import launch
 
     outer: OuterRanks | None = context.obj
-    return (ranks, launch) if outer is None else (outer.number(ranks), outer.launch)
+    return (ranks, launch) if outer is None else (outer.numbers(ranks), outer.launch)
 
 
 def show_result(output: Path, record: RunRecord) -> None:

@@ -56,7 +56,8 @@ def trial_line(trial: TrialResult) -> str:
     from feedrate.reports import units
 
     spec = trial.spec
-    head = f"{spec.loader} {spec.mode} #{spec.repeat} batch {spec.batch_size} seed {spec.seed}: "
+    ranks = f" {spec.ranks} ranks" if spec.ranks > 1 else ""
+    head = f"{spec.loader} {spec.mode} #{spec.repeat} batch {spec.batch_size} seed {spec.seed}{ranks}: "
     if trial.status != "ok":
         return f"{head}{trial.status}: {trial.detail}"
     auc = f", AUC {trial.auc[-1]:.4f}" if trial.auc else ""

@@ -9,7 +9,7 @@ import contextlib
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -73,12 +73,12 @@ class OuterRanks:
     def __init__(self, group: OuterGroup) -> None:
         self._group = group
 
-    def number(self, given: int) -> int:
+    def numbers(self, given: Sequence[int]) -> tuple[int, ...]:
         """Return the number of ranks. given: what --ranks says. Raises FeedrateError if that is another number."""
         size = self._group.launched.size
-        if given not in (1, size):
-            raise FeedrateError(f"--ranks is {given}, but WORLD_SIZE is {size}: leave out --ranks")
-        return size
+        if tuple(given) not in ((1,), (size,)):
+            raise FeedrateError(f"--ranks is {','.join(map(str, given))}, but WORLD_SIZE is {size}: leave out --ranks")
+        return (size,)
 
     @contextmanager
     def launch(self, python: str, task: Task) -> Iterator[Launch]:

@@ -120,9 +120,10 @@ def _among(row: Row, rows: Sequence[Row]) -> bool:
 
 
 def place_of(run: RunRecord) -> str:
-    """Return the machine of a run, in words."""
-    environment = run.environment
-    return environment.gpu or f"{environment.cores} cores of {environment.cpu} without a GPU"
+    """Return the machine of a run in words, with its ranks if there are several."""
+    environment, ranks = run.environment, max((trial.spec.ranks for trial in run.trials), default=1)
+    machine = environment.gpu or f"{environment.cores} cores of {environment.cpu} without a GPU"
+    return f"{machine}, {ranks} ranks" if ranks > 1 else machine
 
 
 def shortly_named(rows: Sequence[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""How evenly the ranks of a loader's trials worked, and how long they averaged gradients, in a sentence."""
+"""How evenly the ranks of a loader's trials worked, how long they averaged gradients, and how it scales: a sentence each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from statistics import fmean
 from feedrate.bench.results.ranks_record import RankRecord
 from feedrate.bench.results.record import TrialResult
 from feedrate.reports import units
+from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.summarize import Row
 
 
 def rank_spread(trials: Iterable[TrialResult]) -> str:
@@ -26,6 +28,18 @@ def rank_spread(trials: Iterable[TrialResult]) -> str:
     if averaging:
         sentence += f", and gradients were averaged for {units.format_percent(fmean(averaging))} of the training time"
     return sentence
+
+
+def scaling(row: Row) -> str:
+    """Return how close N ranks come to N times the rate of one, or an empty sentence if the run did not measure both."""
+    parts = []
+    for mode, share in sorted(row.scaling.items(), reverse=True):  # training first
+        words = "training" if mode == "train" else "mode load"
+        parts.append(f"{verdicts.figure(share.estimate, units.format_percent)} in {words}")
+    if not parts:
+        return ""
+    ranks = max(trial.spec.ranks for trials in row.trials.values() for trial in trials)
+    return f"scaling efficiency of {ranks} ranks, against {ranks} times the rate of one: {', '.join(parts)}"
 
 
 def _behind(ranks: Iterable[RankRecord], first: int) -> float:

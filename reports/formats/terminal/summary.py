@@ -9,6 +9,7 @@ from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.concerns import concerns
 from feedrate.reports.analysis.answers.open_verdicts import leaders, open_verdicts
+from feedrate.reports.analysis.answers.rank_spread import scaling
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 from feedrate.reports.formats import sentences, table
@@ -150,7 +151,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     loaders: dict[str, list[str]] = {}
     answered = leaders(comparison)
     for row in comparison.rows:
-        for sentence in (*open_verdicts(row, comparison, answered), sentences.one_seed(row)):
+        for sentence in (*open_verdicts(row, comparison, answered), sentences.one_seed(row), scaling(row)):
             loaders.setdefault(sentence, []).append(row.label)
     yield from (f"{', '.join(labels)}: {sentence}" for sentence, labels in loaders.items() if sentence)
 

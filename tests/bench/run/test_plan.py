@@ -79,3 +79,12 @@ def test_specs_are_values() -> None:
     second = TrialSpec(loader="a", mode="load", repeat=0, seed=0, batch_size=1, epochs=1, device="cpu")
     assert first == second
     assert hash(first) == hash(second)
+
+
+def test_ranks_are_an_axis() -> None:
+    plan = Plan(loaders=("cupy",), modes=("load", "train"), repeats=1, seeds=(0,), ranks=(1, 4))
+    assert sorted((trial.mode, trial.ranks) for trial in _all(plan)) == [
+        ("load", 1), ("load", 4), ("train", 1), ("train", 4)
+    ]  # fmt: skip
+    with pytest.raises(FeedrateError, match="ranks contains duplicates: 2, 2"):
+        Plan(loaders=("cupy",), ranks=(2, 2))

@@ -81,7 +81,7 @@ def test_a_run_that_was_stopped_is_readable_and_gone_on_with(small: Dataset, tmp
 
 @pytest.mark.slow
 def test_a_run_with_ranks_goes_on_with_the_trials_that_are_left(small: Dataset, tmp_path: Path) -> None:
-    plan = replace(PLAN, loaders=("fake",), ranks=2)
+    plan = replace(PLAN, loaders=("fake",), ranks=(2,))
     first = next(_run(_start(small.folder, tmp_path, plan)))
     *_, last = _run(_start(small.folder, tmp_path, plan, resume=True))
     assert last.trials[0] == first.trials[0]
@@ -90,8 +90,8 @@ def test_a_run_with_ranks_goes_on_with_the_trials_that_are_left(small: Dataset, 
         (1, "ok", 2),
     ]
     assert all(trial.ranks and len(trial.ranks.ranks) == 2 for trial in last.trials)
-    with pytest.raises(FeedrateError, match="was started with other settings"):
-        _start(small.folder, tmp_path, replace(plan, ranks=3), resume=True)
+    more = _start(small.folder, tmp_path, replace(plan, ranks=(1, 2)), resume=True)
+    assert (len(more.record.trials), more.planned) == (2, 4)
 
 
 def test_a_run_whose_data_a_trial_changed_ends_with_a_sentence_and_keeps_its_trials(
