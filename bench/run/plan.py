@@ -64,7 +64,10 @@ class Plan(LoaderSettings):
             )
         most = max(self.ranks)
         if most > 1 and self.model.step == "fast":
-            raise FeedrateError(f"ranks is {most}, but the fast step trains on one rank only: use --step eager")
+            raise FeedrateError(
+                f"ranks is {most}, but the fast step adds gradients of tables outside of autograd, where "
+                "DistributedDataParallel cannot average them: use --step eager"
+            )
         for number in range(len(self.seeds)):
             self.round(number)  # a TrialSpec refuses invalid settings
 

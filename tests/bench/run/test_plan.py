@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.bench.run.plan import Plan
 from feedrate.loaders.errors import FeedrateError
 
@@ -88,3 +88,8 @@ def test_ranks_are_an_axis() -> None:
     ]  # fmt: skip
     with pytest.raises(FeedrateError, match="ranks contains duplicates: 2, 2"):
         Plan(loaders=("cupy",), ranks=(2, 2))
+
+
+def test_the_fast_step_on_several_ranks_is_refused_with_the_reason() -> None:
+    with pytest.raises(FeedrateError, match="ranks is 2, but the fast step adds gradients .* use --step eager"):
+        Plan(loaders=("cupy",), ranks=(1, 2), model=ModelSpec(step="fast"))
