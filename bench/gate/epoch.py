@@ -18,7 +18,7 @@ from feedrate.bench.datasets.rows.checksum import Checksum, RowSum
 from feedrate.bench.datasets.rows.order_sample import OrderSample
 from feedrate.bench.gate.batch_watch import wrong_size
 from feedrate.bench.gate.shuffle import ShuffleWatch
-from feedrate.bench.host.ranks.group import ALONE, Group, total
+from feedrate.bench.host.ranks.group import ALONE, Group, shard_rows, total
 from feedrate.bench.results.record import ShuffleRecord
 from feedrate.bench.timing.clock import synchronise
 from feedrate.loaders.base import Batch, Schema
@@ -82,13 +82,13 @@ def check_epoch(
     """Check a whole epoch against the split.
 
     wanted: the split that the batches must deliver. order_sample: rows to judge the shuffle by, None to leave that out.
-    group: the ranks whose shards together must be the split.
+    group: the ranks whose shards together must be the split. The shuffle is judged within this rank's shard.
     Raises FormBroken for a batch of a wrong form, and GateFailed if a batch changes later, was not ready or has a wrong
     size, or if the epoch does not end.
     Raises WrongRows if the rows differ from the split's.
     """
     at_once, later = RowSum(), RowSum()
-    watch = ShuffleWatch(order_sample, wanted.rows, device) if order_sample else None
+    watch = ShuffleWatch(order_sample, shard_rows(group, wanted.rows), device) if order_sample else None
     held: list[Batch] = []
     sums: list[torch.Tensor] = []
     start: torch.Tensor | None = None

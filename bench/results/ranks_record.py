@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feedrate.bench.results.bounds import Bytes, Count, Seconds
+from feedrate.bench.results.bounds import Bytes, Count, SampledShare, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class RankRecord:
     first_batch_s: Seconds
     """From before its loader was opened until its first batch was ready on its device."""
     peak_gpu_bytes: Bytes | None = None
+    shuffle_quality: SampledShare | None = None
+    """How well its rows are mixed within its shard. The trial's is that of the rank with the lowest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def _check_epoch(context: TrialContext, loader: Loader, number: int, *, explain_
             context.reported("check", loader.epoch(number), "train"),
             context.dataset.info.splits["train"],
             context.dataset.info.schema,
-            order_sample=None if context.group.size > 1 else context.dataset.order_sample("train"),
+            order_sample=context.dataset.order_sample("train"),
             batch_size=context.spec.batch_size,
             device=context.spec.device,
             group=context.group,

@@ -9,7 +9,7 @@ import msgspec
 
 from feedrate.bench.host.ranks.group import Group
 from feedrate.bench.results.ranks_record import RankEpoch, RankRecord, RanksRecord
-from feedrate.bench.results.record import EpochRecord, TrialResult
+from feedrate.bench.results.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.results.spec import shared_fields
 
 JOINED = "DistributedDataParallel.join: a rank without further batches takes part in the others' averages"
@@ -26,6 +26,7 @@ class Part:
     first_batch_s: float
     peak_gpu_bytes: int | None
     flags: tuple[str, ...]
+    shuffle: ShuffleRecord | None = None
 
 
 def merged(group: Group, result: TrialResult) -> TrialResult:
@@ -39,6 +40,7 @@ def merged(group: Group, result: TrialResult) -> TrialResult:
         first_batch_s=result.first_batch_s or 0.0,
         peak_gpu_bytes=result.peak_gpu_bytes,
         flags=result.flags,
+        shuffle=result.shuffle,
     )
     parts = [msgspec.json.decode(value, type=Part) for value in group.all(msgspec.json.encode(own))]
     epochs = tuple(_together(epoch) for epoch in zip(*(part.epochs for part in parts), strict=True))
@@ -50,6 +52,9 @@ def merged(group: Group, result: TrialResult) -> TrialResult:
         first_batch_s=max(part.first_batch_s for part in parts),
         peak_gpu_bytes=max((part.peak_gpu_bytes for part in parts if part.peak_gpu_bytes is not None), default=None),
         flags=tuple(_flags(parts)),
+        shuffle=min(
+            (part.shuffle for part in parts if part.shuffle), key=lambda shuffle: shuffle.quality, default=None
+        ),
         ranks=_record(result, parts),
     )
 
@@ -78,6 +83,7 @@ def _record(result: TrialResult, parts: Sequence[Part]) -> RanksRecord:
             epochs=tuple(RankEpoch(**shared_fields(epoch, RankEpoch)) for epoch in part.epochs),
             first_batch_s=part.first_batch_s,
             peak_gpu_bytes=part.peak_gpu_bytes,
+            shuffle_quality=part.shuffle.quality if part.shuffle else None,
         )
         for part in parts
     )

@@ -86,6 +86,9 @@ def test_two_ranks_deliver_the_dataset_once(small: Dataset) -> None:
     assert result.rows == 2 * small.info.splits["train"].rows
     assert result.ranks is not None
     assert (result.ranks.backend, len(result.ranks.ranks)) == ("gloo", 2)
+    qualities = [rank.shuffle_quality for rank in result.ranks.ranks]
+    assert result.shuffle is not None
+    assert 0.9 < result.shuffle.quality == min(quality for quality in qualities if quality)
     for number, epoch in enumerate(result.epochs or ()):
         parts = [rank.epochs[number] for rank in result.ranks.ranks]
         assert [part.rows for part in parts] == [2000, 2000]
