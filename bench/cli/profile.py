@@ -10,6 +10,7 @@ import typer
 
 from feedrate.bench.cli.options import (
     MAX_INT32,
+    MAX_RANKS,
     MAX_REPEATS,
     MAX_SECONDS,
     Data,
@@ -59,6 +60,12 @@ def profile(
     ] = "auto",
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, max=MAX_INT32, help="Rows per batch.")] = 32768,
     device: Device = "auto",
+    ranks: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=MAX_RANKS, help="Processes that train together on this host. Rank 0 is recorded."
+        ),
+    ] = 1,
     step: StepOption = "eager",
     task: TaskOption = "mlp",
     hidden: Hidden = None,
@@ -86,7 +93,7 @@ def profile(
     model = model_of(task, {"hidden": hidden, "history": history, "target": target, "step": step})
     request = session.ProfileRequest(
         steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=model,
-        memory_budget_bytes=memory_budget, timeout_s=timeout,
+        memory_budget_bytes=memory_budget, timeout_s=timeout, ranks=ranks,
     )  # fmt: skip
     read_dataset(data)  # --wait may take hours, so errors come first
     warnings: list[str] = []

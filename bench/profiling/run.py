@@ -12,6 +12,7 @@ import msgspec
 
 from feedrate.bench.host.lifecycle.run_to_end import run_to_end
 from feedrate.bench.host.lifecycle.search_path import module_command
+from feedrate.bench.host.ranks.group import is_loss
 from feedrate.bench.profiling import chrome_trace, kineto, nsys, tables, workers
 from feedrate.bench.profiling.events import Events
 from feedrate.bench.profiling.flames import flames_of
@@ -24,6 +25,7 @@ from feedrate.bench.results.profiles.record import Profile, Profiler
 from feedrate.bench.results.range_names import DOMAIN
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.loader_lookup import interpreter
+from feedrate.bench.run.ranks.companions import Companions, companions
 from feedrate.loaders.errors import FeedrateError
 
 TRACE = "trace.json"
@@ -82,9 +84,13 @@ def _events(folder: Path, tool: str, message: ProfileMessage, batches: Path) -> 
 def _run_child(task: ProfileTask, folder: Path, tool: str, timeout_s: float) -> ProfileMessage:
     spec = task.spec
     command = module_command(interpreter(spec.loader), "feedrate.bench.profiling.trial")
-    if tool:
-        command = nsys.command(tool, folder / "profile", command)
-    completed = run_to_end(command, content=msgspec.json.encode(task), timeout_s=timeout_s)
+    recorded = nsys.command(tool, folder / "profile", command) if tool else command
+    beside = msgspec.json.encode(replace(task, batches="", sampler=""))
+    with companions(command, beside, spec.ranks) as others:
+        completed = run_to_end(
+            recorded, content=msgspec.json.encode(task), variables=others.variables(0), timeout_s=timeout_s
+        )
+        _refuse_failed(spec, others)
     if completed.timed_out:
         raise FeedrateError(
             f"profiling {spec.loader} took longer than {timeout_s:g} s: pass fewer --steps or a longer --timeout"
@@ -97,6 +103,14 @@ def _run_child(task: ProfileTask, folder: Path, tool: str, timeout_s: float) -> 
     if message.error:
         raise FeedrateError(f"profiling {spec.loader} failed: {message.error}")
     return message
+
+
+def _refuse_failed(spec: TrialSpec, others: Companions) -> None:
+    """Raise FeedrateError with the error of another rank than the recorded one. One that only lost that rank is in order."""
+    for rank, line in others.first_words().items():
+        error = msgspec.json.decode(line, type=ProfileMessage).error
+        if not is_loss(error):
+            raise FeedrateError(f"profiling {spec.loader} failed: rank {rank}: {error}")
 
 
 def _profile(spec: TrialSpec, profiler: Profiler, version: str, message: ProfileMessage, events: Events) -> Profile:

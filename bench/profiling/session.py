@@ -16,7 +16,7 @@ from feedrate.bench.profiling.run import profile_loader
 from feedrate.bench.results.profiles import files
 from feedrate.bench.results.profiles.explained import Explained, explain
 from feedrate.bench.results.profiles.record import Profiler
-from feedrate.bench.results.spec import ModelSpec, TrialSpec
+from feedrate.bench.results.spec import ModelSpec, TrialSpec, require_ranks
 from feedrate.bench.run.loader_lookup import check_texts
 from feedrate.loaders.errors import (
     FeedrateError,
@@ -40,6 +40,8 @@ class ProfileRequest:
     model: ModelSpec
     memory_budget_bytes: int | None
     timeout_s: float
+    ranks: int = 1
+    """Processes that train together. Rank 0 is recorded."""
 
 
 def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileRequest) -> Iterator[Explained]:
@@ -54,6 +56,7 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
     require_distinct("loaders", loaders)
     require_choice("--profiler", request.profiler, ("auto", *get_args(Profiler)))
     check_texts(loaders)
+    require_ranks(request.ranks, request.model)
     device = choose_device_here(request.device)
     profiler = _profiler(request.profiler, device)
     require_columns(read_dataset(data).info.schema, request.model)
@@ -68,6 +71,7 @@ def _profiles(
         spec = TrialSpec(
             loader=loader, mode="train", repeat=0, seed=0, batch_size=request.batch_size, epochs=1, device=request.device,
             memory_budget_bytes=request.memory_budget_bytes, model=request.model,
+            ranks=request.ranks,
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
         profile = profile_loader(

@@ -6,6 +6,7 @@ original standard output. Its measurements explain a result. They are never the 
 
 from __future__ import annotations
 
+import collections
 import itertools
 import os
 import sys
@@ -14,17 +15,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 import msgspec
 import torch
 from torch._C._profiler import _ExperimentalConfig
 
-from feedrate.bench.consumer.steps import make_step
+from feedrate.bench.consumer.steps import Step, make_step
 from feedrate.bench.datasets.canonical import read_dataset
+from feedrate.bench.host.device import make_current
 from feedrate.bench.host.process_usage import Usage
+from feedrate.bench.host.ranks.group import ALONE, Group, Launched, joined
 from feedrate.bench.profiling import workers
 from feedrate.bench.profiling.sampler import sampled
 from feedrate.bench.results.profiles.record import Profiler
@@ -43,6 +46,8 @@ from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 WARM_STEPS = 20
 """Unrecorded steps before the recording, to warm up. They continue into further epochs if one is too short."""
 
+JOIN_S = 600.0
+"""Seconds after which a rank that waits for another one gives up."""
 SAMPLED_S = 3.0
 """Seconds of training that py-spy samples."""
 
@@ -88,17 +93,22 @@ class ProfileMessage:
     options: dict[str, str] | None = None
 
 
-def run(task: ProfileTask) -> ProfileMessage:
-    """Warm up, record the steps, and return the harness's clocks for them. Raises what the loader raises."""
+def run(task: ProfileTask, group: Group = ALONE) -> ProfileMessage:
+    """Warm up, record the steps, and return the harness's clocks for them. Raises what the loader raises.
+
+    Of several ranks, rank 0 is recorded. The others train beside it until they are ended.
+    """
     spec = task.spec
     if task.batches:
         workers.record_batches(Path(task.batches))
-    context = TrialContext.of(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None)
+    context = TrialContext.of(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None, group=group)
     context.choice.adapter.backend(spec.device)
     loader = context.open_loader("train", shuffle=True)
     try:
-        step = make_step(DrawnModel(context).on_device(), spec.model)
+        step = _step(context)
         batches = _endless(loader)
+        if group.rank:
+            collections.deque(map(step, batches), maxlen=0)
         for batch in itertools.islice(batches, WARM_STEPS):
             step(batch)
         started_ns: list[int] = []
@@ -127,6 +137,28 @@ def run(task: ProfileTask) -> ProfileMessage:
         )
     finally:
         loader.close()
+
+
+def _step(context: TrialContext) -> Step:
+    model, ranks = DrawnModel(context).on_device(), context.group.size
+    if ranks == 1:
+        return make_step(model, context.spec.model)
+    from feedrate.bench.consumer.replica import Replica
+
+    return make_step(model, context.spec.model, Replica(model, ranks))
+
+
+@contextmanager
+def _group(device: str, ranks: int) -> Iterator[tuple[str, Group]]:
+    """Join the other ranks, if there are any, and yield this rank's device."""
+    if ranks == 1:
+        yield device, ALONE
+        return
+    launched = Launched.of(os.environ)
+    device = launched.device_of(device)
+    make_current(device)
+    with joined(launched, device, JOIN_S) as group:
+        yield device, group
 
 
 def _sample(task: ProfileTask, batches: Iterator[Batch], step: Callable[[Batch], object]) -> Iterator[str]:
@@ -194,12 +226,18 @@ def main() -> None:
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)  # output of libraries goes to standard error
     os.dup2(2, 1)
     try:
-        message = run(task)
+        with _group(task.spec.device, task.spec.ranks) as (device, group):
+            message = run(replace(task, spec=replace(task.spec, device=device)), group)
+            _leave(pipe, message)  # while the group is joined: the other ranks are in the middle of a step
     except (FeedrateError, LoaderUnavailable) as error:
         message = ProfileMessage(error=str(error))
     except Exception as error:  # a loader may raise anything
         traceback.print_exc()
         message = ProfileMessage(error=f"{type(error).__name__}: {error}")
+    _leave(pipe, message)
+
+
+def _leave(pipe: IO[bytes], message: ProfileMessage) -> NoReturn:
     pipe.write(msgspec.json.encode(message) + b"\n")
     pipe.close()
     sys.stderr.flush()

@@ -100,6 +100,15 @@ def model_of(task: Task, given: Mapping[str, Any]) -> ModelSpec:
     return replace(TASKS[task], **{name: value for name, value in given.items() if value is not None})
 
 
+def require_ranks(ranks: int, model: ModelSpec) -> None:
+    """Raise FeedrateError if so many ranks cannot train the model together."""
+    if ranks > 1 and model.step == "fast":
+        raise FeedrateError(
+            f"ranks is {ranks}, but the fast step adds gradients of tables outside of autograd, where "
+            "DistributedDataParallel cannot average them: use --step eager"
+        )
+
+
 def shared_fields(source: Any, target: type) -> dict[str, Any]:
     """Return the values of the fields of a dataclass instance that another dataclass has, too, as keyword arguments for it."""
     names = {field.name for field in fields(source)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from feedrate.bench.results.spec import Cache, Check, Mode, ModelSpec, TrialSpec, shared_fields
+from feedrate.bench.results.spec import Cache, Check, Mode, ModelSpec, TrialSpec, require_ranks, shared_fields
 from feedrate.bench.run.loader_lookup import check_texts
 from feedrate.loaders.base import LoaderSettings
 from feedrate.loaders.errors import FeedrateError, require_distinct, require_whole
@@ -62,12 +62,7 @@ class Plan(LoaderSettings):
             raise FeedrateError(
                 f"baseline is {self.baseline!r}, but must be one of the loaders: {', '.join(self.loaders)}"
             )
-        most = max(self.ranks)
-        if most > 1 and self.model.step == "fast":
-            raise FeedrateError(
-                f"ranks is {most}, but the fast step adds gradients of tables outside of autograd, where "
-                "DistributedDataParallel cannot average them: use --step eager"
-            )
+        require_ranks(max(self.ranks), self.model)
         for number in range(len(self.seeds)):
             self.round(number)  # a TrialSpec refuses invalid settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -200,6 +201,14 @@ def first_decides(group: Group, decide: Callable[[], bool]) -> bool:
     if group.size == 1:
         return decide()
     return group.all(b"yes" if group.rank == 0 and decide() else b"")[0] == b"yes"
+
+
+def free_port() -> int:
+    """Return a port of this host that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager

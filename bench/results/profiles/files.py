@@ -60,9 +60,9 @@ def trials_of(folder: Path) -> list[TrialResult]:
 
 
 def trial_for(profile: Profile, trials: Iterable[TrialResult]) -> TrialResult | None:
-    """Return the first trial with the profile's loader, batch size and model, or None."""
+    """Return the first trial with the profile's loader, batch size, model and ranks, or None."""
 
     def key(spec: TrialSpec) -> tuple[object, ...]:
-        return spec.loader, spec.batch_size, spec.model
+        return spec.loader, spec.batch_size, spec.model, spec.ranks
 
     return next((trial for trial in trials if key(trial.spec) == key(profile.spec)), None)

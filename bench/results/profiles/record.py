@@ -23,7 +23,8 @@ def settings(spec: TrialSpec) -> str:
     """Describe what the duration of a step depends on besides the loader, for people."""
     model = spec.model
     task = "" if model.task == "mlp" else f"task {model.task}, "
-    return f"{task}batch {spec.batch_size:,}, {model.step} step, layers of {'-'.join(map(str, model.hidden))}"
+    ranks = f"rank 0 of {spec.ranks}, " if spec.ranks > 1 else ""
+    return f"{ranks}{task}batch {spec.batch_size:,}, {model.step} step, layers of {'-'.join(map(str, model.hidden))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

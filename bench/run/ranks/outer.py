@@ -6,7 +6,6 @@ Rank 0 runs the plan and writes the record. The other processes start their rank
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import msgspec
 from feedrate.bench.host.kept_process import Ended, KeptProcess
 from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.host.processes import how_it_died
-from feedrate.bench.host.ranks.group import LostRank
+from feedrate.bench.host.ranks.group import LostRank, free_port
 from feedrate.bench.host.ranks.outer_group import OuterGroup
 from feedrate.bench.host.ranks.rank_files import RankFiles
 from feedrate.bench.results.messages import Task
@@ -90,7 +89,7 @@ class OuterRanks:
             with launch(python, task) as how:
                 yield how
             return
-        order = Order(task=task, port=_free_port())
+        order = Order(task=task, port=free_port())
         self._group.all(msgspec.json.encode(order))
         with _files(task) as files:
             outcomes = _Outcomes(self._group, files)
@@ -206,10 +205,3 @@ def _interpreter(task: Task) -> str:
         return interpreter(task.spec.loader)
     except LoaderUnavailable:
         return sys.executable
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port

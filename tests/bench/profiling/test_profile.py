@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from feedrate.bench.cli import app
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.profiling import run, session, trial
 from feedrate.bench.results.profiles import files
+from feedrate.bench.results.profiles.record import settings
 from feedrate.bench.results.spec import ModelSpec, TrialSpec, model_of
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.testing.slow import delay
@@ -27,6 +29,19 @@ REQUEST = session.ProfileRequest(
     memory_budget_bytes=None,
     timeout_s=100.0,
 )
+FAILS_ON_RANK_1 = """
+from feedrate.loaders import registry
+
+class Fails:
+    def __init__(self, split, config):
+        self.loader, self.rank = registry.choose("fake").open(split, config), config.rank
+    def epoch(self, index):
+        if self.rank == 1:
+            raise ValueError("file 17 is missing")
+        return self.loader.epoch(index)
+    def close(self):
+        self.loader.close()
+"""
 TIMED = (pytest.mark.slow, pytest.mark.alone)
 
 
@@ -88,6 +103,21 @@ def test_cpu_time_of_the_recorder_does_not_count_for_the_steps(
     assert message.epoch.cpu_s < within[1] - within[0] + 0.1
 
 
+@pytest.mark.slow
+def test_rank_0_of_two_is_recorded_and_another_one_that_fails_is_named(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fails.py").write_text(FAILS_ON_RANK_1)
+    monkeypatch.chdir(tmp_path)
+    request = replace(REQUEST, ranks=2, model=ModelSpec(hidden=(16,)))
+    results = session.run(["native-batched", "fails:Fails"], small.folder, tmp_path / "run", request)
+    profile = next(results).profile
+    assert (profile.spec.ranks, profile.steps) == (2, 12)
+    assert settings(profile.spec).startswith("rank 0 of 2, batch 256")
+    with pytest.raises(FeedrateError, match=r"profiling fails:Fails failed: rank 1: ValueError: file 17 is missing"):
+        next(results)
+
+
 def test_the_command_prints_cause_evidence_and_remedy(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,8 +141,6 @@ def test_the_command_prints_cause_evidence_and_remedy(
 
 
 def test_invalid_requests_give_one_line_errors(small: Dataset, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     (tmp_path / "file").touch()
     with pytest.raises(FeedrateError, match="file, which is a file: specify a folder"):
         list(session.run(["fake"], small.folder, tmp_path / "file", REQUEST))
