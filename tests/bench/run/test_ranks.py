@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.options import PrepareOptions
@@ -108,6 +109,20 @@ def test_ranks_train_one_model_on_uneven_shards(small: Dataset, ranks: int) -> N
     assert all(epoch.allreduce_s for rank in result.ranks.ranks for epoch in rank.epochs)
     assert result.auc is not None
     assert len(result.auc) == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_ranks_on_gpus_train_through_nccl(small: Dataset) -> None:
+    ranks = torch.cuda.device_count()
+    if ranks < 2:
+        pytest.skip("needs two GPUs, because each rank takes one")
+    result = run(replace(SPEC, mode="train", device="cuda", ranks=ranks), small)
+    assert (result.status, result.detail) == ("ok", "")
+    assert result.ranks is not None
+    assert (result.ranks.backend, len(result.ranks.ranks)) == ("nccl", ranks)
+    assert [rank.device for rank in result.ranks.ranks] == [f"cuda:{number}" for number in range(ranks)]
+    assert all(epoch.allreduce_s for rank in result.ranks.ranks for epoch in rank.epochs)
 
 
 @pytest.mark.slow
