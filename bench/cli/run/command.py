@@ -37,7 +37,7 @@ from feedrate.bench.cli.options import (
     words,
 )
 from feedrate.bench.cli.options import modes as read_modes
-from feedrate.loaders.errors import require_over_zero
+from feedrate.loaders.errors import FeedrateError, require_over_zero
 
 EPOCHS = 5
 """Timed epochs of a trial if the user does not fix them."""
@@ -47,6 +47,7 @@ TIMED_S = 4.0
 an H200, nine processes gave 1.13 to 1.84 G rows/s, and the slow phases came and went within a process."""
 
 if TYPE_CHECKING:
+    from feedrate.bench.host.lifecycle.stop_signals import Stopped
     from feedrate.bench.results.record import RunRecord
     from feedrate.bench.run.ranks.launch import Launcher
     from feedrate.bench.run.ranks.outer import OuterRanks
@@ -195,7 +196,7 @@ def run(
         require_over_zero(name, value, MAX_SECONDS)
     require_device(device)
     require_limits(limit_memory)
-    numbers, launcher = _launcher(context, ranks)
+    numbers, launcher = _launcher(context, ranks, limit_memory)
     model = model_of(
         task,
         {
@@ -220,16 +221,20 @@ def run(
             say(sentence)
         record, stop = show_run(started, rule, timeout_s=timeout)
         show_result(output, record)
-    if stop is not None:
-        raise stop
-    _require_results(record)
+    _require_results(record, stop)
 
 
-def _launcher(context: typer.Context, ranks: Numbers) -> tuple[tuple[int, ...], Launcher]:
+def _launcher(
+    context: typer.Context, ranks: Numbers, memory_limit_bytes: int | None
+) -> tuple[tuple[int, ...], Launcher]:
     """Return the numbers of ranks, and how to start them: with torchrun, or on the processes that the user started."""
     from feedrate.bench.run.ranks.launch import launch
 
     outer: OuterRanks | None = context.obj
+    if outer is not None and memory_limit_bytes is not None:
+        raise FeedrateError(
+            "--limit-memory is for all ranks of a trial together, which feedrate.rank starts apart: leave it out"
+        )
     return (ranks, launch) if outer is None else (outer.numbers(ranks), outer.launch)
 
 
@@ -246,8 +251,10 @@ def show_result(output: Path, record: RunRecord) -> None:
     show_comparison(comparison)
 
 
-def _require_results(record: RunRecord) -> None:
-    """End with exit code 1 if a trial failed or is void, or if none has a result."""
+def _require_results(record: RunRecord, stop: Stopped | None) -> None:
+    """End by the signal that stopped the run, or with exit code 1 if a trial failed or is void, or if none has a result."""
+    if stop is not None:
+        raise stop
     statuses = {trial.status for trial in record.trials}
     if statuses & {"failed", "void"} or "ok" not in statuses:
         raise typer.Exit(1)

@@ -13,10 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from feedrate.bench.cli.app import app
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.host.lifecycle.search_path import ROOT
+from feedrate.bench.host.ranks.group import Launched
+from feedrate.bench.host.ranks.outer_group import OuterGroup
 from feedrate.bench.results import store
 from feedrate.bench.results.record import TrialResult
+from feedrate.bench.run.ranks.outer import OuterRanks
+from feedrate.loaders.errors import FeedrateError
 
 THEIR_LOADERS = """
 import os, time
@@ -135,6 +140,13 @@ def test_what_is_missing_is_named(
         ranks.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"{sentence}\n"
+
+
+def test_a_memory_limit_is_refused_because_ranks_start_apart() -> None:
+    group = OuterGroup(Launched(rank=0, local_rank=0, size=2, size_here=2), group=None, processes=None)  # type: ignore[arg-type]
+    arguments = ["run", "data", "-o", "run", "--device", "cpu", "--limit-memory", "1GB"]
+    with pytest.raises(FeedrateError, match="--limit-memory is for all ranks of a trial together"):
+        app(arguments, standalone_mode=False, obj=OuterRanks(group))
 
 
 def run_arguments(data: Dataset, loaders: str, *options: str) -> list[str]:
