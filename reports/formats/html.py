@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import zip_longest
 from typing import Any
 
 from markupsafe import Markup
