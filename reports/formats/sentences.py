@@ -45,7 +45,7 @@ def verdict(row: Row) -> str:
     return {
         "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.",
         "share not known": "Not judged: its rounds differ too much. Run more rounds.",
-        "ceiling not known": "Not judged: the rounds of the model without a loader differ too much. Run more rounds.",
+        "ceiling not known": "Not judged: the rounds of the model without a loader are too few or differ too much. Run more rounds.",
         "feeds": f"Fast enough: it delivers {kept} of what the model can take, so a faster loader would change nothing.",
         "may feed": f"Perhaps fast enough: it delivers {kept} of what the model can take. More rounds would tell.",
         "costs": f"Costs the model {lost} of its speed{cause}.",

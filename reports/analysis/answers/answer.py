@@ -173,7 +173,7 @@ def _limit_of(row: Row, *, even: bool) -> str:
         "one round": f"Not judged: one round has no interval. In it, {row.label} reached "
         f"{units.format_percent(share.estimate.mean)} of the model's ceiling.",
         "share not known": f"Not known: the rounds of {row.label} differ too much.",
-        "ceiling not known": "Not known: the rounds of the model without a loader (its ceiling) differ too much.",
+        "ceiling not known": "Not known: the rounds of the model without a loader (its ceiling) are too few or differ too much.",
         "feeds": f"The model. {row.label} delivers {kept} of what the model can take, so a faster loader would change nothing.",
         "may feed": f"Not settled. {row.label} delivers {kept} of what the model can take. "
         f"Above {FEEDS * 100:.0f} %, the model holds you back.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from feedrate.bench.results.record import TrialResult
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.wording import MAX_NAMES, names_of
@@ -81,6 +82,16 @@ def _noise(row: Row) -> Iterator[str]:
 
 
 def _other_flags(row: Row) -> list[str]:
-    """Return the flags that are no doubt about rows."""
+    """Return the flags that are no doubt about rows, with the number of trials that have them if not all do."""
     doubts = verdicts.correctness(row)
-    return [head for head in verdicts.once(flag.partition(":")[0] for flag in row.flags) if head not in doubts]
+    trials = [trial for mode in row.trials for trial in row.trials[mode] if mode != "replay"]
+    lines = []
+    for head in verdicts.once(flag.partition(":")[0] for flag in row.flags):
+        flagged = sum(any(verdicts.once([head, other]) == [head] for other in _heads(trial)) for trial in trials)
+        some = f" (in {flagged} of {len(trials)} trials)" if 0 < flagged < len(trials) else ""
+        lines += [f"{head}{some}"] * (head not in doubts)
+    return lines
+
+
+def _heads(trial: TrialResult) -> list[str]:
+    return [flag.partition(":")[0] for flag in trial.flags]

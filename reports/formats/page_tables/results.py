@@ -9,6 +9,7 @@ from itertools import zip_longest
 from feedrate.bench.results.stats import Estimate
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS
 from feedrate.reports.analysis.summarize import Comparison, Row
+from feedrate.reports.analysis.verdicts import NOT_KNOWN
 from feedrate.reports.formats import table
 from feedrate.reports.formats.first_screen.ratio_bar import RatioBar, ratio_bars
 
@@ -132,8 +133,9 @@ def _cell(title: str, text: str, row: Row | None, ratio: Estimate | None, bar: R
 
 def _shortened(text: str, value: float | None, bar: RatioBar | None = None) -> Cell:
     """Return a cell that says "not known" instead of "not known: run more rounds"."""
-    short, more, _ = text.partition(": ")
-    return Cell(short, text if more else "", value, bar)
+    if text != NOT_KNOWN:
+        return Cell(text, "", value, bar)
+    return Cell(text.partition(":")[0], text, value, bar)
 
 
 def _ratio(row: Row) -> Estimate | None:
