@@ -55,6 +55,8 @@ class StopSignals:
         self._wake, self._wakes = os.pipe()
         self._repeats = 0
         """Signals to come that repeat an earlier one."""
+        self._obsolete = 0
+        """Those of them that repeat one which was raised meanwhile."""
         self._import_until_s = 0.0
         sys.unraisablehook = self._repeat
         os.set_blocking(self._wakes, False)
@@ -91,6 +93,9 @@ class StopSignals:
         self._noticed.set()
         if self._repeats:
             self._repeats -= 1
+            if self._obsolete:
+                self._obsolete -= 1
+                return
         else:
             self._received.append(number)
             self._import_until_s = time.monotonic() + IMPORT_S
@@ -120,6 +125,12 @@ class StopSignals:
         else:
             sys.__unraisablehook__(ignored)
 
+    def check(self) -> None:
+        """Raise Stopped if a signal was received. Signals that would only repeat it are ignored from now on."""
+        if self.stopped is not None:
+            self._obsolete = self._repeats
+            raise self.stopped
+
     def _send_again(self, number: int) -> None:
         self._repeats += 1
         os.write(self._wakes, bytes([REPEAT + number]))
@@ -143,5 +154,5 @@ def check() -> None:
     """Raise Stopped if a signal was received. A library may have swallowed the exception that it caused."""
     for number in SIGNALS:
         handler = signal.getsignal(number)
-        if isinstance(handler, StopSignals) and handler.stopped is not None:
-            raise handler.stopped
+        if isinstance(handler, StopSignals):
+            handler.check()

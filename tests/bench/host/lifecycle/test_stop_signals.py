@@ -44,3 +44,23 @@ def test_an_import_is_not_interrupted(tmp_path: Path) -> None:
     code = f"{IMPORT}\nsignals = StopSignals()\ntry:\n    signals.handle()\n    import slow\n    print('late')\nfinally:\n    signals.leave()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout.split()[0]) == (130, "whole")
+
+
+def test_a_signal_that_waited_for_an_import_is_raised_once(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os\nfrom feedrate.bench.host.lifecycle import stop_signals\nos.kill(os.getpid(), 2)\nstop_signals.check()\n"
+    )
+    code = f"""
+import time
+{IMPORT}
+signals = StopSignals()
+try:
+    signals.handle()
+    import slow
+except KeyboardInterrupt:
+    time.sleep(0.3)
+    print("whole", flush=True)
+signals.leave()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (130, "whole\n"), done.stderr
