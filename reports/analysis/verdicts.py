@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from feedrate.bench.results.flags import CORE_WAIT
 from feedrate.bench.results.stats import Estimate, Verdict
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME, Metric
@@ -39,7 +40,7 @@ _NO_CORRECTNESS = (
     "the page cache",
     "the loader held",
     "the GPU was",
-    "a thread of the trial waited for a core",
+    CORE_WAIT,
     "it printed",
 )
 """How flags begin that leave a loader's rows in no doubt. Any other flag stands beside the word "fastest"."""
@@ -246,11 +247,20 @@ def _against_first(order: Sequence[Row], name: str) -> list[tuple[Row, Verdict |
     return [(row, compare_rows(order[0], row, name)) for row in order[1:]]
 
 
-def fold(row: Row) -> float | None:
-    """Return how many times faster the fastest round was than the slowest if that shows an unquiet machine, otherwise None."""
-    samples = [row.metrics[name].values for name in ("load_rows_per_s", "train_rows_per_s") if name in row.metrics]
-    folds = [max(values) / min(values) for values in samples if min(values) > 0]
-    return max(folds) if folds and max(folds) >= UNQUIET else None
+def noise(row: Row) -> str:
+    """Return a sentence if the fastest round was so much faster than the slowest that the machine was not quiet, else nothing."""
+    names = {"load_rows_per_s": "of the loader only", "train_rows_per_s": "of training"}
+    samples = {words: row.metrics[name].values for name, words in names.items() if name in row.metrics}
+    folds = {words: max(values) / min(values) for words, values in samples.items() if min(values) > 0}
+    words = max(folds, key=lambda key: folds[key], default="")
+    if not words or folds[words] < UNQUIET:
+        return ""
+    return f"rounds {words} differ {units.format_two_digits(folds[words])}-fold: the machine was not quiet"
+
+
+def busy(row: Row) -> bool:
+    """Return whether other programs slowed its trials: rounds differ much, or threads waited for a core."""
+    return bool(noise(row)) or any(flag.startswith(CORE_WAIT) for flag in row.flags)
 
 
 def rows_checked(row: Row) -> str:

@@ -117,9 +117,7 @@ def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) 
 def doubts(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what speaks against a loader's figures: open verdicts, another AUC, flags, an unquiet machine."""
     lines = [*open_verdicts(row, comparison, answered), one_seed(row), auc_parity(row), *_without_likes(row.flags)]
-    fold = verdicts.fold(row)
-    if fold is not None:
-        lines.append(f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet")
+    lines.append(verdicts.noise(row))
     if verdicts.checked_every(row):
         lines.append("every row was checked while the clock ran: its rate is not for comparison")
     return [line for line in lines if line]

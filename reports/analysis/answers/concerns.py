@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from feedrate.bench.results.record import TrialResult
-from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.wording import MAX_NAMES, names_of
 from feedrate.reports.analysis.summarize import Comparison, Row
@@ -40,7 +39,7 @@ def concerns(comparison: Comparison) -> list[Concern]:
     if unchecked:
         text = f"{_who(unchecked, rows)}: {UNCHECKED}"
         found.append(Concern(text=text, place="checked", row=unchecked[0]))
-    return found + _shared(rows, [[*_noise(row), *_other_flags(row)] for row in rows])
+    return found + _shared(rows, [[*filter(None, [verdicts.noise(row)]), *_other_flags(row)] for row in rows])
 
 
 def _trials(comparison: Comparison) -> Iterator[Concern]:
@@ -73,12 +72,6 @@ def _who(concerned: Sequence[Row], rows: Sequence[Row]) -> str:
     """Name the loaders that a line concerns, or say that it concerns all that have a result."""
     with_result = [row for row in rows if row.metrics]
     return "every loader" if len(concerned) == len(with_result) > MAX_NAMES else names_of(concerned)
-
-
-def _noise(row: Row) -> Iterator[str]:
-    fold = verdicts.fold(row)
-    if fold is not None:
-        yield f"rounds differ {units.format_two_digits(fold)}-fold: the machine was not quiet"
 
 
 def _other_flags(row: Row) -> list[str]:

@@ -21,6 +21,7 @@ from feedrate.reports.analysis.answers.rounds import MAX_MORE, rounds_to_judge_s
 from feedrate.reports.analysis.answers.wording import names_of
 from feedrate.reports.analysis.summarize import Row
 
+QUIET_FIRST = "First stop other programs, because the machine was busy. "
 MODEL = "The loader is not what holds you back{then}: make the model faster."
 ROUNDS_OF_ONE = 2
 """Rounds to add to a single one. Three can be compared as pairs."""
@@ -118,7 +119,9 @@ def _use_first(field: Field) -> str:
 
 
 def _more_rounds(field: Field, rounds: int, done: Rounds, purpose: str, before: str = "") -> NextStep:
-    """Advise to run more rounds. done: the rounds on which the forecast rests."""
+    """Advise to run more rounds, on a quiet machine. done: the rounds on which the forecast rests."""
+    if any(map(verdicts.busy, field.order.rows)):
+        before += QUIET_FIRST
     record = field.runs[0] if len(field.runs) == 1 else None
     if record is None:
         return NextStep(sentence=f"{before}About {_count(rounds)} of each run should {purpose}.")

@@ -180,7 +180,7 @@ def test_a_run_that_checked_every_row_says_that_its_rate_is_not_for_comparison()
 
 def test_rounds_that_differ_show_that_the_machine_was_not_quiet() -> None:
     comparison = _comparison(_trials("a", 100, shape=(1.0, 1.02, 0.01, 0.99)))
-    assert "a: rounds differ 102-fold: the machine was not quiet" in sentences.notes(comparison)
+    assert "a: rounds of training differ 102-fold: the machine was not quiet" in sentences.notes(comparison)
     assert "a trains at 1.00 to 102 rows/s." in summary(comparison)
     assert not any("quiet" in note for note in sentences.notes(_comparison(_trials("a", 100))))
 
