@@ -72,7 +72,7 @@ LONG = (
     "prepare parquet data/train --label rating --yes -o tables",
     "prepare parquet data/train --label rating --categorify userId --yes --etl nvtabular -o tables-nvtabular",
     "calibrate --device cpu",
-    f"simulate {PUBLISHED.parent}/h200-engine-2026-11-24 --nodes 1 --storage-gb-s 10 --network-gb-s 25",
+    f"simulate {PUBLISHED.parent}/h200-engine-2026-11-24 --nodes 1 --storage-gb-s 10 --network-gb-s 25 --gradient-mb 10",
 )
 
 
