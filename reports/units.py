@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from math import floor, log10
+from math import floor, inf, isfinite, log10
 
 NONE = "-"
 """Text for a quantity that was not measured."""
@@ -21,6 +21,12 @@ PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 def kept_together(text: str) -> str:
     """Return the text with no-break spaces between numbers and their units, so that no line ends there."""
     return _BEFORE_A_UNIT.sub(NO_BREAK, text)
+
+
+def quotient(value: float, divisor: float) -> float | None:
+    """Divide. None if the divisor is 0, or so small that the result is more than a float can hold."""
+    result = value / divisor if divisor else inf
+    return result if isfinite(result) else None
 
 
 def format_count(value: float | None) -> str:

@@ -53,7 +53,7 @@ def _part_line(profile: Profile, row: PartRow) -> tuple[str, ...]:
 
 
 def _per_step(profile: Profile, seconds: float) -> tuple[str, str]:
-    share = seconds / profile.window_s if profile.window_s else None
+    share = units.quotient(seconds, profile.window_s)
     return units.format_seconds(seconds / max(profile.steps, 1)), units.format_percent(share)
 
 
@@ -78,9 +78,9 @@ def _copies(profile: Profile) -> Table:
             ("pageable" if row.pageable else "pinned") if row.kind in ("host to device", "device to host") else units.NONE,
             f"{row.count:,}",
             units.format_size(row.nbytes),
-            f"{units.format_size(int(row.nbytes / row.seconds))}/s" if row.seconds else units.NONE,
+            _rate(row.nbytes, row.seconds, "bytes"),
             *_per_step(profile, row.seconds),
-            units.format_percent(row.overlapped_s / row.seconds if row.seconds else None),
+            units.format_percent(units.quotient(row.overlapped_s, row.seconds)),
         )
         for row in profile.copies
     ]  # fmt: skip
@@ -108,6 +108,13 @@ def _synchronisations(profile: Profile) -> Table:
     )
 
 
+def _rate(amount: float, seconds: float, unit: str) -> str:
+    rate = units.quotient(amount, seconds)
+    if rate is None:
+        return units.NONE
+    return f"{units.format_size(int(rate))}/s" if unit == "bytes" else f"{units.format_count(rate)} {unit}/s"
+
+
 def _gaps(profile: Profile) -> Table:
     lines = [
         (row.within or "no range", row.call or "none", f"{row.count:,}", *_per_step(profile, row.seconds))
@@ -120,14 +127,7 @@ def _gaps(profile: Profile) -> Table:
 def _ranges(profile: Profile) -> Table:
     lines = []
     for row in profile.ranges:
-        rate = units.NONE
-        if row.amount is not None and row.seconds:
-            unit = UNITS.get(row.name, "")
-            rate = (
-                f"{units.format_size(int(row.amount / row.seconds))}/s"
-                if unit == "bytes"
-                else f"{units.format_count(row.amount / row.seconds)} {unit}/s"
-            )
+        rate = units.NONE if row.amount is None else _rate(row.amount, row.seconds, UNITS.get(row.name, ""))
         lines.append(
             (row.thread, row.name, f"{row.count:,}", *_per_step(profile, row.seconds), units.format_seconds(row.device_s), rate)
         )  # fmt: skip
