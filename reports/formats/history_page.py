@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-
-from markupsafe import Markup
 
 from feedrate.reports.analysis import trend_words
 from feedrate.reports.analysis.changes import MIN_POINTS
@@ -21,7 +19,6 @@ def render(history: History, *, made_at: datetime | None = None) -> str:
 
     made_at: time printed in the footer. Default: now.
     """
-    plotly, js = pagekit.plotly(), pagekit.page_script("page.js")
     parts = [
         _part(number, setting.title, [series for series in all_series if len(series.points) >= MIN_POINTS])
         for number, (setting, all_series) in enumerate(history.by_setting.items())
@@ -34,16 +31,12 @@ def render(history: History, *, made_at: datetime | None = None) -> str:
         )
     figures = [figure for part in parts for figure in part["figures"]]
     page: str = pagekit.template("history.html").render(
-        policy=pagekit.policy_of_one_file(plotly, js, images="data: blob:"),
+        **pagekit.one_file(made_at),
         answer=history_text.answer(history),
         parts=parts,
         notes=history_text.notes(history),
         how_to_read=READING,
-        figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in figures]),
-        made_at=(made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        css=Markup(pagekit.page_style("page.css")),
-        js=Markup(js),
-        plotly=Markup(plotly),
+        figures_json=pagekit.figures_json(figures),
     )
     return page
 

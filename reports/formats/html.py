@@ -57,7 +57,7 @@ def render(
         cards=[card(row, comparison) for row in comparison.rows],
         figures=page_figures,
         how_to_read=READING,
-        figures_json=pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in page_figures]),
+        figures_json=pagekit.figures_json(page_figures),
         runs=[
             run_of(name, run, records[place] if place < len(records) else None)
             for (name, run), place in zip(comparison.runs, comparison.records, strict=True)

@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -15,6 +17,7 @@ from jinja2 import FileSystemLoader, Template
 from markupsafe import Markup, escape
 
 from feedrate.loaders.errors import FeedrateError
+from feedrate.reports.figures.figure import Figure
 from feedrate.reports.formats.command_words import options
 from feedrate.reports.names import MARKDOWN, plain, visible
 from feedrate.reports.units import kept_together
@@ -81,6 +84,26 @@ def script_json(value: Any) -> Markup:
             "these records yield a number that is not finite: run `feedrate validate` to find the broken record"
         ) from error
     return Markup(content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def figures_json(figures: Iterable[Figure]) -> Markup:
+    """Return the figures as the pages' scripts read them."""
+    return script_json([{"name": figure.name, "data": figure.data, "layout": figure.layout} for figure in figures])
+
+
+def one_file(made_at: datetime | None) -> dict[str, Any]:
+    """Return what a page needs that is one file with figures, by the templates' names: scripts, style, policy and time.
+
+    made_at: time printed in the footer. None: now.
+    """
+    drawing, js = plotly(), page_script("page.js")
+    return {
+        "policy": policy_of_one_file(drawing, js, images="data: blob:"),
+        "made_at": (made_at or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "css": Markup(page_style("page.css")),
+        "js": Markup(js),
+        "plotly": Markup(drawing),
+    }
 
 
 def _shown(value: Any) -> Any:

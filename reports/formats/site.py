@@ -12,8 +12,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from feedrate.bench.results.whole_file import LOCK_FILE, scratch_of, write_whole
 from feedrate.loaders.errors import FeedrateError, require_no_file
 from feedrate.reports.analysis import archive
@@ -115,7 +113,7 @@ def _index_page(
     )
     page: str = pagekit.template("index.html").render(
         **common, root="", runs=runs, entries=entries, baseline=baseline, charts=charts, skipped=skipped,
-        how_to_read=READING, figures_json=_figures_json([drawn for _, drawn in charts]),
+        how_to_read=READING, figures_json=pagekit.figures_json([drawn for _, drawn in charts]),
     )  # fmt: skip
     return page
 
@@ -128,13 +126,9 @@ def _write_loader_pages(
         shown = list(loader_parts(series, loaders))
         page = pagekit.template("loader.html").render(
             **common, root="../", loader=loader, parts=shown, how_to_read=READING,
-            figures_json=_figures_json([figure for part in shown for figure in part["figures"]]),
+            figures_json=pagekit.figures_json([figure for part in shown for figure in part["figures"]]),
         )  # fmt: skip
         _write(output / "loaders" / loader_file(loader), page)
-
-
-def _figures_json(shown: Sequence[Figure]) -> Markup:
-    return pagekit.script_json([{"name": f.name, "data": f.data, "layout": f.layout} for f in shown])
 
 
 def _write_assets(output: Path) -> None:
@@ -196,7 +190,7 @@ def _place_page(place: Place, sections: Sequence[Section], loaders: Sequence[str
         place=place,
         sections=parts,
         how_to_read=READING,
-        figures_json=_figures_json([figure for part in parts for figure in part["figures"]]),
+        figures_json=pagekit.figures_json([figure for part in parts for figure in part["figures"]]),
     )
     return page
 
