@@ -228,6 +228,11 @@ class Ranking:
     """Whether the first row or one of the tied ones has no interval."""
 
 
+def among(row: Row, rows: Iterable[Row]) -> bool:
+    """Return whether it is one of these rows itself. Comparing rows by their values would go through all trials."""
+    return any(row is member for member in rows)
+
+
 def ranking(rows: Sequence[Row], name: str) -> Ranking:
     """Rank rows by a metric. Only a row that is faster than each other one at 99 % is the fastest."""
     order = sorted((row for row in rows if row.mean(name)), key=lambda row: -(row.mean(name) or 0.0))

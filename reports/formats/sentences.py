@@ -102,11 +102,10 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what a reader must know of one loader."""
-    trials = [trial for mode in row.trials for trial in row.trials[mode] if mode != "replay"]
     lines = [
-        rank_spread(trials),
+        rank_spread(row.own_trials),
         scaling(row),
-        memory_limit(trials),
+        memory_limit(row.own_trials),
         stall_split(row),
         against_by_metric(row),
         *doubts(row, comparison, answered),

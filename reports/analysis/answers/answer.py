@@ -120,7 +120,7 @@ def factor(field: Field) -> str:
     if rival is None:
         return f"There is no other loader to compare it with. {reached}"
     slower = next((group[0] for group in field.groups[1:]), None)
-    proven = [row for row in (rival, slower) if row is not None and not any(row is other for other in order.tied)]
+    proven = [row for row in (rival, slower) if row is not None and not verdicts.among(row, order.tied)]
     if len(proven) == 2 and proven[0] is proven[1]:
         proven.pop()
     compared = [*proven[:1], order.tied[0]] if order.tied else proven

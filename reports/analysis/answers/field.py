@@ -60,7 +60,7 @@ class Field:
 
     def perhaps_fastest(self, row: Row) -> bool:
         """Return whether a row outside the first group is not proven slower than the first row of all."""
-        return _among(row, self.order.tied) and not _among(row, self.groups[0])
+        return verdicts.among(row, self.order.tied) and not verdicts.among(row, self.groups[0])
 
     @property
     def _rounds(self) -> list[int]:
@@ -109,14 +109,10 @@ def _groups(order: Ranking) -> list[tuple[Row, ...]]:
     left, groups = list(order.rows), []
     while left:
         ranked = verdicts.ranking(left, order.metric.name)
-        size = next((n for n, row in enumerate(ranked.rows) if n and not _among(row, ranked.tied)), len(left))
+        size = next((n for n, row in enumerate(ranked.rows) if n and not verdicts.among(row, ranked.tied)), len(left))
         groups.append(ranked.rows[:size])
         left = list(ranked.rows[size:])
     return groups
-
-
-def _among(row: Row, rows: Sequence[Row]) -> bool:
-    return any(row is member for member in rows)
 
 
 def place_of(run: RunRecord) -> str:

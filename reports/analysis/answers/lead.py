@@ -57,7 +57,7 @@ def _alike(order: Ranking) -> list[Row]:
 
 def _open(order: Ranking) -> list[Row]:
     alike = _alike(order)
-    return [row for row in order.tied if not any(row is other for other in alike)]
+    return [row for row in order.tied if not verdicts.among(row, alike)]
 
 
 def _ahead(best: Row, row: Row, metric: Metric) -> bool:
@@ -67,7 +67,7 @@ def _ahead(best: Row, row: Row, metric: Metric) -> bool:
 
 
 def _proven(order: Ranking) -> list[Row]:
-    return [row for row in order.rows[1:] if not any(row is other for other in order.tied)]
+    return [row for row in order.rows[1:] if not verdicts.among(row, order.tied)]
 
 
 def _few(rows: Sequence[Row]) -> str:
