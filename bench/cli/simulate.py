@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feedrate.bench.cli.options import MAX_INT32, MAX_SEED
+from feedrate.bench.cli.options import MAX_INT32, MAX_SEED, Numbers
+from feedrate.bench.simulation.workload import MAX_JITTER
 from feedrate.loaders.errors import FeedrateError
 
 if TYPE_CHECKING:
@@ -19,24 +20,19 @@ MAX_GPUS = 64
 MAX_CORES = 4096
 MAX_GB_S = 1_000_000
 MIN_GB_S = 1e-6
-MAX_JITTER = 2.0
-"""With more, the mean lies beyond almost every step."""
 MAX_ROW_BYTES = 1_000_000_000
 MAX_GRADIENT_MB = 10_000_000
 MAX_LATENCY_US = 1_000_000
 
 
-class Counts(tuple[int, ...]):
-    """Numbers of nodes, on the command line and in a help text."""
-
-    def __str__(self) -> str:
-        return ",".join(map(str, self))
+def _bandwidth(about: str) -> Any:
+    return typer.Option(metavar="X", min=MIN_GB_S, max=MAX_GB_S, help=about)
 
 
-def node_counts(value: Any) -> Counts:
+def node_counts(value: Any) -> Numbers:
     """Read "1,2,8", or "1..1024" for each doubling from 1 to 1024. Raises BadParameter for anything else."""
     if not isinstance(value, str):  # a default
-        return Counts(value)
+        return Numbers(value)
     bounds = f"{value!r} must be node counts from 1 to {MAX_NODES:,}, such as 1..{MAX_NODES} or 1,4,16"
     first, dots, last = value.partition("..")
     try:
@@ -45,7 +41,7 @@ def node_counts(value: Any) -> Counts:
         raise typer.BadParameter(bounds) from None
     if not all(1 <= number <= MAX_NODES for number in numbers) or (dots and numbers[0] > numbers[1]):
         raise typer.BadParameter(bounds)
-    return Counts(_doublings(*numbers) if dots else sorted(set(numbers)))
+    return Numbers(_doublings(*numbers) if dots else sorted(set(numbers)))
 
 
 def _doublings(first: int, last: int) -> list[int]:
@@ -64,8 +60,8 @@ def simulate(
         ),
     ],
     nodes: Annotated[
-        Counts, typer.Option(metavar="N..M", parser=node_counts, help="Numbers of nodes: 1..8 (1,2,4,8) or 1,3,6.")
-    ] = Counts(_doublings(1, MAX_NODES)),  # noqa: B008
+        Numbers, typer.Option(metavar="N..M", parser=node_counts, help="Numbers of nodes: 1..8 (1,2,4,8) or 1,3,6.")
+    ] = Numbers(_doublings(1, MAX_NODES)),
     gpus_per_node: Annotated[
         int, typer.Option(metavar="N", min=1, max=MAX_GPUS, help="GPUs of a node, or its processes without GPUs.")
     ] = 8,
@@ -77,30 +73,15 @@ def simulate(
     ] = None,
     storage_gb_s: Annotated[
         float | None,
-        typer.Option(
-            metavar="X",
-            min=MIN_GB_S,
-            max=MAX_GB_S,
-            help="Bandwidth in GB/s of the storage that all nodes share. Default: no limit.",
-        ),
+        _bandwidth("Bandwidth in GB/s of the storage that all nodes share. Default: no limit."),
     ] = None,
     network_gb_s: Annotated[
         float | None,
-        typer.Option(
-            metavar="X",
-            min=MIN_GB_S,
-            max=MAX_GB_S,
-            help="Bandwidth in GB/s of a node's network link. Default: no limit.",
-        ),
+        _bandwidth("Bandwidth in GB/s of a node's network link. Default: no limit."),
     ] = None,
     node_gb_s: Annotated[
         float | None,
-        typer.Option(
-            metavar="X",
-            min=MIN_GB_S,
-            max=MAX_GB_S,
-            help="Bandwidth in GB/s between GPUs of one node. Default: that of --network-gb-s.",
-        ),
+        _bandwidth("Bandwidth in GB/s between GPUs of one node. Default: that of --network-gb-s."),
     ] = None,
     latency_us: Annotated[
         float,

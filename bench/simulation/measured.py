@@ -11,7 +11,7 @@ import numpy as np
 
 from feedrate.bench.results.record import EpochRecord, RunRecord, TrialResult
 from feedrate.bench.results.spec import PARAMETER_TRANSFERS, Mode
-from feedrate.bench.simulation.workload import Workload
+from feedrate.bench.simulation.workload import MAX_JITTER, Workload
 from feedrate.loaders.errors import FeedrateError
 
 MIN_THREAD_SHARE = 0.5
@@ -21,8 +21,6 @@ MIN_ROW_BYTES, MIN_EPOCH_BYTES = 1.0, 250_000
 
 MIN_BATCH_S, MAX_BATCH_S = 1e-9, 1e6
 MAX_BATCH_BYTES = 1e16
-MAX_JITTER = 2.0
-"""With more, the mean lies beyond almost every step."""
 _WORKERS = re.compile(r"[:,]workers=(\d+)")
 
 
@@ -159,7 +157,7 @@ def _of_mode(trials: Iterable[TrialResult], mode: Mode) -> list[TrialResult]:
 
 
 def _fastest(load: Sequence[TrialResult]) -> str:
-    """Return the loader that is fastest alone; "a loader" if none was measured alone."""
+    """Return the loader that is fastest alone; LOADER, for a command to fill in, if none was measured alone."""
     loaders = {trial.spec.loader for trial in load}
     rates = {loader: _rows_per_s([trial for trial in load if trial.spec.loader == loader]) for loader in loaders}
     return max(sorted(rates), key=lambda loader: rates[loader], default="LOADER")

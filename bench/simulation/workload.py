@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_JITTER = 2.0
+"""With more, the mean lies beyond almost every step."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:

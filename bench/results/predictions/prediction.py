@@ -21,7 +21,7 @@ class Point:
     rows_per_s: float
     """Rows of all ranks together."""
     wait_fraction: float
-    """Share of a rank's time in next(), where the loader works or the rank waits for a batch. Mean over ranks."""
+    """Share of a rank's time in next(): the loader works, or the rank waits for a batch. Mean over ranks."""
     straggler_fraction: float
     """Share of a rank's time in which it waits for slower ranks. Mean over ranks."""
     critical: Mapping[Cause, float]
