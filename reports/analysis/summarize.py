@@ -64,11 +64,6 @@ class Row:
     """By mode, its rate on N ranks over N times that on one rank, if the run measured both. See `references.py`."""
 
     @property
-    def own_trials(self) -> list[TrialResult]:
-        """Its successful trials with a loader, without those of the ceiling."""
-        return [trial for mode, trials in self.trials.items() if mode != "replay" for trial in trials]
-
-    @property
     def auc_differs(self) -> Verdict | None:
         """The AUC's difference to the baseline if seeds do not explain it, otherwise None."""
         verdict = self.verdicts.get("auc")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from feedrate.bench.results.flags import CORE_WAIT
+from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.stats import Estimate, Verdict
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME, Metric
@@ -193,6 +194,11 @@ def once(texts: Iterable[str]) -> list[str]:
     for text in texts:
         firsts.setdefault(re.sub(r"[\d.,]+", "", text), text)
     return list(firsts.values())
+
+
+def own_trials(row: Row) -> list[TrialResult]:
+    """Return a row's successful trials with the loader, without those of its ceiling."""
+    return [trial for mode, trials in row.trials.items() if mode != "replay" for trial in trials]
 
 
 def checked_every(row: Row) -> bool:

@@ -102,10 +102,11 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) -> list[str]:
     """Return what a reader must know of one loader."""
+    trials = verdicts.own_trials(row)
     lines = [
-        rank_spread(row.own_trials),
+        rank_spread(trials),
         scaling(row),
-        memory_limit(row.own_trials),
+        memory_limit(trials),
         stall_split(row),
         against_by_metric(row),
         *doubts(row, comparison, answered),

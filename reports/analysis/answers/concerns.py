@@ -77,7 +77,7 @@ def _who(concerned: Sequence[Row], rows: Sequence[Row]) -> str:
 def _other_flags(row: Row) -> list[str]:
     """Return the flags that are no doubt about rows, with the number of trials that have them if not all do."""
     doubts = verdicts.correctness(row)
-    trials = row.own_trials
+    trials = verdicts.own_trials(row)
     lines = []
     for head in verdicts.once(flag.partition(":")[0] for flag in row.flags):
         flagged = sum(any(verdicts.once([head, other]) == [head] for other in _heads(trial)) for trial in trials)
