@@ -37,6 +37,7 @@ from feedrate.bench.timing import ranges
 from feedrate.bench.timing.clock import synchronise
 from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.timing.ranges import span
+from feedrate.bench.trial.child import take_pipe
 from feedrate.bench.trial.context import TrialContext
 from feedrate.bench.trial.timed_epoch import epoch_record
 from feedrate.bench.trial.warm_up import DrawnModel
@@ -223,8 +224,7 @@ def _recording(task: ProfileTask) -> Iterator[None]:
 def main() -> None:
     """Run the task from standard input in this child process and report the result."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=ProfileTask)
-    pipe = os.fdopen(os.dup(1), "wb", buffering=0)  # output of libraries goes to standard error
-    os.dup2(2, 1)
+    pipe = os.fdopen(take_pipe(), "wb", buffering=0)
     try:
         with _group(task.spec.device, task.spec.ranks) as (device, group):
             message = run(replace(task, spec=replace(task.spec, device=device)), group)

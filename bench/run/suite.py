@@ -84,10 +84,8 @@ def _keep_log(result: TrialResult, output: bytes, logs: Path) -> TrialResult:
         return result
     spec = result.spec
     name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec.loader)
-    path = (
-        logs
-        / f"{name}-{spec.mode}-{spec.batch_size}-{spec.seed}-{spec.repeat}{f'-{spec.ranks}-ranks' if spec.ranks > 1 else ''}.log"
-    )
+    ranks = f"-{spec.ranks}-ranks" if spec.ranks > 1 else ""
+    path = logs / f"{name}-{spec.mode}-{spec.batch_size}-{spec.seed}-{spec.repeat}{ranks}.log"
     try:
         write_whole(path, output)
     except FeedrateError as error:  # of a full disk, say: the result must not be lost with the log

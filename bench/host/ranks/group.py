@@ -142,9 +142,8 @@ class TorchGroup:
 
         self._on_wait()
         with peers():
-            dist.all_reduce(
-                torch.zeros(1), group=self._processes
-            )  # on the CPU, so that it passes through gloo and waits for no kernel
+            on_cpu = torch.zeros(1)  # so that it passes through gloo and waits for no kernel
+            dist.all_reduce(on_cpu, group=self._processes)
 
 
 ALONE = Alone()

@@ -1,13 +1,16 @@
-"""Files that tell the suite what its pipe to rank 0 cannot: when each rank of this host gave a sign of life, and why one ended."""
+"""Files beside the suite's pipe to rank 0: when each rank of this host gave a sign of life, and why one ended."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.results.whole_file import write_whole
+from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,15 @@ class RankFiles:
     def fail(self, rank: int, message: bytes, *, lost: bool) -> None:
         """Leave the message with a rank's failed result. lost: whether it only lost another rank, which is the cause."""
         write_whole(self._failure(rank, lost=lost), message)
+
+    @classmethod
+    @contextmanager
+    def with_task(cls, content: bytes) -> Iterator[RankFiles]:
+        """Yield files in a temporary folder of their own, the task among them."""
+        with TemporaryFolder() as folder:
+            files = cls(folder.path)
+            files.task.write_bytes(content)
+            yield files
 
     def failure(self, ranks: int) -> tuple[int, bytes] | None:
         """Return the rank that failed first of its own accord, and its message. None if there is none."""

@@ -15,7 +15,6 @@ from feedrate.bench.host.lifecycle.search_path import module_command
 from feedrate.bench.host.ranks.rank_files import RankFiles, first_death
 from feedrate.bench.results.messages import Message, Task
 from feedrate.bench.results.record import TrialResult
-from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 
 class Ranks(Protocol):
@@ -73,9 +72,7 @@ def launch(python: str, task: Task) -> Iterator[Launch]:
     if ranks == 1 or task.only_prepare:
         yield Launch(command=module_command(python, "feedrate.bench.trial.child"), stdin=content)
         return
-    with TemporaryFolder() as folder:
-        files = RankFiles(folder.path)
-        files.task.write_bytes(content)
+    with RankFiles.with_task(content) as files:
         command = _torchrun(python, ranks, files)
         yield Launch(command=command, variables=variables(ranks), ranks=_Torchrun(files, ranks))
 

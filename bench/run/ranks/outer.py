@@ -25,7 +25,6 @@ from feedrate.bench.results.record import TrialResult
 from feedrate.bench.run.loader_lookup import interpreter
 from feedrate.bench.run.ranks.launch import Launch, failed_result, launch, variables
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
-from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
 PATIENCE_S = 5.0
 """Seconds that a rank has to end by itself after the trial."""
@@ -91,7 +90,7 @@ class OuterRanks:
             return
         order = Order(task=task, port=free_port())
         self._group.all(msgspec.json.encode(order))
-        with _files(task) as files:
+        with RankFiles.with_task(msgspec.json.encode(task)) as files:
             outcomes = _Outcomes(self._group, files)
             try:
                 yield Launch(command=_command(python, files), variables=_variables(self._group, order), ranks=outcomes)
@@ -110,7 +109,7 @@ class OuterRanks:
 def follow(group: OuterGroup) -> int:
     """Start this process's rank of each trial. Return the run's exit code when rank 0 has ended. Raises LostRank if it dies."""
     while task := (order := msgspec.json.decode(group.all()[0], type=Order)).task:
-        with _files(task) as files:
+        with RankFiles.with_task(msgspec.json.encode(task)) as files:
             outcome = _one_trial(group, order, task, files)
             group.all(msgspec.json.encode(outcome))
     with contextlib.suppress(LostRank):
@@ -179,14 +178,6 @@ def _outcome(files: RankFiles, rank: int, ended: Ended | None, printed: bytes) -
     if ended is None or ended.stopped or ended.code == 0 or files.has_lost(rank):
         return Outcome()
     return Outcome(death=how_it_died(ended.code), printed=printed[-PRINTED_BYTES:])
-
-
-@contextmanager
-def _files(task: Task) -> Iterator[RankFiles]:
-    with TemporaryFolder() as folder:
-        files = RankFiles(folder.path)
-        files.task.write_bytes(msgspec.json.encode(task))
-        yield files
 
 
 def _command(python: str, files: RankFiles) -> list[str]:
