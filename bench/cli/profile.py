@@ -199,11 +199,10 @@ def _ranges(recorded: Profile) -> list[Column]:
     from feedrate.reports.formats.terminal.columns import Column
 
     rows, window_s = recorded.ranges, recorded.window_s
+    per_s = [None if row.amount is None else units.quotient(row.amount, row.seconds) for row in rows]
     rates = [
-        f"{units.format_count(row.amount / row.seconds)} {UNITS.get(row.name, '')}/s"
-        if row.amount is not None and row.seconds
-        else units.NONE
-        for row in rows
+        units.NONE if rate is None else f"{units.format_count(rate)} {UNITS.get(row.name, '')}/s"
+        for row, rate in zip(rows, per_s, strict=True)
     ]
     columns = [
         Column(title="Range", cells=[row.name for row in rows]),

@@ -26,9 +26,9 @@ def require_same(dataset: Dataset, wanted: Mapping[str, Any]) -> None:
 
     wanted: source, seed, row_group_rows, files (as identity() returns them) and options, as they stand in the provenance.
     """
-    made = dataset.info.provenance
+    made = {"files": [], **dataset.info.provenance}
     try:
-        msgspec.convert({"options": {}, "files": [], **made}, _Made)
+        msgspec.convert({"options": {}, **made}, _Made)
     except msgspec.ValidationError as error:
         raise FeedrateError(
             f"{dataset.folder} does not say what it was made of ({error}): pass --overwrite without --if-missing to replace it"
@@ -59,11 +59,11 @@ def _differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator
     for name in ("source", "seed", "row_group_rows"):
         if made.get(name) != wanted[name]:
             yield f"{name} was {made.get(name)} and is now {wanted[name]}"
-    before, now = ([file["path"] for file in part.get("files", [])] for part in (made, wanted))
+    before, now = ([file["path"] for file in part["files"]] for part in (made, wanted))
     if before != now:
         yield f"files were {_listed(before)} and are now {_listed(now)}"
     else:
-        changed = [old["path"] for old, new in zip(made.get("files", []), wanted["files"], strict=True) if old != new]
+        changed = [old["path"] for old, new in zip(made["files"], wanted["files"], strict=True) if old != new]
         if changed:
             yield f"{_listed(changed)} changed since"
     for name in sorted({*made["options"], *wanted["options"]}):

@@ -25,8 +25,6 @@ from feedrate.loaders.errors import FeedrateError
 ROOT = Path("/sys/fs/cgroup")
 REMOVAL_S = 5.0
 """Seconds within which a group whose processes have ended can be removed."""
-LIMIT_FILES = (("memory.max", "memory.swap.max"), ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"))
-"""Files that hold the limit and that of swap, in versions 2 and 1. Version 2 counts swap alone, version 1 both together."""
 PEAK_FILES = ("memory.peak", "memory.max_usage_in_bytes")
 
 
@@ -58,7 +56,7 @@ class Group:
 def limited(limit_bytes: int) -> Iterator[Group]:
     """Yield a group with this limit and without swap, and remove it at the end. Its processes must have ended then.
 
-    Raises FeedrateError where this user may not create one.
+    Raises FeedrateError if this user may not create one.
     """
     try:
         folder = Path(tempfile.mkdtemp(prefix="feedrate-", dir=_parent()))
@@ -111,10 +109,13 @@ def _hand_down(group: Path) -> None:
 
 
 def _set_limit(folder: Path, limit_bytes: int) -> None:
-    limit, swap = LIMIT_FILES[0] if (folder / LIMIT_FILES[0][0]).exists() else LIMIT_FILES[1]
+    """Set the limit, and leave no swap beyond it. Version 2 counts swap alone, version 1 both together."""
+    limit, swap, swap_bytes = "memory.max", "memory.swap.max", 0
+    if not (folder / limit).exists():
+        limit, swap, swap_bytes = "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", limit_bytes
     (folder / limit).write_text(str(limit_bytes))
     with contextlib.suppress(OSError):  # the kernel may count no swap
-        (folder / swap).write_text("0" if swap == LIMIT_FILES[0][1] else str(limit_bytes))
+        (folder / swap).write_text(str(swap_bytes))
 
 
 def _counts(file: Path) -> dict[str, int]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from statistics import fmean
+from typing import get_args
 
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
-from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.spec import Mode, TrialSpec
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Row
@@ -22,7 +23,7 @@ Kind = tuple[str, str, int]
 _STOPS = ("--repeats", "--budget", "--precision")
 """Options that say how many rounds to run. A new number of rounds replaces all of them."""
 _SWITCHES = ("--overwrite", "--resume")
-_MODES = ("load", "replay", "train")
+_MODES = get_args(Mode)
 _LOADERS = ("native", "native-batched", "nvtabular", "cupy")
 """Loaders of a command that names none."""
 _AGAIN = ("failed", "unavailable")
