@@ -21,6 +21,7 @@ SHIM = r"""
 #define __forceinline__ inline
 #define __restrict__
 struct uint4 { unsigned x, y, z, w; };
+struct int4 { int x, y, z, w; };
 struct Place { unsigned x; };
 static thread_local Place blockIdx, blockDim, threadIdx, gridDim;
 struct float2 { float x, y; };

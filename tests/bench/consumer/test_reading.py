@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from feedrate.bench.consumer.reading import (
+    PARTS,
     THREADS,
     FusedReader,
     TensorReader,
@@ -22,14 +23,16 @@ from tests.samples.compiled_kernels import COMPILER, CompiledKernels
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
-def test_the_kernel_sums_every_word_of_every_tensor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocks", [1, 4 * PARTS])
+def test_the_kernel_sums_every_word_of_every_tensor(tmp_path: Path, blocks: int) -> None:
     rng = np.random.default_rng(0)
-    parts = [rng.integers(-(2**31), 2**31, words, dtype=np.int32) for words in (600, 257, 1, 10_000)]
+    parts = [rng.integers(-(2**31), 2**31, words, dtype=np.int32) for words in (600, 258, 1, 300_007)]
+    parts[1] = parts[1][1:]  # no multiple of 16 bytes
     sums = np.array([5, 0, 0, 0], np.int64)
     kernels = CompiledKernels(kernel_source(4), tmp_path, ("read_all",))
     struct = tensors_struct(4)
     struct.view(np.uint64)[:] = [*(part.ctypes.data for part in parts), *(len(part) for part in parts)]
-    kernels.launch("read_all", THREADS, (struct[0], sums.ctypes.data))
+    kernels.launch("read_all", blocks * THREADS, (struct[0], sums.ctypes.data))
     assert sums.tolist() == [5 + int(parts[0].sum(dtype=np.int64)), *(int(p.sum(dtype=np.int64)) for p in parts[1:])]
 
 
