@@ -157,6 +157,13 @@ StepOption = Annotated[
     Literal["eager", "fast"],
     typer.Option(help="Training step. eager: the notebook's; fast: the same mathematics, fused."),
 ]
+EmbeddingsOption = Annotated[
+    Literal["replicated", "row-wise"],
+    typer.Option(
+        help="Tables of --ranks N. replicated: on every rank; row-wise: each rank holds 1/N of the rows, for tables that no "
+        "device can hold. Each rank draws them in host memory first."
+    ),
+]
 MemoryBudget = Annotated[
     int | None,
     typer.Option(

@@ -55,14 +55,13 @@ class Step(Protocol):
         ...
 
 
-def make_step(model: EmbeddingModel, spec: ModelSpec, replica: Replica | None = None) -> Step:
-    """Build the step that the spec names. replica: of the model, if several ranks train it, which the eager step can.
+def make_step(model: EmbeddingModel, spec: ModelSpec) -> Step:
+    """Build the step that the spec names, for a single rank.
 
     A fast step with Adam is a CUDA graph if the model's tables are on a GPU, its bags are summed and CuPy is installed.
     """
     if spec.step == "eager":
-        return EagerStep(model, spec, replica)
-    assert replica is None, "a Plan refuses the fast step on several ranks"
+        return EagerStep(model, spec)
     tables_on_gpu = model.tables() and model.tables()[0].is_cuda
     if spec.optimizer == "adam" and tables_on_gpu and model.sums_bags and find_spec("cupy"):
         torch.set_float32_matmul_precision("high")
@@ -73,7 +72,7 @@ def make_step(model: EmbeddingModel, spec: ModelSpec, replica: Replica | None = 
 class DenseStep:
     """Base of the steps that postpone no work and whose optimizer changes every parameter."""
 
-    def __init__(self, model: EmbeddingModel, spec: ModelSpec) -> None:
+    def __init__(self, model: nn.Module, spec: ModelSpec) -> None:
         self._model, self._spec = model, spec
 
     def flush(self) -> None:
@@ -92,17 +91,27 @@ class DenseStep:
 class EagerStep(DenseStep):
     """The step of the reference notebook."""
 
-    def __init__(self, model: EmbeddingModel, spec: ModelSpec, replica: Replica | None = None) -> None:
+    def __init__(self, model: nn.Module, spec: ModelSpec, replica: Replica | None = None) -> None:
         super().__init__(model, spec)
-        self._learner: nn.Module = model if replica is None else replica.module
+        self._learner = model if replica is None else replica.module
         self._optimizer = build_optimizer(model.parameters(), spec, fused=next(model.parameters()).is_cuda)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Learn from a batch and return the detached loss."""
-        loss = _forward(self._learner, batch, self._spec)
+        self._learner.train(batch.rows > 1)  # one row has no variance, so BatchNorm uses its running statistics
+        return self._learn(batch, 1.0)
+
+    def take_part(self, batch: Batch) -> None:
+        """Take a step of ranks that have a batch, when this one has none: with an earlier batch and the weight 0."""
+        self._learner.eval()  # running statistics of BatchNorm stay as they are
+        self._learn(batch, 0.0)
+
+    def _learn(self, batch: Batch, weight: float) -> Tensor:
+        with span("forward"):
+            loss = loss_of(self._learner(batch), batch.label, self._spec)
         with span("backward"):
             self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         with span("optimizer"):
             self._optimizer.step()
         return loss.detach()
@@ -125,7 +134,7 @@ class LazyStep:
 
     def __call__(self, batch: Batch) -> Tensor:
         """Learn from a batch whose ids, values and offsets are int32. Return the detached loss."""
-        columns = _table_columns(batch)
+        columns = table_columns(batch)
         self._model.train(batch.rows > 1)
         with span("forward"):
             output = self._model.head([self._tables(columns)], batch)
@@ -145,7 +154,7 @@ class LazyStep:
 
     def predict(self, batch: Batch) -> Tensor:
         """Return raw scores, float32 [B], for a batch whose ids, values and offsets are int32."""
-        columns = _table_columns(batch)
+        columns = table_columns(batch)
         return self._model.head([self._tables.gather(columns)], batch)
 
     def least_bytes(self) -> float:
@@ -242,7 +251,7 @@ class _Rows(torch.autograd.Function):
         return None, None
 
 
-def _table_columns(batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
+def table_columns(batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
     """Return (ids, None) or (values, offsets) for each column, in the order of EmbeddingModel.tables."""
     return [*batch.bags.values(), *((ids, None) for ids in batch.ids.values())]
 

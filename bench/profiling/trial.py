@@ -23,7 +23,7 @@ import msgspec
 import torch
 from torch._C._profiler import _ExperimentalConfig
 
-from feedrate.bench.consumer.steps import Step, make_step
+from feedrate.bench.consumer.steps import Step
 from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.host.device import make_current
 from feedrate.bench.host.process_usage import Usage
@@ -39,6 +39,7 @@ from feedrate.bench.timing.epoch_clock import EpochClock
 from feedrate.bench.timing.ranges import span
 from feedrate.bench.trial.child import take_pipe
 from feedrate.bench.trial.context import TrialContext
+from feedrate.bench.trial.learner import Learner
 from feedrate.bench.trial.timed_epoch import epoch_record
 from feedrate.bench.trial.warm_up import DrawnModel
 from feedrate.loaders.base import Batch, Loader
@@ -141,12 +142,7 @@ def run(task: ProfileTask, group: Group = ALONE) -> ProfileMessage:
 
 
 def _step(context: TrialContext) -> Step:
-    model, ranks = DrawnModel(context).on_device(), context.group.size
-    if ranks == 1:
-        return make_step(model, context.spec.model)
-    from feedrate.bench.consumer.replica import Replica
-
-    return make_step(model, context.spec.model, Replica(model, ranks))
+    return Learner.of(DrawnModel(context).on_device(), context.spec.model, context.group).step
 
 
 @contextmanager

@@ -19,6 +19,8 @@ class RankEpoch:
     """The part of wait_s in which the device had nothing to do. None if it was not measured."""
     allreduce_s: Seconds | None = None
     """Time in which gradients were being averaged over the ranks, beside other work or not. Training only."""
+    exchange_s: Seconds | None = None
+    """The same for rows of tables whose rows lie on several ranks, and for the gradients of these rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

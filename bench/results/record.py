@@ -112,7 +112,9 @@ class EpochRecord:
     sampling_s: Seconds | None = None
     """Host time of those copies, which is part of wall_s."""
     allreduce_s: Seconds | None = None
-    """Several ranks: time in which rank 0 averaged gradients with the others, beside other work or not. Training only."""
+    """Several ranks: time in which the slowest rank averaged gradients with the others, beside other work or not. Training only."""
+    exchange_s: Seconds | None = None
+    """The same for rows of tables whose rows lie on several ranks, and for the gradients of these rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ History = Literal["pooled", "attention"]
 Loss = Literal["mse", "bce"]
 Optimizer = Literal["adam", "sgd", "adagrad"]
 StepKind = Literal["eager", "fast"]
+Embeddings = Literal["replicated", "row-wise"]
 Check = Literal["sample", "every"]
 PARAMETER_TRANSFERS: Mapping[str, int] = {"adam": 7, "sgd": 3, "adagrad": 5}
 """Reads and writes of each optimizer per parameter, in units of its size: two of the weight, one of the gradient, two of each moment."""
@@ -43,6 +44,8 @@ class ModelSpec:
     learning_rate: float = 0.01
     step: StepKind = "eager"
     """eager: the notebook's step. fast: the same mathematics, fused and without work on untouched rows (bench/consumer/steps.py)."""
+    embeddings: Embeddings = "replicated"
+    """replicated: every rank holds the tables. row-wise: each holds some of their rows (bench/consumer/row_wise.py)."""
     task: Task = "mlp"
     """mlp: the notebook's embedding MLP. dlrm: dot products of embeddings. sequence: a history of ids and a target item."""
     bottom: tuple[int, ...] = ()
@@ -60,7 +63,11 @@ class ModelSpec:
         require_choice("loss", self.loss, get_args(Loss))
         require_choice("optimizer", self.optimizer, get_args(Optimizer))
         require_choice("step", self.step, get_args(StepKind))
+        require_choice("embeddings", self.embeddings, get_args(Embeddings))
         require_choice("task", self.task, get_args(Task))
+        if self.embeddings == "row-wise" and (self.step == "fast" or self.history == "attention"):
+            other = "step fast" if self.step == "fast" else "history attention"
+            raise FeedrateError(f"embeddings is row-wise, but {other} needs all rows of a table on one device")
         if not 0 <= self.dropout < 1:
             raise FeedrateError(f"dropout is {self.dropout}, but must be at least 0 and less than 1")
         require_over_zero("learning_rate", self.learning_rate, MAX_LEARNING_RATE)

@@ -85,6 +85,12 @@ class TrialContext:
         """Return the rows of this rank's shard of a split."""
         return shard_rows(self.group, self.dataset.info.splits[split].rows)
 
+    def most_batches(self, split: SplitName) -> int:
+        """Return the batches of a split on the rank that has most of them."""
+        rows = self.dataset.info.splits[split].rows
+        most = max(LoaderConfig(rank=rank, world_size=self.group.size).rows_of(rows) for rank in range(self.group.size))
+        return -(-most // self.spec.batch_size)
+
     @property
     def replays(self) -> bool:
         """Whether the loader is the built-in one that replays batches: others may not leave out the gate."""

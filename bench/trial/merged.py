@@ -12,7 +12,7 @@ from feedrate.bench.results.ranks_record import RankEpoch, RankRecord, RanksReco
 from feedrate.bench.results.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.results.spec import shared_fields
 
-JOINED = "DistributedDataParallel.join: a rank without further batches takes part in the others' averages"
+REPEATED = "equal numbers of steps: a rank without further batches repeats its last one with the weight 0"
 NO_EXCHANGE = "ranks exchange nothing within an epoch"
 
 
@@ -89,7 +89,7 @@ def _record(result: TrialResult, parts: Sequence[Part]) -> RanksRecord:
     )
     return RanksRecord(
         backend="gloo" if result.spec.device == "cpu" else "nccl",
-        uneven_ends=NO_EXCHANGE if result.spec.mode == "load" else JOINED,
+        uneven_ends=NO_EXCHANGE if result.spec.mode == "load" else REPEATED,
         hosts=sum(part.local_rank == 0 for part in parts),
         ranks=ranks,
     )

@@ -16,7 +16,6 @@ from feedrate.bench.consumer.auc import auc
 from feedrate.bench.consumer.model import loss_of
 from feedrate.bench.consumer.models.embeddings import EmbeddingModel
 from feedrate.bench.consumer.reading import BatchReader, reader
-from feedrate.bench.consumer.steps import Step, make_step
 from feedrate.bench.datasets.rows.checksum import RowSum
 from feedrate.bench.gate.epoch import GateFailed, TimedRowsWrong, of_all_ranks
 from feedrate.bench.gate.timed_rows import TimedRows
@@ -25,13 +24,14 @@ from feedrate.bench.host.ranks.group import Group, first_decides, joint, total
 from feedrate.bench.timing.clock import now
 from feedrate.bench.timing.ranges import span
 from feedrate.bench.trial.context import TrialContext
+from feedrate.bench.trial.learner import Learner
 from feedrate.bench.trial.timed_epoch import EpochTimer, TimedEpoch
 from feedrate.loaders.base import Batch
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.form import epoch_of, plain_batch, require_form
 
 if TYPE_CHECKING:
-    from feedrate.bench.consumer.replica import Replica
+    from feedrate.bench.consumer.row_wise import RowWiseModel
 
 MAX_EPOCHS = 500
 """Timed epochs of a trial whose epochs are too short for the time that they must last."""
@@ -89,11 +89,11 @@ def _long_enough(epochs: Sequence[TimedEpoch], timed_s: float, spent_s: float) -
     return steady_s >= timed_s or len(epochs) >= MAX_EPOCHS or spent_s >= MAX_TIMES * timed_s
 
 
-def time_training(timer: EpochTimer, model: EmbeddingModel) -> TimedEpochs:
+def time_training(timer: EpochTimer, model: EmbeddingModel | RowWiseModel) -> TimedEpochs:
     """Time training epochs. After each, the whole valid split is evaluated through the same loader, unless it replays batches."""
     context, read, group = timer.context, timer.read, timer.context.group
-    replica = _replica(model, group)
-    step = make_step(model, context.spec.model, replica)
+    learner = Learner.of(model, context.spec.model, group)
+    step, steps = learner.in_turn, context.most_batches("train")
     epochs, evaluations, losses = [], [], []
     begin = now()
     with nullcontext() if context.replays else Evaluations(context) as valid:
@@ -103,7 +103,7 @@ def time_training(timer: EpochTimer, model: EmbeddingModel) -> TimedEpochs:
             losses_sum = torch.zeros((), device=context.spec.device)
 
             def consume(batches: Iterator[Batch], losses_sum: torch.Tensor = losses_sum) -> None:
-                with replica.uneven_ends() if replica else nullcontext():
+                with learner.learning(steps):
                     for place, batch in enumerate(batches):
                         with span("step", place):
                             read(batch)
@@ -111,12 +111,10 @@ def time_training(timer: EpochTimer, model: EmbeddingModel) -> TimedEpochs:
 
             epoch = timer.time(number, consume, step.flush)
             losses.append(finite("training loss", _mean_loss(group, losses_sum, epoch.record.rows), number))
-            if replica is not None:
-                replica.share_buffers()
-                epoch = replace(epoch, record=replace(epoch.record, allreduce_s=replica.allreduce_s()))
+            epoch = replace(epoch, record=learner.epoch_ended(epoch.record))
             if valid is not None:
                 timer.off_clock.evaluation_begins()
-                evaluations.append(valid.run(model, step, number))
+                evaluations.append(valid.run(model, learner, number))
                 timer.off_clock.evaluation_ended(context.rows_of("valid"))
                 epoch = replace(epoch, record=replace(epoch.record, eval_s=evaluations[-1].seconds))
             epochs.append(epoch)
@@ -128,15 +126,6 @@ def time_training(timer: EpochTimer, model: EmbeddingModel) -> TimedEpochs:
         open_s=open_s,
         step_bytes=step_bytes,
     )
-
-
-def _replica(model: EmbeddingModel, group: Group) -> Replica | None:
-    """Return this rank's replica of the model. None for a single rank, which need not import what averages gradients."""
-    if group.size == 1:
-        return None
-    from feedrate.bench.consumer.replica import Replica
-
-    return Replica(model, group.size)
 
 
 def _mean_loss(group: Group, total_loss: torch.Tensor, rows: int) -> float:
@@ -168,7 +157,7 @@ class Evaluations:
     def __exit__(self, *_raised: object) -> None:
         self._loader.close()
 
-    def run(self, model: EmbeddingModel, step: Step, number: int) -> Evaluation:
+    def run(self, model: EmbeddingModel | RowWiseModel, learner: Learner, number: int) -> Evaluation:
         """AUC and loss on the whole valid split. Raises GateFailed or FormBroken if the rows are not the split's.
 
         The first time, every row is checked. Later, sums of all columns and the rows of a few batches are.
@@ -178,12 +167,12 @@ class Evaluations:
         outputs, labels, rows = [], [], RowSum()
         model.eval()
         watch.begin()
-        with span("evaluate"), torch.no_grad():
+        with span("evaluate"), torch.no_grad(), learner.predicting(context.most_batches("valid")):
             for batch in context.reported("evaluate", map(plain_batch, epoch_of(self._loader, 0)), "valid", watch):
                 if number == 0:
                     require_form(batch, context.dataset.info.schema, device=spec.device, batch_size=spec.batch_size)
                 self._read(batch)
-                outputs.append(step.predict(batch))
+                outputs.append(learner.in_turn.predict(batch))
                 labels.append(batch.label.clone())  # a view would keep the memory that it lies in
                 if number == 0:
                     rows.add(batch)

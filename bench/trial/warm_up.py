@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -20,8 +20,11 @@ from feedrate.bench.host import pagecache
 from feedrate.bench.host.process_usage import since_process_start
 from feedrate.bench.timing.clock import synchronise
 from feedrate.bench.trial.context import TrialContext
-from feedrate.loaders.base import Batch
+from feedrate.loaders.base import Batch, Categorical, Schema
 from feedrate.loaders.parquet.columns import batch_to, read_head
+
+if TYPE_CHECKING:
+    from feedrate.bench.consumer.row_wise import RowWiseModel
 
 Value = TypeVar("Value")
 
@@ -54,12 +57,17 @@ class DrawnModel:
         if self._drawn is not None:
             self._drawn.result()
 
-    def on_device(self) -> EmbeddingModel:
+    def on_device(self) -> EmbeddingModel | RowWiseModel:
         """The model on the trial's device, with the dropout masks seeded. Call it once."""
         model = self._draw() if self._drawn is None else self._drawn.result()
+        spec, group = self._context.spec, self._context.group
         if self._context.on_gpu:
-            torch.cuda.manual_seed(self._context.spec.seed)  # for dropout's masks
-        return model.to(self._context.spec.device)
+            torch.cuda.manual_seed(spec.seed)  # for dropout's masks
+        if not row_wise(self._context):
+            return model.to(spec.device)
+        from feedrate.bench.consumer.row_wise import RowWiseModel
+
+        return RowWiseModel(model, group.rank, group.size).to(spec.device)
 
     def _draw(self) -> EmbeddingModel:
         spec = self._context.spec
@@ -98,8 +106,10 @@ def prepare_page_cache(context: TrialContext) -> float | None:
 
 def _warm_up_steps(context: TrialContext, batch: Batch) -> None:
     """Train and evaluate a model that is thrown away."""
-    spec = context.spec
-    model = throwaway_model(context.dataset.info.schema, spec.model, device=spec.device)
+    spec, schema = context.spec, context.dataset.info.schema
+    if row_wise(context):  # no device need hold the tables
+        schema, batch = _share_of(schema, context.group.size), _share_of_ids(batch, context.group.size)
+    model = throwaway_model(schema, spec.model, device=spec.device)
     step = make_step(model, spec.model)
     for _ in range(WARMUP_STEPS):
         step(batch)
@@ -108,6 +118,26 @@ def _warm_up_steps(context: TrialContext, batch: Batch) -> None:
     with torch.no_grad():
         for _ in range(WARMUP_STEPS):
             step.predict(batch)
+
+
+def row_wise(context: TrialContext) -> bool:
+    """Whether each of several ranks holds some rows of the tables only."""
+    return context.spec.model.embeddings == "row-wise" and context.group.size > 1
+
+
+def _share_of(schema: Schema, ranks: int) -> Schema:
+    """The schema with as many ids as one of the ranks holds rows."""
+
+    def share(columns: tuple[Categorical, ...]) -> tuple[Categorical, ...]:
+        return tuple(replace(column, cardinality=-(-column.cardinality // ranks)) for column in columns)
+
+    return replace(schema, single_hot=share(schema.single_hot), multi_hot=share(schema.multi_hot))
+
+
+def _share_of_ids(batch: Batch, ranks: int) -> Batch:
+    ids = {name: own // ranks for name, own in batch.ids.items()}
+    bags = {name: (values // ranks, offsets) for name, (values, offsets) in batch.bags.items()}
+    return Batch(ids, bags, dict(batch.dense), batch.label)
 
 
 def run_in_thread(work: Callable[[], Value]) -> Future[Value]:

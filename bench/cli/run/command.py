@@ -17,6 +17,7 @@ from feedrate.bench.cli.options import (
     Bottom,
     Data,
     Device,
+    EmbeddingsOption,
     EmbeddingWidth,
     Hidden,
     HistoryOption,
@@ -163,6 +164,7 @@ def run(
     optimizer: Annotated[Literal["adam", "sgd", "adagrad"], typer.Option(help="Optimizer of the model.")] = "adam",
     learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the optimizer.")] = 0.01,
     step: StepOption = "eager",
+    embeddings: EmbeddingsOption = "replicated",
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="Stop a trial that reports nothing for this long.")
     ] = 300.0,
@@ -200,8 +202,8 @@ def run(
     model = model_of(
         task,
         {
-            "hidden": hidden, "embedding_width": embedding_width, "bottom": bottom, "history": history, "target": target,
-            "dropout": dropout, "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "step": step,
+            "hidden": hidden, "embedding_width": embedding_width, "bottom": bottom, "history": history, "target": target, "step": step,
+            "dropout": dropout, "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "embeddings": embeddings,
         },
     )  # fmt: skip
     warnings: list[str] = []

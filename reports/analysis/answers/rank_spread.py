@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from statistics import fmean
 
-from feedrate.bench.results.ranks_record import RankRecord
+from feedrate.bench.results.ranks_record import RankEpoch, RankRecord
 from feedrate.bench.results.record import TrialResult
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
@@ -24,9 +24,13 @@ def rank_spread(trials: Iterable[TrialResult]) -> str:
         f"{' and '.join(map(str, counts))} ranks through {' and '.join(backends)}: the slowest took "
         f"{units.format_percent(behind)} longer than the fastest"
     )
-    averaging = [_averaging(record.ranks, trial.first_epochs) for trial, record in parts if trial.spec.mode == "train"]
-    if averaging:
-        sentence += f", and gradients were averaged for {units.format_percent(fmean(averaging))} of the training time"
+    trained = [(record.ranks, trial.first_epochs) for trial, record in parts if trial.spec.mode == "train"]
+    if trained:
+        share = fmean(_share(*ranks, lambda epoch: epoch.allreduce_s) for ranks in trained)
+        sentence += f", and gradients were averaged for {units.format_percent(share)} of the training time"
+    exchanged = fmean(_share(*ranks, lambda epoch: epoch.exchange_s) for ranks in trained) if trained else 0.0
+    if exchanged:
+        sentence += f", rows of shared tables exchanged for {units.format_percent(exchanged)}"
     return sentence
 
 
@@ -48,10 +52,10 @@ def _behind(ranks: Iterable[RankRecord], first: int) -> float:
     return max(walls) / min(walls) - 1 if min(walls, default=0.0) else 0.0
 
 
-def _averaging(ranks: Iterable[RankRecord], first: int) -> float:
-    """Return the mean share of the ranks' epochs in which gradients were averaged, beside other work or not."""
+def _share(ranks: Iterable[RankRecord], first: int, seconds: Callable[[RankEpoch], float | None]) -> float:
+    """Return the mean share of the ranks' epochs that such seconds take, beside other work or not."""
     shares = []
     for rank in ranks:
         wall_s = sum(epoch.wall_s for epoch in rank.epochs[first:])
-        shares.append(sum(epoch.allreduce_s or 0.0 for epoch in rank.epochs[first:]) / wall_s if wall_s else 0.0)
+        shares.append(sum(seconds(epoch) or 0.0 for epoch in rank.epochs[first:]) / wall_s if wall_s else 0.0)
     return fmean(shares) if shares else 0.0

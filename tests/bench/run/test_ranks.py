@@ -11,10 +11,11 @@ import torch
 
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.options import PrepareOptions
+from feedrate.bench.datasets.sequence.synthetic import prepare_synthetic_sequence
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.host import venvs
 from feedrate.bench.results.record import TrialResult
-from feedrate.bench.results.spec import Mode, TrialSpec
+from feedrate.bench.results.spec import Mode, Task, TrialSpec, model_of
 from feedrate.bench.run.suite import run_suite
 from feedrate.loaders.errors import LoaderUnavailable
 
@@ -105,7 +106,7 @@ def test_ranks_train_one_model_on_uneven_shards(small: Dataset, ranks: int) -> N
     result = run(spec, small)
     assert (result.status, result.detail) == ("ok", "")
     assert result.ranks is not None
-    assert "join" in result.ranks.uneven_ends
+    assert "weight 0" in result.ranks.uneven_ends
     assert all(epoch.allreduce_s for rank in result.ranks.ranks for epoch in rank.epochs)
     assert result.auc is not None
     assert len(result.auc) == 2
@@ -184,3 +185,25 @@ def _ranks_alive() -> list[str]:
     children = psutil.Process(os.getpid()).children(recursive=True)
     lines = [" ".join(child.cmdline()) for child in children if child.status() != psutil.STATUS_ZOMBIE]
     return [line for line in lines if "feedrate.bench.trial.rank" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["mlp", "dlrm", "sequence"])
+def test_tables_shared_row_by_row_learn_what_whole_ones_do(task: Task, tmp_path: Path) -> None:
+    """One of the ranks has a batch more, which has one row."""
+    prepare = prepare_synthetic_sequence if task == "sequence" else prepare_synthetic
+    dataset = prepare(tmp_path / "data", rows=5_003, options=PrepareOptions(seed=1))
+    rows = dataset.info.splits["train"].rows
+    assert rows % 2
+    spec = replace(
+        SPEC, mode="train", loader="native-batched", batch_size=rows // 2 // 3, epochs=3, model=model_of(task, {})
+    )
+    assert rows // 2 % spec.batch_size == 0
+    whole = run(spec, dataset)
+    shared = run(replace(spec, model=model_of(task, {"embeddings": "row-wise"})), dataset)
+    assert (shared.status, shared.detail) == ("ok", "")
+    assert shared.train_loss == pytest.approx(whole.train_loss, rel=1e-4)
+    assert shared.auc == pytest.approx(whole.auc, abs=1e-3)
+    assert shared.ranks is not None
+    assert "weight 0" in shared.ranks.uneven_ends
+    assert all(epoch.exchange_s and epoch.allreduce_s for rank in shared.ranks.ranks for epoch in rank.epochs)

@@ -1,10 +1,10 @@
-"""The time in which gradients are averaged: intervals that overlap count once."""
+"""The time of work beside other work: intervals that overlap count once."""
 
 from __future__ import annotations
 
 import pytest
 
-from feedrate.bench.consumer.replica import length_of_union
+from feedrate.bench.consumer.moments import length_of_union
 
 
 @pytest.mark.parametrize(
