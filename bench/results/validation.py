@@ -13,6 +13,7 @@ import msgspec
 
 from feedrate.bench.results.bounds import MAX_ROWS_PER_S, TOLERANCE
 from feedrate.bench.results.compressed import MAX_BYTES, UNREADABLE, read_bytes
+from feedrate.bench.results.parts.steps import steps_of
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
 from feedrate.loaders.errors import FeedrateError
 
@@ -156,7 +157,7 @@ def _epochs(record: RunRecord, trial: TrialResult, place: str) -> Iterator[str]:
 
 
 def _steps(trial: TrialResult, place: str) -> Iterator[str]:
-    steps = list(accumulate(-(-epoch.rows // trial.spec.batch_size) for epoch in trial.epochs or ()))
+    steps = list(accumulate(steps_of(trial)))
     for name in ("step_wait_s", "step_s"):
         values = getattr(trial, name)
         if values is not None and len(values) not in steps:  # a long trial keeps the steps of its first epochs

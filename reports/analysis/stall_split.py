@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from feedrate.bench.results.parts.steps import steps_of
 from feedrate.bench.results.record import EpochRecord, HarnessRecord, TrialResult
 from feedrate.bench.results.wait_causes import wait_causes
 from feedrate.reports.analysis.references import ceiling_share
@@ -123,5 +124,5 @@ def _harness_share(train: Sequence[TrialResult], harness: HarnessRecord | None, 
     """Return the harness's share of the time. It is spent between two steps and would otherwise count as decoding."""
     if harness is None:
         return 0.0
-    steps = sum(-(-epoch.rows // trial.spec.batch_size) for trial in train for epoch in trial.steady)
+    steps = sum(sum(steps_of(trial)[trial.first_epochs :]) for trial in train)
     return harness.step_s * steps / wall_s

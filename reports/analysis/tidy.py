@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Literal
 
+from feedrate.bench.results.parts.steps import steps_of
 from feedrate.bench.results.record import EpochRecord, RunRecord, TrialResult
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.reports.analysis.metrics import METRICS
@@ -108,7 +109,7 @@ def _of_epoch(trial: TrialResult, number: int) -> dict[str, Any]:
 
 def _steps(trial: TrialResult, number: int) -> dict[str, Any]:
     """As many steps as the epoch has batches; the last epoch has the rest."""
-    ends = list(accumulate(-(-epoch.rows // trial.spec.batch_size) for epoch in trial.epochs or ()))
+    ends = list(accumulate(steps_of(trial)))
     begin = ends[number - 1] if number else 0
     end = ends[number] if number + 1 < len(ends) else None
     return {f"epoch_{name}": list((getattr(trial, name) or ())[begin:end]) for name in STEPS}

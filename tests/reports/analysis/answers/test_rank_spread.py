@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from feedrate.bench.results.parts.steps import steps_of
 from feedrate.bench.results.ranks_record import RankEpoch, RankRecord, RanksRecord
 from feedrate.bench.results.record import TrialResult
 from feedrate.reports.analysis.answers.field import fields
@@ -15,9 +16,12 @@ from feedrate.reports.analysis.summarize import Comparison, summarize
 from tests.samples.sample_record import RUN, record, trial
 
 
-def rank(*walls_s: float, allreduce_s: float = 0.0) -> RankRecord:
+def rank(*walls_s: float, allreduce_s: float = 0.0, exchange_s: float | None = None) -> RankRecord:
     """A rank whose epochs took so long."""
-    epochs = tuple(RankEpoch(rows=100, wall_s=wall_s, wait_s=0.0, allreduce_s=allreduce_s) for wall_s in walls_s)
+    epochs = tuple(
+        RankEpoch(rows=100, wall_s=wall_s, wait_s=0.0, allreduce_s=allreduce_s, exchange_s=exchange_s)
+        for wall_s in walls_s
+    )
     return RankRecord(device="cpu", epochs=epochs, first_batch_s=0.1)
 
 
@@ -32,6 +36,20 @@ def test_the_spread_and_the_share_of_averaging_are_those_of_the_steady_epochs() 
         "2 ranks through gloo: the slowest took 25.0 % longer than the fastest, "
         "and gradients were averaged for 22.5 % of the training time"
     )
+
+
+def test_the_share_of_exchanged_rows_is_named() -> None:
+    ranks = RanksRecord(backend="gloo", uneven_ends="", ranks=(rank(9.0, 2.0, exchange_s=0.5), rank(1.0, 2.0)))
+    trained = replace(trial("cupy", "train", 70), ranks=ranks, first_epochs=1)
+    assert rank_spread([trained]).endswith("training time, rows of shared tables exchanged for 12.5 %")
+
+
+def test_steps_are_those_of_the_first_rank() -> None:
+    alone = trial("cupy", "load", 70)
+    ranks = RanksRecord(backend="gloo", uneven_ends="", ranks=(rank(9.0, 2.0), rank(1.0)))
+    size = alone.spec.batch_size
+    assert steps_of(alone) == [-(-epoch.rows // size) for epoch in alone.epochs or ()]
+    assert steps_of(replace(alone, ranks=ranks)) == [-(-100 // size)] * 2
 
 
 def test_a_single_process_has_no_spread() -> None:
