@@ -18,12 +18,14 @@ from feedrate.bench.cli.options import (
     Hidden,
     HistoryOption,
     MemoryBudget,
+    Numbers,
     Output,
     StepOption,
     Target,
     TaskOption,
     Wait,
     Words,
+    numbers,
     words,
 )
 from feedrate.loaders.errors import FeedrateError, require_over_zero
@@ -63,9 +65,17 @@ def profile(
     ranks: Annotated[
         int,
         typer.Option(
-            metavar="N", min=1, max=MAX_RANKS, help="Processes that train together on this host. Rank 0 is recorded."
+            metavar="N", min=1, max=MAX_RANKS, help="Processes that train together on this host. See --profile-ranks."
         ),
     ] = 1,
+    profile_ranks: Annotated[
+        Numbers,
+        typer.Option(
+            metavar="N,M",
+            parser=numbers(0, MAX_RANKS - 1),
+            help="The ranks to record, one after the other, each into a folder of its own.",
+        ),
+    ] = Numbers((0,)),
     step: StepOption = "eager",
     task: TaskOption = "mlp",
     hidden: Hidden = None,
@@ -93,7 +103,7 @@ def profile(
     model = model_of(task, {"hidden": hidden, "history": history, "target": target, "step": step})
     request = session.ProfileRequest(
         steps=steps, profiler=profiler, batch_size=batch_size, device=device, model=model,
-        memory_budget_bytes=memory_budget, timeout_s=timeout, ranks=ranks,
+        memory_budget_bytes=memory_budget, timeout_s=timeout, ranks=ranks, profiled_ranks=profile_ranks,
     )  # fmt: skip
     read_dataset(data)  # --wait may take hours, so errors come first
     warnings: list[str] = []
@@ -149,7 +159,7 @@ def print_profiles(profiles: Iterable[Explained]) -> None:
         share = recorded.device_busy_fraction
         busy = f", device busy {units.format_percent(share)}" if share else ""
         head = (
-            f"{recorded.spec.loader}: {recorded.steps} steps of {step} ({settings(recorded.spec)}){busy}; "
+            f"{recorded.title}: {recorded.steps} steps of {step} ({settings(recorded.spec, recorded.rank)}){busy}; "
             f"recorded by {recorded.profiler} {recorded.version}"
         )
         if number:

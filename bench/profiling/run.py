@@ -33,9 +33,9 @@ TRACE = "trace.json"
 
 
 def profile_loader(
-    spec: TrialSpec, dataset: Path, folder: Path, *, steps: int, profiler: Profiler, timeout_s: float
+    spec: TrialSpec, dataset: Path, folder: Path, *, steps: int, profiler: Profiler, timeout_s: float, rank: int = 0
 ) -> Profile:
-    """Record `steps` steps, and write the trace and the profile to `folder`.
+    """Record `steps` steps of one rank, and write the trace and the profile to `folder`.
 
     Raises FeedrateError if the loader or the profiler fails, or after timeout_s seconds.
     """
@@ -45,7 +45,7 @@ def profile_loader(
         stacks = Path(scratch) / "stacks.txt"
         task = ProfileTask(
             spec=spec, dataset=str(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute()),
-            batches=scratch, sampler=find_sampler(), stacks=str(stacks),
+            batches=scratch, sampler=find_sampler(), stacks=str(stacks), rank=rank,
         )  # fmt: skip
         message = _run_child(task, folder, tool, timeout_s)
         events = _events(folder, tool, message, Path(scratch))
@@ -56,7 +56,7 @@ def profile_loader(
         chrome_trace.complete(folder / TRACE, events)
     version = nsys.version(tool) if tool else _torch_version()
     profile = replace(
-        _profile(spec, profiler, version, message, events),
+        _profile(spec, profiler, version, message, events), rank=rank,
         flames=flames, sample_hz=SAMPLE_HZ if flames else None, notes=tuple(message.notes),
     )  # fmt: skip
     files.write(folder, profile)
@@ -86,9 +86,9 @@ def _run_child(task: ProfileTask, folder: Path, tool: str, timeout_s: float) -> 
     command = module_command(interpreter(spec.loader), "feedrate.bench.profiling.trial")
     recorded = nsys.command(tool, folder / "profile", command) if tool else command
     beside = msgspec.json.encode(replace(task, batches="", sampler=""))
-    with companions(command, beside, spec.ranks) as others:
+    with companions(command, beside, spec.ranks, of=task.rank) as others:
         completed = run_to_end(
-            recorded, content=msgspec.json.encode(task), variables=others.variables(0), timeout_s=timeout_s
+            recorded, content=msgspec.json.encode(task), variables=others.variables(task.rank), timeout_s=timeout_s
         )
         _refuse_failed(spec, others)
     if completed.timed_out:

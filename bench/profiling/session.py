@@ -41,7 +41,9 @@ class ProfileRequest:
     memory_budget_bytes: int | None
     timeout_s: float
     ranks: int = 1
-    """Processes that train together. Rank 0 is recorded."""
+    """Processes that train together."""
+    profiled_ranks: tuple[int, ...] = (0,)
+    """The ranks to record, one after the other."""
 
 
 def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileRequest) -> Iterator[Explained]:
@@ -57,6 +59,11 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
     require_choice("--profiler", request.profiler, ("auto", *get_args(Profiler)))
     check_texts(loaders)
     require_ranks(request.ranks, request.model)
+    require_distinct("--profile-ranks", request.profiled_ranks)
+    if max(request.profiled_ranks) >= request.ranks:
+        raise FeedrateError(
+            f"--profile-ranks names rank {max(request.profiled_ranks)}, but the ranks are 0 to {request.ranks - 1}: raise --ranks"
+        )
     device = choose_device_here(request.device)
     profiler = _profiler(request.profiler, device)
     require_columns(read_dataset(data).info.schema, request.model)
@@ -74,10 +81,17 @@ def _profiles(
             ranks=request.ranks,
         )  # fmt: skip
         folder = output / re.sub(r"[^A-Za-z0-9._=-]+", "-", loader)
-        profile = profile_loader(
-            spec, data, folder, steps=request.steps, profiler=profiler, timeout_s=request.timeout_s
-        )
-        yield explain(profile, files.trial_for(profile, trials))
+        for rank in request.profiled_ranks:
+            profile = profile_loader(
+                spec,
+                data,
+                folder.with_name(f"{folder.name}-rank-{rank}") if rank else folder,
+                steps=request.steps,
+                profiler=profiler,
+                timeout_s=request.timeout_s,
+                rank=rank,
+            )
+            yield explain(profile, files.trial_for(profile, trials))
 
 
 def _profiler(name: str, device: str) -> Profiler:

@@ -72,6 +72,8 @@ class ProfileTask:
     """Path of py-spy. Empty: no stacks are sampled."""
     stacks: str = ""
     """Path for the folded stacks."""
+    rank: int = 0
+    """The rank to record, if there are several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,7 @@ class ProfileMessage:
 def run(task: ProfileTask, group: Group = ALONE) -> ProfileMessage:
     """Warm up, record the steps, and return the harness's clocks for them. Raises what the loader raises.
 
-    Of several ranks, rank 0 is recorded. The others train beside it until they are ended.
+    Of several ranks, the task's is recorded. The others train beside it until they are ended.
     """
     spec = task.spec
     if task.batches:
@@ -109,7 +111,7 @@ def run(task: ProfileTask, group: Group = ALONE) -> ProfileMessage:
     try:
         step = _step(context)
         batches = _endless(loader)
-        if group.rank:
+        if group.size > 1 and group.rank != task.rank:
             collections.deque(map(step, batches), maxlen=0)
         for batch in itertools.islice(batches, WARM_STEPS):
             step(batch)

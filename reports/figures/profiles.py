@@ -19,7 +19,7 @@ def heading(profile: Profile) -> str:
     """Describe a recording in one paragraph for people: steps, settings, device, profiler."""
     parts = [
         f"{profile.steps} steps of {units.format_seconds(profile.window_s / max(profile.steps, 1))}",
-        settings(profile.spec),
+        settings(profile.spec, profile.rank),
     ]
     if profile.device_busy_fraction is not None:
         parts.append(f"device busy {units.format_percent(profile.device_busy_fraction)} (union of kernels and copies)")
@@ -60,11 +60,11 @@ def waterfall(profile: Profile, number: int = 0) -> Figure:
     order = [*names, *([OTHER] if len(data) > 1 else []), LOOP, *([IDLE] if len(data) > 1 else []), TOTAL]
     return Figure(
         name=f"waterfall-{number}",
-        title=f"A step of {profile.spec.loader}",
+        title=f"A step of {profile.title}",
         about=(
             f"The mean of {profile.steps} recorded steps, part after part, with each part's share of the step. Each bar begins where the one "
             f"before it ends. The last bar is the whole step. Host bars show the time of the consumer's thread.{device_text} Settings: "
-            f"{settings(profile.spec)}."
+            f"{settings(profile.spec, profile.rank)}."
         ),
         basis=f"Unit: ms; n = {profile.steps} steps of one recording; no interval: only one trial; page cache {profile.spec.cache}; "
         f"{profile.spec.device}.",

@@ -69,7 +69,7 @@ def _timeline(profiles: Sequence[Profile]) -> Chart:
             groups.append(
                 {
                     "profile": number,
-                    "title": plain(profile.spec.loader),
+                    "title": plain(profile.title),
                     "length": max(start + length for lane in lanes for start, length in zip(lane.start_s, lane.seconds, strict=True)),
                     "marks": [[mark.number, mark.start_s] for mark in profile.marks],
                     "lanes": [_lane(lane) for lane in lanes],
@@ -126,7 +126,7 @@ def _flames(profile: Profile, number: int) -> Chart:
     ]  # fmt: skip
     return Chart(
         name=f"flames-{number}",
-        title=f"CPU flame graph of {profile.spec.loader}",
+        title=f"CPU flame graph of {profile.title}",
         about=(
             f"Functions that ran on the CPU, sampled {hz} times a second by py-spy in further steps after the recording. A function is as wide as "
             "its samples, and lies below the function that called it. Waiting threads have no samples. A colour is a library."

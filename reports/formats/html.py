@@ -95,6 +95,7 @@ def profile_of(explained: Explained) -> dict[str, Any]:
     profile = explained.profile
     return {
         "loader": profile.spec.loader,
+        "title": profile.title,
         "heading": heading(profile),
         "findings": explained.findings,
         "busy": explained.busy,

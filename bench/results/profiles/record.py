@@ -19,11 +19,11 @@ from feedrate.bench.results.spec import TrialSpec
 Profiler = Literal["nsys", "torch"]
 
 
-def settings(spec: TrialSpec) -> str:
-    """Describe what the duration of a step depends on besides the loader, for people."""
+def settings(spec: TrialSpec, rank: int = 0) -> str:
+    """Describe what the duration of a step depends on besides the loader, for people. rank: that was recorded."""
     model = spec.model
     task = "" if model.task == "mlp" else f"task {model.task}, "
-    ranks = f"rank 0 of {spec.ranks}, " if spec.ranks > 1 else ""
+    ranks = f"rank {rank} of {spec.ranks}, " if spec.ranks > 1 else ""
     return f"{ranks}{task}batch {spec.batch_size:,}, {model.step} step, layers of {'-'.join(map(str, model.hidden))}"
 
 
@@ -199,6 +199,8 @@ class Profile:
     """A recording of some training steps of one loader, reduced to tables."""
 
     spec: TrialSpec
+    rank: Count = 0
+    """The rank that was recorded, if several trained together."""
     profiler: Profiler
     version: str
     """Version of the profiler."""
@@ -240,3 +242,8 @@ class Profile:
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] | None = None
     """The loader's options with their values, as text."""
+
+    @property
+    def title(self) -> str:
+        """The loader, and the rank that was recorded if it is not the first."""
+        return f"{self.spec.loader}, rank {self.rank}" if self.rank else self.spec.loader

@@ -14,10 +14,10 @@ from feedrate.bench.run.ranks.launch import variables
 
 @dataclass(slots=True)
 class Companions:
-    """Ranks 1, 2, ... of a group of processes on this host."""
+    """All ranks but one of a group of processes on this host."""
 
     ranks: int
-    """Of the group, rank 0 included."""
+    """Of the group, that one included."""
     port: int
     _lines: dict[int, bytes] = field(default_factory=dict)
     _readers: list[threading.Thread] = field(default_factory=list)
@@ -41,11 +41,11 @@ class Companions:
 
 
 @contextmanager
-def companions(command: Sequence[str], content: bytes, ranks: int) -> Iterator[Companions]:
-    """Start the ranks from 1 with this command and standard input, and end them when the block ends."""
+def companions(command: Sequence[str], content: bytes, ranks: int, *, of: int = 0) -> Iterator[Companions]:
+    """Start the ranks beside rank `of` with this command and standard input, and end them when the block ends."""
     group = Companions(ranks, free_port() if ranks > 1 else 0)
     with ExitStack() as stack:
-        for rank in range(1, ranks):
+        for rank in (rank for rank in range(ranks) if rank != of):
             child = KeptProcess(command, variables=group.variables(rank))
             stack.callback(child.end)
             child.send(content)

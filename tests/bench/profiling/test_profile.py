@@ -104,18 +104,26 @@ def test_cpu_time_of_the_recorder_does_not_count_for_the_steps(
 
 
 @pytest.mark.slow
-def test_rank_0_of_two_is_recorded_and_another_one_that_fails_is_named(
+def test_each_rank_of_two_can_be_recorded_and_another_one_that_fails_is_named(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "fails.py").write_text(FAILS_ON_RANK_1)
     monkeypatch.chdir(tmp_path)
-    request = replace(REQUEST, ranks=2, model=ModelSpec(hidden=(16,)))
+    request = replace(REQUEST, ranks=2, profiled_ranks=(0, 1), model=ModelSpec(hidden=(16,)))
     results = session.run(["native-batched", "fails:Fails"], small.folder, tmp_path / "run", request)
-    profile = next(results).profile
-    assert (profile.spec.ranks, profile.steps) == (2, 12)
-    assert settings(profile.spec).startswith("rank 0 of 2, batch 256")
+    for rank, title in enumerate(("native-batched", "native-batched, rank 1")):
+        profile = next(results).profile
+        assert (profile.spec.ranks, profile.rank, profile.steps, profile.title) == (2, rank, 12, title)
+        assert settings(profile.spec, profile.rank).startswith(f"rank {rank} of 2, batch 256")
+    assert [recorded.rank for recorded in files.find(tmp_path / "run")] == [0, 1]
     with pytest.raises(FeedrateError, match=r"profiling fails:Fails failed: rank 1: ValueError: file 17 is missing"):
         next(results)
+
+
+def test_a_rank_that_there_is_not_is_refused(small: Dataset, tmp_path: Path) -> None:
+    request = replace(REQUEST, ranks=2, profiled_ranks=(0, 2))
+    with pytest.raises(FeedrateError, match="--profile-ranks names rank 2, but the ranks are 0 to 1"):
+        session.run(["native-batched"], small.folder, tmp_path / "run", request)
 
 
 def test_the_command_prints_cause_evidence_and_remedy(
