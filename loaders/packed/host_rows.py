@@ -34,7 +34,6 @@ class HostRows:
         self._packed, self._config = pack(columns), config
         for dtype in (np.int32, np.int64):  # the types that an order may have: compile the loops for both now
             self._packed.take(np.zeros(0, dtype), config.batch_size)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="order")
         self._next: tuple[int, Future[torch.Tensor]] | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
@@ -47,8 +46,8 @@ class HostRows:
             yield from self._packed.take(rows, size).cut(self._packed.layout, size, 0, -(-len(rows) // size))
 
     def close(self) -> None:
-        """Stop the thread that draws orders. Safe to call twice."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Forget the next epoch's order. Safe to call twice."""
+        self._next = None
 
     def _order(self, epoch: int) -> np.ndarray:
         """Return the positions of this rank's rows in the epoch's order."""
@@ -63,8 +62,13 @@ class HostRows:
     def _draw(self, epoch: int) -> Future[torch.Tensor]:
         # The thread makes a single call, which runs without the interpreter's lock.
         # Each time it asked for the lock again, it would wait 5 ms.
+        # It ends with the call. torch keeps a team of OpenMP threads for each thread that has used one. While there are more
+        # of them than cores, those of the model sleep between its operations, and its steps take a tenth longer.
         rows, config = len(self._packed.rows), self._config
-        return self._thread.submit(draw_order, rows, order_generator(config.seed, epoch))
+        thread = ThreadPoolExecutor(1, thread_name_prefix="order")
+        drawn = thread.submit(draw_order, rows, order_generator(config.seed, epoch))
+        thread.shutdown(wait=False)
+        return drawn
 
 
 @dataclass(frozen=True, slots=True)

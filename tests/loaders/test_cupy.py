@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,24 @@ def test_every_row_comes_once_whatever_the_schema_batch_size_and_ranks(
         seen += checked(rows.batches(1), numbered, batch_size)
         rows.close()
     assert sorted(seen) == list(range(whole.rows))
+
+
+def test_between_epochs_no_thread_of_its_own_is_left() -> None:
+    """A second team of OpenMP threads would make those of the model sleep between its operations."""
+
+    def tasks() -> set[str]:
+        return {task.name for task in Path("/proc/self/task").iterdir()}
+
+    rows = 100_000  # torch draws so many in parallel
+    columns = Columns({"row": torch.arange(rows, dtype=torch.int32)}, {}, {}, torch.randperm(rows).float())
+    before = tasks()
+    loader = HostRows(columns, LoaderConfig(batch_size=10_000))
+    assert sum(batch.rows for batch in loader.batches(0)) == rows
+    end_s = monotonic() + 10
+    while (left := tasks() - before) and monotonic() < end_s:
+        sleep(0.01)
+    assert not left
+    loader.close()
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler: g++ or clang++")
