@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from feedrate.bench.datasets.parts.runner import IN_PROCESS, PartRunner
 from feedrate.loaders.errors import require_whole
 
 ROW_GROUP_ROWS = 262_144
@@ -34,6 +35,8 @@ class PrepareOptions:
     """What decides about the rows, for the provenance. See made_of.py."""
     progress: Progress = no_progress
     """Called as rows are written."""
+    runner: PartRunner = IN_PROCESS
+    """Who does the work."""
 
     def __post_init__(self) -> None:
         require_whole("--seed", self.seed, 0)

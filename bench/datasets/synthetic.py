@@ -6,6 +6,7 @@ The label is drawn from a known probability, so the best AUC that any model can 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
+from feedrate.bench.datasets.drawing import Drawing
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.rows.hashed_rows import SplitRows, split_rows
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.base import Categorical, Schema
 from feedrate.loaders.errors import FeedrateError
@@ -71,19 +74,25 @@ def prepare_synthetic(folder: Path, options: PrepareOptions = DEFAULTS, *, rows:
     world = make_world(rows, np.random.default_rng((seed, 0)))
     scores, labels = [], []
     with new_dataset(folder, world.schema, options) as writer:
-        for number, start in enumerate(range(0, rows, CHUNK_ROWS)):
-            rng = np.random.default_rng((seed, 1, number))
-            table, log_odds = draw(world, min(CHUNK_ROWS, rows - start), rng)
-            valid = np.arange(start, start + table.num_rows) % VALID_EVERY == VALID_EVERY - 1
-            writer.add("train", table.filter(pa.array(~valid)))
-            writer.add("valid", table.filter(pa.array(valid)))
-            scores.append(log_odds[valid])
-            labels.append(table["rating"].to_numpy()[valid])
-            options.progress(start + table.num_rows, rows)
+        done, drawing = 0, Drawing(world=world, rows=rows, seed=seed, part_rows=CHUNK_ROWS)
+        for part, log_odds in options.runner.run(draw_part, drawing, drawing.parts):
+            writer.add_split(part)
+            scores.append(log_odds)
+            labels.append(part.valid.table["rating"].to_numpy())
+            done += part.rows
+            options.progress(done, rows)
         best = auc(np.concatenate(scores), np.concatenate(labels))
         provenance = {"source": "synthetic-movielens", "rows": rows, "seed": seed}
         writer.finish(f"synthetic-movielens, {rows:,} rows", provenance, best_auc=round(best, 6))
     return read_dataset(folder)
+
+
+def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray]]:
+    """Yield the rows of a part, and the log-odds behind the labels of the valid ones."""
+    places, rng = drawing.part(number)
+    table, log_odds = draw(drawing.world, len(places), rng)
+    valid = places % VALID_EVERY == VALID_EVERY - 1
+    yield split_rows(table, valid, drawing.world.schema), log_odds[valid]
 
 
 def make_world(rows: int, rng: np.random.Generator) -> World:

@@ -16,6 +16,7 @@ from feedrate.bench.datasets.canonical import ORDER_SAMPLES, DatasetInfo, Decisi
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
 from feedrate.bench.datasets.part_files import PartFiles
 from feedrate.bench.datasets.rows import row_index
+from feedrate.bench.datasets.rows.hashed_rows import HashedRows, SplitRows, arrow_schema, hashed
 from feedrate.bench.datasets.rows.order_sample import OrderSampleWriter
 from feedrate.bench.datasets.rows.row_index import RowIndexWriter
 from feedrate.bench.host.lifecycle.replaced_folder import partial_of, put_in_place
@@ -25,11 +26,6 @@ from feedrate.loaders.scratch.removal import remove_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from feedrate.bench.datasets.rows.checksum import RowSum
-
-HASHED_ROWS = 32_000
-"""Rows that are hashed at a time, so that their hashes stay in the processor's cache."""
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
@@ -80,7 +76,12 @@ class DatasetWriter:
 
     def add(self, split: SplitName, table: pa.Table) -> None:
         """Append rows. The table has the columns of `arrow_schema(schema)`."""
-        self._splits[split].add(table)
+        self._splits[split].add(hashed(table, self._schema))
+
+    def add_split(self, rows: SplitRows) -> None:
+        """Append rows of both splits."""
+        self._splits["train"].add(rows.train)
+        self._splits["valid"].add(rows.valid)
 
     def finish(
         self,
@@ -123,26 +124,32 @@ class DatasetWriter:
 class _SplitWriter:
     def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._schema, self._group_rows = folder, schema, row_group_rows
-        self._arrow = arrow_schema(schema)
+        self._folder, self._group_rows = folder, row_group_rows
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
-        self._files = PartFiles(folder, self._arrow)
+        self._files = PartFiles(folder, arrow_schema(schema))
         self._rows = 0
+        self._sum = 0
         self._closed = False
-        self._sum: RowSum | None = None
         self._order_sample = OrderSampleWriter()
         self._row_index = RowIndexWriter(folder.parent / row_index.FOLDER / folder.name, schema)
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, rows: HashedRows) -> None:
         import pyarrow as pa
 
-        self._waiting.append(table.select(self._arrow.names).cast(self._arrow))
-        self._waiting_rows += table.num_rows
+        if not len(rows.hashes):
+            return
+        self._order_sample.add(rows.hashes, first_row=self._rows)
+        self._row_index.add(rows.hashes, rows.word_sums)
+        self._rows += len(rows.hashes)
+        self._sum = (self._sum + int(rows.hashes.sum())) % 2**64
+        self._waiting.append(rows.table)
+        self._waiting_rows += rows.table.num_rows
         while self._waiting_rows >= self._group_rows:
             table = pa.concat_tables(self._waiting)
-            self._write(table.slice(0, self._group_rows))
-            self._waiting, self._waiting_rows = [table.slice(self._group_rows)], table.num_rows - self._group_rows
+            self._files.write(table.slice(0, self._group_rows).combine_chunks())
+            self._waiting = [table.slice(self._group_rows)]
+            self._waiting_rows -= self._group_rows
 
     def close(self) -> None:
         import pyarrow as pa
@@ -150,7 +157,7 @@ class _SplitWriter:
         if self._closed:
             return
         if self._waiting_rows:
-            self._write(pa.concat_tables(self._waiting))
+            self._files.write(pa.concat_tables(self._waiting).combine_chunks())
             self._waiting, self._waiting_rows = [], 0
         self._files.close()
         self._closed = True
@@ -162,49 +169,4 @@ class _SplitWriter:
         self._files.abandon()
 
     def info(self) -> SplitInfo:
-        digest = self._sum.result().digest if self._sum else "0" * 16
-        return SplitInfo(rows=self._rows, files=tuple(self._files.names), checksum=digest)
-
-    def _write(self, group: pa.Table) -> None:
-        from feedrate.bench.datasets.rows.checksum import RowSum
-        from feedrate.loaders.parquet.columns import columns_of_table
-
-        group = group.combine_chunks()
-        self._files.write(group)
-        self._sum = self._sum or RowSum()
-        with one_torch_thread():
-            for start in range(0, group.num_rows, HASHED_ROWS):
-                columns = columns_of_table(group.slice(start, HASHED_ROWS), self._schema)
-                rows = columns.slice(0, columns.rows)
-                hashes = self._sum.add(rows).numpy()
-                self._order_sample.add(hashes, first_row=self._rows)
-                self._row_index.add(rows, hashes)
-                self._rows += len(hashes)
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Let torch work in one thread. More would wait for cores at every step, which the Parquet writers' threads have."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def arrow_schema(schema: Schema) -> pa.Schema:
-    """Return the schema of the Parquet files: int32 ids, lists of int32, float32; nothing is nullable."""
-    import pyarrow as pa
-
-    ids = pa.int32()
-    bags = pa.list_(pa.field("element", ids, nullable=False))
-    return pa.schema(
-        [
-            *(pa.field(column.name, ids, nullable=False) for column in schema.single_hot),
-            *(pa.field(column.name, bags, nullable=False) for column in schema.multi_hot),
-            *(pa.field(name, pa.float32(), nullable=False) for name in (*schema.continuous, schema.label)),
-        ]
-    )
+        return SplitInfo(rows=self._rows, files=tuple(self._files.names), checksum=f"{self._sum:016x}")

@@ -6,15 +6,18 @@ model can reach is known, too. Memory stays bounded, whatever the number of rows
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
-from feedrate.bench.datasets.criteo.clicks import LABEL, draw, make_world
+from feedrate.bench.datasets.criteo.clicks import LABEL, World, draw, make_world
 from feedrate.bench.datasets.criteo.streaming_auc import StreamingAuc
+from feedrate.bench.datasets.drawing import Drawing
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.rows.hashed_rows import SplitRows, split_rows
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import FeedrateError
 
@@ -50,15 +53,12 @@ def prepare_synthetic_criteo(
     world = make_world(rows, positive_fraction, np.random.default_rng((seed, 0)))
     best = StreamingAuc()
     with new_dataset(folder, world.schema, options) as writer:
-        for number, start in enumerate(range(0, rows, CHUNK_ROWS)):
-            size = min(CHUNK_ROWS, rows - start)
-            columns, log_odds = draw(world, size, np.random.default_rng((seed, 1, number)))
-            is_valid = np.arange(size) % VALID_EVERY == VALID_EVERY - 1
-            train, valid = np.flatnonzero(~is_valid), np.flatnonzero(is_valid)
-            writer.add("train", _rows_of(columns, train))
-            writer.add("valid", _rows_of(columns, valid))
-            best.add(log_odds[valid], columns[LABEL][valid])
-            options.progress(start + size, rows)
+        done, drawing = 0, Drawing(world=world, rows=rows, seed=seed, part_rows=CHUNK_ROWS)
+        for part, log_odds in options.runner.run(draw_part, drawing, drawing.parts):
+            writer.add_split(part)
+            best.add(log_odds, part.valid.table[LABEL].to_numpy())
+            done += part.rows
+            options.progress(done, rows)
         provenance = {
             "source": SOURCE,
             "rows": rows,
@@ -70,5 +70,9 @@ def prepare_synthetic_criteo(
     return read_dataset(folder)
 
 
-def _rows_of(columns: dict[str, np.ndarray], chosen: np.ndarray) -> pa.Table:
-    return pa.table({name: column.take(chosen) for name, column in columns.items()})
+def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray]]:
+    """Yield the rows of a part, and the log-odds of clicks in the valid ones."""
+    places, rng = drawing.part(number)
+    columns, log_odds = draw(drawing.world, len(places), rng)
+    valid = places % VALID_EVERY == VALID_EVERY - 1
+    yield split_rows(pa.table(columns), valid, drawing.world.schema), log_odds[valid]

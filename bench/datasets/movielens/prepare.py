@@ -9,21 +9,19 @@ Memory: ratings take 12 bytes per row, and genres are joined one row group at a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.movielens.genres import count_without_genres
-from feedrate.bench.datasets.movielens.ratings import Ratings
 from feedrate.bench.datasets.movielens.source import read
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.rows.hashed_rows import SplitRows, split_rows
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.base import Categorical, Schema
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 CHUNK_ROWS = 262_144
 LIKED_ABOVE = 3.0
@@ -35,8 +33,6 @@ def prepare_movielens(source: Path, folder: Path, options: PrepareOptions = DEFA
 
     name: what the dataset is called. Raises FeedrateError for a source that is not whole, or is another release.
     """
-    import pyarrow as pa
-
     ratings, genres = read(source, name)
     rows = len(ratings.user)
     order, valid = shuffled(rows, options.seed)
@@ -53,12 +49,13 @@ def prepare_movielens(source: Path, folder: Path, options: PrepareOptions = DEFA
         label="rating",
     )
     with new_dataset(folder, schema, options) as writer:
-        for start in range(0, rows, CHUNK_ROWS):
-            chunk = order[start : start + CHUNK_ROWS]
-            table = _table(ratings, chunk, user_ids, movie_ids, values, offsets)
-            writer.add("train", table.filter(pa.array(~valid[chunk])))
-            writer.add("valid", table.filter(pa.array(valid[chunk])))
-            options.progress(start + len(chunk), rows)
+        chunks = (order[start : start + CHUNK_ROWS] for start in range(0, rows, CHUNK_ROWS))
+        parts = (_Part(ratings.user[rows], ratings.movie[rows], ratings.stars[rows], valid[rows]) for rows in chunks)
+        done, ids = 0, _Ids(user_ids, movie_ids, values, offsets, schema)
+        for part in options.runner.run(_with_our_ids, ids, parts):
+            writer.add_split(part)
+            done += part.rows
+            options.progress(done, rows)
         writer.finish(
             name,
             {
@@ -117,26 +114,43 @@ def genre_bags(
     return np.array([value for bag in bags for value in bag], np.int32), offsets, ordered
 
 
-def _table(
-    ratings: Ratings,
-    rows: np.ndarray,
-    user_ids: np.ndarray,
-    movie_ids: np.ndarray,
-    values: np.ndarray,
-    offsets: np.ndarray,
-) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """Our ids by the source's, and the genres of each movie."""
+
+    users: np.ndarray
+    movies: np.ndarray
+    genres: np.ndarray
+    """int32 [N]: those of all movies."""
+    offsets: np.ndarray
+    """int64: where those of each movie begin, by the source's id."""
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some ratings with the source's ids."""
+
+    user: np.ndarray
+    movie: np.ndarray
+    stars: np.ndarray
+    valid: np.ndarray
+
+
+def _with_our_ids(ids: _Ids, part: _Part) -> Iterator[SplitRows]:
     import pyarrow as pa
     import torch
 
     from feedrate.loaders.parquet.columns import take_bags
 
-    movie = ratings.movie[rows]
-    bags = take_bags(torch.from_numpy(values), torch.from_numpy(offsets), torch.from_numpy(movie.astype(np.int64)))
-    return pa.table(
+    movie = torch.from_numpy(part.movie.astype(np.int64))
+    bags = take_bags(torch.from_numpy(ids.genres), torch.from_numpy(ids.offsets), movie)
+    table = pa.table(
         {
-            "userId": user_ids[ratings.user[rows]],
-            "movieId": movie_ids[movie],
+            "userId": ids.users[part.user],
+            "movieId": ids.movies[part.movie],
             "genres": pa.ListArray.from_arrays(pa.array(bags[1].numpy()), pa.array(bags[0].numpy())),
-            "rating": (ratings.stars[rows] > LIKED_ABOVE).astype(np.float32),
+            "rating": (part.stars > LIKED_ABOVE).astype(np.float32),
         }
     )
+    yield split_rows(table, part.valid, ids.schema)

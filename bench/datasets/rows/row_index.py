@@ -7,10 +7,10 @@ dataset that was prepared without them gets them once, beside its splits or, if 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -18,9 +18,6 @@ import numpy as np
 from feedrate.bench.results import compressed
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
-
-if TYPE_CHECKING:
-    from feedrate.loaders.base import Batch
 
 FOLDER = "row_hashes"
 """Folder of a dataset that holds the indices of its splits."""
@@ -91,15 +88,13 @@ class RowIndexWriter:
         self._hashes: IO[bytes] | None = None
         self._sums = dict.fromkeys(schema.columns, 0)
 
-    def add(self, batch: Batch, hashes: np.ndarray) -> None:
-        """Take the next rows and their hashes, int64 [B]."""
-        from feedrate.bench.consumer.reading import word_sums
-
+    def add(self, hashes: np.ndarray, word_sums: Sequence[int]) -> None:
+        """Take the hashes of the next rows, int64 [B], and the word sum of each of their columns."""
         if self._hashes is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._hashes = self._partial.open("wb")
         self._hashes.write(hashes.astype("<i8", copy=False).tobytes())
-        for name, words in zip(self._sums, word_sums(batch), strict=True):
+        for name, words in zip(self._sums, word_sums, strict=True):
             self._sums[name] = (self._sums[name] + words) % 2**64
 
     def close(self, digest: str) -> None:
@@ -150,6 +145,7 @@ def _make(place: Path, name: str, split: Split, digest: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from feedrate.bench.consumer.reading import word_sums
     from feedrate.bench.datasets.rows.checksum import RowSum
     from feedrate.loaders.parquet.columns import columns_of_table
 
@@ -159,7 +155,7 @@ def _make(place: Path, name: str, split: Split, digest: str) -> None:
             for group in parquet.iter_batches(BLOCK_ROWS, columns=list(split.schema.columns)):
                 columns = columns_of_table(pa.Table.from_batches([group]), split.schema)
                 batch = columns.slice(0, columns.rows)
-                writer.add(batch, total.add(batch).numpy())
+                writer.add(total.add(batch).numpy(), word_sums(batch))
     if total.result().digest != digest:
         raise FeedrateError(
             f"the files of {split.files[0].parent} are not the ones that dataset.json describes: prepare it again"

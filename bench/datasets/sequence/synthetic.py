@@ -6,6 +6,7 @@ model can reach is known, too. Memory stays bounded, whatever the number of rows
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import pyarrow as pa
 
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.criteo.streaming_auc import StreamingAuc
+from feedrate.bench.datasets.drawing import Drawing
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
-from feedrate.bench.datasets.sequence.interests import HISTORY, ITEM, LABEL, USER, Rows, draw, make_world
+from feedrate.bench.datasets.rows.hashed_rows import SplitRows, split_rows
+from feedrate.bench.datasets.sequence.interests import HISTORY, ITEM, LABEL, USER, Rows, World, draw, make_world
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import FeedrateError
 
@@ -36,18 +39,23 @@ def prepare_synthetic_sequence(folder: Path, options: PrepareOptions = DEFAULTS,
     world = make_world(rows, np.random.default_rng((seed, 0)))
     best = StreamingAuc()
     with new_dataset(folder, world.schema, options) as writer:
-        for number, start in enumerate(range(0, rows, CHUNK_ROWS)):
-            size = min(CHUNK_ROWS, rows - start)
-            drawn = draw(world, size, np.random.default_rng((seed, 1, number)))
-            valid = np.arange(start, start + size) % VALID_EVERY == VALID_EVERY - 1
-            table = table_of(drawn)
-            writer.add("train", table.filter(pa.array(~valid)))
-            writer.add("valid", table.filter(pa.array(valid)))
-            best.add(drawn.log_odds[valid], drawn.clicked[valid])
-            options.progress(start + size, rows)
+        done, drawing = 0, Drawing(world=world, rows=rows, seed=seed, part_rows=CHUNK_ROWS)
+        for part, log_odds in options.runner.run(draw_part, drawing, drawing.parts):
+            writer.add_split(part)
+            best.add(log_odds, part.valid.table[LABEL].to_numpy())
+            done += part.rows
+            options.progress(done, rows)
         provenance = {"source": SOURCE, "rows": rows, "seed": seed}
         writer.finish(f"{SOURCE}, {rows:,} rows", provenance, best_auc=round(best.result(), 6))
     return read_dataset(folder)
+
+
+def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray]]:
+    """Yield the rows of a part, and the log-odds of clicks on the valid ones."""
+    places, rng = drawing.part(number)
+    drawn = draw(drawing.world, len(places), rng)
+    valid = places % VALID_EVERY == VALID_EVERY - 1
+    yield split_rows(table_of(drawn), valid, drawing.world.schema), drawn.log_odds[valid]
 
 
 def table_of(rows: Rows) -> pa.Table:

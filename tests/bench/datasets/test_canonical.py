@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from feedrate.bench.datasets import part_files
-from feedrate.bench.datasets import writer as dataset_writer
 from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.datasets.options import PrepareOptions
+from feedrate.bench.datasets.rows import hashed_rows
 from feedrate.bench.datasets.rows.checksum import RowSum
 from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.datasets.writer import new_dataset
@@ -57,7 +57,7 @@ def test_the_rows_are_hashed_the_same_in_blocks_of_any_size(tmp_path: Path, monk
         single_hot=SCHEMA.single_hot, multi_hot=(Categorical(name="b", cardinality=4),), continuous=("x",), label="y"
     )
     for block in (7, 1000):
-        monkeypatch.setattr(dataset_writer, "HASHED_ROWS", block)
+        monkeypatch.setattr(hashed_rows, "HASHED_ROWS", block)
         with new_dataset(tmp_path / str(block), schema) as writer:
             writer.add("train", table)
             writer.add("valid", table.slice(0, 9))
