@@ -8,25 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feedrate.loaders.errors import Faults, FeedrateError
 from feedrate.loaders.parquet.arrow_types import (
     TEXT,
-    flattened,
     flattened_schema,
     is_numeric,
     meaning,
-    nests_dictionary,
     unify,
 )
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
-from feedrate.loaders.parquet.folder_keys import key_kind, key_value
+from feedrate.loaders.parquet.folder_keys import key_kind
 from feedrate.loaders.parquet.limits import require_few_columns, require_possible_rows, require_short_names
-from feedrate.loaders.parquet.open_file import parquet_file, short
-
-CHUNK_ROWS = 262_144
-
+from feedrate.loaders.parquet.open_file import parquet_file
+from feedrate.loaders.parquet.table_parts import TablePart, whole_groups
 
 _CSV_INDEX = frozenset(("", "Unnamed: 0"))
 """Names of the column of pandas' index in a CSV file, and after that was read again."""
@@ -42,6 +37,10 @@ class TableFile:
     twice: frozenset[str]
     """Names of several columns."""
     rows: int
+    group_rows: tuple[int, ...]
+    """Rows of each row group."""
+    state: tuple[int, int]
+    """Size and time of change."""
     index: frozenset[str]
     """Columns that pandas wrote as the frame's index."""
     stored: Mapping[str, str] = field(default_factory=dict)
@@ -87,8 +86,31 @@ class Tables:
         Raises FeedrateError for a file that cannot be read to its end.
         """
         for file in self.files:
-            if file.rows:
-                yield from _chunks_of(file, names, self.columns)
+            for part in self._parts_of(file, names):
+                for table in part.chunks():
+                    yield file, table
+
+    def parts(self, names: Sequence[str]) -> Iterator[TablePart]:
+        """Yield these columns in parts of whole row groups, in the order of the files."""
+        for file in self.files:
+            yield from self._parts_of(file, names)
+
+    def _parts_of(self, file: TableFile, names: Sequence[str]) -> Iterator[TablePart]:
+        stored = {name: file.stored.get(name, name) for name in names if name in file.types}
+        folders = {
+            name: (file.data.keys.get(name), self.columns[name].kind) for name in names if name not in file.types
+        }
+        for groups in whole_groups(file.group_rows):
+            yield TablePart(
+                path=file.data.path.absolute(),
+                shown=file.data.shown,
+                state=file.state,
+                groups=groups,
+                rows=sum(file.group_rows[group] for group in groups),
+                names=tuple(names),
+                stored=stored,
+                folders=folders,
+            )
 
 
 Rename = Callable[[Sequence[str], Path], Mapping[str, str]]
@@ -135,7 +157,13 @@ def _open(data: DataFile, rename: Rename | None) -> TableFile:
     with parquet_file(data.path) as opened:
         require_few_columns(data.shown, opened.metadata.num_columns)
         require_possible_rows(data.shown, opened.metadata.num_rows)
-        schema, rows = opened.schema_arrow, opened.metadata.num_rows
+        schema, metadata = opened.schema_arrow, opened.metadata
+        group_rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+        if sum(group_rows) != metadata.num_rows or min(group_rows, default=0) < 0:
+            raise FeedrateError(
+                f"{data.shown} is damaged: its row groups have other rows than it says. Write or copy it again"
+            )
+    status = data.path.stat()
     index = _CSV_INDEX if data.origin else _index_columns(schema)
     flat = flattened_schema(schema)
     require_short_names(data.shown, flat.names)
@@ -143,7 +171,9 @@ def _open(data: DataFile, rename: Rename | None) -> TableFile:
     names = [others.get(name, name) for name in flat.names]
     twice = frozenset(name for name, count in Counter(names).items() if count > 1)
     stored = {name: before for before, name in others.items()}
-    return TableFile(data, dict(zip(names, flat.types, strict=True)), twice, rows, index, stored)
+    types = dict(zip(names, flat.types, strict=True))
+    state = (status.st_size, status.st_mtime_ns)
+    return TableFile(data, types, twice, metadata.num_rows, group_rows, state, index, stored)
 
 
 def _index_columns(schema: pa.Schema) -> frozenset[str]:
@@ -220,60 +250,3 @@ def _of_folders(name: str, kind: pa.DataType, files: Sequence[TableFile]) -> tup
         f"move the file into a folder called {name}=..."
     )
     return column, sentence
-
-
-def _chunks_of(
-    file: TableFile, names: Sequence[str], columns: Mapping[str, Column]
-) -> Iterator[tuple[TableFile, pa.Table]]:
-    stored = [name for name in names if name in file.types]
-    keys = {name: columns[name].kind for name in names if name not in file.types}
-    with parquet_file(file.data.path) as opened:
-        for table in _tables(opened, file, stored):
-            for name, kind in keys.items():
-                value = key_value(file.data.keys.get(name), kind)
-                table = table.append_column(name, pa.repeat(value, table.num_rows))
-            yield file, table.select(list(names))
-
-
-def _tables(opened: pq.ParquetFile, file: TableFile, stored: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the stored columns. If only columns of the folders' names are wanted, tables have rows and no columns."""
-    if not stored:
-        for start in range(0, file.rows, CHUNK_ROWS):
-            rows = min(CHUNK_ROWS, file.rows - start)
-            yield pa.table({"": pa.nulls(rows)}).select([])
-        return
-    columns = [file.stored.get(name, name) for name in stored]
-    try:
-        for groups in _groups_at_a_time(opened, columns):
-            for batch in opened.iter_batches(batch_size=CHUNK_ROWS, row_groups=groups, columns=columns):
-                yield flattened(pa.Table.from_batches([batch])).select(columns).rename_columns(list(stored))
-    except (pa.ArrowException, OSError) as error:
-        if "crypt" in str(error):
-            raise FeedrateError(f"{file.data.shown} has encrypted columns: write it without encryption") from error
-        raise FeedrateError(
-            f"{_unreadable(opened, columns)}{file.data.shown} cannot be read to its end ({short(error)}): write or copy it again"
-        ) from error
-
-
-def _groups_at_a_time(opened: pq.ParquetFile, stored: Sequence[str]) -> list[list[int]]:
-    """Return the row groups that are read together: all of them, or one, as Arrow joins no nested dictionary values."""
-    groups = list(range(opened.num_row_groups))
-    wanted = {*stored}
-    fields = [f for f in opened.schema_arrow if {*flattened_schema(pa.schema([f])).names} & wanted]
-    return [[group] for group in groups] if any(nests_dictionary(f.type) for f in fields) else [groups]
-
-
-def _unreadable(opened: pq.ParquetFile, stored: Sequence[str]) -> str:
-    """Return "column X of " for the columns that cannot be read alone, unless that is so of all."""
-    faulty, row_groups = [], _groups_at_a_time(opened, stored)
-    for name in stored:
-        try:
-            for groups in row_groups:
-                for _ in opened.iter_batches(batch_size=CHUNK_ROWS, row_groups=groups, columns=[name]):
-                    pass
-        except (pa.ArrowException, OSError):
-            faulty.append(name)
-    if not faulty or len(faulty) == len(stored):
-        return ""
-    others = f" and {len(faulty) - 1:,} more" if len(faulty) > 1 else ""
-    return f"column {faulty[0]!r}{others} of "

@@ -59,7 +59,14 @@ class CategoryCounts:
         counted = (
             values.rename("value").drop_nulls().to_frame().group_by("value").agg(pl.len().cast(pl.Int64).alias("count"))
         )
-        self._waiting.append(counted)
+        self._take([counted])
+
+    def merge(self, other: CategoryCounts) -> None:
+        """Add what another one has counted."""
+        self._take([*([] if other._merged is None else [other._merged]), *other._waiting])
+
+    def _take(self, counted: list[pl.DataFrame]) -> None:
+        self._waiting += counted
         if sum(frame.height for frame in self._waiting) > max(MIN_MERGED_ROWS, self._height):
             self._merge()
 
@@ -100,6 +107,10 @@ class Categories:
             values=values, buckets=buckets, _places=_Numbers(values) if values.dtype.is_numeric() else _Bytes(values)
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out the places: Polars hashes otherwise on another processor, or in another version."""
+        return _categories, (self.values, self.buckets)
+
     @property
     def cardinality(self) -> int:
         """Number of ids, with id 0."""
@@ -139,6 +150,10 @@ class Categories:
             ids = ids.copy()
             ids[others] = 1 + len(self.values) + numbers[Categories.of(distinct).ids(unknown) - 1]
         return ids
+
+
+def _categories(values: pl.Series, buckets: int) -> Categories:
+    return Categories.of(values, buckets=buckets)
 
 
 def bucket(value: Any, buckets: int) -> int:

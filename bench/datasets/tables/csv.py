@@ -6,8 +6,10 @@ Every line must have as many fields as the first. Types are those of csv_types.p
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
+import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from feedrate.bench.datasets.csv_streams import BoundedText, PaddedLines, WholeLineEnds
+from feedrate.bench.datasets.parts.runner import IN_PROCESS, PartRunner
 from feedrate.bench.datasets.tables.csv_types import ColumnTypes, CsvType, typed
 from feedrate.loaders.errors import Faults, FeedrateError, repeated
 from feedrate.loaders.parquet.discovery import DataFile, DataFiles
@@ -70,12 +73,16 @@ class _CsvFile:
     sep_line: bool
     """Whether Excel's line that names the separator stands before the header."""
     csv_format: CsvFormat
+    path: Path
+    """Absolute, since other processes may have another current folder."""
+    state: tuple[int, int]
+    """Size and time of change, so that two versions of a file differ."""
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the lines as text columns. Raises FeedrateError for lines of other lengths and text that is not UTF-8."""
         try:
-            with _unpacked(self.data.path) as unbounded:
-                stream = BoundedText(unbounded, self.data.path)
+            with _unpacked(self.path) as unbounded:
+                stream = BoundedText(unbounded, self.path)
                 for batch in self._reader(pa.PythonFile(self._lines(stream), "r")):
                     frame = pl.DataFrame(pl.from_arrow(batch))
                     frame.columns = list(self.names)
@@ -120,6 +127,7 @@ def as_parquet(
     scratch: Path,
     format_of: Callable[[Path], CsvFormat] | None = None,
     texts: Collection[str] = frozenset(),
+    runner: PartRunner = IN_PROCESS,
 ) -> DataFiles:
     """Write each CSV file to `scratch` as Parquet. Parquet files stay where they are.
 
@@ -139,10 +147,16 @@ def as_parquet(
             faults.append(str(error))
     if faults:
         raise Faults(faults)
-    types, notes = _types(files)
+    types, notes = _types(files, runner)
     types.update((name, None) for name in texts)
-    written = tuple(_written(file, types, scratch / f"{i:05}.parquet") for i, file in enumerate(files))
-    return replace(found, files=written, notes=(*found.notes, *notes))
+    targets = [scratch / f"{i:05}-{_digest(file, types)}.parquet" for i, file in enumerate(files)]
+    for _ in runner.run(_write, types, zip(files, targets, strict=True)):
+        pass  # a part is a file
+    written = (
+        replace(file.data, path=target, format="parquet", origin=file.data.path)
+        for file, target in zip(files, targets, strict=True)
+    )
+    return replace(found, files=tuple(written), notes=(*found.notes, *notes))
 
 
 def _opened(data: DataFile, csv_format: CsvFormat) -> _CsvFile:
@@ -159,7 +173,11 @@ def _opened(data: DataFile, csv_format: CsvFormat) -> _CsvFile:
     require_short_names(path, names)
     if twice := repeated(names):
         raise FeedrateError(f"{path} has two columns called {twice[0]!r}: rename one of them")
-    return _CsvFile(data, separator, names, sep_line=bool(excel), csv_format=csv_format)
+    status = path.stat()
+    state = (status.st_size, status.st_mtime_ns)
+    return _CsvFile(
+        data, separator, names, sep_line=bool(excel), csv_format=csv_format, path=path.absolute(), state=state
+    )
 
 
 def first_line(path: Path) -> str:
@@ -216,37 +234,61 @@ def _unpacked(path: Path) -> pa.NativeFile:
     return pa.input_stream(str(path), compression=packed)
 
 
-def _types(files: Sequence[_CsvFile]) -> tuple[dict[str, CsvType | pl.DataType | None], Sequence[str]]:
+Types = dict[str, CsvType | pl.DataType | None]
+
+
+def _types(files: Sequence[_CsvFile], runner: PartRunner) -> tuple[Types, Sequence[str]]:
     """Return the type of each column, which keeps the values of all files unless a format has it, and what to say of them."""
     types: dict[str, pl.DataType] = {}
     for file in files:
         types.update(zip(file.csv_format.names, file.csv_format.types, strict=False))
         types.update(file.csv_format.known_types)
-    learned = ColumnTypes(decimal_comma=all(file.separator == ";" for file in files))
+    decimal_comma = all(file.separator == ";" for file in files)
+    learned = ColumnTypes(decimal_comma=decimal_comma)
     faults = []
-    for file in files:
-        names = [name for name in file.names if name not in types]
-        learned.add(pl.DataFrame(schema=dict.fromkeys(names, pl.String)))
-        try:
-            for frame in file.frames() if names else ():
-                learned.add(frame.select(names))
-        except FeedrateError as error:
-            faults.append(str(error))
+    for of_file in runner.run(_learn, (tuple(types), decimal_comma), files):
+        if isinstance(of_file, ColumnTypes):
+            learned.merge(of_file)
+        else:
+            faults.append(of_file)
     if faults:
         raise Faults(faults)
     return {**learned.types, **types}, learned.notes
 
 
-def _written(file: _CsvFile, types: dict[str, CsvType | pl.DataType | None], path: Path) -> DataFile:
+def _learn(known: tuple[tuple[str, ...], bool], file: _CsvFile) -> Iterator[ColumnTypes | str]:
+    """Yield the types of the columns of a file whose types are not known, or what is wrong with the file."""
+    names, learned = [name for name in file.names if name not in known[0]], ColumnTypes(decimal_comma=known[1])
+    learned.add(pl.DataFrame(schema=dict.fromkeys(names, pl.String)))
+    try:
+        for frame in file.frames() if names else ():
+            learned.add(frame.select(names))
+    except FeedrateError as error:
+        yield str(error)
+    else:
+        yield learned
+
+
+def _write(types: Types, item: tuple[_CsvFile, Path]) -> Iterator[None]:
+    """Write a file as Parquet. It is whole once it has its name."""
+    file, target = item
     columns = typed(file.names, types)
     schema = pl.DataFrame(schema=dict.fromkeys(file.names, pl.String)).select(columns).to_arrow().schema
-    with pq.ParquetWriter(path, schema, compression="lz4") as writer:
+    partial = target.with_suffix(f".{secrets.token_hex(4)}")
+    with pq.ParquetWriter(partial, schema, compression="lz4") as writer:
         for frame in file.frames():
             try:
                 writer.write_table(frame.select(columns).to_arrow().cast(schema))
             except pl.exceptions.PolarsError as error:
                 raise FeedrateError(f"{file.data.path} cannot be read as CSV: {short(error)}") from error
-    return replace(file.data, path=path, format="parquet", origin=file.data.path)
+    partial.rename(target)
+    yield
+
+
+def _digest(file: _CsvFile, types: Types) -> str:
+    """Return what tells one way to read a file from another."""
+    content = repr((file, [types[name] for name in file.names]))
+    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
 def _cut_off(path: Path, error: Exception) -> FeedrateError:

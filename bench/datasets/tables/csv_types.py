@@ -97,6 +97,14 @@ class ColumnTypes:
             if any(fits):
                 self._fits[name] = self._still_fitting(name, texts.str.strip_chars(" "), fits)
 
+    def merge(self, other: ColumnTypes) -> None:
+        """Add what another one has learned of later texts."""
+        for name, fits in other._fits.items():
+            known = self._fits.get(name, [True] * len(self._types))
+            self._fits[name] = [both[0] and both[1] for both in zip(known, fits, strict=True)]
+            self._missing.setdefault(name, set()).update(other._missing[name])
+        self._has_values |= other._has_values
+
     def _still_fitting(self, name: str, texts: pl.Series, fits: Sequence[bool]) -> list[bool]:
         """Return which types keep these texts, too. Texts that often mean a missing value are noted and count for none."""
         kept = self._matching(texts, fits)

@@ -1,4 +1,7 @@
-"""What the first pass over the files learns of each column. It changes no value and raises for none: others decide."""
+"""What the first pass over the files learns of each column. It changes no value and raises for none: others decide.
+
+Each chunk of rows has facts of its own, which are merged in the order of the files.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +42,48 @@ class Facts:
     lengths: tuple[int, int] | None = None
     """Shortest and longest list."""
     counts: CategoryCounts | None = None
+    ids: np.ndarray | None = None
+    """The different ids of a chunk, if they are below MAX_USED_IDS."""
     used: np.ndarray | None = None
-    """Which ids occur: bool [greatest + 1], if they are below MAX_USED_IDS."""
+    """Which ids below MAX_USED_IDS occur in all chunks, bool."""
     moments: Moments = field(default_factory=Moments)
     """Of clipped values with their logarithm taken, without missing ones."""
     raw: Moments = field(default_factory=Moments)
     """Of the values as they are, without missing ones."""
+    values: list[np.ndarray] | None = None
+    """The finite values of a chunk, if the column's median is wanted."""
     spool: NumberSpool | None = None
+    """Those of all chunks."""
+
+    def merge(self, other: Facts) -> None:
+        """Add what is known of the next chunk."""
+        self.rows += other.rows
+        for what, found in other.found.items():
+            self.note(what, found.count, found.file, found.value)
+        if other.lengths is not None:
+            low, high = self.lengths or other.lengths
+            self.lengths = min(low, other.lengths[0]), max(high, other.lengths[1])
+        if other.least is not None and other.greatest is not None:
+            _bounds(self, other.least, other.greatest)
+        if other.ids is not None:
+            self._mark(other.ids)
+        if other.counts is not None:
+            self.counts = self.counts or CategoryCounts()
+            self.counts.merge(other.counts)
+        self.moments.merge(other.moments)
+        self.raw.merge(other.raw)
+        for values in other.values or ():
+            self.spool = self.spool or NumberSpool()
+            self.spool.add(values)
+
+    def _mark(self, ids: np.ndarray) -> None:
+        size = int(ids.max(initial=-1)) + 1
+        if self.used is None or len(self.used) < size:
+            used = np.zeros(size, bool)
+            if self.used is not None:
+                used[: len(self.used)] = self.used
+            self.used = used
+        self.used[ids] = True
 
     def note(self, what: str, count: int, file: Path, value: object = "") -> None:
         """Add to what was found. The first file and value stay."""
@@ -90,8 +128,8 @@ def look_at_numbers(facts: Facts, values: np.ndarray, missing: int, steps: Numbe
     finite = present[np.isfinite(present)]
     facts.raw.add(finite)
     _bounds(facts, float(present.min()), float(present.max()))
-    if facts.spool is not None:
-        facts.spool.add(finite)
+    if facts.values is not None:
+        facts.values.append(finite)
 
 
 def look_at_label(facts: Facts, values: np.ndarray, label_above: float | None, file: Path) -> None:
@@ -115,18 +153,8 @@ def look_at_ids(facts: Facts, values: pa.Array, file: Path) -> None:
     _bounds(facts, least, greatest)
     if least < 0:
         facts.note("negative", pc.sum(pc.less(values, 0)).as_py(), file, least)
-        return
-    if facts.greatest is None or facts.greatest >= MAX_USED_IDS:
-        facts.used = None
-        return
-    used = np.zeros(int(facts.greatest) + 1, bool)
-    if facts.used is not None:
-        if len(facts.used) == len(used):
-            used = facts.used
-        else:
-            used[: len(facts.used)] = facts.used
-    used[values.drop_null().to_numpy()] = True
-    facts.used = used
+    elif greatest < MAX_USED_IDS:
+        facts.ids = pc.unique(values.drop_null()).to_numpy()
 
 
 def look_at_categories(facts: Facts, values: pa.Array, file: Path) -> None:
@@ -135,7 +163,7 @@ def look_at_categories(facts: Facts, values: pa.Array, file: Path) -> None:
     facts.note("missing", values.null_count, file)
     if types.is_floating(values.type):
         facts.note("nan", pc.sum(pc.is_nan(values)).as_py() or 0, file)
-    if values.type == BYTES and "not utf-8" not in facts.found and not is_utf8(values):
+    if values.type == BYTES and not is_utf8(values):
         facts.note("not utf-8", 1, file)
     facts.counts = facts.counts or CategoryCounts()
     facts.counts.add(keys(values))
@@ -146,8 +174,7 @@ def look_at_lists(facts: Facts, lists: pa.Array, file: Path) -> pa.Array:
     facts.note("missing lists", lists.null_count, file)
     lengths = pc.min_max(pc.list_value_length(lists)).as_py()
     if lengths["min"] is not None:
-        low, high = facts.lengths or (lengths["min"], lengths["max"])
-        facts.lengths = min(low, lengths["min"]), max(high, lengths["max"])
+        facts.lengths = lengths["min"], lengths["max"]
     return lists.flatten()
 
 

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pyarrow as pa
+import numpy as np
 
 from feedrate.bench.datasets.canonical import Dataset, Decision, read_dataset
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
+from feedrate.bench.datasets.rows.hashed_rows import SplitRows, split_rows
 from feedrate.bench.datasets.tables.choose import Choice, Choices, LeftOut, choose
 from feedrate.bench.datasets.tables.csv import as_parquet
 from feedrate.bench.datasets.tables.decide import Decided, decide
@@ -28,7 +29,7 @@ from feedrate.bench.datasets.tables.split.rows import Chooser, chooser
 from feedrate.bench.datasets.writer import new_dataset
 from feedrate.loaders.errors import Faults
 from feedrate.loaders.parquet.table_files import Tables, open_tables, with_texts
-from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
+from feedrate.loaders.parquet.table_parts import TablePart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Plan:
     decided: Decided
     fitted: Fitted
     valid_rows: Chooser
-    """Tells the rows for validation. It counts the chunks that it is asked about, so a plan is written once."""
+    """Tells the rows for validation. It counts the rows that it is asked about, so a plan is written once."""
     missing: Mapping[str, int] = field(default_factory=dict)
     """Missing values by column, within lists too."""
 
@@ -70,9 +71,10 @@ def planned(request: TableRequest, output: Path | None = None, options: PrepareO
     """
     roles = with_states(find_roles(request.paths, request.valid_paths, request.split, output, request.known_files))
     fitted = read_fitted(request.like) if request.like is not None else None
-    with TemporaryFolder() as scratch:
+    options.runner.require_visible([file.path for file in roles.found.files])
+    with options.runner.scratch() as scratch:
         texts = fitted.texts if fitted else frozenset()
-        found = as_parquet(roles.found, request.csv, scratch.path, request.csv_format, texts)
+        found = as_parquet(roles.found, request.csv, scratch, request.csv_format, texts, options.runner)
         tables = open_tables(found, request.renamed)
         yield _plan_like(request, fitted, tables, roles, options) if fitted else _plan(request, tables, roles, options)
 
@@ -83,13 +85,11 @@ def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -
     unknown: Counter[str] = Counter()
     done = tables.rows
     with new_dataset(folder, fitted.schema, options) as writer:
-        for file, chunk in tables.chunks(list(fitted.read_as)):
-            table, unseen = fitted.convert(chunk)
+        parts = ((part, plan.valid_rows(part.shown, part.rows)) for part in tables.parts(list(fitted.read_as)))
+        for rows, unseen in options.runner.run(_convert, fitted, parts):
             unknown.update(unseen)
-            valid = plan.valid_rows(file, table.num_rows)
-            writer.add("train", table.filter(pa.array(~valid)))
-            writer.add("valid", table.filter(pa.array(valid)))
-            done += table.num_rows
+            writer.add_split(rows)
+            done += rows.rows
             options.progress(done, 2 * tables.rows)
         write_fitted(fitted, writer.folder)
         decisions = [*plan.decisions, *_unseen(plan.request, unknown)]
@@ -98,11 +98,21 @@ def write_tables(plan: Plan, folder: Path, options: PrepareOptions = DEFAULTS) -
     return read_dataset(folder)
 
 
+def _convert(fitted: Fitted, item: tuple[TablePart, np.ndarray]) -> Iterator[tuple[SplitRows, dict[str, int]]]:
+    """Yield each chunk of a part as the dataset has it, and how many values of each column are unknown to its categories."""
+    part, valid = item
+    schema, done = fitted.schema, 0
+    for chunk in part.chunks():
+        table, unseen = fitted.convert(chunk)
+        yield split_rows(table, valid[done : done + table.num_rows], schema), unseen
+        done += table.num_rows
+
+
 def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareOptions) -> Plan:
     names = list(tables.columns)
     declared, transforms = request.resolved(names)
     choices = choose(tables, declared)
-    facts = first_pass(tables, choices.kept, transforms, declared.label_above, options.progress)
+    facts = first_pass(tables, choices.kept, transforms, declared.label_above, options)
     decided = decide(choices, facts, transforms, declared.label_above, missing_id=request.missing_id)
     faults = [*choices.faults, *decided.faults, *_strict(request, decided.left_out)]
     if faults:
@@ -115,7 +125,7 @@ def _plan(request: TableRequest, tables: Tables, roles: Roles, options: PrepareO
         roles=roles,
         decided=replace(decided, decisions=(*_of_files(tables, roles), *decided.decisions, *merged)),
         fitted=fitted,
-        valid_rows=chooser(tables, request.split, roles.of_file, options.seed),
+        valid_rows=chooser(tables, request.split, roles.of_file, options),
         missing={name: facts[name].count_of("missing") for name in decided.kept},
     )
 
@@ -138,7 +148,7 @@ def _plan_like(request: TableRequest, fitted: Fitted, tables: Tables, roles: Rol
         for name, column in tables.columns.items()
         if name not in kept
     )
-    facts = first_pass(tables, kept, fitted.transforms, fitted.label_above, options.progress)
+    facts = first_pass(tables, kept, fitted.transforms, fitted.label_above, options)
     decided = decide(Choices(kept=kept, left_out=left_out, faults=()), facts, fitted.transforms, fitted.label_above)
     faults = [*decided.faults, *refit(fitted, facts), *_strict(request, decided.left_out)]
     if faults:
@@ -151,7 +161,7 @@ def _plan_like(request: TableRequest, fitted: Fitted, tables: Tables, roles: Rol
         roles=roles,
         decided=replace(decided, decisions=decisions),
         fitted=fitted,
-        valid_rows=chooser(tables, request.split, roles.of_file, options.seed),
+        valid_rows=chooser(tables, request.split, roles.of_file, options),
     )
 
 

@@ -108,7 +108,7 @@ def _write_raw(
     for file, chunk in tables.chunks(list(fitted.read_as)):
         others, _unknown = kept.convert(chunk)
         raw = pa.table({label: others[fitted.label.name], **{raw.name: raw.values(chunk) for raw in columns}})
-        valid = pa.array(plan.valid_rows(file, chunk.num_rows))
+        valid = pa.array(plan.valid_rows(file.data.shown, chunk.num_rows))
         train = pc.invert(valid)
         parts["train"].add(raw.filter(train), others.filter(train))
         parts["valid"].add(raw.filter(valid), others.filter(valid))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.parquet import table_files
+from feedrate.loaders.parquet import table_parts
 from feedrate.loaders.parquet.discovery import find_files
 from feedrate.loaders.parquet.table_files import Tables, open_tables
 
@@ -114,7 +114,7 @@ def test_a_column_in_files_and_folders_is_the_files_and_said(tmp_path: Path) -> 
 
 
 def test_chunks_are_cut_and_keep_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_files, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(table_parts, "CHUNK_ROWS", 7)
     tables = opened(tmp_path / "in", a=x(np.arange(20)), b=x(np.arange(20, 31)))
     chunks = [(file.data.path.name, chunk["x"].to_pylist()) for file, chunk in tables.chunks(["x"])]
     assert functools.reduce(operator.iadd, (values for _, values in chunks), []) == list(range(31))
