@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
@@ -12,6 +12,7 @@ import typer
 
 from feedrate.bench.cli.options import MAX_INT32, MAX_ROWS, MAX_SEED, Output, Overwrite, Words
 from feedrate.bench.cli.prepare import table_options as tables
+from feedrate.bench.cli.prepare.writing import Dask, require_parts, writing
 from feedrate.bench.datasets.options import ROW_GROUP_ROWS, PrepareOptions
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitKind, SplitOptions
 from feedrate.loaders.errors import FeedrateError
@@ -128,6 +129,7 @@ def prepare(
             help="Rows per Parquet row group. NVTabular's ranks share whole row groups.",
         ),
     ] = ROW_GROUP_ROWS,
+    dask: Dask = "",
     overwrite: Overwrite = False,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if the dataset exists already.")] = False,
 ) -> None:
@@ -140,11 +142,12 @@ def prepare(
     from feedrate.bench.datasets import sources
 
     options = PrepareOptions(seed=seed, overwrite=overwrite, row_group_rows=row_group_rows)
+    require_parts(dask, etl)
     is_table = sources.is_table(source)
     refuse_misplaced(context, source, is_table=is_table)
     if not is_table:
         given = NamedSource(source, archive, rows, etl, workflow, trust_workflow, positive_fraction)
-        print_dataset(_from_named(given, output, options, if_missing=if_missing))
+        print_dataset(_from_named(given, output, options, dask, if_missing=if_missing))
         return
     declared = DeclaredColumns(
         label=label, label_above=label_above, single_hot=single_hot, multi_hot=multi_hot, continuous=continuous,
@@ -158,7 +161,7 @@ def prepare(
         SplitOptions(kind=split, valid_fraction=valid_fraction, time_column=time_column, group_by=group_by),
         Extras(valid_paths=tuple(valid or ()), null_values=null_values, like=like, strict=strict, etl=etl),
     )
-    print_dataset(_from_tables(request, output, options, yes=yes, if_missing=if_missing))
+    print_dataset(_from_tables(request, output, options, dask, yes=yes, if_missing=if_missing))
 
 
 class NamedSource(NamedTuple):
@@ -207,7 +210,7 @@ TABLES_ONLY = frozenset(
 )
 
 
-def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if_missing: bool) -> Dataset:
+def _from_named(given: NamedSource, output: Path, options: PrepareOptions, dask: str, *, if_missing: bool) -> Dataset:
     from feedrate.bench.datasets import sources
     from feedrate.bench.datasets.canonical import read_dataset
 
@@ -227,26 +230,13 @@ def _from_named(given: NamedSource, output: Path, options: PrepareOptions, *, if
         return dataset
     options = replace(options, made_of=made_of)
     synthetic = sources.synthetic_source(given.name, given.positive_fraction)
-    with _writing(output):
+    with writing(output, options, dask) as options:
         if if_missing and output.is_dir() and any(output.iterdir()):  # written since
             sources.require_same_source(dataset := read_dataset(output), made_of)
             return dataset
         if synthetic is not None:
             return _counted("rows", options, lambda counted: synthetic(output, counted, rows=rows))
         return _from_movielens(given.name, given.archive, output, etl, options)
-
-
-@contextlib.contextmanager
-def _writing(output: Path) -> Iterator[None]:
-    """Hold the output folder, and remove what a killed `prepare` has left beside it and among temporary files."""
-    from feedrate.bench.host.lifecycle.folder_lock import only_writer
-    from feedrate.bench.host.lifecycle.replaced_folder import clear_up
-    from feedrate.loaders.scratch.temporary_folder import remove_abandoned
-
-    with only_writer(output, replaced=True):
-        clear_up(output)
-        remove_abandoned()
-        yield
 
 
 def _from_movielens(source: str, archive: Path | None, output: Path, etl: Etl, options: PrepareOptions) -> Dataset:
@@ -259,7 +249,7 @@ def _from_movielens(source: str, archive: Path | None, output: Path, etl: Etl, o
 
 
 def _from_tables(
-    request: TableRequest, output: Path, options: PrepareOptions, *, yes: bool, if_missing: bool
+    request: TableRequest, output: Path, options: PrepareOptions, dask: str, *, yes: bool, if_missing: bool
 ) -> Dataset:
     from feedrate.bench.cli.prepare.show_plan import confirm
     from feedrate.bench.datasets.canonical import read_dataset
@@ -275,7 +265,7 @@ def _from_tables(
     if request.etl == "nvtabular":
         require_nvtabular()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_writing(output))
+        options = stack.enter_context(writing(output, options, dask))
         plan = _counted("rows", options, lambda counted: stack.enter_context(planned(request, output, counted)))
         plan, write = (
             (for_nvtabular(plan), write_with_nvtabular) if request.etl == "nvtabular" else (plan, write_tables)

@@ -19,6 +19,11 @@ def partial_of(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.partial-{os.getpid()}")
 
 
+def parts_of(folder: Path) -> Path:
+    """Return where finished parts of the new folder are kept, so that a later process can go on from them."""
+    return folder.absolute().with_name(f".{folder.absolute().name}.parts")
+
+
 def put_in_place(new: Path, folder: Path) -> None:
     """Replace the folder, and remove the old one.
 
@@ -33,10 +38,10 @@ def put_in_place(new: Path, folder: Path) -> None:
         _replace_in_two_steps(new, folder)
 
 
-def clear_up(folder: Path) -> None:
+def clear_up(folder: Path, *, keep_parts: bool = False) -> None:
     """Remove what killed processes have left beside the folder. Put the old folder back if none is in place.
 
-    No other process may be writing to the folder.
+    keep_parts: leave finished parts. No other process may be writing to the folder.
     """
     folder = folder.absolute()
     if not folder.parent.is_dir():
@@ -46,6 +51,8 @@ def clear_up(folder: Path) -> None:
             left.rename(folder)
         elif left.name.startswith((f".{folder.name}.old-", f".{folder.name}.partial-")):
             remove_folder(left)
+    if not keep_parts:
+        remove_folder(parts_of(folder))
 
 
 def _replace_in_two_steps(new: Path, folder: Path) -> None:

@@ -1,0 +1,76 @@
+"""Holds the output folder of `feedrate prepare` while it writes, and decides who does the work: this process or a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feedrate.loaders.errors import FeedrateError
+
+if TYPE_CHECKING:
+    from feedrate.bench.datasets.options import EtlName, PrepareOptions
+
+Dask = Annotated[
+    str,
+    typer.Option(
+        metavar="local|ADDRESS",
+        help="Prepare on a Dask cluster: local starts one here, tcp://HOST:8786 is a scheduler. Needs the extra dask.",
+    ),
+]
+
+
+def require_parts(dask: str, etl: EtlName) -> None:
+    """Raise FeedrateError if a cluster is to do what is not done in parts."""
+    if dask and etl == "nvtabular":
+        raise FeedrateError(
+            "--dask does not go with --etl nvtabular, whose workflow runs in one process of its own: leave out one of them"
+        )
+
+
+@contextmanager
+def writing(output: Path, options: PrepareOptions, dask: str) -> Iterator[PrepareOptions]:
+    """Hold the output folder, and remove what a killed `prepare` has left beside it and among temporary files.
+
+    Yield the options with who does the work. dask: "local", the address of a scheduler, or empty for this process.
+    """
+    from feedrate.bench.host.lifecycle.folder_lock import only_writer
+    from feedrate.bench.host.lifecycle.replaced_folder import clear_up
+    from feedrate.loaders.scratch.temporary_folder import remove_abandoned
+
+    with only_writer(output, replaced=True):
+        clear_up(output, keep_parts=bool(dask))
+        remove_abandoned()
+        if not dask:
+            yield options
+            return
+        with _on_dask(output, options, dask) as on_dask:
+            yield on_dask
+
+
+@contextmanager
+def _on_dask(output: Path, options: PrepareOptions, dask: str) -> Iterator[PrepareOptions]:
+    """Yield the options with a runner on the cluster. Parts that are finished are kept until the dataset is."""
+    from feedrate.bench.cli.terminal import say
+    from feedrate.bench.datasets.parts.cluster import dask_runner
+    from feedrate.bench.datasets.parts.finished_part import finished_parts
+    from feedrate.bench.datasets.writer import require_free
+    from feedrate.bench.host.lifecycle.replaced_folder import parts_of
+    from feedrate.loaders.scratch.removal import remove_folder
+
+    require_free(output, overwrite=options.overwrite)
+    folder, complete = parts_of(output), False
+    try:
+        with dask_runner(dask, folder, say) as runner:
+            yield replace(options, runner=runner)
+            complete = True
+    finally:
+        kept = 0 if complete else finished_parts(folder)
+        if kept:
+            say(f"{kept:,} finished parts stay in {folder}: the same command goes on from them")
+        else:
+            remove_folder(folder)
