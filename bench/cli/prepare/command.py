@@ -129,7 +129,7 @@ def prepare(
             help="Rows per Parquet row group. NVTabular's ranks share whole row groups.",
         ),
     ] = ROW_GROUP_ROWS,
-    dask: Dask = "",
+    dask: Dask = None,
     overwrite: Overwrite = False,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if the dataset exists already.")] = False,
 ) -> None:
@@ -210,7 +210,9 @@ TABLES_ONLY = frozenset(
 )
 
 
-def _from_named(given: NamedSource, output: Path, options: PrepareOptions, dask: str, *, if_missing: bool) -> Dataset:
+def _from_named(
+    given: NamedSource, output: Path, options: PrepareOptions, dask: str | None, *, if_missing: bool
+) -> Dataset:
     from feedrate.bench.datasets import sources
     from feedrate.bench.datasets.canonical import read_dataset
 
@@ -249,7 +251,7 @@ def _from_movielens(source: str, archive: Path | None, output: Path, etl: Etl, o
 
 
 def _from_tables(
-    request: TableRequest, output: Path, options: PrepareOptions, dask: str, *, yes: bool, if_missing: bool
+    request: TableRequest, output: Path, options: PrepareOptions, dask: str | None, *, yes: bool, if_missing: bool
 ) -> Dataset:
     from feedrate.bench.cli.prepare.show_plan import confirm
     from feedrate.bench.datasets.canonical import read_dataset

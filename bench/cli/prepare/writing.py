@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feedrate.bench.datasets.options import EtlName, PrepareOptions
 
 Dask = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="local|ADDRESS",
         help="Prepare on a Dask cluster: local starts one here, tcp://HOST:8786 is a scheduler. Needs the extra dask.",
@@ -24,28 +24,28 @@ Dask = Annotated[
 ]
 
 
-def require_parts(dask: str, etl: EtlName) -> None:
+def require_parts(dask: str | None, etl: EtlName) -> None:
     """Raise FeedrateError if a cluster is to do what is not done in parts."""
-    if dask and etl == "nvtabular":
+    if dask is not None and etl == "nvtabular":
         raise FeedrateError(
             "--dask does not go with --etl nvtabular, whose workflow runs in one process of its own: leave out one of them"
         )
 
 
 @contextmanager
-def writing(output: Path, options: PrepareOptions, dask: str) -> Iterator[PrepareOptions]:
+def writing(output: Path, options: PrepareOptions, dask: str | None) -> Iterator[PrepareOptions]:
     """Hold the output folder, and remove what a killed `prepare` has left beside it and among temporary files.
 
-    Yield the options with who does the work. dask: "local", the address of a scheduler, or empty for this process.
+    Yield the options with who does the work. dask: "local", the address of a scheduler, or None for this process.
     """
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.bench.host.lifecycle.replaced_folder import clear_up
     from feedrate.loaders.scratch.temporary_folder import remove_abandoned
 
     with only_writer(output, replaced=True):
-        clear_up(output, keep_parts=bool(dask))
+        clear_up(output, keep_parts=dask is not None)
         remove_abandoned()
-        if not dask:
+        if dask is None:
             yield options
             return
         with _on_dask(output, options, dask) as on_dask:
@@ -71,6 +71,6 @@ def _on_dask(output: Path, options: PrepareOptions, dask: str) -> Iterator[Prepa
     finally:
         kept = 0 if complete else finished_parts(folder)
         if kept:
-            say(f"{kept:,} finished parts stay in {folder}: the same command goes on from them")
+            say(f"finished parts ({kept:,}) stay in {folder}: the same command goes on from them")
         else:
             remove_folder(folder)

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feedrate.bench.datasets.parts import ignored_interrupts
 from feedrate.bench.datasets.parts.dask_runner import DaskRunner
 from feedrate.bench.datasets.parts.finished_part import own_folder
 from feedrate.bench.datasets.parts.versions import difference, versions
 from feedrate.bench.datasets.parts.worker import look_around
+from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 
@@ -40,7 +42,8 @@ def dask_runner(where: str, folder: Path, say: Callable[[str], None]) -> Iterato
         address = client.scheduler.address
         _wait_for_workers(client, address)
         _check_workers(client, folder)
-        say(f"Dask's dashboard: {client.dashboard_link}")
+        if "dashboard" in client.scheduler_info()["services"]:
+            say(f"Dask's dashboard: {client.dashboard_link}")
         yield DaskRunner(client, address, folder, say)
 
 
@@ -56,7 +59,8 @@ def require_dask() -> None:
 def _client(where: str) -> Iterator[Client]:
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said by feedrate
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # feedrate says what matters
     if where == "local":
         with _local_cluster() as cluster, Client(cluster) as client:
             yield client
@@ -84,6 +88,7 @@ def _local_cluster() -> Iterator[Any]:
             dashboard_address="127.0.0.1:0",
             local_directory=str(scratch.path),
             silence_logs=logging.CRITICAL,
+            preload=ignored_interrupts.__name__,
         ) as cluster,
     ):
         yield cluster
@@ -107,7 +112,7 @@ def _check_workers(client: Client, folder: Path) -> None:
         for worker, answer in answers.items():
             if isinstance(answer, BaseException):
                 raise FeedrateError(
-                    f"worker {worker} cannot run feedrate ({type(answer).__name__}: {answer}): install feedrate[dask] there, "
+                    f"worker {worker} cannot run feedrate ({one_line(str(answer), 100) or type(answer).__name__}): install feedrate[dask] there, "
                     "in the same version"
                 ) from answer
             theirs, fault = answer

@@ -97,6 +97,8 @@ class DaskRunner:
         name = f"{work.__module__}.{work.__qualname__}"
         stage = self._folder / f"{work.__name__.strip('_')}-{digest(name.encode(), repr(versions()).encode(), shared)}"
         stage.mkdir(exist_ok=True)
+        for left in stage.glob("*.*"):  # of workers that were killed
+            left.unlink(missing_ok=True)
         partial = stage / f"shared.{secrets.token_hex(4)}"
         partial.write_bytes(shared)
         partial.rename(stage / "shared")
@@ -122,7 +124,7 @@ class DaskRunner:
                 self._look_at_workers()
             try:
                 sentences = self._ask(future.result, timeout=POLL_S)
-            except _StillWaiting:
+            except TimeoutError:
                 continue
             except KilledWorker as error:
                 raise FeedrateError(
@@ -151,24 +153,15 @@ class DaskRunner:
         self._workers, self._looked_s = workers, now
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Call a function of Dask. Raises FeedrateError if the scheduler has gone."""
+        """Call a function of Dask. Raises FeedrateError if the scheduler has gone, TimeoutError after a timeout that is given."""
         from concurrent.futures import CancelledError
-
-        from distributed.comm.core import CommClosedError
 
         try:
             return call(*arguments, **named)
-        except TimeoutError as error:
-            if self._client.status == "running":
-                raise _StillWaiting from error
-            failure: BaseException = error
-        except (CancelledError, CommClosedError) as error:
-            failure = error
-        raise FeedrateError(
-            f"the scheduler at {self._address} has gone: start it again and repeat the command, which goes on from the "
-            "finished parts"
-        ) from failure
-
-
-class _StillWaiting(Exception):
-    """A part is not done yet."""
+        except (CancelledError, OSError) as error:
+            if isinstance(error, TimeoutError) and "timeout" in named:
+                raise
+            raise FeedrateError(
+                f"the scheduler at {self._address} has gone: start it again and repeat the command, which goes on from the "
+                "finished parts"
+            ) from error

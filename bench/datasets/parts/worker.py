@@ -39,7 +39,8 @@ def do_part(task: PartTask) -> tuple[str, ...]:
     if other := difference(task.versions, versions()):
         return (f"worker {_address()} has {other}: install the same versions there",)
     try:
-        write_part(task.file, task.work(_shared(task.shared), pickle.loads(task.item)))
+        if not task.file.exists():  # its worker may have died just after
+            write_part(task.file, task.work(_shared(task.shared), pickle.loads(task.item)))
     except Faults as error:
         return error.sentences
     except FeedrateError as error:
