@@ -1,0 +1,173 @@
+"""`feedrate prepare --dask`: on a scheduler started by hand and on one of its own, with workers and commands that are killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from feedrate.bench.cli.prepare.writing import require_parts
+from feedrate.bench.datasets.parts.cluster import require_dask
+from feedrate.loaders.errors import FeedrateError
+from tests.samples.movielens import random_ratings, write_csv
+from tests.samples.prepared_folders import contents_of
+from tests.samples.processes.command import FEEDRATE, start, wait_until
+
+SYNTHETIC = ("prepare", "synthetic-movielens", "--rows", "1400000")
+RATINGS = ("--label", "rating", "--label-above", "3", "--categorify", "userId,movieId", "--drop", "timestamp", "--yes")
+
+
+def test_a_workflow_of_nvtabular_is_refused() -> None:
+    require_parts(None, "nvtabular")
+    with pytest.raises(FeedrateError, match="--dask does not go with --etl nvtabular"):
+        require_parts("local", "nvtabular")
+
+
+def test_the_command_that_installs_dask_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(FeedrateError, match=r"not installed: run `pip install 'feedrate\[dask\]'`"):
+        require_dask()
+
+
+class Cluster:
+    """A scheduler and workers, each started by hand as `dask scheduler` and `dask worker`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._processes = folder, list[subprocess.Popen[bytes]]()
+        self.file = folder / "scheduler.json"
+        self.scheduler = self._start(
+            "scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file"
+        )
+
+    def worker(self, **variables: str) -> subprocess.Popen[bytes]:
+        """Start a worker with one thread."""
+        return self._start("worker", "--no-nanny", "--nthreads", "1", "--scheduler-file", **variables)
+
+    @property
+    def address(self) -> str:
+        """The scheduler's address."""
+        from distributed import Client
+
+        wait_until(self.file.exists)
+        with Client(scheduler_file=str(self.file)) as client:
+            return str(client.scheduler.address)
+
+    def close(self) -> None:
+        """End all that still runs."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+        root = str(Path(__file__).parents[4])
+        environment = {**os.environ, "PYTHONPATH": root, **variables}
+        command = [sys.executable, "-m", "dask", *words, str(self.file)]
+        with (self._folder / "log").open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(command, cwd=self._folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            )
+        return self._processes[-1]
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Iterator[Cluster]:
+    pytest.importorskip("distributed")
+    (tmp_path / "cluster").mkdir()
+    cluster = Cluster(tmp_path / "cluster")
+    yield cluster
+    cluster.close()
+
+
+def whole(*words: object) -> str:
+    """Run a command that succeeds, and return what it says on standard error."""
+    ended = subprocess.run([*FEEDRATE, *map(str, words)], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr
+
+
+def parts(folder: Path) -> dict[str, int]:
+    """The finished parts that lie beside a folder, and when each was written."""
+    files = folder.with_name(f".{folder.name}.parts").glob(f"*/{'[0-9]' * 7}-{'?' * 24}")
+    return {f"{file.parent.name}/{file.name}": file.stat().st_mtime_ns for file in files}
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_changes_nothing(by_hand: Cluster, tmp_path: Path) -> None:
+    whole(*SYNTHETIC, "-o", tmp_path / "one")
+    workers = [by_hand.worker(), by_hand.worker()]
+    command = start(*SYNTHETIC, "-o", tmp_path / "two", "--dask", by_hand.address)
+    wait_until(lambda: len(parts(tmp_path / "two")) > 1 or command.poll() is not None)
+    workers[0].kill()
+    _, said = command.communicate()
+    assert command.returncode == 0, said
+    assert said.count("Dask's dashboard: http://") == 1
+    assert contents_of(tmp_path / "one") == contents_of(tmp_path / "two")
+    assert {path.name for path in tmp_path.iterdir()} == {"cluster", "one", "two"}
+
+
+@pytest.mark.slow
+def test_a_cluster_of_its_own_survives_the_death_of_a_worker(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    ratings = write_csv(tmp_path / "ml-25m", random_ratings(400_000)) / "ratings.csv"
+    whole("prepare", "csv", ratings, *RATINGS, "-o", tmp_path / "one")
+    command = start("prepare", "csv", ratings, *RATINGS, "-o", tmp_path / "two", "--dask", "local")
+    wait_until(lambda: parts(tmp_path / "two") or command.poll() is not None)
+    workers = [child for child in psutil.Process(command.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) >= 1
+    workers[0].kill()
+    _, said = command.communicate()
+    assert command.returncode == 0, said
+    assert contents_of(tmp_path / "one") == contents_of(tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_a_command_that_was_killed_goes_on_from_the_finished_parts(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    words = (*SYNTHETIC, "-o", tmp_path / "d", "--dask", "local")
+    command = start(*words)
+    wait_until(lambda: len(parts(tmp_path / "d")) > 2 or command.poll() is not None)
+    command.kill()
+    command.communicate()
+    before = parts(tmp_path / "d")
+    again = start(*words)
+    wait_until(lambda: len(parts(tmp_path / "d")) > len(before) + 1 or again.poll() is not None)
+    again.terminate()
+    _, said = again.communicate()
+    assert again.returncode == 143, said
+    after = parts(tmp_path / "d")
+    assert f"finished parts ({len(after)}) stay in" in said
+    assert len(after) > len(before) > 2
+    assert before.items() <= after.items()
+    whole(*words)
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+    whole(*SYNTHETIC, "-o", tmp_path / "one")
+    assert contents_of(tmp_path / "one") == contents_of(tmp_path / "d")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_cannot_be_used_is_said_in_a_sentence(by_hand: Cluster, tmp_path: Path) -> None:
+    def sentence(address: str) -> str:
+        ended = subprocess.run([*FEEDRATE, *words, "--dask", address], capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert len(ended.stderr.splitlines()) == 1
+        return ended.stderr
+
+    words = ("prepare", "synthetic-movielens", "--rows", "1000", "-o", str(tmp_path / "d"))
+    assert "--dask is 'nowhere', where no Dask scheduler answers" in sentence("nowhere")
+    bare = by_hand.worker(PYTHONPATH=str(bare_packages(tmp_path)))
+    assert "cannot run feedrate (" in sentence(by_hand.address)
+    bare.kill()
+    bare.wait()
+    assert not (tmp_path / "d").exists()
+
+
+def bare_packages(folder: Path) -> Path:
+    """A folder whose feedrate cannot be imported."""
+    (folder / "packages" / "feedrate").mkdir(parents=True)
+    (folder / "packages" / "feedrate" / "__init__.py").write_text("raise ImportError('another feedrate')\n")
+    return folder / "packages"
