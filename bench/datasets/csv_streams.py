@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from feedrate.bench.datasets.unpacking import bomb, most_unpacked
+
+
+class TextStream(Protocol):
+    """A stream of text."""
+
+    def read(self, size: int | None = None, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        ...
+
+
+class TextRange:
+    """A stream of some bytes of a file that is not compressed."""
+
+    def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
+        self._file, self._left = file, stop - start
+        file.seek(start)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return up to `size` bytes."""
+        block = self._file.read(self._left if size is None else min(size, self._left))
+        self._left -= len(block)
+        return block
 
 
 class BoundedText:
@@ -33,7 +56,7 @@ class WholeLineEnds(io.RawIOBase):
     PyArrow 26 drops a line feed that begins a block after a carriage return, even within quotes.
     """
 
-    def __init__(self, stream: BoundedText) -> None:
+    def __init__(self, stream: TextStream) -> None:
         self._stream = stream
         self._held = b""
 
@@ -53,7 +76,7 @@ class WholeLineEnds(io.RawIOBase):
 class PaddedLines(io.RawIOBase):
     """A stream of lines without quoted fields, to which the separators that they lack at their end are added."""
 
-    def __init__(self, stream: BoundedText, separator: str, fields: int) -> None:
+    def __init__(self, stream: TextStream, separator: str, fields: int) -> None:
         self._stream, self._separator, self._fields = stream, separator.encode(), fields
         self._ready = io.BytesIO()
         self._rest = b""

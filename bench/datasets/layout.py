@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from feedrate.bench.datasets.tables.csv import CsvFormat, first_line, separator_of, split_line
+from feedrate.bench.datasets.csv_file import CsvFormat
+from feedrate.bench.datasets.tables.csv import first_line, separator_of, split_line
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Fill, Transforms
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.discovery import Format

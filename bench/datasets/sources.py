@@ -14,6 +14,7 @@ from feedrate.bench.datasets.avazu import AVAZU
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.criteo.source import CRITEO
 from feedrate.bench.datasets.criteo.synthetic import prepare_synthetic_criteo
+from feedrate.bench.datasets.csv_file import CsvFormat
 from feedrate.bench.datasets.layout import Layout
 from feedrate.bench.datasets.made_of import identity, require_same
 from feedrate.bench.datasets.movielens.download import fetch
@@ -22,7 +23,6 @@ from feedrate.bench.datasets.movielens.releases import RELEASES, Release
 from feedrate.bench.datasets.options import EtlName, PrepareOptions, Progress
 from feedrate.bench.datasets.sequence.synthetic import prepare_synthetic_sequence
 from feedrate.bench.datasets.synthetic import prepare_synthetic
-from feedrate.bench.datasets.tables.csv import CsvFormat
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitOptions, Transforms
 from feedrate.bench.datasets.tables.request import TableRequest
 from feedrate.bench.datasets.workflows import movielens

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from feedrate.bench.datasets.csv_file import CsvFormat
 from feedrate.bench.datasets.layout import Layout
-from feedrate.bench.datasets.tables.csv import CsvFormat
 
 _NUMBERS = tuple(f"I{i}" for i in range(1, 14))
 _IDS = tuple(f"C{i}" for i in range(1, 27))

@@ -1,6 +1,6 @@
 """CSV and TSV files as Parquet, so that one path reads both.
 
-Every line must have as many fields as the first. Types are those of csv_types.py.
+Every line must have as many fields as the first. Types are those of csv_types.py. Large files are read in ranges.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import hashlib
 import io
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from feedrate.bench.datasets.csv_streams import BoundedText, PaddedLines, WholeLineEnds
+from feedrate.bench.datasets.csv_file import CsvFile, CsvFormat, cut_off, unpacked
 from feedrate.bench.datasets.parts.runner import IN_PROCESS, PartRunner
 from feedrate.bench.datasets.tables.csv_types import ColumnTypes, CsvType, typed
 from feedrate.loaders.errors import Faults, FeedrateError, repeated
@@ -27,8 +25,6 @@ from feedrate.loaders.parquet.discovery import DataFile, DataFiles
 from feedrate.loaders.parquet.limits import require_few_columns, require_short_names
 from feedrate.loaders.parquet.open_file import short
 
-BLOCK_BYTES = 1 << 24
-"""Text that is read at a time. No line may be longer."""
 _SEPARATORS = ",\t;|"
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?$')
 """A first line that Excel writes and reads: it names the separator."""
@@ -40,85 +36,6 @@ _MAGIC = {
     b"BZh": "is compressed by bzip2: unpack it",
     b"\xfd7zXZ": "is compressed by xz: unpack it",
 }
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CsvFormat:
-    """How CSV files are read."""
-
-    null_values: tuple[str, ...] = ()
-    """Texts that stand for missing values, besides the empty one."""
-    names: tuple[str, ...] = ()
-    """Names of the columns of files without a header. Empty: the first line has the names."""
-    separator: str = ""
-    """One character. Empty: tab for .tsv, else the one of comma, tab, semicolon and bar that the first line has most of."""
-    quoting: bool = True
-    """Whether double quotes enclose a field. False: they are characters like any other."""
-    short_lines: bool = False
-    """Whether lines may lack their last fields, whose values are then missing. Only without quoting."""
-    types: tuple[pl.DataType, ...] = ()
-    """Types of the columns, for `names`. Empty: inferred from all values."""
-    known_types: Mapping[str, pl.DataType] = field(default_factory=dict)
-    """Types of columns by name, for files with a header. Those of the others are inferred."""
-
-
-@dataclass(frozen=True, slots=True)
-class _CsvFile:
-    """A CSV file, and how its lines are split."""
-
-    data: DataFile
-    separator: str
-    names: tuple[str, ...]
-    sep_line: bool
-    """Whether Excel's line that names the separator stands before the header."""
-    csv_format: CsvFormat
-    path: Path
-    """Absolute, since other processes may have another current folder."""
-    state: tuple[int, int]
-    """Size and time of change, so that two versions of a file differ."""
-
-    def frames(self) -> Iterator[pl.DataFrame]:
-        """Yield the lines as text columns. Raises FeedrateError for lines of other lengths and text that is not UTF-8."""
-        try:
-            with _unpacked(self.path) as unbounded:
-                stream = BoundedText(unbounded, self.path)
-                for batch in self._reader(pa.PythonFile(self._lines(stream), "r")):
-                    frame = pl.DataFrame(pl.from_arrow(batch))
-                    frame.columns = list(self.names)
-                    yield frame
-        except OSError as error:
-            raise _cut_off(self.data.path, error) from error
-        except pa.ArrowException as error:
-            raise FeedrateError(f"{self.data.path} cannot be read as CSV: {_reason(error)}") from error
-
-    def _lines(self, stream: BoundedText) -> io.RawIOBase:
-        if self.csv_format.short_lines and not self.csv_format.quoting:
-            return PaddedLines(stream, self.separator, len(self.names))
-        return WholeLineEnds(stream)
-
-    def _reader(self, stream: pa.PythonFile) -> pc.CSVStreamingReader:
-        numbers = [str(i) for i in range(len(self.names))]  # Polars renames a column without a name
-        return pc.open_csv(
-            stream,
-            pc.ReadOptions(
-                column_names=numbers,
-                skip_rows=int(self.sep_line),
-                skip_rows_after_names=int(not self.csv_format.names),
-                block_size=BLOCK_BYTES,
-            ),
-            pc.ParseOptions(
-                delimiter=self.separator,
-                quote_char='"' if self.csv_format.quoting else False,
-                newlines_in_values=self.csv_format.quoting,
-                ignore_empty_lines=len(self.names) > 1,
-            ),
-            pc.ConvertOptions(
-                column_types=dict.fromkeys(numbers, pa.large_string()),
-                strings_can_be_null=True,
-                null_values=["", *self.csv_format.null_values],
-            ),
-        )
 
 
 def as_parquet(
@@ -147,19 +64,20 @@ def as_parquet(
             faults.append(str(error))
     if faults:
         raise Faults(faults)
-    types, notes = _types(files, runner)
+    ranges = _in_ranges(files, runner)
+    types, notes = _types(ranges, runner)
     types.update((name, None) for name in texts)
-    targets = [scratch / f"{i:05}-{_digest(file, types)}.parquet" for i, file in enumerate(files)]
-    for _ in runner.run(_write, types, zip(files, targets, strict=True)):
-        pass  # a part is a file
+    targets = [scratch / f"{i:05}-{_digest(part, types)}.parquet" for i, part in enumerate(ranges)]
+    for _ in runner.run(_write, types, zip(ranges, targets, strict=True)):
+        pass  # what a part makes is a file
     written = (
-        replace(file.data, path=target, format="parquet", origin=file.data.path)
-        for file, target in zip(files, targets, strict=True)
+        replace(part.data, path=target, format="parquet", origin=part.data.path)
+        for part, target in zip(ranges, targets, strict=True)
     )
     return replace(found, files=tuple(written), notes=(*found.notes, *notes))
 
 
-def _opened(data: DataFile, csv_format: CsvFormat) -> _CsvFile:
+def _opened(data: DataFile, csv_format: CsvFormat) -> CsvFile:
     """Read the header. Raises FeedrateError for an empty file, and one that is not text."""
     path, head = data.path, _head(data.path)
     first, separator = _first_line(path, head), csv_format.separator
@@ -175,8 +93,14 @@ def _opened(data: DataFile, csv_format: CsvFormat) -> _CsvFile:
         raise FeedrateError(f"{path} has two columns called {twice[0]!r}: rename one of them")
     status = path.stat()
     state = (status.st_size, status.st_mtime_ns)
-    return _CsvFile(
-        data, separator, names, sep_line=bool(excel), csv_format=csv_format, path=path.absolute(), state=state
+    return CsvFile(
+        data=data,
+        path=path.absolute(),
+        state=state,
+        separator=separator,
+        names=names,
+        sep_line=bool(excel),
+        csv_format=csv_format,
     )
 
 
@@ -200,10 +124,10 @@ def separator_of(path: Path, header: str) -> str:
 
 def _head(path: Path) -> bytes:
     try:
-        with _unpacked(path) as stream:
+        with unpacked(path) as stream:
             return bytes(stream.read(1 << 20))
     except OSError as error:
-        raise _cut_off(path, error) from error
+        raise cut_off(path, error) from error
 
 
 def _first_line(path: Path, head: bytes) -> str:
@@ -227,17 +151,23 @@ def _names(path: Path, head: bytes, separator: str) -> tuple[str, ...]:
         raise FeedrateError(f"{path} has a first line that is not CSV: {error}") from error
 
 
-def _unpacked(path: Path) -> pa.NativeFile:
-    with path.open("rb") as file:
-        magic = file.read(4)
-    packed = next((name for start, name in _COMPRESSED.items() if magic.startswith(start)), None)
-    return pa.input_stream(str(path), compression=packed)
-
-
 Types = dict[str, CsvType | pl.DataType | None]
 
 
-def _types(files: Sequence[_CsvFile], runner: PartRunner) -> tuple[Types, Sequence[str]]:
+def _in_ranges(files: Sequence[CsvFile], runner: PartRunner) -> list[CsvFile]:
+    """Cut large files into ranges. A file with a quote stays whole, since the quote might enclose a line end."""
+    cut = [(file, file.ranges()) for file in files]
+    candidates = [part for _file, parts in cut if len(parts) > 1 for part in parts]
+    quoted = {path for path in runner.run(_with_quotes, None, candidates) if path is not None}
+    return [part for file, parts in cut for part in ((file,) if file.path in quoted else parts)]
+
+
+def _with_quotes(_shared: None, part: CsvFile) -> Iterator[Path | None]:
+    """Yield the file of a part that has a quote, else None."""
+    yield part.path if part.has_quotes() else None
+
+
+def _types(files: Sequence[CsvFile], runner: PartRunner) -> tuple[Types, Sequence[str]]:
     """Return the type of each column, which keeps the values of all files unless a format has it, and what to say of them."""
     types: dict[str, pl.DataType] = {}
     for file in files:
@@ -245,18 +175,18 @@ def _types(files: Sequence[_CsvFile], runner: PartRunner) -> tuple[Types, Sequen
         types.update(file.csv_format.known_types)
     decimal_comma = all(file.separator == ";" for file in files)
     learned = ColumnTypes(decimal_comma=decimal_comma)
-    faults = []
-    for of_file in runner.run(_learn, (tuple(types), decimal_comma), files):
-        if isinstance(of_file, ColumnTypes):
-            learned.merge(of_file)
+    faults: dict[Path, str] = {}
+    for part, of_part in zip(files, runner.run(_learn, (tuple(types), decimal_comma), files), strict=True):
+        if isinstance(of_part, ColumnTypes):
+            learned.merge(of_part)
         else:
-            faults.append(of_file)
+            faults.setdefault(part.path, of_part)
     if faults:
-        raise Faults(faults)
+        raise Faults(list(faults.values()))
     return {**learned.types, **types}, learned.notes
 
 
-def _learn(known: tuple[tuple[str, ...], bool], file: _CsvFile) -> Iterator[ColumnTypes | str]:
+def _learn(known: tuple[tuple[str, ...], bool], file: CsvFile) -> Iterator[ColumnTypes | str]:
     """Yield the types of the columns of a file whose types are not known, or what is wrong with the file."""
     names, learned = [name for name in file.names if name not in known[0]], ColumnTypes(decimal_comma=known[1])
     learned.add(pl.DataFrame(schema=dict.fromkeys(names, pl.String)))
@@ -269,7 +199,7 @@ def _learn(known: tuple[tuple[str, ...], bool], file: _CsvFile) -> Iterator[Colu
         yield learned
 
 
-def _write(types: Types, item: tuple[_CsvFile, Path]) -> Iterator[None]:
+def _write(types: Types, item: tuple[CsvFile, Path]) -> Iterator[None]:
     """Write a file as Parquet. It is whole once it has its name."""
     file, target = item
     columns = typed(file.names, types)
@@ -285,20 +215,7 @@ def _write(types: Types, item: tuple[_CsvFile, Path]) -> Iterator[None]:
     yield
 
 
-def _digest(file: _CsvFile, types: Types) -> str:
+def _digest(file: CsvFile, types: Types) -> str:
     """Return what tells one way to read a file from another."""
     content = repr((file, [types[name] for name in file.names]))
     return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
-
-
-def _cut_off(path: Path, error: Exception) -> FeedrateError:
-    return FeedrateError(f"{path} cannot be read to its end ({short(error)}): write or copy it again")
-
-
-def _reason(error: Exception) -> str:
-    text = short(error)
-    if "straddl" in text:
-        return f"a line is longer than {BLOCK_BYTES / 1e6:.0f} MB, or a quote is not closed"
-    if "UTF8" in text:
-        return "it is not UTF-8 text, so convert it, for instance with iconv"
-    return text.removeprefix("CSV parse error: ")

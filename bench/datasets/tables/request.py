@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feedrate.bench.datasets.csv_file import CsvFormat
 from feedrate.bench.datasets.layout import Layout
 from feedrate.bench.datasets.options import EtlName
-from feedrate.bench.datasets.tables.csv import CsvFormat
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, SplitOptions, Transforms, gathered
 from feedrate.loaders.errors import Faults, FeedrateError
 from feedrate.loaders.parquet.discovery import Format, KnownFiles

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ import pytest
 from feedrate.bench.cli.prepare.writing import require_parts
 from feedrate.bench.datasets.parts.cluster import require_dask
 from feedrate.loaders.errors import FeedrateError
+from tests.samples.clusters.by_hand import Cluster
+from tests.samples.clusters.prepared_folders import contents_of
 from tests.samples.movielens import random_ratings, write_csv
-from tests.samples.prepared_folders import contents_of
 from tests.samples.processes.command import FEEDRATE, start, wait_until
 
 SYNTHETIC = ("prepare", "synthetic-movielens", "--rows", "1400000")
@@ -32,46 +32,6 @@ def test_the_command_that_installs_dask_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(FeedrateError, match=r"not installed: run `pip install 'feedrate\[dask\]'`"):
         require_dask()
-
-
-class Cluster:
-    """A scheduler and workers, each started by hand as `dask scheduler` and `dask worker`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._processes = folder, list[subprocess.Popen[bytes]]()
-        self.file = folder / "scheduler.json"
-        self.scheduler = self._start(
-            "scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file"
-        )
-
-    def worker(self, **variables: str) -> subprocess.Popen[bytes]:
-        """Start a worker with one thread."""
-        return self._start("worker", "--no-nanny", "--nthreads", "1", "--scheduler-file", **variables)
-
-    @property
-    def address(self) -> str:
-        """The scheduler's address."""
-        from distributed import Client
-
-        wait_until(self.file.exists)
-        with Client(scheduler_file=str(self.file)) as client:
-            return str(client.scheduler.address)
-
-    def close(self) -> None:
-        """End all that still runs."""
-        for process in self._processes:
-            process.kill()
-            process.wait()
-
-    def _start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
-        root = str(Path(__file__).parents[4])
-        environment = {**os.environ, "PYTHONPATH": root, **variables}
-        command = [sys.executable, "-m", "dask", *words, str(self.file)]
-        with (self._folder / "log").open("ab") as log:
-            self._processes.append(
-                subprocess.Popen(command, cwd=self._folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-            )
-        return self._processes[-1]
 
 
 @pytest.fixture

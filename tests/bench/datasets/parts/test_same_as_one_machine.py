@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from feedrate.bench.datasets import csv_file
 from feedrate.bench.datasets.canonical import Dataset
 from feedrate.bench.datasets.criteo.synthetic import prepare_synthetic_criteo
 from feedrate.bench.datasets.movielens.prepare import prepare_movielens
@@ -23,8 +24,8 @@ from feedrate.bench.datasets.synthetic import prepare_synthetic
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, SplitOptions, Transforms
 from feedrate.bench.datasets.tables.prepare import planned, write_tables
 from feedrate.bench.datasets.tables.request import TableRequest
+from tests.samples.clusters.prepared_folders import contents_of
 from tests.samples.movielens import random_ratings, write_csv
-from tests.samples.prepared_folders import contents_of
 
 distributed = pytest.importorskip("distributed")
 ROWS = 400_000
@@ -93,8 +94,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
     pq.write_table(values.slice(0, 290_000), folder / "table" / "a.parquet", row_group_size=40_000)
     pq.write_table(values.slice(290_000), folder / "table" / "b.parquet", row_group_size=1 << 20)
-    pyarrow.csv.write_csv(values.slice(0, 50_000), folder / "text" / "a.csv")
-    pyarrow.csv.write_csv(values.slice(50_000, 100_000), folder / "text" / "b.csv")
+    unquoted = pyarrow.csv.WriteOptions(quoting_style="none")
+    pyarrow.csv.write_csv(values.slice(0, 50_000), folder / "text" / "a.csv", unquoted)
+    pyarrow.csv.write_csv(values.slice(50_000, 100_000), folder / "text" / "b.csv", unquoted)
     write_csv(folder / "ml-25m", random_ratings(300_000))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -119,6 +121,7 @@ def test_the_files_are_the_same(
     name: str, inputs: Path, two_workers: DaskRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(inputs)
+    monkeypatch.setattr(csv_file, "RANGE_BYTES", 1 << 20)
     one = SOURCES[name](tmp_path / "one", OPTIONS)
     two = SOURCES[name](tmp_path / "two", replace(OPTIONS, runner=two_workers))
     assert one.info.fingerprint == two.info.fingerprint

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from feedrate.bench.datasets import csv_file
 from feedrate.bench.datasets.canonical import Dataset
-from feedrate.bench.datasets.tables import csv as csv_reader
-from feedrate.bench.datasets.tables.csv import CsvFormat, as_parquet
+from feedrate.bench.datasets.csv_file import CsvFormat
+from feedrate.bench.datasets.tables.csv import as_parquet
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.discovery import find_files
 from tests.samples.click_log import cardinalities, prepare, refused, request, rows_of, said_of
@@ -138,7 +139,7 @@ def test_the_header_may_hold_line_ends_separators_and_numbers(tmp_path: Path) ->
 
 
 def test_a_type_holds_the_values_of_all_files_and_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_file, "BLOCK_BYTES", 64)
     table("x,y\n" + "1,0\n" * 50 + "0.5,0\n", tmp_path)
     read = table("x,y\n3,0\n", tmp_path, name="b.csv")
     assert read["x"].type == pa.float64()
@@ -151,7 +152,7 @@ def test_a_type_holds_the_values_of_all_files_and_blocks(tmp_path: Path, monkeyp
 def test_line_ends_within_quotes_are_kept_wherever_a_block_ends(
     block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", block)
+    monkeypatch.setattr(csv_file, "BLOCK_BYTES", block)
     read = table("x,y\r\n" + '"a\r\nb",1\r\n' * 9, tmp_path)
     assert read.to_pydict() == {"x": ["a\r\nb"] * 9, "y": [1] * 9}
 
