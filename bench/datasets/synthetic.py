@@ -75,10 +75,10 @@ def prepare_synthetic(folder: Path, options: PrepareOptions = DEFAULTS, *, rows:
     scores, labels = [], []
     with new_dataset(folder, world.schema, options) as writer:
         done, drawing = 0, Drawing(world=world, rows=rows, seed=seed, part_rows=CHUNK_ROWS)
-        for part, log_odds in options.runner.run(draw_part, drawing, drawing.parts):
+        for part, log_odds, liked in options.runner.run(draw_part, drawing, drawing.parts):
             writer.add_split(part)
             scores.append(log_odds)
-            labels.append(part.valid.table["rating"].to_numpy())
+            labels.append(liked)
             done += part.rows
             options.progress(done, rows)
         best = auc(np.concatenate(scores), np.concatenate(labels))
@@ -87,12 +87,12 @@ def prepare_synthetic(folder: Path, options: PrepareOptions = DEFAULTS, *, rows:
     return read_dataset(folder)
 
 
-def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray]]:
-    """Yield the rows of a part, and the log-odds behind the labels of the valid ones."""
+def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray, np.ndarray]]:
+    """Yield the rows of a part, and the log-odds and labels of the valid ones."""
     places, rng = drawing.part(number)
     table, log_odds = draw(drawing.world, len(places), rng)
     valid = places % VALID_EVERY == VALID_EVERY - 1
-    yield split_rows(table, valid, drawing.world.schema), log_odds[valid]
+    yield split_rows(table, valid, drawing.world.schema), log_odds[valid], table["rating"].to_numpy()[valid]
 
 
 def make_world(rows: int, rng: np.random.Generator) -> World:

@@ -14,7 +14,6 @@ import msgspec
 
 from feedrate.bench.datasets.canonical import ORDER_SAMPLES, DatasetInfo, Decision, SplitInfo, SplitName
 from feedrate.bench.datasets.options import DEFAULTS, PrepareOptions
-from feedrate.bench.datasets.part_files import PartFiles
 from feedrate.bench.datasets.rows import row_index
 from feedrate.bench.datasets.rows.hashed_rows import HashedRows, SplitRows, arrow_schema, hashed
 from feedrate.bench.datasets.rows.order_sample import OrderSampleWriter
@@ -72,7 +71,7 @@ class DatasetWriter:
     def __init__(self, folder: Path, schema: Schema, options: PrepareOptions) -> None:
         self.folder, self._schema, self._made_of = folder, schema, options.made_of
         names: tuple[SplitName, ...] = ("train", "valid")
-        self._splits = {name: _SplitWriter(folder / name, schema, options.row_group_rows) for name in names}
+        self._splits = {name: _SplitWriter(folder / name, schema, options) for name in names}
 
     def add(self, split: SplitName, table: pa.Table) -> None:
         """Append rows. The table has the columns of `arrow_schema(schema)`."""
@@ -122,12 +121,10 @@ class DatasetWriter:
 
 
 class _SplitWriter:
-    def __init__(self, folder: Path, schema: Schema, row_group_rows: int) -> None:
+    def __init__(self, folder: Path, schema: Schema, options: PrepareOptions) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._group_rows = folder, row_group_rows
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
-        self._files = PartFiles(folder, arrow_schema(schema))
+        self._folder = folder
+        self._files = options.runner.row_files(folder, arrow_schema(schema), options.row_group_rows)
         self._rows = 0
         self._sum = 0
         self._closed = False
@@ -135,30 +132,17 @@ class _SplitWriter:
         self._row_index = RowIndexWriter(folder.parent / row_index.FOLDER / folder.name, schema)
 
     def add(self, rows: HashedRows) -> None:
-        import pyarrow as pa
-
         if not len(rows.hashes):
             return
         self._order_sample.add(rows.hashes, first_row=self._rows)
         self._row_index.add(rows.hashes, rows.word_sums)
         self._rows += len(rows.hashes)
         self._sum = (self._sum + int(rows.hashes.sum())) % 2**64
-        self._waiting.append(rows.table)
-        self._waiting_rows += rows.table.num_rows
-        while self._waiting_rows >= self._group_rows:
-            table = pa.concat_tables(self._waiting)
-            self._files.write(table.slice(0, self._group_rows).combine_chunks())
-            self._waiting = [table.slice(self._group_rows)]
-            self._waiting_rows -= self._group_rows
+        self._files.add(rows.table)
 
     def close(self) -> None:
-        import pyarrow as pa
-
         if self._closed:
             return
-        if self._waiting_rows:
-            self._files.write(pa.concat_tables(self._waiting).combine_chunks())
-            self._waiting, self._waiting_rows = [], 0
         self._files.close()
         self._closed = True
         if self._rows:

@@ -54,9 +54,9 @@ def prepare_synthetic_criteo(
     best = StreamingAuc()
     with new_dataset(folder, world.schema, options) as writer:
         done, drawing = 0, Drawing(world=world, rows=rows, seed=seed, part_rows=CHUNK_ROWS)
-        for part, log_odds in options.runner.run(draw_part, drawing, drawing.parts):
+        for part, log_odds, clicked in options.runner.run(draw_part, drawing, drawing.parts):
             writer.add_split(part)
-            best.add(log_odds, part.valid.table[LABEL].to_numpy())
+            best.add(log_odds, clicked)
             done += part.rows
             options.progress(done, rows)
         provenance = {
@@ -70,9 +70,9 @@ def prepare_synthetic_criteo(
     return read_dataset(folder)
 
 
-def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray]]:
-    """Yield the rows of a part, and the log-odds of clicks in the valid ones."""
+def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray, np.ndarray]]:
+    """Yield the rows of a part, and the log-odds and clicks of the valid ones."""
     places, rng = drawing.part(number)
     columns, log_odds = draw(drawing.world, len(places), rng)
     valid = places % VALID_EVERY == VALID_EVERY - 1
-    yield split_rows(pa.table(columns), valid, drawing.world.schema), log_odds[valid]
+    yield split_rows(pa.table(columns), valid, drawing.world.schema), log_odds[valid], columns[LABEL][valid]

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feedrate.bench.datasets.part_files import RowFiles
+from feedrate.bench.datasets.parts.files_of_parts import FilesOfParts
 from feedrate.bench.datasets.parts.finished_part import digest, read_part
 from feedrate.bench.datasets.parts.runner import Item, Made, Shared, Work
 from feedrate.bench.datasets.parts.versions import versions
@@ -23,6 +25,7 @@ from feedrate.bench.datasets.parts.worker import PartTask, do_part, first_invisi
 from feedrate.loaders.errors import Faults, FeedrateError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from distributed import Client, Future
 
 WAITING_PARTS = 4
@@ -82,6 +85,10 @@ class DaskRunner:
         folder = self._folder / "scratch"
         folder.mkdir(exist_ok=True)
         yield folder
+
+    def row_files(self, folder: Path, schema: pa.Schema, group_rows: int) -> RowFiles:
+        """Return what has workers write the rows."""
+        return FilesOfParts(folder, schema, group_rows, self)
 
     def require_visible(self, files: Sequence[Path]) -> None:
         """Raise FeedrateError with the first file that a worker does not see as this process does."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from feedrate.bench.datasets.part_files import PartFiles, RowFiles
 from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -25,6 +29,10 @@ class PartRunner(Protocol):
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Yield a folder for files that parts hand to later ones. They may stay there until the dataset is complete."""
+        ...
+
+    def row_files(self, folder: Path, schema: pa.Schema, group_rows: int) -> RowFiles:
+        """Return what writes a split's rows, as run() yields them, to Parquet files."""
         ...
 
     def require_visible(self, files: Sequence[Path]) -> None:
@@ -45,6 +53,10 @@ class InProcess:
         """Yield a temporary folder."""
         with TemporaryFolder() as folder:
             yield folder.path
+
+    def row_files(self, folder: Path, schema: pa.Schema, group_rows: int) -> RowFiles:
+        """Return what writes rows in a thread of this process."""
+        return PartFiles(folder, schema, group_rows)
 
     def require_visible(self, files: Sequence[Path]) -> None:
         """Do nothing: this process has found the files."""

@@ -23,7 +23,7 @@ class HashedRows:
     """Rows of one split."""
 
     table: pa.Table
-    """With the columns and types of arrow_schema()."""
+    """With the columns and types of arrow_schema(). A StoredTable if another process has made the rows."""
     hashes: np.ndarray
     """int64 [rows]."""
     word_sums: tuple[int, ...]

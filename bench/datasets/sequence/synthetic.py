@@ -40,9 +40,9 @@ def prepare_synthetic_sequence(folder: Path, options: PrepareOptions = DEFAULTS,
     best = StreamingAuc()
     with new_dataset(folder, world.schema, options) as writer:
         done, drawing = 0, Drawing(world=world, rows=rows, seed=seed, part_rows=CHUNK_ROWS)
-        for part, log_odds in options.runner.run(draw_part, drawing, drawing.parts):
+        for part, log_odds, clicked in options.runner.run(draw_part, drawing, drawing.parts):
             writer.add_split(part)
-            best.add(log_odds, part.valid.table[LABEL].to_numpy())
+            best.add(log_odds, clicked)
             done += part.rows
             options.progress(done, rows)
         provenance = {"source": SOURCE, "rows": rows, "seed": seed}
@@ -50,12 +50,12 @@ def prepare_synthetic_sequence(folder: Path, options: PrepareOptions = DEFAULTS,
     return read_dataset(folder)
 
 
-def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray]]:
-    """Yield the rows of a part, and the log-odds of clicks on the valid ones."""
+def draw_part(drawing: Drawing[World], number: int) -> Iterator[tuple[SplitRows, np.ndarray, np.ndarray]]:
+    """Yield the rows of a part, and the log-odds and clicks of the valid ones."""
     places, rng = drawing.part(number)
     drawn = draw(drawing.world, len(places), rng)
     valid = places % VALID_EVERY == VALID_EVERY - 1
-    yield split_rows(table_of(drawn), valid, drawing.world.schema), drawn.log_odds[valid]
+    yield split_rows(table_of(drawn), valid, drawing.world.schema), drawn.log_odds[valid], drawn.clicked[valid]
 
 
 def table_of(rows: Rows) -> pa.Table:

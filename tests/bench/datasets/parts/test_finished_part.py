@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from feedrate.bench.datasets.parts.finished_part import digest, finished_parts, own_folder, read_part, write_part
@@ -14,6 +15,16 @@ from feedrate.loaders.errors import FeedrateError
 def test_pieces_come_back_in_order(tmp_path: Path) -> None:
     write_part(tmp_path / "part", (number * [number] for number in range(5)))
     assert list(read_part(tmp_path / "part")) == [[], [1], [2, 2], [3, 3, 3], [4, 4, 4, 4]]
+
+
+def test_tables_stay_in_the_file_until_they_are_wanted(tmp_path: Path) -> None:
+    tables = [pa.table({"a": range(start, start + 3), "b": [[1], [], [2, 3]]}) for start in range(4)]
+    write_part(tmp_path / "part", ((number, [table, table]) for number, table in enumerate(tables)))
+    pieces = list(read_part(tmp_path / "part"))
+    assert [number for number, _ in pieces] == [0, 1, 2, 3]
+    for (_, stored), table in zip(pieces, tables, strict=True):
+        assert [one.rows for one in stored] == [3, 3]
+        assert all(one.load().equals(table) for one in stored)
 
 
 def test_a_part_that_fails_midway_leaves_no_file(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from tests.samples.movielens import random_ratings, write_csv
 
 distributed = pytest.importorskip("distributed")
 ROWS = 400_000
-OPTIONS = PrepareOptions(row_group_rows=50_000, seed=3)
+OPTIONS = PrepareOptions(row_group_rows=6_000, seed=3)
 COLUMNS = DeclaredColumns(label="label", categorify=("user", "item"), continuous=("price", "age"), drop=("ts",))
 REQUESTS = {
     "median, moments and hashes": TableRequest(
@@ -125,7 +125,6 @@ def test_the_files_are_the_same(
     one = SOURCES[name](tmp_path / "one", OPTIONS)
     two = SOURCES[name](tmp_path / "two", replace(OPTIONS, runner=two_workers))
     assert one.info.fingerprint == two.info.fingerprint
-    assert len(one.info.splits["train"].files) == 1
     expected, written = contents_of(tmp_path / "one"), contents_of(tmp_path / "two")
     assert [*expected] == [*written]
     assert [file for file in expected if expected[file] != written[file]] == []
