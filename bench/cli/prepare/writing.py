@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Dask = Annotated[
     str | None,
     typer.Option(
-        metavar="local|ADDRESS",
-        help="Prepare on a Dask cluster: local starts one here, tcp://HOST:8786 is a scheduler. Needs the extra dask.",
+        metavar="local[:N]|ADDRESS",
+        help="Prepare on a Dask cluster: local:4 starts 4 workers here, local one per core, tcp://HOST:8786 is a scheduler.",
     ),
 ]
 
@@ -36,14 +36,15 @@ def require_parts(dask: str | None, etl: EtlName) -> None:
 def writing(output: Path, options: PrepareOptions, dask: str | None) -> Iterator[PrepareOptions]:
     """Hold the output folder, and remove what a killed `prepare` has left beside it and among temporary files.
 
-    Yield the options with who does the work. dask: "local", the address of a scheduler, or None for this process.
+    Yield the options with who does the work. dask: "local", "local:N", the address of a scheduler, or None for this process.
     """
     from feedrate.bench.host.lifecycle.folder_lock import only_writer
     from feedrate.bench.host.lifecycle.replaced_folder import clear_up
     from feedrate.loaders.scratch.temporary_folder import remove_abandoned
 
     with only_writer(output, replaced=True):
-        clear_up(output, keep_parts=dask is not None)
+        complete = (output / "dataset.json").exists() and not options.overwrite
+        clear_up(output, keep_parts=dask is not None and not complete)
         remove_abandoned()
         if dask is None:
             yield options

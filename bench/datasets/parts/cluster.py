@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10
 """Seconds in which a scheduler must answer."""
+MAX_LOCAL_WORKERS = 1024
 WORKERS_S = 60
 """Seconds in which a scheduler must have a worker."""
 
@@ -33,12 +34,13 @@ WORKERS_S = 60
 def dask_runner(where: str, folder: Path, say: Callable[[str], None]) -> Iterator[DaskRunner]:
     """Yield a runner on the cluster, after a look at every worker. say: shows a sentence to the user.
 
-    where: "local" for a cluster on this machine, with a worker for each core, or the address of a scheduler.
+    where: "local" for a cluster on this machine, with a worker for each core, "local:N" for N workers, or the address of a scheduler.
     folder: for the files of the parts. Raises FeedrateError if the cluster cannot be used.
     """
     require_dask()
+    workers = local_workers(where)
     own_folder(folder)
-    with _client(where) as client:
+    with _client(where, workers) as client:
         address = client.scheduler.address
         _wait_for_workers(client, address)
         _check_workers(client, folder)
@@ -55,14 +57,28 @@ def require_dask() -> None:
         raise FeedrateError("--dask needs Dask, which is not installed: run `pip install 'feedrate[dask]'`") from error
 
 
+def local_workers(where: str) -> int | None:
+    """Return how many workers to start on this machine; None for an address. Raises FeedrateError for local:N without a number."""
+    name, colon, count = where.partition(":")
+    if name != "local":
+        return None
+    if not colon:
+        return len(os.sched_getaffinity(0))
+    if not count.isdecimal() or not 1 <= int(count) <= MAX_LOCAL_WORKERS:
+        raise FeedrateError(
+            f"--dask is {where!r}, but N of local:N must be a whole number from 1 to {MAX_LOCAL_WORKERS}"
+        )
+    return int(count)
+
+
 @contextmanager
-def _client(where: str) -> Iterator[Client]:
+def _client(where: str, workers: int | None) -> Iterator[Client]:
     from distributed import Client
 
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # feedrate says what matters
-    if where == "local":
-        with _local_cluster() as cluster, Client(cluster) as client:
+    if workers:
+        with _local_cluster(workers) as cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -77,14 +93,15 @@ def _client(where: str) -> Iterator[Client]:
 
 
 @contextmanager
-def _local_cluster() -> Iterator[Any]:
+def _local_cluster(workers: int) -> Iterator[Any]:
     from distributed import LocalCluster
 
     with (
         TemporaryFolder() as scratch,
         LocalCluster(
-            n_workers=len(os.sched_getaffinity(0)),
+            n_workers=workers,
             threads_per_worker=1,
+            env={"POLARS_MAX_THREADS": "1"},  # Dask limits NumPy, Arrow and torch in the same way
             dashboard_address="127.0.0.1:0",
             local_directory=str(scratch.path),
             silence_logs=logging.CRITICAL,

@@ -75,10 +75,10 @@ def test_a_cluster_of_its_own_survives_the_death_of_a_worker(tmp_path: Path) -> 
     pytest.importorskip("distributed")
     ratings = write_csv(tmp_path / "ml-25m", random_ratings(400_000)) / "ratings.csv"
     whole("prepare", "csv", ratings, *RATINGS, "-o", tmp_path / "one")
-    command = start("prepare", "csv", ratings, *RATINGS, "-o", tmp_path / "two", "--dask", "local")
+    command = start("prepare", "csv", ratings, *RATINGS, "-o", tmp_path / "two", "--dask", "local:2")
     wait_until(lambda: parts(tmp_path / "two") or command.poll() is not None)
     workers = [child for child in psutil.Process(command.pid).children() if "spawn_main" in " ".join(child.cmdline())]
-    assert len(workers) >= 1
+    assert len(workers) == 2
     workers[0].kill()
     _, said = command.communicate()
     assert command.returncode == 0, said

@@ -79,11 +79,19 @@ def test_a_file_that_a_worker_does_not_see_is_named(in_threads: DaskRunner, tmp_
     )
 
 
+def test_the_number_of_local_workers_may_be_given() -> None:
+    assert (cluster.local_workers("local:3"), cluster.local_workers("tcp://local:8786")) == (3, None)
+    assert cluster.local_workers("local") == len(os.sched_getaffinity(0))
+    for wrong in ("local:", "local:0", "local:x", "local:-1"):
+        with pytest.raises(FeedrateError, match=f"--dask is '{wrong}', but N of local:N must be"):
+            cluster.local_workers(wrong)
+
+
 @pytest.mark.slow
 def test_a_dead_worker_costs_its_part_alone(tmp_path: Path) -> None:
     notes, said = tmp_path / "notes", []
     notes.mkdir()
-    with dask_runner("local", tmp_path / "parts", said.append) as runner:
+    with dask_runner("local:2", tmp_path / "parts", said.append) as runner:
         assert list(runner.run(die_once, notes, range(20))) == [x for n in range(20) for x in (n * n, -n)]
         done = {note.name: note.read_text() for note in notes.iterdir()}
         assert done.pop("died") == ""
