@@ -10,7 +10,7 @@ import pytest
 
 from feedrate.bench.host.lifecycle import replaced_folder
 from feedrate.bench.host.lifecycle.linked_folder import in_place_of
-from feedrate.bench.host.lifecycle.replaced_folder import clear_up, partial_of, put_in_place
+from feedrate.bench.host.lifecycle.replaced_folder import clear_up, partial_of, parts_of, put_in_place
 
 
 def make(folder: Path, content: str) -> Path:
@@ -96,3 +96,12 @@ def test_a_signal_between_two_steps_leaves_the_old_folder(tmp_path: Path, monkey
     assert (tmp_path / "x" / "file").read_text() == "old"
     clear_up(tmp_path / "x")
     assert names(tmp_path) == ["x"]
+
+
+def test_finished_parts_are_removed_unless_they_are_to_be_kept(tmp_path: Path) -> None:
+    parts = make(parts_of(tmp_path / "x"), "part")
+    make(partial_of(tmp_path / "x"), "left")
+    clear_up(tmp_path / "x", keep_parts=True)
+    assert names(tmp_path) == [parts.name]
+    clear_up(tmp_path / "x")
+    assert names(tmp_path) == []
