@@ -77,7 +77,7 @@ class Facts:
             self.spool.add(values)
 
     def _mark(self, ids: np.ndarray) -> None:
-        size = int(ids.max(initial=-1)) + 1
+        size = int(ids.max()) + 1 if len(ids) else 0
         if self.used is None or len(self.used) < size:
             used = np.zeros(size, bool)
             if self.used is not None:
