@@ -194,6 +194,11 @@ class Adapter(Generic[Options]):
     It is toolkit.prepared_folder() with a function that writes. `open` calls it, too, and finds what is there. The suite
     calls it before the first trial of a loader, so that no trial's time includes it, and reports its time and size.
     """
+    reads_stores: bool = False
+    """True: it opens files with open_parquet() of loaders/parquet/stored.py, which reads from object stores, too.
+
+    Other loaders are refused if a dataset is named by an address such as s3://BUCKET/DATA.
+    """
     deviations: Mapping[str, str] = field(default_factory=dict)
     """Conformance rules that the library is known to break, each with the reason. Every report lists them."""
     in_force: Callable[[Any], Mapping[str, object]] = field(default=lambda _loader: {})

@@ -115,7 +115,7 @@ class CupyLoader:
         )
         if decode == "pylibcudf" and config.device == "cpu":
             raise FeedrateError("decode is 'pylibcudf', which needs a GPU, but the device is the CPU: leave it out")
-        source = data if isinstance(data, Split) else read_split(Path(data), split=split, label=label)
+        source = data if isinstance(data, Split) else read_split(data, split=split, label=label)
         vars(self).update(data=data, split=split, drop_last=drop_last)
         self._hold(source, config, options)
 
@@ -275,4 +275,4 @@ def _open(split: Split, config: LoaderConfig, options: CupyOptions) -> Loader:
     return CupyLoader.from_config(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=CupyOptions, backend=backend, in_force=CupyLoader.in_force)
+ADAPTER = Adapter(open=_open, options=CupyOptions, backend=backend, reads_stores=True, in_force=CupyLoader.in_force)

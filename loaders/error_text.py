@@ -26,13 +26,17 @@ _IN_A_WORKER = re.compile(r"Caught \S+ .+\.\nOriginal Traceback")
 _NO_SHARED_MEMORY = re.compile(
     r"unable to (write to|resize|allocate shared memory\(shm\) for) file </?torch|out of shared memory"
 )
+_ADDRESS = re.compile(r"([a-zA-Z][\w+.-]*://)(?:[^\s/?#'\"]*@)?([^\s?#'\"]*)(\?[^\s'\")>]*)?")
+_SIGNED = re.compile(
+    r"([?&][\w.-]*(?:sig|signature|token|credential|password|secret|key)[\w-]*=)[^&\s'\"]+", re.IGNORECASE
+)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _REGISTRY = str(Path(__file__).with_name("registry.py"))
 
 
 def one_line(text: str, limit: int = MAX_CHARACTERS) -> str:
     """Join the lines of a text, escape control characters, and cut it in the middle to `limit` characters."""
-    text = "".join([text])  # a plain str, even if the loader's own subclass of str is passed
+    text = without_secrets("".join([text]))  # a plain str, even if the loader's own subclass of str is passed
     if len(text) > 20 * limit:
         text = text[: 10 * limit] + text[-10 * limit :]
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
@@ -40,6 +44,13 @@ def one_line(text: str, limit: int = MAX_CHARACTERS) -> str:
         return text
     tail = limit // 3
     return f"{text[: limit - tail - 3]}...{text[-tail:]}"
+
+
+def without_secrets(text: str) -> str:
+    """Return the text with addresses that lack their user, password and query, which may be a signature."""
+    if "://" in text:
+        text = _ADDRESS.sub(r"\1\2", text)
+    return _SIGNED.sub(r"\1...", text) if "=" in text else text
 
 
 def describe(error: BaseException) -> str:

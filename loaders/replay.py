@@ -62,5 +62,6 @@ ADAPTER = Adapter(
     open=_open,
     options=ReplayOptions,
     backend=lambda device: f"distinct batches kept on {device}",
+    reads_stores=True,
     replays=True,
 )

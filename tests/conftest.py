@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from feedrate.bench.host import venvs
 from feedrate.loaders.base import Split
 from feedrate.loaders.conformance import planted_split
 from feedrate.loaders.errors import LoaderUnavailable
+from tests.samples.stores.local_s3 import LocalS3, local_s3, s3_server
 
 # Tests run pytest and feedrate themselves, which must not take themselves for a worker of pytest-xdist.
 os.environ.pop("PYTEST_XDIST_WORKER", None)
@@ -60,6 +62,20 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Split:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """5,000 synthetic rows, 4,000 of them for training."""
     return prepare_synthetic(tmp_path_factory.mktemp("small") / "data", rows=5_000, options=PrepareOptions(seed=1))
+
+
+@pytest.fixture(scope="session")
+def server_of_s3() -> Iterator[tuple[str, int]]:
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3(server_of_s3: tuple[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalS3]:
+    """A bucket of an S3 server on this machine, which fails on demand."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with local_s3(server_of_s3, monkeypatch) as store:
+        yield store
 
 
 def _real_data() -> Path:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import typer
 
 from feedrate.bench.results.spec import History, Mode, Task
+from feedrate.loaders.stores.store_path import path_of
 
 
 class Words(tuple[str, ...]):
@@ -105,7 +106,14 @@ Overwrite = Annotated[
 Wait = Annotated[
     bool, typer.Option("--wait", help="Start after another feedrate that times loaders on this machine has ended.")
 ]
-Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `feedrate prepare` wrote.")]
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        parser=path_of,
+        help="Folder that `feedrate prepare` wrote, or its address, such as s3://BUCKET/DATA.",
+    ),
+]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
 TaskOption = Annotated[
     Task,

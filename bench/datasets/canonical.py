@@ -16,6 +16,9 @@ from feedrate.bench.results import compressed
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.error_text import one_line
 from feedrate.loaders.errors import FeedrateError, require_distinct
+from feedrate.loaders.stores.attempts import MissingFile, StoreError
+from feedrate.loaders.stores.store_path import StorePath
+from feedrate.loaders.stores.stored_object import forget_opened
 
 FORMAT_VERSION = 1
 ORDER_SAMPLES = "order_samples"
@@ -114,11 +117,14 @@ def read_dataset(folder: Path) -> Dataset:
 
     path = folder / "dataset.json"
     try:
-        info = msgspec.json.decode(compressed.read_bytes(path), type=DatasetInfo)
-    except FileNotFoundError:
+        content = path.read_bytes() if isinstance(path, StorePath) else compressed.read_bytes(path)
+        info = msgspec.json.decode(content, type=DatasetInfo)
+    except (FileNotFoundError, MissingFile):
         raise FeedrateError(
             f"{folder} is not a prepared dataset (it has no dataset.json): make one with `feedrate prepare`"
         ) from None
+    except StoreError:
+        raise
     except (*compressed.UNREADABLE, FeedrateError) as error:
         raise FeedrateError(
             f"{path} cannot be read ({one_line(str(error), 150)}): prepare it again with `feedrate prepare --overwrite`"
@@ -131,9 +137,10 @@ def read_dataset(folder: Path) -> Dataset:
         raise FeedrateError(f"{path} lists no {missing[0]} split: prepare it again with `feedrate prepare --overwrite`")
     _refuse_schema(path, info.schema)
     dataset = Dataset(folder, info)
+    forget_opened()
     for name in info.splits:
         for file in dataset.split(name).files:
-            if not file.is_file():
+            if not isinstance(file, StorePath) and not file.is_file():
                 raise FeedrateError(
                     f"{file} is missing, though dataset.json lists it: prepare {folder} again with --overwrite"
                 )

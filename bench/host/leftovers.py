@@ -20,6 +20,7 @@ from time import monotonic, sleep
 import psutil
 
 from feedrate.loaders.error_text import one_line
+from feedrate.loaders.stores.filesystems import THREADS
 
 GRACE_S = 2.0
 """Seconds that threads and processes have to end after close()."""
@@ -44,12 +45,17 @@ class Threads:
         return cls({ident: known.get(ident) for ident in sys._current_frames()})
 
     def started_since(self, before: Threads) -> dict[int, threading.Thread | None]:
-        """Return those that did not run before, without the current one. An identifier may have been given anew."""
+        """Return those that did not run before, without the current one and those that read from object stores.
+
+        An identifier may have been given anew.
+        """
         own = threading.get_ident()
         return {
             ident: thread
             for ident, thread in self.by_ident.items()
-            if ident != own and (ident not in before.by_ident or before.by_ident[ident] is not thread)
+            if ident != own
+            and (ident not in before.by_ident or before.by_ident[ident] is not thread)
+            and not (thread and thread.name.startswith(THREADS))
         }
 
 

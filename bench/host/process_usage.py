@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import psutil
 
+from feedrate.loaders.stores.traffic import Use, traffic_so_far
+
 Value = TypeVar("Value")
 
 
@@ -36,6 +38,9 @@ class Usage:
     pss_bytes: int | None = None
     """Sum of the proportional set sizes. None if memory was not read or the platform does not report it."""
 
+    network: Use | None = None
+    """What object stores were asked for. None if no file in one was opened."""
+
     @classmethod
     def now(cls, *, memory: bool) -> Usage:
         """Read the usage of this process and its descendants.
@@ -57,6 +62,7 @@ class Usage:
             read_bytes=sum(read for _, read in io) if io else None,
             rss_bytes=sum(rss for rss, _ in used),
             pss_bytes=sum(pss for _, pss in used) or None,
+            network=traffic.use() if (traffic := traffic_so_far()) else None,
         )
 
     def busiest_child_s(self, before: Usage) -> float:

@@ -27,6 +27,7 @@ from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.loader_lookup import interpreter
 from feedrate.bench.run.ranks.companions import Companions, companions
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.stores.store_path import address_of
 
 TRACE = "trace.json"
 """Name of the trace in Chrome's format, which https://ui.perfetto.dev opens."""
@@ -44,7 +45,7 @@ def profile_loader(
     with TemporaryDirectory(prefix="feedrate-profile-") as scratch:
         stacks = Path(scratch) / "stacks.txt"
         task = ProfileTask(
-            spec=spec, dataset=str(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute()),
+            spec=spec, dataset=address_of(dataset), steps=steps, profiler=profiler, trace=str((folder / TRACE).absolute()),
             batches=scratch, sampler=find_sampler(), stacks=str(stacks), rank=rank,
         )  # fmt: skip
         message = _run_child(task, folder, tool, timeout_s)

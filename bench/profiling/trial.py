@@ -44,6 +44,7 @@ from feedrate.bench.trial.timed_epoch import epoch_record
 from feedrate.bench.trial.warm_up import DrawnModel
 from feedrate.loaders.base import Batch, Loader
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.stores.store_path import path_of
 
 WARM_STEPS = 20
 """Unrecorded steps before the recording, to warm up. They continue into further epochs if one is too short."""
@@ -105,7 +106,9 @@ def run(task: ProfileTask, group: Group = ALONE) -> ProfileMessage:
     spec = task.spec
     if task.batches:
         workers.record_batches(Path(task.batches))
-    context = TrialContext.of(spec, read_dataset(Path(task.dataset)), lambda _phase, _done, _total: None, group=group)
+    context = TrialContext.of(
+        spec, read_dataset(path_of(task.dataset)), lambda _phase, _done, _total: None, group=group
+    )
     context.choice.adapter.backend(spec.device)
     loader = context.open_loader("train", shuffle=True)
     try:

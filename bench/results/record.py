@@ -16,7 +16,9 @@ from typing import Literal
 
 from feedrate.bench.results.bounds import Amount, Bytes, Count, SampledShare, Seconds, Share
 from feedrate.bench.results.gpu_record import GpuRecord
+from feedrate.bench.results.parts.harness import HarnessRecord as HarnessRecord  # which others import from here
 from feedrate.bench.results.parts.memory import LimitRecord
+from feedrate.bench.results.parts.network import NetworkRecord
 from feedrate.bench.results.ranks_record import RanksRecord
 from feedrate.bench.results.spec import TrialSpec
 
@@ -115,6 +117,8 @@ class EpochRecord:
     """Several ranks: time in which the slowest rank averaged gradients with the others, beside other work or not. Training only."""
     exchange_s: Seconds | None = None
     """The same for rows of tables whose rows lie on several ranks, and for the gradients of these rows."""
+    network: NetworkRecord | None = None
+    """What was asked of an object store: by all ranks, with the waits of the slowest one. None for a local dataset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,17 +134,6 @@ class ShuffleRecord:
     expected_low: Share
     """An ideal shuffle of this many sampled rows has at least this quality."""
     samples: Count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HarnessRecord:
-    """What `feedrate calibrate` measures: the harness's own cost, with a loader and a model that do nothing."""
-
-    step_s: Seconds
-    """Host time per step beyond an empty loop."""
-    steps: Count
-    null_rows_per_s: Amount
-    """The harness's own ceiling: what a loader without any cost would reach at the default batch size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,8 +201,7 @@ class TrialResult:
     peak_torch_gpu_bytes: Bytes | None = None
     """Memory that torch's allocator reserved. The rest of peak_gpu_bytes is the loader's own pools and CUDA itself."""
     peak_loader_gpu_bytes: Bytes | None = None
-    """Mode load: memory reserved since the loader was opened, by torch's allocator and by the device's default pool, which
-    cudf uses."""
+    """Mode load: memory reserved since the loader was opened, by torch's allocator and by the default pool, which cudf uses."""
     gpu_busy_fraction: Share | None = None
     """Only in records before version 2; now in gpu."""
     gpu: GpuRecord | None = None

@@ -13,7 +13,9 @@ class WaitCauses:
     """Seconds of waiting with an idle device, by what the loader did in the meantime."""
 
     fetch_s: float
-    """The loader was blocked and none of its threads or processes computed: storage, network, locks, sleep."""
+    """The loader was blocked and none of its threads or processes computed: storage, locks, sleep."""
+    network_s: float = 0.0
+    """The same while one of them waited for an object store to answer."""
     core_s: float = 0.0
     """The loader was ready to run but waited for a core: other programs, or more threads than cores, were busy."""
     decode_s: float
@@ -26,7 +28,9 @@ class WaitCauses:
     @property
     def main(self) -> str:
         """The name of the largest cause."""
-        return max(("fetch", "core", "decode", "copy", "device"), key=lambda name: getattr(self, f"{name}_s"))
+        return max(
+            ("fetch", "network", "core", "decode", "copy", "device"), key=lambda name: getattr(self, f"{name}_s")
+        )
 
 
 def wait_causes(epochs: Sequence[EpochRecord]) -> WaitCauses | None:
@@ -40,7 +44,7 @@ def wait_causes(epochs: Sequence[EpochRecord]) -> WaitCauses | None:
     A blocked thread may be ready to run and wait for a core. The system counts that for each thread over the window. The
     consumer's part within next() is taken in proportion to the time that it was off the CPU there and elsewhere.
     """
-    fetch = core = decode = copy = device = 0.0
+    fetch = network = core = decode = copy = device = 0.0
     for epoch in epochs:
         if epoch.stall_s is None or epoch.wait_cpu_s is None or epoch.wait_others_cpu_s is None:
             return None
@@ -56,13 +60,16 @@ def wait_causes(epochs: Sequence[EpochRecord]) -> WaitCauses | None:
         share = epoch.stall_s / epoch.wait_s if epoch.wait_s else 0.0
         decode += (computed + elsewhere) * share
         core += queued * share
-        fetch += max(blocked - queued - elsewhere, 0.0) * share
+        idle = max(blocked - queued - elsewhere, 0.0)
+        online = min(epoch.network.wait_s, idle) if epoch.network else 0.0
+        fetch += (idle - online) * share
+        network += online * share
         copy += copied * share
         if epoch.copy_s is None:
             device += epoch.gap_s or 0.0
         else:
             copy += epoch.gap_s or 0.0
-    return WaitCauses(fetch_s=fetch, core_s=core, decode_s=decode, copy_s=copy, device_s=device)
+    return WaitCauses(fetch_s=fetch, network_s=network, core_s=core, decode_s=decode, copy_s=copy, device_s=device)
 
 
 def _own_queue_s(epoch: EpochRecord, blocked_s: float) -> float:

@@ -1,13 +1,20 @@
-"""Notices that files of a dataset change while a trial runs. It looks at sizes and times, and reads no contents."""
+"""Notices that files of a dataset change while a trial runs. It looks at sizes, times and versions, and reads no contents."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from feedrate.bench.datasets.canonical import Dataset
 from feedrate.loaders.parquet.walk import FORMATS
+from feedrate.loaders.stores.attempts import MissingFile
+from feedrate.loaders.stores.filesystems import REQUESTS
+from feedrate.loaders.stores.store_path import StorePath
+from feedrate.loaders.stores.stored_object import state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +22,10 @@ class FileState:
     """What changes when a file is written to or replaced."""
 
     bytes: int
-    modified_ns: int
-    inode: int
+    modified_ns: int = 0
+    inode: int = 0
+    version: str = ""
+    """What an object store says of its version."""
 
 
 def file_states(folder: Path) -> dict[str, FileState]:
@@ -25,6 +34,15 @@ def file_states(folder: Path) -> dict[str, FileState]:
     Files in formats that are being written, perhaps by another run, are left out.
     """
     return {name: state for name, state in _states(folder, "", set()) if not name.startswith(f"{FORMATS}/.")}
+
+
+def stored_states(dataset: Dataset) -> dict[str, FileState]:
+    """Return the same of a dataset in an object store, for the files that it lists. Raises StoreError as state_of() does."""
+    assert isinstance(dataset.folder, StorePath)
+    splits = dataset.info.splits.items()
+    names = ["dataset.json", *(f"{name}/{file}" for name, split in splits for file in split.files)]
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return dict(pool.map(partial(_stored_state, dataset.folder), names))
 
 
 def change(before: Mapping[str, FileState], after: Mapping[str, FileState]) -> str:
@@ -48,9 +66,20 @@ def _change(name: str, before: FileState | None, after: FileState | None) -> str
         return f"{name} was added"
     if after is None:
         return f"{name} was removed"
+    if after.bytes < 0:
+        return f"{name} was removed"
     if before.bytes != after.bytes:
         return f"{name} changed (size {before.bytes:,} -> {after.bytes:,} bytes)"
-    return f"{name} {'was replaced' if before.inode != after.inode else 'was written to'} (same size)"
+    replaced = (before.inode, before.version) != (after.inode, after.version)
+    return f"{name} {'was replaced' if replaced else 'was written to'} (same size)"
+
+
+def _stored_state(folder: StorePath, name: str) -> tuple[str, FileState]:
+    try:
+        nbytes, version = state_of(folder / name)
+    except MissingFile:
+        return name, FileState(-1)
+    return name, FileState(nbytes, version=version)
 
 
 def _states(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, FileState]]:

@@ -36,6 +36,8 @@ class Answer:
     """The interpreter that runs its trials."""
     prepares: bool = False
     """Whether it reads a format of its own, which is written before its first trial."""
+    reads_stores: bool = True
+    """Whether it reads from object stores. True as well if that is not known."""
 
 
 LAST_LINES_S = 2.0
@@ -72,6 +74,11 @@ def interpreter(loader: str) -> str:
 def prepares(loader: str) -> bool:
     """Return whether the loader is known to read a format of its own. Of users' loaders, interpreter() finds that out."""
     return _prepares(loader) if _is_built_in(loader) else _ANSWERS.get(loader, Answer()).prepares
+
+
+def reads_stores(loader: str) -> bool:
+    """Return whether the loader reads from object stores, as far as that is known. check_texts() has looked up users' loaders."""
+    return _reads_stores(loader) if _is_built_in(loader) else _ANSWERS.get(loader, Answer()).reads_stores
 
 
 def look_up(loaders: Sequence[str], *, timeout_s: float = venvs.IMPORT_S) -> dict[str, Answer]:
@@ -127,7 +134,7 @@ def _ask(loaders: Sequence[str], timeout_s: float) -> tuple[list[Answer], str]:
 def _answer(loader: str) -> Answer:
     try:
         registry.check_text(loader)
-        return Answer(python=venvs.interpreter(loader), prepares=_prepares(loader))
+        return Answer(python=venvs.interpreter(loader), prepares=_prepares(loader), reads_stores=_reads_stores(loader))
     except LoaderUnavailable as error:
         return Answer(missing=str(error))
     except FeedrateError as error:
@@ -141,6 +148,13 @@ def _prepares(loader: str) -> bool:
         return registry.choose(loader).adapter.prepare is not None
     except LoaderUnavailable:  # its trials say why
         return False
+
+
+def _reads_stores(loader: str) -> bool:
+    try:
+        return registry.choose(loader).adapter.reads_stores
+    except LoaderUnavailable:  # its trials say why
+        return True
 
 
 def main() -> None:

@@ -15,12 +15,14 @@ from feedrate.bench.results import store
 from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import SCHEMA_VERSION, DatasetRecord, Environment, RunRecord, TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.run.loader_lookup import reads_stores
 from feedrate.bench.run.plan import Plan
 from feedrate.bench.run.preparations import Preparations
 from feedrate.bench.run.ranks.launch import Launcher, launch
 from feedrate.bench.run.stopping import StopRule
 from feedrate.bench.run.suite import remaining, run_suite
 from feedrate.loaders.errors import FeedrateError, require_no_file
+from feedrate.loaders.stores.store_path import StorePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def start(data: Path, output: Path, plan: Plan, environment: Environment, *, res
     would mix two runs that differ.
     """
     dataset = read_dataset(data)
+    _refuse_store(data, plan)
     if plan.modes != ("load",):
         require_columns(dataset.info.schema, plan.model)
     target = store.path_to_write(output)
@@ -120,6 +123,22 @@ def start(data: Path, output: Path, plan: Plan, environment: Environment, *, res
     if exists and resume:
         record = _resumed(output, record, plan)
     return Session(output, dataset, record, plan, environment.started_at)
+
+
+def _refuse_store(data: Path, plan: Plan) -> None:
+    """Raise FeedrateError for a loader that cannot read from an object store if the dataset is in one."""
+    if not isinstance(data, StorePath):
+        return
+    for loader in plan.loaders:
+        if not reads_stores(loader):
+            raise FeedrateError(
+                f"{loader} cannot read from an object store, and {data} is in one: copy the dataset to a local folder, "
+                f"prepare it again there, or leave {loader} out"
+            )
+    if plan.cache == "cold":
+        raise FeedrateError(
+            f"--cache is cold, but no page cache holds {data}, which is in an object store: leave it out"
+        )
 
 
 def _resumed(output: Path, new: RunRecord, plan: Plan) -> RunRecord:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,14 +14,16 @@ from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.results.whole_file import write_whole
-from feedrate.bench.run.data_files import change, file_states
+from feedrate.bench.run.data_files import FileState, change, file_states, stored_states
 from feedrate.bench.run.loader_lookup import interpreter
 from feedrate.bench.run.preparations import Preparations
 from feedrate.bench.run.ranks.launch import Launcher, launch
 from feedrate.bench.run.trial_process import run_in_process
 from feedrate.bench.timing.clock import utc
-from feedrate.loaders.error_text import one_line
+from feedrate.loaders.error_text import one_line, without_secrets
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
+from feedrate.loaders.stores.attempts import StoreError
+from feedrate.loaders.stores.store_path import StorePath
 
 
 def run_suite(
@@ -44,6 +47,7 @@ def run_suite(
     prepared = read_dataset(dataset)
     for name in prepared.info.splits:
         prepared.row_index(name)  # made here for old datasets, so that no trial changes the files
+    states = partial(stored_states, prepared) if isinstance(dataset, StorePath) else partial(file_states, dataset)
     preparations = preparations or Preparations(dataset, timeout_s=timeout_s, progress=progress)
     for spec in trials:
         try:
@@ -55,11 +59,11 @@ def run_suite(
         if failure is not None:
             yield failure if logs is None else _keep_log(failure, output, logs)
             continue
-        before = file_states(dataset)
+        before = states()
         result, output = run_in_process(
             python, spec, dataset, timeout_s=timeout_s, progress=progress(spec), launcher=launcher
         )
-        if changed := change(before, file_states(dataset)):
+        if changed := _changed(before, states):
             detail = "; ".join(filter(None, (f"{changed} while this trial ran", result.detail)))
             result = TrialResult(spec=spec, status="void", detail=detail, started_at=result.started_at)
         if result.status != "ok" and logs is not None:
@@ -70,6 +74,14 @@ def run_suite(
                 f"{dataset}: {changed} while a trial of {spec.loader} ran: prepare the data again with --overwrite, "
                 "then continue the run with --resume"
             )
+
+
+def _changed(before: Mapping[str, FileState], states: Callable[[], dict[str, FileState]]) -> str:
+    """Return a phrase about a file that has changed. Empty if none has, and if a store no longer answers: the next trial says so."""
+    try:
+        return change(before, states())
+    except StoreError:
+        return ""
 
 
 def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[TrialSpec]:
@@ -87,7 +99,7 @@ def _keep_log(result: TrialResult, output: bytes, logs: Path) -> TrialResult:
     ranks = f"-{spec.ranks}-ranks" if spec.ranks > 1 else ""
     path = logs / f"{name}-{spec.mode}-{spec.batch_size}-{spec.seed}-{spec.repeat}{ranks}.log"
     try:
-        write_whole(path, output)
+        write_whole(path, without_secrets(output.decode(errors="replace")).encode())
     except FeedrateError as error:  # of a full disk, say: the result must not be lost with the log
         return replace(result, detail=one_line(f"{result.detail} (no log: {error})"))
     return replace(result, detail=f"{result.detail} (see {logs.name}/{path.name})")

@@ -28,6 +28,7 @@ from feedrate.bench.run.ranks.launch import Launch, Launcher, launch
 from feedrate.bench.run.windows import Stamp, clock_fault, suspended
 from feedrate.bench.timing.clock import now, suspended_s, utc
 from feedrate.loaders.error_text import one_line
+from feedrate.loaders.stores.store_path import address_of
 
 MAX_MESSAGE_BYTES = 256 << 20
 """Longest line that a trial's process may send."""
@@ -81,7 +82,7 @@ def run_in_process(
     started_at = utc()
     events: queue.Queue[_Line | Ended] = queue.Queue()
     done = threading.Event()
-    task = Task(spec=spec, dataset=str(dataset), only_prepare=only_prepare)
+    task = Task(spec=spec, dataset=address_of(dataset), only_prepare=only_prepare)
     limit_bytes = None if only_prepare else spec.memory_limit_bytes
     with launcher(python, task) as how, limited(limit_bytes) if limit_bytes else nullcontext() as group:
         command = how.command if group is None else group.command(how.command)

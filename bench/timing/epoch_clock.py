@@ -13,6 +13,7 @@ from feedrate.bench.timing.ranges import span
 from feedrate.loaders import phases
 from feedrate.loaders.base import Batch
 from feedrate.loaders.form import plain_batch
+from feedrate.loaders.stores.traffic import traffic_so_far
 
 
 class EpochClock:
@@ -48,6 +49,8 @@ class EpochClock:
         """Host seconds that the loader spent copying to the device within next()."""
         self.copies = 0
         """Number of copies within next() that `copy_s` covers."""
+        self.wait_network_s = 0.0
+        """Seconds in next() in which a thread of the loader waited for an object store."""
         self._requested: list[float] = []
         self._received: list[float] = []
         self._cpu: list[float] = []
@@ -63,6 +66,8 @@ class EpochClock:
         requested, received, marks, clock = self._requested, self._received, self._marks, time.monotonic
         note_cpu, thread_cpu, process_cpu = self._cpu.extend, time.thread_time, time.process_time
         detailed, before = self._detailed, (0.0, 0.0)
+        traffic = traffic_so_far()
+        network_s = traffic.waited_s if traffic else _no_network
         batches: Iterator[Batch] | None = None
         synchronise(self._device)
         if marks:
@@ -71,6 +76,7 @@ class EpochClock:
             requested.append(clock())
             if detailed:
                 before = thread_cpu(), process_cpu()
+            network_before_s = network_s()
             mark = marks if detailed or not received else None
             if mark:
                 mark.add()
@@ -84,6 +90,7 @@ class EpochClock:
                 mark.add()
             if detailed:
                 note_cpu((thread_cpu() - before[0], process_cpu() - before[1]))
+            self.wait_network_s += network_s() - network_before_s
             received.append(clock())
             if batch is None:
                 break
@@ -141,6 +148,10 @@ class EpochClock:
         waits = zip(self._requested, self._received, strict=True)
         stall = sum(overlap(gap, wait) for gap, wait in zip(gaps, waits, strict=True))
         return stall, max(sum(end - start for start, end in gaps) - stall, 0.0)  # rounding may put it below 0
+
+
+def _no_network() -> float:
+    return 0.0
 
 
 def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:

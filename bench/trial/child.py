@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -25,6 +24,7 @@ from feedrate.bench.trial.trial import run_trial
 from feedrate.loaders.error_text import describe, one_line, raised_in_worker, sentence_of
 from feedrate.loaders.errors import FeedrateError, LoaderUnavailable
 from feedrate.loaders.form import FormBroken, NotABatch
+from feedrate.loaders.stores.store_path import path_of
 from feedrate.loaders.toolkit.preparation import remove_temporary
 
 _write, _exit = os.write, os._exit
@@ -37,7 +37,7 @@ def attempt(
     """Run a trial, or only its preparation. Whatever goes wrong becomes its status and a sentence; the traceback goes to standard error."""
     spec = task.spec
     try:
-        context = TrialContext.of(spec, read_dataset(Path(task.dataset)), say, mark, group)
+        context = TrialContext.of(spec, read_dataset(path_of(task.dataset)), say, mark, group)
         if task.only_prepare:
             return Message(result=TrialResult(spec=spec, status="ok"))
         result, windows = run_trial(context)

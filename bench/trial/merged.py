@@ -60,9 +60,16 @@ def merged(group: Group, result: TrialResult) -> TrialResult:
 
 
 def _together(epochs: Sequence[EpochRecord]) -> EpochRecord:
-    """Return the slowest rank's record of an epoch, with the rows of all ranks."""
+    """Return the slowest rank's record of an epoch, with the rows and requests of all ranks."""
     slowest = max(epochs, key=lambda epoch: epoch.wall_s)
-    return replace(slowest, rows=sum(epoch.rows for epoch in epochs))
+    asked = [epoch.network for epoch in epochs if epoch.network]
+    network = slowest.network and replace(
+        slowest.network,
+        requests=sum(part.requests for part in asked),
+        retries=sum(part.retries for part in asked),
+        bytes=sum(part.bytes for part in asked),
+    )
+    return replace(slowest, rows=sum(epoch.rows for epoch in epochs), network=network)
 
 
 def _flags(parts: Sequence[Part]) -> Iterable[str]:

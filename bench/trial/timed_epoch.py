@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from feedrate.bench.gate.timed_rows import TimedRows
 from feedrate.bench.host.process_usage import Usage, since
 from feedrate.bench.host.thread_times import LoaderCpu, ThreadTimes
 from feedrate.bench.results.messages import Mark
+from feedrate.bench.results.parts.network import NetworkRecord
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.timing.clock import now, synchronise
 from feedrate.bench.timing.device_marks import DeviceMarks
@@ -222,7 +223,14 @@ def epoch_record(clock: EpochClock, before: Usage, after: Usage) -> EpochRecord:
         gap_s=gap_s,
         worker_cpu_s=after.busiest_child_s(before),
         cpu_s=_beyond(after.cpu_s, before.cpu_s),
+        network=_network(clock, before, after),
     )
+
+
+def _network(clock: EpochClock, before: Usage, after: Usage) -> NetworkRecord | None:
+    if before.network is None or after.network is None:
+        return None
+    return NetworkRecord(**asdict(after.network.since(before.network)), wait_s=clock.wait_network_s)
 
 
 def _beyond(after: Number | None, before: Number | None) -> Number | None:

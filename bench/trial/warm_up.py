@@ -22,6 +22,7 @@ from feedrate.bench.timing.clock import synchronise
 from feedrate.bench.trial.context import TrialContext
 from feedrate.loaders.base import Batch, Categorical, Schema
 from feedrate.loaders.parquet.columns import batch_to, read_head
+from feedrate.loaders.stores.store_path import StorePath
 
 if TYPE_CHECKING:
     from feedrate.bench.consumer.row_wise import RowWiseModel
@@ -99,9 +100,10 @@ def prepare_page_cache(context: TrialContext) -> float | None:
 
     Pages count against a memory limit only if the trial brought them in, so with one they are all dropped first.
     """
+    files = [file for file in context.train_files if not isinstance(file, StorePath)]
     if context.spec.memory_limit_bytes is not None:
-        pagecache.make(context.train_files, "cold")
-    return pagecache.make(context.train_files, context.spec.cache)
+        pagecache.make(files, "cold")
+    return pagecache.make(files, context.spec.cache)
 
 
 def _warm_up_steps(context: TrialContext, batch: Batch) -> None:

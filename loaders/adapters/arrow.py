@@ -16,13 +16,13 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError, require_bool, require_whole
 from feedrate.loaders.parquet.decode import Group, read_groups
+from feedrate.loaders.parquet.stored import open_parquet
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit import (
     Piece,
@@ -114,7 +114,7 @@ class RowGroups(IterableDataset[tuple[Any, Any, Any, torch.Tensor]]):
 
     def _read_piece(self, piece: Piece, *, threads: bool) -> pa.Table:
         group = self._groups[piece.group]
-        with phase("decode", group.rows), pq.ParquetFile(group.file) as opened:
+        with phase("decode", group.rows), open_parquet(group.file) as opened:
             table = opened.read_row_group(group.number, columns=list(self._schema.columns), use_threads=threads)
         return table.slice(piece.begin, piece.rows)
 
@@ -142,5 +142,6 @@ ADAPTER = Adapter(
     open=_open,
     options=ArrowOptions,
     backend=lambda _device: f"pyarrow {pa.__version__}, row groups shuffled in windows in host memory",
+    reads_stores=True,
     in_force=lambda loader: {"window_rows": loader._rows.window_rows},
 )

@@ -21,6 +21,7 @@ from feedrate.loaders.memory.blocks import Cutter, aligned
 from feedrate.loaders.memory.pool import use_memory_pool
 from feedrate.loaders.parquet.columns import Columns, columns_of_exact
 from feedrate.loaders.parquet.exact import read_exact, refuse_nulls, refuse_overflow, refuse_wide
+from feedrate.loaders.parquet.stored import open_parquet, read_footer
 from feedrate.loaders.phases import phase
 
 DECODE_OVERHEAD = 1.25
@@ -82,7 +83,7 @@ def read_groups(split: Split) -> tuple[Group, ...]:
     """Return every row group of the split in file order. Reads only the files' metadata."""
     groups = []
     for file in split.files:
-        metadata = pq.read_metadata(file)
+        metadata = read_footer(file)
         for number in range(metadata.num_row_groups):
             info = metadata.row_group(number)
             columns = [info.column(i) for i in range(info.num_columns)]
@@ -138,7 +139,7 @@ class ArrowDecoder:
     def _file(self, file: Path) -> pq.ParquetFile:
         """Return the open file. Each thread opens a file once and keeps it until it reads another."""
         if not hasattr(self._local, "file") or self._local.name != file:
-            self._local.name, self._local.file = file, pq.ParquetFile(file)
+            self._local.name, self._local.file = file, open_parquet(file)
         return self._local.file
 
 

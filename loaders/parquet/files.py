@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.raw import split_of_parquet
+from feedrate.loaders.parquet.stored import read_footer
+from feedrate.loaders.stores.store_path import StorePath, path_of
+from feedrate.loaders.stores.stored_object import forget_opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +32,18 @@ class _Info:
     splits: Mapping[str, _SplitInfo]
 
 
-def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
+def read_split(path: Path | str, *, split: str = "train", label: str = "") -> Split:
     """Describe the Parquet files at `path`, from their metadata alone.
 
-    path: a folder written by `feedrate prepare`, any folder of Parquet files, or one Parquet file.
+    path: a folder written by `feedrate prepare`, here or in an object store (s3://BUCKET/DATA), any folder of Parquet files, or one Parquet file.
     split: which split of a prepared folder to use. label: name of the label column of other Parquet files.
     Raises FeedrateError if there is nothing to read, a file is incomplete, or the kind of a column is unclear.
     """
+    path = path_of(path)
     description = path / "dataset.json"
     if not description.is_file():
+        if isinstance(path, StorePath):
+            raise FeedrateError(f"{path} has no dataset.json: write one there with `feedrate prepare ... -o {path}`")
         return split_of_parquet(path, label)
     try:
         info = msgspec.json.decode(description.read_bytes(), type=_Info)
@@ -48,6 +54,7 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
     if split not in info.splits:
         raise FeedrateError(f"{path} has no split {split!r}: choose from {', '.join(info.splits)}")
     split_info = info.splits[split]
+    forget_opened()
     files = tuple(path / split / file for file in split_info.files)
     for file in files:
         footer(file)
@@ -57,7 +64,7 @@ def read_split(path: Path, *, split: str = "train", label: str = "") -> Split:
 def footer(file: Path) -> pq.FileMetaData:
     """Read a Parquet file's metadata. Raises FeedrateError if the file is missing, truncated or not Parquet."""
     try:
-        return pq.read_metadata(file)
+        return read_footer(file)
     except (OSError, pa.ArrowException) as error:
         raise FeedrateError(
             f"{file} cannot be read as Parquet ({error}): write or copy it again, or prepare the folder again"

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.parquet.stored import open_parquet
+from feedrate.loaders.stores.store_path import StorePath
 
 _MAGIC = {
     b"PARE": "is encrypted: write it without encryption",
@@ -24,9 +26,10 @@ _MAGIC = {
 
 def parquet_file(path: Path) -> pq.ParquetFile:
     """Open a Parquet file. Raises FeedrateError that says what is wrong with the file, or what it is instead."""
-    _require_parquet(path)
+    if not isinstance(path, StorePath):
+        _require_parquet(path)
     try:
-        opened = pq.ParquetFile(path)
+        opened = open_parquet(path)
         opened.schema_arrow  # noqa: B018  (a type that Arrow does not know is found here)
     except pa.ArrowNotImplementedError as error:
         raise FeedrateError(

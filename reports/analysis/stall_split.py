@@ -22,13 +22,15 @@ class StallSplit:
     """Loss by cause. Every field is a share of the steady training time."""
 
     fetch: float
-    """Waiting for something other than computation: storage, network, locks, sleep."""
+    """Waiting for something other than computation: storage, locks, sleep."""
     decode: float
     """Waiting for the loader to compute, in any thread or process."""
     copy: float
     """Waiting for copies from host to device."""
     core: float = 0.0
     """Waiting for a core: a thread or process of the trial was ready to run, but others used all cores."""
+    network: float = 0.0
+    """Waiting for an object store to answer."""
     overhead: float
     """Loss on the host: the calibrated cost of the harness and, on a GPU, steps that a loader on the host slows down.
 
@@ -52,6 +54,7 @@ class StallSplit:
 
 CAUSES = {
     "fetch": "fetch (blocked: storage, locks)",
+    "network": "network (an object store answers)",
     "decode": "decode (the loader computes)",
     "copy": "host to device",
     "overhead": "host overhead (late launches, the harness)",
@@ -61,6 +64,7 @@ CAUSES = {
 """Causes of the loss, by field of `StallSplit`, with their names for people."""
 MAIN_CAUSES = {
     "fetch": "waits for storage or locks",
+    "network": "waits for the network",
     "decode": "decoding in the loader",
     "copy": "copies from host to device",
     "overhead": "overhead on the host",
@@ -97,6 +101,7 @@ def split(
     late = slower if causes.copy_s and train[0].spec.device != "cpu" else 0.0
     return StallSplit(
         fetch=causes.fetch_s / wall_s,
+        network=causes.network_s / wall_s,
         decode=max(causes.decode_s / wall_s - harness_share, 0.0),
         copy=causes.copy_s / wall_s,
         core=causes.core_s / wall_s,

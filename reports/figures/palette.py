@@ -15,6 +15,7 @@ NEUTRAL = "#7A828C"
 """Whatever belongs to no loader, such as the ceiling."""
 CAUSES = {
     "fetch": ("#3F6CB5", ""),
+    "network": ("#3E8E9E", "|"),
     "decode": ("#B58A3F", "/"),
     "copy": ("#5B9A68", "x"),
     "overhead": ("#9AA0A6", "\\"),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.memory_limit import memory_limit
+from feedrate.reports.analysis.answers.object_store import object_store
 from feedrate.reports.analysis.answers.open_verdicts import RowKey, open_verdicts
 from feedrate.reports.analysis.answers.rank_spread import rank_spread, scaling
 from feedrate.reports.analysis.answers.run_concerns import run_concerns
@@ -107,6 +108,7 @@ def of_row(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) 
         rank_spread(trials),
         scaling(row),
         memory_limit(trials),
+        object_store(trials),
         stall_split(row),
         against_by_metric(row),
         *doubts(row, comparison, answered),

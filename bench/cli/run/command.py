@@ -38,6 +38,7 @@ from feedrate.bench.cli.options import (
     words,
 )
 from feedrate.bench.cli.options import modes as read_modes
+from feedrate.loaders.error_text import without_secrets
 from feedrate.loaders.errors import FeedrateError, require_over_zero
 
 EPOCHS = 5
@@ -263,9 +264,9 @@ def _require_results(record: RunRecord, stop: Stopped | None) -> None:
 
 
 def _command() -> str:
-    """The command as typed, without the folder of the program. Started for each rank, it is a module."""
+    """The command as typed, without the folder of the program and without credentials. Started for each rank, it is a module."""
     program = "python -m feedrate.rank" if Path(sys.argv[0]).name == "rank.py" else "feedrate"
-    return " ".join([program, *sys.argv[1:]])
+    return without_secrets(" ".join([program, *sys.argv[1:]]))
 
 
 COMMANDS = {"run": run}

@@ -25,7 +25,8 @@ class OrderSample:
     def read(cls, path: Path, rows: int) -> OrderSample:
         """Read a sample. rows: of the split. Raises FeedrateError for a file that is not an order sample."""
         try:
-            positions, hashes = np.load(path)
+            with path.open("rb") as file:
+                positions, hashes = np.load(file)
         except (OSError, ValueError) as error:
             raise FeedrateError(
                 f"{path} cannot be read ({error}): prepare the dataset again with --overwrite"

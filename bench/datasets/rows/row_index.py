@@ -18,6 +18,7 @@ import numpy as np
 from feedrate.bench.results import compressed
 from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.stores.store_path import StorePath
 
 FOLDER = "row_hashes"
 """Folder of a dataset that holds the indices of its splits."""
@@ -61,7 +62,11 @@ def row_index(folder: Path, name: str, split: Split, *, digest: str, fingerprint
     folder: of the dataset. name: of the split. digest, fingerprint: the split's and the dataset's, from dataset.json.
     Raises FeedrateError if the files of the split are not those that dataset.json describes.
     """
-    places = (folder / FOLDER, _cache() / fingerprint)
+    places: tuple[Path, ...] = (folder / FOLDER, _cache() / fingerprint)
+    if isinstance(folder, StorePath):
+        places = places[1:]
+        if _read(places[0] / name, split, digest) is None:
+            _copy_out(folder / FOLDER, places[0], name)
     for place in places:
         index = _read(place / name, split, digest)
         if index is not None:
@@ -77,6 +82,19 @@ def row_index(folder: Path, name: str, split: Split, *, digest: str, fingerprint
             return index
         failure = f"{place / name}.i64 was just written and cannot be read"
     raise FeedrateError(f"{failure}: the hashes of the rows need {8 * split.rows / 1e6:,.0f} MB of disk")
+
+
+def _copy_out(stored: StorePath, place: Path, name: str) -> None:
+    """Copy the index of a dataset in an object store, which is mapped into memory. Nothing happens if there is none."""
+    from feedrate.loaders.stores.attempts import MissingFile
+    from feedrate.loaders.stores.copying import download
+
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for suffix in (".i64", ".json"):
+            download(stored / f"{name}{suffix}", place / f"{name}{suffix}")
+    except (MissingFile, OSError):  # it is made from the rows, which says what is wrong with the disk
+        return
 
 
 class RowIndexWriter:
@@ -143,15 +161,15 @@ def _in_order(sums: Mapping[str, int], schema: Schema) -> tuple[int, ...] | None
 def _make(place: Path, name: str, split: Split, digest: str) -> None:
     """Hash every row of a split, row group by row group. Raises FeedrateError if they do not sum up to the digest."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from feedrate.bench.consumer.reading import word_sums
     from feedrate.bench.datasets.rows.checksum import RowSum
     from feedrate.loaders.parquet.columns import columns_of_table
+    from feedrate.loaders.parquet.stored import open_parquet
 
     total, writer = RowSum(), RowIndexWriter(place / name, split.schema)
     for file in split.files:
-        with pq.ParquetFile(file) as parquet:
+        with open_parquet(file) as parquet:
             for group in parquet.iter_batches(BLOCK_ROWS, columns=list(split.schema.columns)):
                 columns = columns_of_table(pa.Table.from_batches([group]), split.schema)
                 batch = columns.slice(0, columns.rows)

@@ -43,14 +43,14 @@ class Case:
         return (epoch.stall_s or 0.0) / epoch.wall_s if epoch and epoch.wall_s else 0.0
 
     def waited_for(self, part: str) -> float:
-        """Fraction of the time spent waiting for one part of the loader's work: "fetch", "decode" or "copy".
+        """Fraction of the time spent waiting for one part of the loader's work: "fetch", "network", "decode" or "copy".
 
         The waiting time is split in the proportion that the harness's clocks measured.
         """
         causes = wait_causes([self.profile.epoch]) if self.profile.epoch else None
         if causes is None:
             return 0.0
-        total_s = sum(getattr(causes, f"{name}_s") for name in ("fetch", "decode", "copy", "device"))
+        total_s = sum(getattr(causes, f"{name}_s") for name in ("fetch", "network", "decode", "copy", "device"))
         return self.waiting * getattr(causes, f"{part}_s") / total_s if total_s else 0.0
 
     @property

@@ -67,11 +67,24 @@ def _fetch(case: Case) -> Finding | None:
         return None
     return Finding(
         cause="input-bound: fetch",
-        sentence="The model waits for data while the loader does not compute: it is blocked on storage, a network, "
-        "a lock or a sleep.",
+        sentence="The model waits for data while the loader does not compute: it is blocked on storage, a lock "
+        "or a sleep.",
         evidence=f"for {share:.0%} of the time, next() waits, the device is idle, and no loader thread or process "
         "uses a CPU",
         remedy="Prefetch more batches or row groups, use faster storage, or keep the files in the page cache.",
+        share=share,
+    )
+
+
+def _network(case: Case) -> Finding | None:
+    share = case.waited_for("network")
+    if share < MIN_WAITING:
+        return None
+    return Finding(
+        cause="input-bound: network",
+        sentence="The model waits for data while the loader waits for an object store to answer.",
+        evidence=f"for {share:.0%} of the time, next() waits, the device is idle, and a request is under way",
+        remedy="Prepare larger row groups, so that fewer requests do, read further ahead, or copy the data to a local disk.",
         share=share,
     )
 
@@ -266,5 +279,5 @@ def _throttled(case: Case) -> Finding | None:
 
 
 RULES: tuple[Rule, ...] = (
-    _fetch, _decode, _copy, _pageable, _synchronising, _launches, _device, _model, _starting, _starved, _throttled,
+    _fetch, _network, _decode, _copy, _pageable, _synchronising, _launches, _device, _model, _starting, _starved, _throttled,
 )  # fmt: skip

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from feedrate.bench.results.parts.network import NetworkRecord
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.wait_causes import WaitCauses, wait_causes
 
@@ -64,3 +65,21 @@ def test_epochs_add_up() -> None:
     causes = wait_causes([epoch, epoch])
     assert causes is not None
     assert causes.fetch_s + causes.decode_s == pytest.approx(16)
+
+
+@pytest.mark.parametrize(
+    ("network_s", "measured", "causes"),
+    [
+        (3.0, {}, {"fetch_s": 5, "network_s": 3, "decode_s": 0}),
+        (20.0, {}, {"fetch_s": 0, "network_s": 8, "decode_s": 0}),
+        (8.0, {"wait_others_cpu_s": 6.0}, {"fetch_s": 0, "network_s": 2, "decode_s": 6}),
+        (8.0, {"stall_s": 4.0}, {"fetch_s": 0, "network_s": 4, "decode_s": 0}),
+    ],
+)
+def test_blocked_while_an_object_store_answers_is_the_network(
+    network_s: float, measured: dict[str, float], causes: dict[str, float]
+) -> None:
+    network = NetworkRecord(requests=1, retries=0, bytes=1, wait_s=network_s)
+    found = _causes(network=network, **measured)  # type: ignore[arg-type]
+    assert found == WaitCauses(**causes, copy_s=0, device_s=0)
+    assert found.main == max(causes, key=lambda name: causes[name]).removesuffix("_s")

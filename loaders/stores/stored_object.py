@@ -1,0 +1,98 @@
+"""A file in an object store: opened once in a process, and read by range as it was then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from feedrate.loaders.stores.attempts import StoreError, attempt
+from feedrate.loaders.stores.filesystems import REQUESTS, THREADS, filesystem
+from feedrate.loaders.stores.store_path import StorePath
+from feedrate.loaders.stores.traffic import traffic
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+_MAX_OPEN = 4096
+
+
+class StoredObject:
+    """A file of one size and version. A store that can tell refuses to read any other version."""
+
+    def __init__(self, path: StorePath) -> None:
+        """Raises StoreError if the file cannot be opened, or can only be read as a whole."""
+        self.path = path
+        traffic()  # made before workers are forked
+        self._files = filesystem(path)
+        self._handle: Any = attempt(path, lambda: self._files.open(path.url, "rb", cache_type="none"))
+        size = self._handle.size
+        if size is None or type(self._handle).__name__ == "HTTPStreamFile":
+            raise StoreError(
+                f"{path} cannot be read by range, because its server does not offer that: copy it to a local folder"
+            )
+        self.size = int(size)
+
+    def fetch(self, begin: int, end: int) -> bytes:
+        """Return bytes begin..end (exclusive) by one request, or by more if it fails."""
+        read: Callable[[int, int], bytes] | None = getattr(self._handle, "_fetch_range", None)
+
+        def request() -> bytes:
+            content = read(begin, end) if read else self._files.cat_file(self.path.url, start=begin, end=end)
+            if len(content) != end - begin:
+                raise OSError(f"{len(content):,} of {end - begin:,} bytes came")
+            return content
+
+        content = attempt(self.path, request)
+        traffic().count(nbytes=len(content))
+        return content
+
+    def start(self, begin: int, end: int) -> Future[bytes]:
+        """Begin to fetch the bytes in another thread."""
+        return _pool(os.getpid()).submit(self.fetch, begin, end)
+
+    @cached_property
+    def metadata(self) -> pq.FileMetaData:
+        """The footer of a Parquet file. Raises pyarrow's errors for another file."""
+        import pyarrow.parquet as pq
+
+        from feedrate.loaders.stores.range_file import RangeFile
+
+        return pq.read_metadata(RangeFile(self))
+
+
+def stored_object(path: StorePath) -> StoredObject:
+    """Return the file, which is opened at the first call of this process, or at the first one after forget_opened()."""
+    return _opened(os.getpid(), path)
+
+
+def forget_opened() -> None:
+    """Let files be opened as they are now. Until then, one that has changed since it was opened is refused."""
+    _opened.cache_clear()
+
+
+def state_of(path: StorePath) -> tuple[int, str]:
+    """Return the file's size, and what changes when it is written again, as the store tells it now.
+
+    Raises MissingFile if it is not there.
+    """
+    files = filesystem(path)
+    files.invalidate_cache()
+    info = attempt(path, lambda: files.info(path.url))
+    known = [
+        info.get(name) for name in ("ETag", "etag", "generation", "LastModified", "Last-Modified", "mtime", "created")
+    ]
+    return int(info.get("size") or 0), next((str(value) for value in known if value), "")
+
+
+@lru_cache(_MAX_OPEN)
+def _opened(_process: int, path: StorePath) -> StoredObject:
+    return StoredObject(path)
+
+
+@lru_cache(1)
+def _pool(_process: int) -> ThreadPoolExecutor:
+    """Return the threads of this process: a forked one has none of its parent's."""
+    return ThreadPoolExecutor(REQUESTS, thread_name_prefix=THREADS)
