@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import typer
 
 from feedrate.bench.results.spec import History, Mode, Task
-from feedrate.loaders.stores.store_path import path_of
+from feedrate.loaders.stores.store_path import StorePath, path_of
 
 
 class Words(tuple[str, ...]):
@@ -83,6 +83,14 @@ def size(value: Any) -> int | None:
     return number
 
 
+def local_path(value: Any) -> Path:
+    """Read a local path. Raises BadParameter for an address in an object store."""
+    path = path_of(value)
+    if isinstance(path, StorePath):
+        raise typer.BadParameter(f"{path} is in an object store: name a local path")
+    return path
+
+
 MAX_BYTES = 10**18
 MAX_INT32 = 2**31 - 1
 MAX_SEED = 2**63 - 1
@@ -99,7 +107,13 @@ MAX_REPEATS = 1_000_000
 batch_sizes = numbers(1, MAX_INT32)
 seed_numbers = numbers(0, MAX_SEED)
 rank_numbers = numbers(1, MAX_RANKS)
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", parser=local_path, help="Folder to write to.")]
+StoredOutput = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="DIR", parser=path_of, help="Folder to write to, or its address in an object store."
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing dataset or run in the output folder.")
 ]

@@ -34,9 +34,10 @@ class FileChanged(StoreError):
     """The file is no longer the one that was opened."""
 
 
-def attempt(path: StorePath, request: Callable[[], Result]) -> Result:
+def attempt(path: StorePath, request: Callable[[], Result], *, doing: str = "read") -> Result:
     """Return what the request returns. It is sent again after errors of the network and of a busy store.
 
+    doing: what the request does to the file, in the words of a message: read, written or removed.
     Raises MissingFile, FileChanged, or StoreError with what else is wrong. No message or cause holds credentials.
     """
     pause_s = FIRST_PAUSE_S
@@ -47,10 +48,10 @@ def attempt(path: StorePath, request: Callable[[], Result]) -> Result:
         except FeedrateError:
             raise
         except Exception as error:  # each library has errors of its own
-            final = _final(path, error)
+            final = _final(path, error, doing)
             if final is None and not left:
                 final = StoreError(
-                    f"{path} could not be read in {ATTEMPTS} attempts ({_short(_real(error))}): check the store and the network"
+                    f"{path} could not be {doing} in {ATTEMPTS} attempts ({_short(_real(error))}): check the store and the network"
                 )
         if final is not None:
             raise final  # without its cause, whose text may hold a signed address
@@ -60,21 +61,21 @@ def attempt(path: StorePath, request: Callable[[], Result]) -> Result:
     raise AssertionError
 
 
-def _final(path: StorePath, error: Exception) -> StoreError | None:
+def _final(path: StorePath, error: Exception, doing: str) -> StoreError | None:
     """Return the error for the user if another attempt would fail as well, otherwise None."""
     error = _real(error)
-    status, name = getattr(error, "status", getattr(error, "code", None)), type(error).__name__
+    status, name = error.status if hasattr(error, "status") else getattr(error, "code", None), type(error).__name__
     if name == "FileExpired" or status == 412:
         return FileChanged(f"{path} changed while it was read: start again when nobody writes to it")
     if isinstance(error, PermissionError) or status in (401, 403) or any(part in name for part in _NO_CREDENTIALS):
         return StoreError(
-            f"{path} may not be read with the credentials of this process ({_short(error)}): check those that the store's "
+            f"{path} may not be {doing} with the credentials of this process ({_short(error)}): check those that the store's "
             "own tools use, such as AWS_PROFILE, GOOGLE_APPLICATION_CREDENTIALS or ~/.netrc"
         )
     if isinstance(error, FileNotFoundError) or status == 404:
         return MissingFile(f"{path} does not exist: check the address")
     if getattr(error, "errno", None) in _PERMANENT or isinstance(error, TypeError | NotImplementedError):
-        return StoreError(f"{path} cannot be read ({_short(error)}): check the address")
+        return StoreError(f"{path} cannot be {doing} ({_short(error)}): check the address")
     return None
 
 

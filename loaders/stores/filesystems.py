@@ -47,5 +47,6 @@ def _options(scheme: str) -> dict[str, Any]:
         import aiohttp
 
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
-        return {"client_kwargs": {"timeout": timeout, "trust_env": True}}  # for ~/.netrc and proxies
+        # trust_env: for ~/.netrc and proxies. encoded: a signature covers the query as it is written
+        return {"client_kwargs": {"timeout": timeout, "trust_env": True}, "encoded": True}
     return {}

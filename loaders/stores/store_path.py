@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Generator
 from pathlib import Path, PosixPath
 from typing import IO, Any, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from feedrate.loaders.errors import FeedrateError
 
 _ADDRESS = re.compile(r"([a-zA-Z][\w+.-]*)://(.*)", re.DOTALL)
 _WEB = ("http", "https")
+_UNQUOTED = "%!$&'()*+,;=:@~"
+"""Characters of a web address that are written as they are. A name in it is quoted already where it has to be."""
 
 
 class StorePath(PosixPath):
@@ -27,12 +30,18 @@ class StorePath(PosixPath):
     def url(self) -> str:
         """The whole address, with credentials. It is for fsspec only, and never for a record, a message or a log."""
         authority, _, query = self.parts[1].partition("?")
-        return _join(self.scheme, authority, self.parts[2:]) + (f"?{query}" if query else "")
+        names = tuple(quote(name, safe=_UNQUOTED) for name in self.parts[2:]) if self.is_web else self.parts[2:]
+        return _join(self.scheme, authority, names) + (f"?{query}" if query else "")
 
     @property
     def scheme(self) -> str:
         """The scheme in front of ://, such as s3."""
         return self.parts[0].removesuffix(":")
+
+    @property
+    def is_web(self) -> bool:
+        """Whether a web server has it, which lists no folders."""
+        return self.scheme in _WEB
 
     def __str__(self) -> str:
         """Return the address without credentials."""
@@ -63,6 +72,26 @@ class StorePath(PosixPath):
 
         stored = StoredObject(self)
         return stored.fetch(0, stored.size)
+
+    def is_dir(self) -> bool:
+        """Return whether there is a folder with files. A web server's folder is taken for one if it has a dataset."""
+        return any(True for _ in self.iterdir())
+
+    def iterdir(self) -> Generator[Self, None, None]:
+        """Yield what is in the folder. Of a web server's folder only dataset.json is known, if it has one."""
+        from feedrate.loaders.stores.attempts import MissingFile, attempt
+        from feedrate.loaders.stores.filesystems import filesystem
+
+        if self.is_web:
+            yield from [file for file in [self / "dataset.json"] if file.is_file()]
+            return
+        store = filesystem(self)
+        store.invalidate_cache()
+        try:
+            names = attempt(self, lambda: store.ls(self.url, detail=False))
+        except MissingFile:
+            return
+        yield from (self / name.rstrip("/").rpartition("/")[2] for name in names)
 
     def is_file(self) -> bool:
         """Return whether there is such a file. Raises FeedrateError if the store does not answer."""

@@ -27,6 +27,7 @@ class StoredObject:
         self.path = path
         traffic()  # made before workers are forked
         self._files = filesystem(path)
+        self._files.invalidate_cache()
         self._handle: Any = attempt(path, lambda: self._files.open(path.url, "rb", cache_type="none"))
         size = self._handle.size
         if size is None or type(self._handle).__name__ == "HTTPStreamFile":

@@ -6,16 +6,18 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import typer
 
-from feedrate.bench.cli.options import MAX_INT32, MAX_ROWS, MAX_SEED, Output, Overwrite, Words
+from feedrate.bench.cli.options import MAX_INT32, MAX_ROWS, MAX_SEED, Overwrite, StoredOutput, Words, local_path
 from feedrate.bench.cli.prepare import table_options as tables
+from feedrate.bench.cli.prepare.misplaced import refuse_misplaced
+from feedrate.bench.cli.prepare.stored import in_stores
 from feedrate.bench.cli.prepare.writing import Dask, require_parts, writing
 from feedrate.bench.datasets.options import ROW_GROUP_ROWS, PrepareOptions
 from feedrate.bench.datasets.tables.declared import DeclaredColumns, Extras, SplitKind, SplitOptions
-from feedrate.loaders.errors import FeedrateError
+from feedrate.loaders.stores.store_path import path_of
 
 if TYPE_CHECKING:
     from feedrate.bench.datasets.canonical import Dataset
@@ -38,13 +40,19 @@ def prepare(
     ],
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="tables: files, folders or quoted glob patterns."),
+        typer.Argument(
+            metavar="[PATH]...",
+            parser=path_of,
+            help="tables: files, folders or quoted glob patterns, or addresses of them.",
+        ),
     ] = None,
     *,
-    output: Output,
+    output: StoredOutput,
     archive: Annotated[
         Path | None,
-        typer.Option(metavar="ZIP_OR_DIR", help="movielens: use this zip or folder instead of a download."),
+        typer.Option(
+            metavar="ZIP_OR_DIR", parser=path_of, help="movielens: use this zip or folder instead of a download."
+        ),
     ] = None,
     rows: Annotated[
         int | None,
@@ -84,7 +92,7 @@ def prepare(
     ] = "auto",
     valid: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PATH", help="tables: files of the validation split. Repeatable."),
+        typer.Option(metavar="PATH", parser=local_path, help="tables: files of the validation split. Repeatable."),
     ] = None,
     valid_fraction: Annotated[
         float, typer.Option(metavar="SHARE", help="tables: share of the rows for validation, between 0 and 1.")
@@ -97,7 +105,11 @@ def prepare(
     ] = "",
     like: Annotated[
         Path | None,
-        typer.Option(metavar="DATASET", help="tables: apply the columns, ids and transforms of a prepared dataset."),
+        typer.Option(
+            metavar="DATASET",
+            parser=local_path,
+            help="tables: apply the columns, ids and transforms of a prepared dataset.",
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="tables: refuse an input with a column that would be left out.")
@@ -114,7 +126,9 @@ def prepare(
     workflow: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="movielens with --etl nvtabular: use this saved workflow instead of fitting one."
+            metavar="DIR",
+            parser=local_path,
+            help="movielens with --etl nvtabular: use this saved workflow instead of fitting one.",
         ),
     ] = None,
     trust_workflow: Annotated[
@@ -132,13 +146,12 @@ def prepare(
     dask: Dask = None,
     overwrite: Overwrite = False,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if the dataset exists already.")] = False,
-) -> None:
+) -> Any:  # a Dataset: typer evaluates annotations, and must start without the types
     """Convert a dataset to the folder layout that every loader reads.
 
     DIR then holds train/*.parquet, valid/*.parquet and dataset.json. Nothing is lost or changed silently: what is left out,
     changed or guessed is shown, and listed in dataset.json.
     """
-    from feedrate.bench.cli.prepare.show_dataset import print_dataset
     from feedrate.bench.datasets import sources
 
     options = PrepareOptions(seed=seed, overwrite=overwrite, row_group_rows=row_group_rows)
@@ -147,8 +160,7 @@ def prepare(
     refuse_misplaced(context, source, is_table=is_table)
     if not is_table:
         given = NamedSource(source, archive, rows, etl, workflow, trust_workflow, positive_fraction)
-        print_dataset(_from_named(given, output, options, dask, if_missing=if_missing))
-        return
+        return _from_named(given, output, options, dask, if_missing=if_missing)
     declared = DeclaredColumns(
         label=label, label_above=label_above, single_hot=single_hot, multi_hot=multi_hot, continuous=continuous,
         vector=vector, categorify=categorify, drop=drop,
@@ -161,7 +173,7 @@ def prepare(
         SplitOptions(kind=split, valid_fraction=valid_fraction, time_column=time_column, group_by=group_by),
         Extras(valid_paths=tuple(valid or ()), null_values=null_values, like=like, strict=strict, etl=etl),
     )
-    print_dataset(_from_tables(request, output, options, dask, yes=yes, if_missing=if_missing))
+    return _from_tables(request, output, options, dask, yes=yes, if_missing=if_missing)
 
 
 class NamedSource(NamedTuple):
@@ -174,40 +186,6 @@ class NamedSource(NamedTuple):
     workflow: Path | None
     trust_workflow: bool
     positive_fraction: float | None
-
-
-def refuse_misplaced(context: typer.Context, source: str, *, is_table: bool) -> None:
-    """Raise FeedrateError if an option was given that the source does not have, so that none is ignored silently."""
-    from feedrate.bench.datasets import sources
-
-    not_for = {*(NAMED_ONLY if is_table else TABLES_ONLY), *sources.options_ignored(source)}
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        given = context.get_parameter_source(name)
-        if given is not None and given.name == "COMMANDLINE" and name in not_for:
-            shown = "a PATH" if name == "paths" else max(parameter.opts, key=len)
-            kind = GOES_WITH.get(name, "your own tables (feedrate prepare parquet PATH)")
-            if not is_table:
-                sources.require_known(source)
-            raise FeedrateError(f"{shown} does not go with {source}: it is for {kind}")
-
-
-GOES_WITH = {
-    "archive": "movielens sources",
-    "rows": "synthetic sources",
-    "positive_fraction": "synthetic-criteo",
-    "workflow": "movielens sources with --etl nvtabular",
-    "trust_workflow": "movielens sources with --etl nvtabular",
-}
-"""What the options of named sources are for. All others in TABLES_ONLY are for tables."""
-NAMED_ONLY = frozenset(GOES_WITH)
-TABLES_ONLY = frozenset(
-    (
-        *("paths", "label", "label_above", "single_hot", "multi_hot", "continuous", "vector", "categorify", "drop"),
-        *("fill", "clip", "log1p", "normalize", "min_count", "hash_buckets", "null_values", "split", "valid"),
-        *("valid_fraction", "time_column", "group_by", "like", "strict", "yes"),
-    )
-)
 
 
 def _from_named(
@@ -283,4 +261,4 @@ def _counted(unit: str, options: PrepareOptions, work: Callable[[PrepareOptions]
     return with_bar(unit, lambda progress: work(replace(options, progress=progress)))
 
 
-COMMANDS = {"prepare": prepare}
+COMMANDS = {"prepare": in_stores(prepare)}

@@ -29,6 +29,8 @@ class Faults:
     """Called with the method and path before a request is passed on."""
     requests: list[str] = field(default_factory=list)
     """"METHOD PATH RANGE" of each request so far."""
+    authorizations: list[str] = field(default_factory=list)
+    """The header of each of them; empty if it had none."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, name: str, path: str) -> bool:
@@ -59,6 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with faults.lock:
             faults.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
+            faults.authorizations.append(self.headers.get("Authorization") or "")
         if faults.where in self.path:
             time.sleep(faults.delay_s)
         if faults.take("refuse", self.path):

@@ -24,6 +24,8 @@ class LocalS3:
 
     bucket: str
     faults: Faults
+    endpoint: str
+    """Address of the proxy."""
     client: Any
     """boto3's, which does not go through the proxy."""
 
@@ -73,4 +75,4 @@ def local_s3(server: tuple[str, int], patch: pytest.MonkeyPatch) -> Iterator[Loc
         client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
         bucket = f"bucket-{next(_buckets)}"
         client.create_bucket(Bucket=bucket)
-        yield LocalS3(bucket, faults, client)
+        yield LocalS3(bucket, faults, address, client)
