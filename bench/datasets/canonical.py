@@ -137,7 +137,7 @@ def read_dataset(folder: Path) -> Dataset:
         raise FeedrateError(f"{path} lists no {missing[0]} split: prepare it again with `feedrate prepare --overwrite`")
     _refuse_schema(path, info.schema)
     dataset = Dataset(folder, info)
-    forget_opened()
+    forget_opened(folder)
     for name in info.splits:
         for file in dataset.split(name).files:
             if not isinstance(file, StorePath) and not file.is_file():

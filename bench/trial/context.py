@@ -19,7 +19,9 @@ from feedrate.bench.trial.guard import Guard
 from feedrate.bench.trial.own_formats import OwnFormats, prepare
 from feedrate.loaders import registry
 from feedrate.loaders.base import Batch, Loader, LoaderConfig
+from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.registry import LoaderChoice
+from feedrate.loaders.stores.store_path import StorePath
 
 REPORT_EVERY_S = 0.5
 
@@ -62,6 +64,10 @@ class TrialContext:
         guard = Guard()
         choice = registry.choose(spec.loader)
         guard.require_untouched()
+        if isinstance(dataset.folder, StorePath) and not choice.adapter.reads_stores:
+            raise FeedrateError(
+                f"{spec.loader} cannot read from an object store: copy {dataset.folder} to a local folder"
+            )
         flags = tuple(guard.changed())
         formats = prepare(choice, dataset, loader_config(spec, shuffle=spec.shuffle), say)
         return cls(spec, dataset, choice, say, mark, guard, flags, formats, group)

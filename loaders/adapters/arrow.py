@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import FeedrateError, require_bool, require_whole
 from feedrate.loaders.parquet.decode import Group, read_groups
-from feedrate.loaders.parquet.stored import open_parquet
+from feedrate.loaders.parquet.stored import open_parquet, reading_threads
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit import (
     Piece,
@@ -100,7 +100,9 @@ class RowGroups(IterableDataset[tuple[Any, Any, Any, torch.Tensor]]):
         seed = seed_of(config.seed, epoch, config.rank, number) if config.shuffle else None
         read = partial(self._read_piece, threads=worker is None)
         ahead = -(-self.window_rows // max(sizes, default=1)) if self._options.read_ahead else 0
-        with contextlib.closing(read_ahead(read, pieces, ahead=ahead)) as groups:
+        with contextlib.closing(
+            read_ahead(read, pieces, ahead=ahead, threads=reading_threads(self._groups, ahead))
+        ) as groups:
             batches = window_shuffle(
                 groups,
                 self._schema,

@@ -26,6 +26,7 @@ from feedrate.loaders.toolkit import (
     batch_of_arrow,
     batch_to,
     import_library,
+    local_files,
     prepared_folder,
     rebatch,
     seed_of,
@@ -123,11 +124,13 @@ def prepare(split: Split, _config: LoaderConfig, _options: HFDatasetsOptions) ->
     library = import_library("datasets", "hf-datasets")
 
     def write(folder: Path) -> None:
-        files, columns, cache = [str(file) for file in split.files], list(split.schema.columns), folder / "cache"
+        columns, cache, copies = list(split.schema.columns), folder / "cache", folder / "copies"
+        files = [str(file) for file in local_files(split, copies)]
         with _without_progress_bars(library):
             dataset = library.Dataset.from_parquet(files, cache_dir=str(cache), columns=columns)
             dataset.save_to_disk(str(folder / "rows"))
         shutil.rmtree(cache)
+        shutil.rmtree(copies, ignore_errors=True)
 
     return prepared_folder(split, "hf-datasets", {"version": library.__version__}, write)
 
@@ -142,4 +145,4 @@ def _open(split: Split, config: LoaderConfig, options: HFDatasetsOptions) -> Loa
     return HFDatasetsLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=HFDatasetsOptions, backend=backend, prepare=prepare)
+ADAPTER = Adapter(open=_open, options=HFDatasetsOptions, backend=backend, prepare=prepare, reads_stores=True)

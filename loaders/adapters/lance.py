@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import require_bool, require_whole
+from feedrate.loaders.parquet.stored import open_parquet
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit import (
     Piece,
@@ -105,8 +105,8 @@ def _prepare(split: Split, _config: LoaderConfig, options: LanceOptions) -> Path
     columns = list(split.schema.columns)
 
     def write(folder: Path) -> None:
-        tables = (batch for file in split.files for batch in pq.ParquetFile(file).iter_batches(columns=columns))
-        stored = pq.read_schema(split.files[0])
+        tables = (batch for file in split.files for batch in open_parquet(file).iter_batches(columns=columns))
+        stored = open_parquet(split.files[0]).schema_arrow
         stored = pa.schema([stored.field(name) for name in columns])
         library.write_dataset(tables, str(folder / ROWS), stored, max_rows_per_file=options.fragment_rows)
 
@@ -118,4 +118,4 @@ def _open(split: Split, config: LoaderConfig, options: LanceOptions) -> Loader:
     return LanceLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=LanceOptions, backend=backend, prepare=_prepare)
+ADAPTER = Adapter(open=_open, options=LanceOptions, backend=backend, prepare=_prepare, reads_stores=True)

@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
+import pyarrow as pa
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import require_whole
+from feedrate.loaders.parquet.stored import open_parquet
 from feedrate.loaders.phases import phase
+from feedrate.loaders.stores.store_path import StorePath
 from feedrate.loaders.toolkit import batch_of_arrow, batch_to, batch_views, seed_of
 
 
@@ -36,7 +39,7 @@ class PolarsLoader:
     def __init__(self, split: Split, config: LoaderConfig, options: PolarsOptions) -> None:
         self._config, self._schema = config, split.schema
         self._block_rows = -(-options.block_rows // config.batch_size) * config.batch_size
-        self._frame = pl.read_parquet(list(split.files), columns=list(split.schema.columns)).rechunk()
+        self._frame = _read(split).rechunk()
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """Yield every row of the shard once, in the order of (seed, index)."""
@@ -57,6 +60,16 @@ class PolarsLoader:
         self._frame = self._frame.clear()
 
 
+def _read(split: Split) -> pl.DataFrame:
+    """Read the split as Polars does, or from an object store by ranges that are counted."""
+    columns = list(split.schema.columns)
+    if not isinstance(split.files[0], StorePath):
+        return pl.read_parquet(list(split.files), columns=columns)
+    frame = pl.from_arrow(pa.concat_tables(open_parquet(file).read(columns=columns) for file in split.files))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
 def _open(split: Split, config: LoaderConfig, options: PolarsOptions) -> Loader:
     return PolarsLoader(split, config, options)
 
@@ -64,5 +77,6 @@ def _open(split: Split, config: LoaderConfig, options: PolarsOptions) -> Loader:
 ADAPTER = Adapter(
     open=_open,
     options=PolarsOptions,
+    reads_stores=True,
     backend=lambda _device: f"Polars {pl.__version__}, a DataFrame in host memory",
 )

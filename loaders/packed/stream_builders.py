@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from feedrate.loaders.packed.streaming import StreamedRows
 from feedrate.loaders.packed.windows import DeviceMixer, HostMixer
 from feedrate.loaders.parquet.decode import ArrowDecoder, CudfDecoder, Group, Reads, has_pylibcudf
 from feedrate.loaders.parquet.raw import column_for_pyarrow
+from feedrate.loaders.parquet.stored import are_stored, reading_threads
 
 MIN_CUDF_GROUPS = 6
 """Row groups at a time from which pylibcudf is faster than PyArrow in HOST_THREADS. With 4 they are equally fast (H100, 16 cores)."""
@@ -53,6 +54,11 @@ class StreamRequest:
     """Rows of an epoch; those of a last batch that nobody wants are not read."""
 
     @property
+    def in_store(self) -> bool:
+        """Whether the files are in an object store."""
+        return are_stored(self.groups)
+
+    @property
     def contents(self) -> Contents:
         """What the row groups hold."""
         return Contents(self.groups)
@@ -65,6 +71,12 @@ def open_stream(request: StreamRequest, decode: str) -> StreamedRows[Any]:
     """
     if request.config.device == "cpu":
         return stream_on_host(request)
+    if request.in_store:
+        if decode == "pylibcudf":
+            raise FeedrateError(
+                f"decode is 'pylibcudf', which does not read from object stores, and {request.groups[0].file} is in one: use decode=pyarrow"
+            )
+        return stream_with_arrow(request)
     unusual = (
         column_for_pyarrow({group.file for group in request.groups}, request.schema) if decode != "pyarrow" else ""
     )
@@ -87,6 +99,7 @@ def stream_on_host(request: StreamRequest) -> StreamedRows[Any]:
     rows = largest_window(contents, config, request.budget_bytes, request.window_rows, partial(host_need, contents))
     decoder, mixer = ArrowDecoder(request.schema, pinned=False), HostMixer(config)
     reads = host_reads(contents, rows)
+    reads = replace(reads, threads=reading_threads(request.groups, reads.ahead))
     return StreamedRows(request.groups, config, rows, decoder, mixer, reads, request.max_rows)
 
 

@@ -54,7 +54,7 @@ def read_split(path: Path | str, *, split: str = "train", label: str = "") -> Sp
     if split not in info.splits:
         raise FeedrateError(f"{path} has no split {split!r}: choose from {', '.join(info.splits)}")
     split_info = info.splits[split]
-    forget_opened()
+    forget_opened(path)
     files = tuple(path / split / file for file in split_info.files)
     for file in files:
         footer(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +12,12 @@ import pyarrow.parquet as pq
 from feedrate.loaders.stores.range_file import RangeFile
 from feedrate.loaders.stores.store_path import StorePath
 from feedrate.loaders.stores.stored_object import StoredObject, stored_object
+
+if TYPE_CHECKING:
+    from feedrate.loaders.parquet.decode import Group
+
+STORE_THREADS = 4
+"""Row groups that are read from an object store at the same time."""
 
 
 def open_parquet(file: Path) -> pq.ParquetFile:
@@ -22,6 +28,19 @@ def open_parquet(file: Path) -> pq.ParquetFile:
 def read_footer(file: Path) -> pq.FileMetaData:
     """Read a file's metadata. Raises what pyarrow raises."""
     return stored_object(file).metadata if isinstance(file, StorePath) else pq.read_metadata(file)
+
+
+def are_stored(groups: Sequence[Group]) -> bool:
+    """Return whether the files are in an object store."""
+    return bool(groups) and isinstance(groups[0].file, StorePath)
+
+
+def reading_threads(groups: Sequence[Group], ahead: int) -> int:
+    """Return how many threads read row groups on a host without a GPU: PyArrow has threads of its own.
+
+    Several read from an object store, because each of them waits for answers before it decodes. ahead: reads that may wait.
+    """
+    return max(1, min(STORE_THREADS, ahead)) if are_stored(groups) else 1
 
 
 class StoredParquet(pq.ParquetFile):  # type: ignore[misc]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feedrate.loaders.stores.attempts import StoreError, attempt
@@ -15,8 +17,6 @@ from feedrate.loaders.stores.traffic import traffic
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
-
-_MAX_OPEN = 4096
 
 
 class StoredObject:
@@ -64,14 +64,34 @@ class StoredObject:
         return pq.read_metadata(RangeFile(self))
 
 
+class OpenFiles:
+    """The files that this process has opened."""
+
+    def __init__(self) -> None:
+        self._files: dict[StorePath, StoredObject] = {}
+        self._lock = threading.Lock()
+
+    def file(self, path: StorePath) -> StoredObject:
+        """Return the file, which the first call opens."""
+        with self._lock:
+            if path not in self._files:
+                self._files[path] = StoredObject(path)
+            return self._files[path]
+
+    def forget(self, folder: Path) -> None:
+        """Forget the files below a folder."""
+        with self._lock:
+            self._files = {path: file for path, file in self._files.items() if folder not in path.parents}
+
+
 def stored_object(path: StorePath) -> StoredObject:
     """Return the file, which is opened at the first call of this process, or at the first one after forget_opened()."""
-    return _opened(os.getpid(), path)
+    return _open_files(os.getpid()).file(path)
 
 
-def forget_opened() -> None:
-    """Let files be opened as they are now. Until then, one that has changed since it was opened is refused."""
-    _opened.cache_clear()
+def forget_opened(folder: Path) -> None:
+    """Let the files below a folder be opened as they are now. Until then, one that has changed since is refused."""
+    _open_files(os.getpid()).forget(folder)
 
 
 def state_of(path: StorePath) -> tuple[int, str]:
@@ -88,9 +108,10 @@ def state_of(path: StorePath) -> tuple[int, str]:
     return int(info.get("size") or 0), next((str(value) for value in known if value), "")
 
 
-@lru_cache(_MAX_OPEN)
-def _opened(_process: int, path: StorePath) -> StoredObject:
-    return StoredObject(path)
+@lru_cache(1)
+def _open_files(_process: int) -> OpenFiles:
+    """Return the files of this process: a forked one opens its own."""
+    return OpenFiles()
 
 
 @lru_cache(1)

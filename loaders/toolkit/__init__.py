@@ -28,7 +28,7 @@ from feedrate.loaders.toolkit.order.shares import (
 )
 from feedrate.loaders.toolkit.order.shuffled_pieces import shuffled_pieces
 from feedrate.loaders.toolkit.order.window_shuffle import window_shuffle
-from feedrate.loaders.toolkit.preparation import Preparation, preparation_of, prepared_folder
+from feedrate.loaders.toolkit.preparation import Preparation, local_files, preparation_of, prepared_folder
 from feedrate.loaders.toolkit.read_ahead import read_ahead
 from feedrate.loaders.toolkit.row_blocks import Block, names_of_arrays, row_blocks, shuffled_blocks
 from feedrate.loaders.toolkit.torch_workers import EpochSampler, worker_settings
@@ -50,6 +50,7 @@ __all__ = [
     "columns_of_table",
     "epoch_order",
     "import_library",
+    "local_files",
     "names_of_arrays",
     "pieces_between",
     "pieces_of_rank",

@@ -17,10 +17,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from feedrate.loaders.base import Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.walk import FORMATS, is_prepared
 from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
+from feedrate.loaders.stores.copying import download
+from feedrate.loaders.stores.store_path import StorePath
+from feedrate.loaders.stores.stored_object import state_of
 
 RECORD = "preparation.json"
 """File beside a prepared folder."""
@@ -45,17 +50,33 @@ def prepared_folder(split: Split, name: str, settings: Mapping[str, object], wri
     write: writes the split into the empty folder that it is given. The folder is renamed afterwards, so files must not
     name it. If `write` raises an error, nothing stays.
 
-    A split of a prepared dataset is written into the dataset's folder, for all later processes. Other splits, and those of
+    A split of a prepared dataset is written into the dataset's folder, for all later processes, or into the user's cache if
+    the dataset is in an object store. Other splits, and those of
     a dataset that is read-only, are written into a temporary folder, for this process only. Processes that need the same
     folder at the same time wait for the first of them.
     """
     key = f"{name}-{_key(split, name, settings)}"
     source = split.files[0].parent
+    if isinstance(source, StorePath):
+        formats = user_cache_path("feedrate") / FORMATS
+        formats.mkdir(parents=True, exist_ok=True)
+        return _written(formats / key, source.name, write)
     if is_prepared(source.parent) and all(file.parent == source for file in split.files):
         formats = source.parent.absolute() / FORMATS
         if (formats / key).is_dir() or _is_writable(formats):
             return _written(formats / key, source.name, write)
     return _written(_temporary().path / key, source.name, write)
+
+
+def local_files(split: Split, folder: Path) -> tuple[Path, ...]:
+    """Return the split's files, or copies of them in a folder that is made now if they are in an object store."""
+    if not isinstance(split.files[0], StorePath):
+        return split.files
+    folder.mkdir()
+    for file in split.files:
+        assert isinstance(file, StorePath)
+        download(file, folder / file.name)
+    return tuple(folder / file.name for file in split.files)
 
 
 def preparation_of(folder: Path) -> Preparation:
@@ -78,9 +99,17 @@ def remove_temporary() -> None:
 
 def _key(split: Split, name: str, settings: Mapping[str, object]) -> str:
     """Return 12 hex digits that change with everything that the written files depend on."""
-    files = [(file.parent.name, file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in split.files]
+    files = [(file.parent.name, file.name, *_state(file)) for file in split.files]
     content = json.dumps([name, settings, files, repr(split.schema)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _state(file: Path) -> tuple[int, int | str]:
+    """Return the size, and the time of change or the version."""
+    if isinstance(file, StorePath):
+        return state_of(file)
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _is_writable(formats: Path) -> bool:

@@ -13,13 +13,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def read_ahead(read: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Generator[Result]:
-    """Yield read(item) for each item, in order. One thread reads up to `ahead` items before they are needed.
+def read_ahead(
+    read: Callable[[Item], Result], items: Iterable[Item], *, ahead: int, threads: int = 1
+) -> Generator[Result]:
+    """Yield read(item) for each item, in order. Threads, usually one, read up to `ahead` items before they are needed.
 
     ahead: 0 reads each item when it is needed, still in the thread. An error of read() is raised where its result is due.
     Close the generator if you leave it early: that waits for the read in progress and drops the others.
     """
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         reads: deque[Future[Result]] = deque()
         try:
             for item in items:

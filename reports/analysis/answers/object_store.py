@@ -10,10 +10,10 @@ from feedrate.reports import units
 
 
 def object_store(trials: Iterable[TrialResult]) -> str:
-    """Return the sentence, or an empty one if the dataset was in a local folder. It is about the steady epochs."""
+    """Return the sentence, or an empty one if it asked for nothing. It is about the steady epochs."""
     epochs = [epoch for trial in trials for epoch in trial.steady if epoch.network]
     asked = [epoch.network for epoch in epochs if epoch.network]
-    if not asked:
+    if not any(network.requests for network in asked):
         return ""
     requests = fmean(network.requests for network in asked)
     size = units.format_size(fmean(network.bytes for network in asked))
