@@ -98,4 +98,4 @@ def _open(split: Split, config: LoaderConfig, _options: NoOptions) -> Loader:
     return NativeLoader(split, config)
 
 
-ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend, reads_stores=True)

@@ -75,4 +75,4 @@ def _open(split: Split, config: LoaderConfig, _options: NoOptions) -> Loader:
     return NativeBatchedLoader(split, config)
 
 
-ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend, reads_stores=True)

@@ -113,7 +113,7 @@ def _refuse_schema(path: Path, schema: Schema) -> None:
 
 def read_dataset(folder: Path) -> Dataset:
     """Raises FeedrateError if the folder is not a canonical one, or if one of its files is missing or damaged."""
-    from feedrate.loaders.parquet.files import footer
+    from feedrate.loaders.parquet.files import footers
 
     path = folder / "dataset.json"
     try:
@@ -139,10 +139,11 @@ def read_dataset(folder: Path) -> Dataset:
     dataset = Dataset(folder, info)
     forget_opened(folder)
     for name in info.splits:
-        for file in dataset.split(name).files:
+        files = dataset.split(name).files
+        for file in files:
             if not isinstance(file, StorePath) and not file.is_file():
                 raise FeedrateError(
                     f"{file} is missing, though dataset.json lists it: prepare {folder} again with --overwrite"
                 )
-            footer(file)
+        footers(files)
     return dataset

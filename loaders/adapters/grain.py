@@ -129,4 +129,4 @@ def _open(split: Split, config: LoaderConfig, options: GrainOptions) -> Loader:
     return GrainLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=GrainOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=GrainOptions, backend=backend, reads_stores=True)

@@ -15,12 +15,12 @@ from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import require_whole
 from feedrate.loaders.parquet.columns import draw_order, order_generator
 from feedrate.loaders.parquet.decode import read_groups
+from feedrate.loaders.parquet.stored import open_parquet
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit import (
     Piece,
@@ -99,7 +99,7 @@ class SPDLLoader:
 
     def _read(self, piece: Piece) -> pa.Table:
         group = self._groups[piece.group]
-        with phase("decode", group.rows), pq.ParquetFile(group.file) as opened:
+        with phase("decode", group.rows), open_parquet(group.file) as opened:
             table = opened.read_row_group(group.number, columns=list(self._schema.columns), use_threads=False)
         return table.slice(piece.begin, piece.rows)
 
@@ -147,4 +147,4 @@ def _open(split: Split, config: LoaderConfig, options: SPDLOptions) -> Loader:
     return SPDLLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=SPDLOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=SPDLOptions, backend=backend, reads_stores=True)

@@ -87,4 +87,4 @@ def _open(split: Split, config: LoaderConfig, options: NoOptions) -> Loader:
     return TensorDictLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend, prepare=prepare)
+ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend, prepare=prepare, reads_stores=True)

@@ -103,4 +103,4 @@ def _open(split: Split, config: LoaderConfig, options: NoOptions) -> Loader:
     return TorchResidentLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=NoOptions, backend=backend, reads_stores=True)

@@ -106,4 +106,4 @@ def _open(split: Split, config: LoaderConfig, options: TorchdataOptions) -> Load
     return TorchdataLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=TorchdataOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=TorchdataOptions, backend=backend, reads_stores=True)

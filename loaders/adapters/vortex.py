@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import require_bool, require_whole
+from feedrate.loaders.parquet.stored import open_parquet
 from feedrate.loaders.phases import phase
 from feedrate.loaders.toolkit import (
     EpochSampler,
@@ -108,10 +108,10 @@ def prepare(split: Split, _config: LoaderConfig, _options: VortexOptions) -> Pat
     columns = list(split.schema.columns)
 
     def write(folder: Path) -> None:
-        stored = pq.read_schema(split.files[0])
+        stored = open_parquet(split.files[0]).schema_arrow
         stored = pa.schema([stored.field(name) for name in columns])
         batches = itertools.chain.from_iterable(
-            pq.ParquetFile(file).iter_batches(2**17, columns=columns) for file in split.files
+            open_parquet(file).iter_batches(2**17, columns=columns) for file in split.files
         )
         rows = pa.RecordBatchReader.from_batches(stored, (batch.select(columns) for batch in batches))
         library.io.write(rows, str(folder / "rows.vortex"))
@@ -128,4 +128,4 @@ def _open(split: Split, config: LoaderConfig, options: VortexOptions) -> Loader:
     return VortexLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=VortexOptions, backend=backend, prepare=prepare)
+ADAPTER = Adapter(open=_open, options=VortexOptions, backend=backend, prepare=prepare, reads_stores=True)

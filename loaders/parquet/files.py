@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from feedrate.loaders.base import Schema, Split
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.parquet.raw import split_of_parquet
 from feedrate.loaders.parquet.stored import read_footer
+from feedrate.loaders.stores.filesystems import REQUESTS
 from feedrate.loaders.stores.store_path import StorePath, path_of
 from feedrate.loaders.stores.stored_object import forget_opened
 
@@ -56,9 +58,19 @@ def read_split(path: Path | str, *, split: str = "train", label: str = "") -> Sp
     split_info = info.splits[split]
     forget_opened(path)
     files = tuple(path / split / file for file in split_info.files)
-    for file in files:
-        footer(file)
+    footers(files)
     return Split(files=files, rows=split_info.rows, schema=info.schema)
+
+
+def footers(files: Sequence[Path]) -> None:
+    """Read the metadata of files, of many at a time if they are in an object store. Raises FeedrateError as footer() does."""
+    if not files or not isinstance(files[0], StorePath):
+        for file in files:
+            footer(file)
+        return
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        for _ in pool.map(footer, files):
+            pass
 
 
 def footer(file: Path) -> pq.FileMetaData:

@@ -68,20 +68,27 @@ class OpenFiles:
     """The files that this process has opened."""
 
     def __init__(self) -> None:
-        self._files: dict[StorePath, StoredObject] = {}
-        self._lock = threading.Lock()
+        self._files: dict[StorePath, _OpenFile] = {}
 
     def file(self, path: StorePath) -> StoredObject:
-        """Return the file, which the first call opens."""
-        with self._lock:
-            if path not in self._files:
-                self._files[path] = StoredObject(path)
-            return self._files[path]
+        """Return the file, which the first call opens. Threads may open several at the same time."""
+        return self._files.setdefault(path, _OpenFile(path)).stored()
 
     def forget(self, folder: Path) -> None:
         """Forget the files below a folder."""
+        self._files = {path: file for path, file in list(self._files.items()) if folder not in path.parents}
+
+
+class _OpenFile:
+    def __init__(self, path: StorePath) -> None:
+        self._path, self._lock = path, threading.Lock()
+        self._stored: StoredObject | None = None
+
+    def stored(self) -> StoredObject:
         with self._lock:
-            self._files = {path: file for path, file in self._files.items() if folder not in path.parents}
+            if self._stored is None:
+                self._stored = StoredObject(self._path)
+            return self._stored
 
 
 def stored_object(path: StorePath) -> StoredObject:

@@ -11,6 +11,7 @@ from feedrate.loaders.parquet.columns import (
     read_columns,
     take_positions,
 )
+from feedrate.loaders.parquet.stored import open_parquet
 from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
 from feedrate.loaders.toolkit.batches.arrow_batches import batch_of_arrow
 from feedrate.loaders.toolkit.batches.fetched_batches import FetchedBatches, PositionBatches
@@ -52,6 +53,7 @@ __all__ = [
     "import_library",
     "local_files",
     "names_of_arrays",
+    "open_parquet",
     "pieces_between",
     "pieces_of_rank",
     "preparation_of",

@@ -17,7 +17,10 @@ from feedrate.loaders.parquet.files import read_split
 from feedrate.loaders.parquet.stored import reading_threads
 from tests.samples.stores.local_s3 import LocalS3
 
-READERS = ("arrow", "cupy", "hf-datasets", "lance", "polars", "replay")
+READERS = (
+    "arrow", "cupy", "grain", "hf-datasets", "lance", "native", "native-batched", "polars", "replay", "spdl", "tensordict",
+    "torch-resident", "torchdata", "vortex",
+)  # fmt: skip
 
 
 def checksum(text: str, split: Split) -> str:

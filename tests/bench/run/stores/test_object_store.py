@@ -57,7 +57,7 @@ def test_a_run_records_what_it_asked_of_the_store(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--loaders", "arrow,native"], "native cannot read from an object store, and ADDRESS is in one: copy the dataset"),
+        (["--loaders", "arrow,duckdb"], "duckdb cannot read from an object store, and ADDRESS is in one: copy the dataset"),
         (["--loaders", "arrow", "--cache", "cold"], "--cache is cold, but no page cache holds ADDRESS"),
     ],
 )  # fmt: skip
