@@ -18,6 +18,9 @@ import pyarrow as pa
 from feedrate.loaders.base import Adapter, Batch, Loader, LoaderConfig, Split
 from feedrate.loaders.errors import require_whole
 from feedrate.loaders.parquet.decode import read_groups
+from feedrate.loaders.parquet.stored import are_stored
+from feedrate.loaders.stores.store_path import address_of
+from feedrate.loaders.stores.traffic import traffic
 from feedrate.loaders.toolkit import (
     batch_of_arrow,
     batch_to,
@@ -27,7 +30,7 @@ from feedrate.loaders.toolkit import (
     pieces_of_rank,
     seed_of,
 )
-from feedrate.loaders.toolkit.local_ray import LocalRay
+from feedrate.loaders.toolkit.local_ray import LocalRay, error_of_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class RayDataLoader:
         self._data = import_library("ray.data", "ray-data")
         self._config, self._options, self._schema = config, options, split.schema
         self._groups = read_groups(split)
+        if are_stored(self._groups):
+            traffic().other_processes_read()
         self._block_rows = -(-options.block_rows // config.batch_size) * config.batch_size
         collate = {"__call__": lambda _self, table: batch_of_arrow(table, split.schema)}
         self._collate = type(
@@ -74,7 +79,7 @@ class RayDataLoader:
         if not pieces:
             return
         groups = [(self._groups[piece.group], piece) for piece in pieces]
-        items = [(str(group.file), group.number, piece.begin, piece.rows) for group, piece in groups]
+        items = [(address_of(group.file), group.number, piece.begin, piece.rows) for group, piece in groups]
         rows = self._data.from_items([{"item": item} for item in items], override_num_blocks=len(items))
         rows = rows.map_batches(_reader(list(self._schema.columns)), batch_size=None, batch_format="pyarrow")
         rows.context.execution_options.preserve_order = True
@@ -89,6 +94,8 @@ class RayDataLoader:
         try:
             for block in blocks:
                 yield from batch_views(batch_to(block, config.device), config.batch_size)
+        except Exception as error:
+            raise error_of_task(error) from error
         finally:
             blocks.close()
             self._open.remove(blocks)
@@ -103,13 +110,23 @@ class RayDataLoader:
 
 
 def _reader(columns: list[str]) -> Callable[[pa.Table], pa.Table]:
-    """Return the function that Ray's processes call. It is pickled with its code, so that they need not import feedrate."""
+    """Return the function that Ray's processes call. It is pickled with its code, so that they need not import feedrate.
+
+    They do for files in an object store.
+    """
 
     def read(items: Any) -> Any:
         import pyarrow.parquet
 
         [(file, number, begin, rows)] = items["item"].to_pylist()
-        with pyarrow.parquet.ParquetFile(file) as opened:
+        if "://" in file:
+            from feedrate.loaders.parquet.stored import open_parquet
+            from feedrate.loaders.stores.store_path import path_of
+
+            opened = open_parquet(path_of(file))
+        else:
+            opened = pyarrow.parquet.ParquetFile(file)
+        with opened:
             return opened.read_row_group(number, columns=columns, use_threads=False).slice(begin, rows)
 
     return read
@@ -125,4 +142,4 @@ def _open(split: Split, config: LoaderConfig, options: RayDataOptions) -> Loader
     return RayDataLoader(split, config, options)
 
 
-ADAPTER = Adapter(open=_open, options=RayDataOptions, backend=backend)
+ADAPTER = Adapter(open=_open, options=RayDataOptions, backend=backend, reads_stores=True)

@@ -37,6 +37,12 @@ class Traffic:
 
     def __init__(self) -> None:
         self._counts = multiprocessing.get_context("fork").Array("d", 6)
+        self.is_complete = True
+        """Whether all requests are counted. False after other_processes_read()."""
+
+    def other_processes_read(self) -> None:
+        """Note that processes read, too, which do not share the counters: what was asked for is not known then."""
+        self.is_complete = False
 
     def count(self, *, requests: int = 0, retries: int = 0, nbytes: int = 0) -> None:
         """Add to the counters."""
@@ -82,5 +88,5 @@ def traffic() -> Traffic:
 
 
 def traffic_so_far() -> Traffic | None:
-    """Return the counters; None if no file in a store was opened."""
-    return traffic() if traffic.cache_info().currsize else None
+    """Return the counters. None if no file in a store was opened, or if not all requests are counted."""
+    return traffic() if traffic.cache_info().currsize and traffic().is_complete else None

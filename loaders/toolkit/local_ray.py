@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import secrets
 from typing import Any, ClassVar
 
@@ -45,6 +46,12 @@ class LocalRay:
         LocalRay._users -= 1
         if not LocalRay._users:
             LocalRay._stop.close()
+
+
+def error_of_task(error: Exception) -> Exception:
+    """Return feedrate's own error that a task raised, which Ray gives as a line of a traceback. Any other error stays."""
+    lines = re.findall(r"^feedrate\.[\w.]+: (.+)$", str(error), re.MULTILINE)
+    return FeedrateError(lines[-1]) if lines else error
 
 
 def _start(ray: Any, stack: contextlib.ExitStack, **resources: int) -> None:

@@ -15,10 +15,11 @@ from feedrate.loaders.packed.stream_builders import StreamRequest, open_stream
 from feedrate.loaders.parquet.decode import read_groups
 from feedrate.loaders.parquet.files import read_split
 from feedrate.loaders.parquet.stored import reading_threads
+from feedrate.loaders.stores.traffic import traffic, traffic_so_far
 from tests.samples.stores.local_s3 import LocalS3
 
 READERS = (
-    "arrow", "cupy", "grain", "hf-datasets", "lance", "native", "native-batched", "polars", "replay", "spdl", "tensordict",
+    "arrow", "cupy", "grain", "hf-datasets", "lance", "native", "native-batched", "polars", "ray-data", "replay", "spdl", "tensordict",
     "torch-resident", "torchdata", "vortex",
 )  # fmt: skip
 
@@ -51,11 +52,31 @@ def test_the_rows_are_the_datasets(text: str, small: Dataset, s3: LocalS3) -> No
     except LoaderUnavailable as error:
         pytest.skip(str(error))
     kinds = Counter(asked.split()[0] for asked in s3.faults.requests)
-    s3.faults.requests.clear()
     assert kinds["PUT"] == 0
-    assert checksum(text, read_split(f"s3://{s3.bucket}/data")) == small.info.splits["train"].checksum
     if registry.choose(text).adapter.prepare is not None:  # the format is in the user's cache
+        s3.faults.requests.clear()
+        assert checksum(text, read_split(f"s3://{s3.bucket}/data")) == small.info.splits["train"].checksum
         assert sum("train" in asked and "GET" in asked for asked in s3.faults.requests) == 1  # the footer
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_of_rays_is_a_sentence_and_its_requests_are_not_guessed(
+    small: Dataset, s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic(), "is_complete", True)
+    split = read_split(s3.put(small.folder))
+    try:
+        loader = registry.choose("ray-data").open(split, LoaderConfig(batch_size=500))
+    except LoaderUnavailable as error:
+        pytest.skip(str(error))
+    assert traffic_so_far() is None
+    s3.faults.refuse, s3.faults.status = 1_000_000, 403
+    with pytest.raises(
+        FeedrateError, match=rf"^s3://{s3.bucket}/data/train/part-0000.parquet may not be read"
+    ) as failed:
+        list(loader.epoch(0))
+    loader.close()
+    assert len(str(failed.value)) < 400
 
 
 @pytest.mark.slow
