@@ -43,6 +43,8 @@ def wait_causes(epochs: Sequence[EpochRecord]) -> WaitCauses | None:
 
     A blocked thread may be ready to run and wait for a core. The system counts that for each thread over the window. The
     consumer's part within next() is taken in proportion to the time that it was off the CPU there and elsewhere.
+
+    What remains is the network for as long as a thread waited for an object store within next(), and fetching otherwise.
     """
     fetch = network = core = decode = copy = device = 0.0
     for epoch in epochs:

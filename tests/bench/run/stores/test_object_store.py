@@ -14,6 +14,7 @@ from feedrate.bench.datasets.canonical import Dataset, read_dataset
 from feedrate.bench.results import store
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.wait_causes import wait_causes
 from feedrate.bench.run.suite import run_suite
 from feedrate.loaders.errors import FeedrateError
 from feedrate.loaders.stores.store_path import path_of
@@ -97,6 +98,16 @@ def test_a_file_that_changes_while_a_trial_runs_makes_it_void_by_name(
     assert error.startswith(
         f"s3://{s3.bucket}/data: train/part-0000.parquet was replaced (same size) while a trial of arrow"
     )
+
+
+def test_waiting_for_a_slow_store_is_the_main_cause(small: Dataset, s3: LocalS3) -> None:
+    folder = path_of(s3.put(small.folder))
+    s3.faults.delay_s, s3.faults.where = 0.5, "train/part"
+    (result,) = run_suite([SPEC], folder, timeout_s=60)
+    causes = wait_causes(result.epochs or ())
+    assert causes is not None
+    assert causes.main == "network"
+    assert causes.network_s >= 0.5
 
 
 def test_a_store_that_stops_to_answer_fails_the_trial_and_then_the_run(
