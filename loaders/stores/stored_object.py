@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class StoredObject:
-    """A file of one size and version. A store that can tell refuses to read any other version."""
+    """A file of one size and version. S3 refuses to read any other version."""
 
     def __init__(self, path: StorePath) -> None:
         """Raises StoreError if the file cannot be opened, or can only be read as a whole."""
@@ -110,7 +110,7 @@ def state_of(path: StorePath) -> tuple[int, str]:
     files.invalidate_cache()
     info = attempt(path, lambda: files.info(path.url))
     known = [
-        info.get(name) for name in ("ETag", "etag", "generation", "LastModified", "Last-Modified", "mtime", "created")
+        info.get(name) for name in ("generation", "ETag", "etag", "LastModified", "Last-Modified", "mtime", "created")
     ]
     return int(info.get("size") or 0), next((str(value) for value in known if value), "")
 
