@@ -36,8 +36,8 @@ class Answer:
     """The interpreter that runs its trials."""
     prepares: bool = False
     """Whether it reads a format of its own, which is written before its first trial."""
-    reads_stores: bool = True
-    """Whether it reads from object stores. True as well if that is not known."""
+    reads_stores: bool = False
+    """Whether it reads from object stores. True as well if its library is missing: its trials say so."""
 
 
 LAST_LINES_S = 2.0
@@ -78,7 +78,7 @@ def prepares(loader: str) -> bool:
 
 def reads_stores(loader: str) -> bool:
     """Return whether the loader reads from object stores, as far as that is known. check_texts() has looked up users' loaders."""
-    return _reads_stores(loader) if _is_built_in(loader) else _ANSWERS.get(loader, Answer()).reads_stores
+    return _reads_stores(loader) if _is_built_in(loader) else _ANSWERS[loader].reads_stores if loader in _ANSWERS else True
 
 
 def look_up(loaders: Sequence[str], *, timeout_s: float = venvs.IMPORT_S) -> dict[str, Answer]:
@@ -136,7 +136,7 @@ def _answer(loader: str) -> Answer:
         registry.check_text(loader)
         return Answer(python=venvs.interpreter(loader), prepares=_prepares(loader), reads_stores=_reads_stores(loader))
     except LoaderUnavailable as error:
-        return Answer(missing=str(error))
+        return Answer(missing=str(error), reads_stores=True)
     except FeedrateError as error:
         return Answer(refused=str(error))
     except BaseException as error:  # the loader's own options may raise anything
