@@ -78,7 +78,9 @@ def prepares(loader: str) -> bool:
 
 def reads_stores(loader: str) -> bool:
     """Return whether the loader reads from object stores, as far as that is known. check_texts() has looked up users' loaders."""
-    return _reads_stores(loader) if _is_built_in(loader) else _ANSWERS[loader].reads_stores if loader in _ANSWERS else True
+    return (
+        _reads_stores(loader) if _is_built_in(loader) else _ANSWERS[loader].reads_stores if loader in _ANSWERS else True
+    )
 
 
 def look_up(loaders: Sequence[str], *, timeout_s: float = venvs.IMPORT_S) -> dict[str, Answer]:

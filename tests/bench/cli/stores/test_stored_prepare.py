@@ -113,6 +113,7 @@ def test_a_changed_source_is_noticed_and_errors_name_its_address(clicks: Path, s
     [
         (["parquet", "ADDRESS/none", "--label", "a"], "ADDRESS/none does not exist"),
         (["parquet", "ADDRESS/none*", "--label", "a"], "ADDRESS/none* does not exist or has no files"),
+        (["parquet", "ADDRESS/x", "--label", "a", "--dask", "tcp://127.0.0.1:1"], "--dask names a cluster, but what is in"),
         (["movielens-1m", "--archive", "ADDRESS/ml-1m.zip"], "ADDRESS/ml-1m.zip does not exist"),
         (["parquet", "x", "--valid", "ADDRESS/valid", "--label", "a"], "--valid: ADDRESS/valid is in an object store"),
     ],
