@@ -198,13 +198,15 @@ def _bytes_per_row(load: Sequence[TrialResult], given: Given) -> float:
     if given.bytes_per_row is not None:
         return given.bytes_per_row
     read, stored = (_per_batch(load, name) for name in ("read_bytes", "storage_bytes"))
-    known = [value for value in (read, stored) if value is not None]
+    epochs = _steady(load)
+    asked = [epoch.network.bytes for epoch in epochs if epoch.network]  # of an object store
+    network = sum(asked) / sum(epoch.rows for epoch in epochs) * load[0].spec.batch_size if asked else None
+    known = [value for value in (read, stored, network) if value is not None]
     if not known:
         raise FeedrateError(
             f"the trials of {load[0].spec.loader} have no bytes read: measure it again with `feedrate run DATA --loaders "
             f"{load[0].spec.loader} --modes load -o DIR`, or pass --bytes-per-row"
         )
-    epochs = _steady(load)
     per_row, epoch_rows = max(known) / load[0].spec.batch_size, sum(epoch.rows for epoch in epochs) / len(epochs)
     return per_row if per_row >= max(MIN_ROW_BYTES, MIN_EPOCH_BYTES / epoch_rows) else 0.0
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from feedrate.bench.results import store
+from feedrate.bench.results.parts.network import NetworkRecord
 from feedrate.bench.results.record import EpochRecord, RunRecord, TrialResult
 from feedrate.bench.results.spec import ModelSpec
 from feedrate.bench.simulation.measured import Given, measured, without_queue
@@ -65,6 +66,11 @@ def test_bytes_are_those_of_read_calls_unless_they_are_too_few_for_rows() -> Non
     few = load(read_bytes=100_000, storage_bytes=0)
     assert measured([record(few, REPLAY)], Given()).work.read_bytes == 0
     assert measured([record(few, REPLAY)], Given(bytes_per_row=50)).work.read_bytes == 5000
+
+
+def test_bytes_of_an_object_store_count_too() -> None:
+    stored = load(read_bytes=100, network=NetworkRecord(requests=1, retries=0, bytes=8_000_000, wait_s=0.1))
+    assert measured([record(stored, REPLAY)], Given()).work.read_bytes == 800_000
 
 
 def test_load_and_replay_may_be_in_two_records() -> None:
