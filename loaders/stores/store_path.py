@@ -47,6 +47,13 @@ class StorePath(PosixPath):
         """Return the address without credentials."""
         return _join(self.scheme, self.parts[1].partition("?")[0].rpartition("@")[2], self.parts[2:])
 
+    def __eq__(self, other: object) -> bool:
+        """Compare credentials, too: Python 3.12 would compare texts."""
+        return self.parts == other.parts if isinstance(other, StorePath) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
     def __fspath__(self) -> str:
         """Refuse to be opened as a local file, which a library would do that knows nothing of object stores."""
         raise FeedrateError(

@@ -45,6 +45,8 @@ def test_another_process_gets_the_same_path() -> None:
     file = path_of(SIGNED) / "train"
     assert pickle.loads(pickle.dumps(file)) == file
     assert path_of(address_of(file)) == file
+    assert {file: 1} == {path_of(address_of(file)): 1}
+    assert path_of(SIGNED.replace("geheim", "other")) / "train" != file
     assert address_of(Path("some/data")) == "some/data"
 
 

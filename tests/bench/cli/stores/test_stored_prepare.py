@@ -100,10 +100,10 @@ def test_sources_in_a_store_make_the_same_dataset(inner: str, clicks: Path, s3: 
 def test_a_changed_source_is_noticed_and_errors_name_its_address(clicks: Path, s3: LocalS3, tmp_path: Path) -> None:
     address = s3.put(clicks, "clicks")
     prepare(address, "--label", "clicked", "--yes", "-o", tmp_path / "data")
-    (clicks / "day=1" / "part.parquet").write_bytes((clicks / "day=1" / "part.parquet").read_bytes()[:-9])
-    s3.put(clicks, "clicks")
+    damaged = (clicks / "day=1" / "part.parquet").read_bytes()[:-9]
+    s3.client.put_object(Bucket=s3.bucket, Key="clicks/day=1/part.parquet", Body=damaged)
     sentence = prepare(address, "--label", "clicked", "--yes", "-o", tmp_path / "data", "--if-missing")
-    assert "day=1/part.parquet changed since" in sentence
+    assert "(day=1/part.parquet changed since)" in sentence
     sentence = prepare(address, "--label", "clicked", "--yes", "-o", tmp_path / "other")
     assert sentence.startswith(f"{address}/day=1/part.parquet is incomplete, damaged or not a Parquet file")
 
