@@ -47,8 +47,12 @@ _NO_CORRECTNESS = (
 """How flags begin that leave a loader's rows in no doubt. Any other flag stands beside the word "fastest"."""
 
 ShareState = Literal[
-    "none", "one round", "share not known", "ceiling not known", "feeds", "may feed", "costs", "limits"
-]
+    "none", "one round", "above", "share not known", "ceiling not known", "feeds", "may feed", "held back", "costs", "limits"
+]  # fmt: skip
+HELD = ("held back", "costs", "limits")
+"""States in which the interval lies below `FEEDS`: the loader holds the training back. Of "held back" it is too wide to say how much."""
+NO_SHARE = ("none", "above", "share not known", "ceiling not known")
+"""States in which the share is not shown as a figure."""
 
 
 def half_width(estimate: Estimate) -> float | None:
@@ -144,34 +148,32 @@ def ratio_text(value: float, base: str = "") -> str:
 
 
 def share_state(share: Samples | None, ceiling: Samples | None) -> ShareState:
-    """Return what the interval of a share of the ceiling allows one to say."""
+    """Return what the interval of a share of the ceiling allows one to say. It holds what the ceiling's own rounds leave open."""
     if share is None or ceiling is None:
         return "none"
     estimate = share.estimate
     half, low, high = half_width(estimate), estimate.low, estimate.high
     if (estimate.mean if low is None else low) > 2 - FEEDS:  # training cannot be faster than the model only
-        return "ceiling not known"
+        return "above"
     if low is None or high is None or half is None:
         return "one round"
-    vague = is_wide(ceiling.estimate, MAX_SHARE_HALF_WIDTH)
-    if half > MAX_SHARE_HALF_WIDTH:
-        return "ceiling not known" if vague else "share not known"
-    if high < 1 and vague:
-        return "ceiling not known"
-    if low > FEEDS:
-        return "feeds"
-    if high >= FEEDS:
-        return "may feed"
-    return "costs" if estimate.mean >= HALF else "limits"
+    wide = half > MAX_SHARE_HALF_WIDTH
+    if high < FEEDS:
+        return "held back" if wide else "costs" if estimate.mean >= HALF else "limits"
+    if wide:
+        return "ceiling not known" if is_wide(ceiling.estimate, MAX_SHARE_HALF_WIDTH) else "share not known"
+    return "feeds" if low > FEEDS else "may feed"
 
 
 def share_text(share: Samples | None, ceiling: Samples | None) -> str:
-    """Format a share of the ceiling with its interval in percentage points: "80.0 ±1.2 %"."""
+    """Format a share of the ceiling with its interval in percentage points: "80.0 ±1.2 %". A wide one gives the bound that decides."""
     state = share_state(share, ceiling)
     if share is None or state == "none":
         return units.NONE
-    if state in ("share not known", "ceiling not known"):
+    if state in NO_SHARE:
         return NOT_KNOWN
+    if state == "held back":
+        return f"at most {units.format_percent(share.estimate.high)}"
     half = half_width(share.estimate)
     if half is None:
         return f"{units.format_percent(share.estimate.mean)} (n = 1)"

@@ -12,7 +12,7 @@ from typing import Any
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Basis, Comparison, Row, Samples
-from feedrate.reports.analysis.verdicts import share_state
+from feedrate.reports.analysis.verdicts import NO_SHARE, share_state
 from feedrate.reports.figures.distributions import auc, auc_over_time, sweeps, utilisation
 from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric
 from feedrate.reports.figures.frontiers import frontiers
@@ -20,8 +20,6 @@ from feedrate.reports.figures.palette import NEUTRAL, Look, looks
 from feedrate.reports.figures.points import loader_axis, numbers_of, points, row_texts, rows_with
 from feedrate.reports.figures.spans import Span, linear_span, log_span
 from feedrate.reports.figures.waits import stalls, wait_distribution, wait_times, waiting
-
-UNKNOWN_SHARES = ("none", "share not known", "ceiling not known")
 
 
 def figures(comparison: Comparison, loaders: Sequence[str] = ()) -> list[Figure]:
@@ -113,7 +111,7 @@ def _rows_layout(
 def ceiling(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
     """Draw each loader's training rows/s as a share of those of replay."""
     shares = [
-        (row.label, row.share) for row in rows if row.share and share_state(row.share, row.ceiling) not in UNKNOWN_SHARES
+        (row.label, row.share) for row in rows if row.share and share_state(row.share, row.ceiling) not in NO_SHARE
     ]  # fmt: skip
     numbers, estimates = numbers_of(shares)
     span = linear_span([*numbers, 1.0], estimates).for_marks

@@ -16,7 +16,7 @@ from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.analysis.tidy import SPEC
-from feedrate.reports.analysis.verdicts import change, rate_text, share_state, share_text, word
+from feedrate.reports.analysis.verdicts import NO_SHARE, change, rate_text, share_state, share_text, word
 from feedrate.reports.figures.figure import READING
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.profile_tables import profile_tables
@@ -135,8 +135,9 @@ def _line(line: Line) -> list[str]:
 
 def card(row: Row, comparison: Comparison) -> dict[str, Any]:
     """Return the content of a loader's card on the page, by the template's names."""
-    known = share_state(row.share, row.ceiling) not in ("none", "share not known", "ceiling not known")
-    share = row.ceiling_fraction if known else None
+    state = share_state(row.share, row.ceiling)
+    share = None if state in NO_SHARE or row.share is None else row.share.estimate
+    bar = None if share is None else share.high if state == "held back" else share.mean
     rates = [
         (BY_NAME[name], row.metrics.get(name)) for name in ("train_rows_per_s", "load_rows_per_s", "all_in_rows_per_s")
     ]
@@ -150,7 +151,7 @@ def card(row: Row, comparison: Comparison) -> dict[str, Any]:
     return {
         "label": row.label,
         "verdict": sentences.verdict(row),
-        "share": None if share is None else round(min(share, 1.0) * 100, 1),
+        "share": None if bar is None else round(min(bar, 1.0) * 100, 1),
         "share_text": share_text(row.share, row.ceiling),
         "facts": [(name, value) for name, value in facts if value != units.NONE],
         "sentences": sentences.of_row(row, comparison),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.limit import ABOVE, kept, lost
 from feedrate.reports.analysis.answers.memory_limit import memory_limit
 from feedrate.reports.analysis.answers.object_store import object_store
 from feedrate.reports.analysis.answers.open_verdicts import RowKey, open_verdicts
@@ -40,17 +41,17 @@ def verdict(row: Row) -> str:
             if row.metrics
             else (f"No result: {states or 'not run'}.")
         )
-    share, low, high = row.share.estimate, row.share.estimate.low or 0.0, row.share.estimate.high or 0.0
-    cause = main_cause(row.stall)
-    kept, lost = f"{low * 100:.1f} to {high * 100:.1f} %", f"{(1 - high) * 100:.1f} to {(1 - low) * 100:.1f} %"
+    share, cause = row.share.estimate, main_cause(row.stall)
     return {
         "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.",
+        "above": f"Not judged: it {ABOVE}.",
         "share not known": "Not judged: its rounds differ too much. Run more rounds.",
         "ceiling not known": "Not judged: the rounds of the model without a loader are too few or differ too much. Run more rounds.",
-        "feeds": f"Fast enough: it delivers {kept} of what the model can take, so a faster loader would change nothing.",
-        "may feed": f"Perhaps fast enough: it delivers {kept} of what the model can take. More rounds would tell.",
-        "costs": f"Costs the model {lost} of its speed{cause}.",
-        "limits": f"Limits the model to {kept} of its ceiling{cause}.",
+        "feeds": f"Fast enough: it delivers {kept(share)} of what the model can take, so a faster loader would change nothing.",
+        "may feed": f"Perhaps fast enough: it delivers {kept(share)} of what the model can take. More rounds would tell.",
+        "held back": f"Limits the model to at most {units.format_percent(share.high)} of its ceiling{cause}.",
+        "costs": f"Costs the model {lost(share)} of its speed{cause}.",
+        "limits": f"Limits the model to {kept(share)} of its ceiling{cause}.",
     }[state]
 
 
@@ -202,7 +203,7 @@ def against_by_metric(row: Row) -> str:
 def stall_split(row: Row) -> str:
     """Return a sentence on where training time is lost; empty if that is not known."""
     state = verdicts.share_state(row.share, row.ceiling)
-    if row.stall is None or state in ("share not known", "ceiling not known"):
+    if row.stall is None or state in (*verdicts.NO_SHARE, "held back"):
         return ""
     parts = [f"{name} {units.format_percent(share)}" for name in CAUSES if (share := getattr(row.stall, name)) >= 0.001]
     return (

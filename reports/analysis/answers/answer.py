@@ -9,12 +9,11 @@ from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.answers.field import Field, fields
 from feedrate.reports.analysis.answers.lead import lead, measured_factor
+from feedrate.reports.analysis.answers.limit import limit
 from feedrate.reports.analysis.answers.next_step import NextStep, next_step
 from feedrate.reports.analysis.answers.wording import doubts_of
 from feedrate.reports.analysis.provenance_diff import provenance_diff
-from feedrate.reports.analysis.stall_split import main_cause
 from feedrate.reports.analysis.summarize import Comparison, Row
-from feedrate.reports.analysis.verdicts import FEEDS
 
 QUESTIONS = ("By what factor?", "Loader or model?", "What next?")
 """How the answers begin that follow the one on which loader is the fastest. The page asks the same questions."""
@@ -139,54 +138,3 @@ def _change(best: Row, row: Row, field: Field) -> str:
 def rate_of(row: Row, field: Field) -> str:
     """Return a row's rate with its 95 % interval. If that is too wide, return the slowest and the fastest round instead."""
     return verdicts.rate_text(row.metrics[field.order.metric.name], units.format_rate)
-
-
-def limit(field: Field) -> str:
-    """Say whether the loader or the model holds the training back, with the fastest loader and with its rival."""
-    order = field.order
-    if not order.rows:
-        ceiling = (
-            f" Without a loader, the model takes {verdicts.rate_text(field.ceiling, units.format_rate)}."
-            if field.ceiling
-            else ""
-        )
-        return f"Not known: no loader has a result.{ceiling}"
-    if not field.training:
-        return "Not known: nothing was trained."
-    best, rival = order.rows[0], field.rival
-    sentence = _limit_of(best, even=rival is not None and not order.tied and not order.one_round)
-    if rival is None or verdicts.share_state(rival.share, rival.ceiling) not in ("costs", "limits"):
-        return sentence
-    if verdicts.share_state(best.share, best.ceiling) in ("costs", "limits"):
-        return f"{sentence} {rival.label} costs the model {_loss(rival)} of its speed."
-    return f"{sentence} With {rival.label}, it is the loader: it costs the model {_loss(rival)} of its speed{main_cause(rival.stall)}."
-
-
-def _limit_of(row: Row, *, even: bool) -> str:
-    """Judge one loader. even: whether it is the fastest, so that no other one does better."""
-    share, name = row.share, f"{'even ' * even}{row.label}"
-    state = verdicts.share_state(share, row.ceiling)
-    if share is None or state == "none":
-        return "Not known: the model's ceiling was not measured."
-    kept = _interval(share.estimate.low or 0.0, share.estimate.high or 0.0)
-    return {
-        "one round": f"Not judged: one round has no interval. In it, {row.label} reached "
-        f"{units.format_percent(share.estimate.mean)} of the model's ceiling.",
-        "share not known": f"Not known: the rounds of {row.label} differ too much.",
-        "ceiling not known": "Not known: the rounds of the model without a loader (its ceiling) are too few or differ too much.",
-        "feeds": f"The model. {row.label} delivers {kept} of what the model can take, so a faster loader would change nothing.",
-        "may feed": f"Not settled. {row.label} delivers {kept} of what the model can take. "
-        f"Above {FEEDS * 100:.0f} %, the model holds you back.",
-        "costs": f"The loader, in part: {name} costs the model {_loss(row)} of its speed{main_cause(row.stall)}.",
-        "limits": f"The loader: {name} delivers {kept} of what the model can take{main_cause(row.stall)}.",
-    }[state]
-
-
-def _loss(row: Row) -> str:
-    assert row.share is not None
-    return _interval(1 - (row.share.estimate.high or 0.0), 1 - (row.share.estimate.low or 0.0))
-
-
-def _interval(low: float, high: float) -> str:
-    ends = f"{low * 100:.1f}", f"{high * 100:.1f}"
-    return f"about {ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"

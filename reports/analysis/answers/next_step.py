@@ -81,7 +81,7 @@ def _after_the_first(field: Field) -> NextStep:
     state = verdicts.share_state(best.share, best.ceiling)
     if state == "feeds":
         return NextStep(sentence=f"{use}{MODEL.format(then='' if alone else ' then')}")
-    if state in ("costs", "limits"):
+    if state in verdicts.HELD:
         return NextStep(
             sentence=f"{use}It still slows the model down: run feedrate profile to see what it waits for."
             if use

@@ -70,7 +70,7 @@ def rounds_to_judge_share(row: Row) -> int | None:
     logs, ceiling = [log(value) for value in row.share.values], row.ceiling
 
     def settled(share: Estimate) -> bool:
-        return verdicts.share_state(Samples((), share), ceiling) in ("feeds", "costs", "limits")
+        return verdicts.share_state(Samples((), share), ceiling) in ("feeds", *verdicts.HELD)
 
     return _until(fmean(logs), stdev(logs), len(logs), CONFIDENCE, settled)
 

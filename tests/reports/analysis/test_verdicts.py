@@ -76,15 +76,17 @@ VAGUE = Samples((1.0,), Estimate(1000, 850, 1150, 3))
         (0.96, 0.99, 1.02, CEILING, "may feed", "99.0 ±3.0 %"),
         (0.96, 0.965, 0.969, CEILING, "costs", "96.5 ±0.5 %"),
         (0.35, 0.4, 0.45, CEILING, "limits", "40.0 ±5.0 %"),
-        (0.65, 0.8, 0.95, CEILING, "share not known", "not known: run more rounds"),
-        (0.78, 0.8, 0.82, VAGUE, "ceiling not known", "not known: run more rounds"),
+        (0.65, 0.8, 0.95, CEILING, "held back", "at most 95.0 %"),
+        (0.65, 0.8, 0.98, CEILING, "share not known", "not known: run more rounds"),
+        (0.65, 0.8, 0.98, VAGUE, "ceiling not known", "not known: run more rounds"),
+        (0.78, 0.8, 0.82, VAGUE, "costs", "80.0 ±2.0 %"),
         (0.975, 0.99, 1.005, VAGUE, "feeds", "99.0 ±1.5 %"),
-        (2.7, 2.81, 2.9, CEILING, "ceiling not known", "not known: run more rounds"),
-        (None, 2.81, None, CEILING, "ceiling not known", "not known: run more rounds"),
+        (2.7, 2.81, 2.9, CEILING, "above", "not known: run more rounds"),
+        (None, 2.81, None, CEILING, "above", "not known: run more rounds"),
         (None, 0.99, None, CEILING, "one round", "99.0 % (n = 1)"),
     ],
 )
-def test_a_share_is_judged_by_its_interval_and_by_that_of_the_ceiling(
+def test_a_share_is_judged_by_its_own_interval(
     low: float | None, mean: float, high: float | None, ceiling: Samples, state: str, text: str
 ) -> None:
     share = Samples((mean,), Estimate(mean, low, high, 1 if low is None else 3))
