@@ -42,6 +42,7 @@ def compare(
     model, epochs, shuffle, page cache) are refused. --fail-if is refused if the runs come from different machines.
     """
     from feedrate.bench.cli.terminal import out
+    from feedrate.bench.host.lifecycle.checkout import read_checkout
     from feedrate.reports.analysis import gates as conditions
     from feedrate.reports.analysis import run_comparison
     from feedrate.reports.analysis.answers.open_verdicts import leaders
@@ -57,7 +58,7 @@ def compare(
         base_side, head_side = run_comparison.within(base)
     lines = run_comparison.compare_runs(base_side, head_side)
     failed = list(conditions.failures(base_side, head_side, lines, gates))
-    comparison = comparison_of(base_side, head_side)
+    comparison = comparison_of(base_side, head_side, read_checkout().commit)
     if comparison is not None:
         print_answers(comparison, out)
         out.print()

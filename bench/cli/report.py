@@ -47,11 +47,12 @@ def report(
     The HTML page works offline. With several runs, a page is written only if -o names it. The table fits the terminal, or
     the number of columns in COLUMNS.
     """
+    from feedrate.bench.host.lifecycle.checkout import read_checkout
     from feedrate.bench.results import store
     from feedrate.reports.analysis.summarize import summarize
 
     _refuse_wrong_output(output, form, figures)
-    comparison = summarize([(run, store.read(run)) for run in runs])
+    comparison = summarize([(run, store.read(run)) for run in runs], read_checkout().commit)
     if samples:
         write_samples(comparison, samples)
     if figures:

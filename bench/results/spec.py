@@ -21,6 +21,8 @@ Embeddings = Literal["replicated", "row-wise"]
 Check = Literal["sample", "every"]
 PARAMETER_TRANSFERS: Mapping[str, int] = {"adam": 7, "sgd": 3, "adagrad": 5}
 """Reads and writes of each optimizer per parameter, in units of its size: two of the weight, one of the gradient, two of each moment."""
+DEFAULT_LOADERS = ("native", "native-batched", "nvtabular", "cupy")
+"""What `feedrate run` compares if its command names no loaders."""
 MAX_LEARNING_RATE = 1_000_000
 """No training takes longer steps. A weight would be infinite after a few of them."""
 

@@ -20,6 +20,8 @@ from feedrate.loaders.errors import FeedrateError
 FILE = "run.json"
 REPLACED_BYTES = 1_000_000
 """Size up to which a record is replaced with each trial."""
+TRIED_AGAIN = ("failed", "unavailable")
+"""States of trials that a continued run tries again."""
 _SEPARATOR, _END = b",\n", b"\n]}\n"
 
 
@@ -34,6 +36,18 @@ def path_to_write(run: Path) -> Path:
     if path.suffix == compressed.SUFFIX:
         raise FeedrateError(f"{path} is compressed and cannot be written to: `gunzip {path}`, or choose another -o")
     return path
+
+
+def why_not_continued(run: Path, record: RunRecord, commit: str | None = None) -> str:
+    """Say why --resume cannot continue a record; empty if nothing speaks against it.
+
+    commit: the one that feedrate runs from now. None if it is not known.
+    """
+    if record.schema_version != SCHEMA_VERSION:
+        return "has an older format"
+    if path_of(run).suffix == compressed.SUFFIX:
+        return "is compressed"
+    return "was made at another commit" if commit is not None and commit != record.environment.commit else ""
 
 
 def is_file_name(run: Path) -> bool:

@@ -151,7 +151,7 @@ def _resumed(output: Path, new: RunRecord, plan: Plan) -> RunRecord:
         )
     _refuse_to_mix(output, old, new)
     _refuse_other_settings(output, old, plan)
-    kept = tuple(trial for trial in old.trials if trial.status not in ("failed", "unavailable"))
+    kept = tuple(trial for trial in old.trials if trial.status not in store.TRIED_AGAIN)
     return replace(old, trials=kept, baseline=plan.compared_to, stopped="")
 
 

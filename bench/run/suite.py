@@ -13,6 +13,7 @@ from feedrate.bench.datasets.canonical import read_dataset
 from feedrate.bench.results.messages import Progress
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.spec import TrialSpec
+from feedrate.bench.results.store import TRIED_AGAIN
 from feedrate.bench.results.whole_file import write_whole
 from feedrate.bench.run.data_files import FileState, change, file_states, stored_states
 from feedrate.bench.run.loader_lookup import interpreter
@@ -86,8 +87,7 @@ def _changed(before: Mapping[str, FileState], states: Callable[[], dict[str, Fil
 
 def remaining(trials: Sequence[TrialSpec], done: Iterable[TrialResult]) -> list[TrialSpec]:
     """Return the trials without a result. Failed and unavailable ones count as not done, so --resume tries them again."""
-    again = ("failed", "unavailable")
-    finished = {msgspec.json.encode(result.spec) for result in done if result.status not in again}
+    finished = {msgspec.json.encode(result.spec) for result in done if result.status not in TRIED_AGAIN}
     return [spec for spec in trials if msgspec.json.encode(spec) not in finished]
 
 

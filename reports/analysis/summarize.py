@@ -109,6 +109,8 @@ class Comparison:
     basis: Basis
     records: tuple[int, ...] = ()
     """For each run, the place of its record among those that were compared."""
+    fixed: tuple[str, ...] = ()
+    """For each run, why it cannot be continued, as "is compressed"; empty if it can."""
 
     @property
     def not_ok(self) -> tuple[TrialResult, ...]:
@@ -123,8 +125,8 @@ class Comparison:
         return {key: samples for key, samples in ceilings.items() if samples}
 
 
-def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
-    """Compare records.
+def summarize(records: Sequence[tuple[Path, RunRecord]], commit: str | None = None) -> Comparison:
+    """Compare records. commit: the one that feedrate runs from now. Default: not known.
 
     Raises FeedrateError if they have no trial, train more than one task, or hold a number that is impossible.
     """
@@ -149,7 +151,8 @@ def summarize(records: Sequence[tuple[Path, RunRecord]]) -> Comparison:
         for loader in _loaders(run, size)
     ]
     basis, places = _basis([record for _, record in records]), tuple(place for place, _ in parts)
-    return Comparison(runs, tuple(sorted(rows, key=_slowness)), basis, places)
+    fixed = tuple(store.why_not_continued(*records[place], commit) for place in places)
+    return Comparison(runs, tuple(sorted(rows, key=_slowness)), basis, places, fixed)
 
 
 def tasks_of(record: RunRecord) -> list[str]:

@@ -38,6 +38,7 @@ from feedrate.bench.cli.options import (
     words,
 )
 from feedrate.bench.cli.options import modes as read_modes
+from feedrate.bench.results.spec import DEFAULT_LOADERS
 from feedrate.loaders.error_text import without_secrets
 from feedrate.loaders.errors import FeedrateError, require_over_zero
 
@@ -67,7 +68,7 @@ def run(
             help="Loaders to compare: names from `feedrate list`, each with options as NAME:option=value, or your own as "
             "package.module:Factory.",
         ),
-    ] = Words(("native", "native-batched", "nvtabular", "cupy")),
+    ] = Words(DEFAULT_LOADERS),
     modes: Annotated[
         Modes,
         typer.Option(

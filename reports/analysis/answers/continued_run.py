@@ -1,9 +1,9 @@
-"""Continues a run: which rounds a number of more rounds means, how long they take, and the command that runs them."""
+"""Continues a run, or repeats one that cannot be continued: which rounds that means, how long they take, and the command."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -11,7 +11,8 @@ from statistics import fmean
 from typing import get_args
 
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
-from feedrate.bench.results.spec import Mode, TrialSpec
+from feedrate.bench.results.spec import DEFAULT_LOADERS, Mode, TrialSpec
+from feedrate.bench.results.store import TRIED_AGAIN
 from feedrate.reports.analysis import verdicts
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Row
@@ -24,15 +25,12 @@ _STOPS = ("--repeats", "--budget", "--precision")
 """Options that say how many rounds to run. A new number of rounds replaces all of them."""
 _SWITCHES = ("--overwrite", "--resume")
 _MODES = get_args(Mode)
-_LOADERS = ("native", "native-batched", "nvtabular", "cupy")
-"""Loaders of a command that names none."""
-_AGAIN = ("failed", "unavailable")
-"""States of trials that a continued run tries again."""
+_OUTPUTS = ("-o", "--output")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreRounds:
-    """What a continued run adds."""
+    """What a continued run adds, or what a new run has."""
 
     rounds: int
     """Rounds that count. Every seed gets equally many, so it may be more than were wanted."""
@@ -57,10 +55,12 @@ def share_rounds(row: Row) -> Rounds:
     return train & replay
 
 
-def with_more_rounds(record: RunRecord, more: int, done: Rounds) -> MoreRounds:
+def with_more_rounds(record: RunRecord, more: int, done: Rounds, *, anew: bool = False) -> MoreRounds:
     """Return how to add at least this many rounds to those that are done. A round of the loader only is not done for training.
 
     A run with one round gets more seeds, because only seeds can judge an AUC.
+
+    anew: a new run repeats the rounds that are done.
     """
     rounds = {(trial.spec.repeat, trial.spec.seed) for trial in record.trials}
     seeds, repeats = list(dict.fromkeys(trial.spec.seed for trial in record.trials)), 1
@@ -70,7 +70,9 @@ def with_more_rounds(record: RunRecord, more: int, done: Rounds) -> MoreRounds:
         repeats += 1
     grid = _grid(seeds, repeats)
     options = {**_axes(record), "--repeats": str(repeats), "--seeds": ",".join(map(str, seeds))}
-    return MoreRounds(rounds=len(grid - done), options=options, seconds=_seconds(record, grid))
+    return MoreRounds(
+        rounds=len(grid if anew else grid - done), options=options, seconds=_seconds(record, grid, anew=anew)
+    )
 
 
 def _grid(seeds: Sequence[int], repeats: int) -> Rounds:
@@ -80,7 +82,7 @@ def _grid(seeds: Sequence[int], repeats: int) -> Rounds:
 def _axes(record: RunRecord) -> dict[str, str]:
     """Return the loaders and modes that sessions after the first one added, as options. The command has those of the first one."""
     words = record.environment.command.split()
-    modes, loaders = _listed(words, "--modes", _MODES), _listed(words, "--loaders", _LOADERS)
+    modes, loaders = _listed(words, "--modes", _MODES), _listed(words, "--loaders", DEFAULT_LOADERS)
     measured = {trial.spec.mode for trial in record.trials}
     names = dict.fromkeys(trial.spec.loader for trial in record.trials if trial.spec.mode != "replay")
     options = {}
@@ -101,15 +103,20 @@ def _listed(words: Sequence[str], name: str, default: Sequence[str]) -> list[str
     return list(default)
 
 
-def _seconds(record: RunRecord, rounds: Rounds) -> float | None:
-    """Return how long the missing trials of these rounds take. A trial takes as long as those of its loader and mode did."""
+def _seconds(record: RunRecord, rounds: Rounds, *, anew: bool) -> float | None:
+    """Return how long the missing trials of these rounds take. A trial takes as long as those of its loader and mode did.
+
+    anew: all trials are missing.
+    """
     seconds = _trial_seconds(record)
     if not seconds:
         return None
     typical = fmean(value for values in seconds.values() for value in values)
-    ended = replace(record, trials=tuple(trial for trial in record.trials if trial.status not in _AGAIN))
+    ended = () if anew else tuple(trial for trial in record.trials if trial.status not in TRIED_AGAIN)
     kinds = {_kind(trial.spec) for trial in record.trials}
-    return sum(fmean(seconds.get(kind, [typical])) for kind in missing_trials(ended, rounds, kinds))
+    return sum(
+        fmean(seconds.get(kind, [typical])) for kind in missing_trials(replace(record, trials=ended), rounds, kinds)
+    )
 
 
 def missing_trials(record: RunRecord, rounds: Rounds, kinds: Set[Kind] = frozenset()) -> list[Kind]:
@@ -150,10 +157,12 @@ def with_training(record: RunRecord) -> dict[str, str]:
     return {"--modes": ",".join(sorted(modes))}
 
 
-def continued(record: RunRecord, options: Mapping[str, str]) -> str:
-    """Return the command that continues a run with other options; empty if its record cannot be continued.
+def continued(record: RunRecord, options: Mapping[str, str], *, anew: bool = False) -> str:
+    """Return the command that continues a run with other options; empty if its record does not say how it was run.
 
     Records may come from strangers, so every word is quoted for the shell.
+
+    anew: the command makes a new run beside it, in a folder with "-2" at its end.
     """
     words = record.environment.command.split()
     if words[:2] != ["feedrate", "run"] or record.schema_version != SCHEMA_VERSION:
@@ -164,4 +173,15 @@ def continued(record: RunRecord, options: Mapping[str, str]) -> str:
         if not skip and name not in (*dropped, *_SWITCHES):
             kept.append(word)
         skip = not skip and name in dropped and not value
-    return " ".join(map(shlex.quote, [*kept, *(word for pair in options.items() for word in pair), "--resume"]))
+    kept += [word for pair in options.items() for word in pair]
+    return " ".join(map(shlex.quote, _beside(kept) if anew else [*kept, "--resume"]))
+
+
+def _beside(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command with another output folder."""
+    for before, word in pairwise(["", *words]):
+        name, _, value = word.partition("=")
+        if before in _OUTPUTS or (name in _OUTPUTS and value):
+            yield f"{word.rstrip('/')}-2"
+        else:
+            yield word

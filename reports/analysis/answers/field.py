@@ -28,6 +28,8 @@ class Field:
     """These rows again, by descending rate. A group holds a row, and those next to it that are not proven slower than it."""
     ceiling: Samples | None
     """rows/s of the model only."""
+    fixed: str
+    """Why the run of these rows cannot be continued, as "is compressed"; empty if it can."""
 
     @property
     def without_result(self) -> tuple[Row, ...]:
@@ -94,6 +96,7 @@ def _field(comparison: Comparison, place: str, size: int, rows: Sequence[Row]) -
     )
     order = verdicts.ranking(named, metric or "load_rows_per_s")
     runs = list(dict.fromkeys(row.run for row in rows))
+    reasons = (why for (name, _), why in zip(comparison.runs, comparison.fixed, strict=False) if name in runs)
     return Field(
         place=place,
         batch_size=size,
@@ -102,6 +105,7 @@ def _field(comparison: Comparison, place: str, size: int, rows: Sequence[Row]) -
         order=order,
         groups=tuple(_groups(order)),
         ceiling=next((comparison.ceilings[run, size] for run in runs if (run, size) in comparison.ceilings), None),
+        fixed=next(filter(None, reasons), ""),
     )
 
 

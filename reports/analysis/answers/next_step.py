@@ -39,7 +39,8 @@ class NextStep:
 def next_step(field: Field) -> NextStep:
     """Return what to do next. The advice claims no more than the intervals do."""
     if not field.order.rows:
-        return _run("Remove what kept the loaders from finishing, then continue the run.", field, {})
+        then = "run again" if field.fixed else "continue the run"
+        return _run(f"Remove what kept the loaders from finishing, then {then}.", field, {})
     if field.rounds == 1 or field.order.one_round:
         done = done_rounds(field.order.rows, field.order.metric.name)
         return _more_rounds(field, ROUNDS_OF_ONE, done, "give the first intervals")
@@ -125,9 +126,10 @@ def _more_rounds(field: Field, rounds: int, done: Rounds, purpose: str, before: 
     record = field.runs[0] if len(field.runs) == 1 else None
     if record is None:
         return NextStep(sentence=f"{before}About {_count(rounds)} of each run should {purpose}.")
-    more = with_more_rounds(record, rounds, done)
+    more = with_more_rounds(record, rounds, done, anew=bool(field.fixed))
     time = f", about {units.format_rough_duration(more.seconds)}" if more.seconds else ""
-    return _run(f"{before}{_count(more.rounds)} should {purpose}{time}.", field, more.options)
+    what = f"A new run of {more.rounds} rounds" if field.fixed else _count(more.rounds)
+    return _run(f"{before}{what} should {purpose}{time}.", field, more.options)
 
 
 def _count(rounds: int) -> str:
@@ -135,7 +137,13 @@ def _count(rounds: int) -> str:
 
 
 def _run(sentence: str, field: Field, options: Mapping[str, str] | None) -> NextStep:
-    """Return the advice with the command that continues the field's run. Without options, the user chooses them."""
+    """Return the advice with the command that continues the field's run. Without options, the user chooses them.
+
+    A run that cannot be continued gets the command of a new one, and the reason.
+    """
     record: RunRecord | None = field.runs[0] if len(field.runs) == 1 else None
-    command = "" if record is None or options is None else continued(record, options)
-    return NextStep(sentence=sentence, command=command)
+    if record is None or options is None:
+        return NextStep(sentence=sentence)
+    reason = f" The record {field.fixed}, so it cannot be continued." if field.fixed else ""
+    command = continued(record, options, anew=bool(field.fixed))
+    return NextStep(sentence=f"{sentence}{reason}", command=command)

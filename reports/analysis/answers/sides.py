@@ -11,8 +11,8 @@ from feedrate.reports.analysis.run_comparison import Side
 from feedrate.reports.analysis.summarize import Comparison, summarize
 
 
-def comparison_of(base: Side, head: Side) -> Comparison | None:
-    """Return the loaders that are compared; None if they ran on two machines, which are never ranked together."""
+def comparison_of(base: Side, head: Side, commit: str | None = None) -> Comparison | None:
+    """Return the loaders that are compared; None if they ran on two machines, which are never ranked together. commit: see `summarize`."""
     if place_of(base.record) != place_of(head.record):
         return None
     loaders: dict[str, set[str | None]] = {}
@@ -21,7 +21,7 @@ def comparison_of(base: Side, head: Side) -> Comparison | None:
         run = side.name.partition("@")[0]
         records.setdefault(run, (Path(run), side.record))
         loaders.setdefault(run, set()).add(side.loader)
-    comparison = summarize(list(records.values()))
+    comparison = summarize(list(records.values()), commit)
     wanted = dict(zip([name for name, _ in comparison.runs], loaders.values(), strict=True))
     return replace(
         comparison,

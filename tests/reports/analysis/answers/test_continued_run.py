@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.spec import DEFAULT_LOADERS
+from feedrate.reports.analysis.answers.answer import answers
 from feedrate.reports.analysis.answers.continued_run import continued, with_more_rounds
 from feedrate.reports.analysis.answers.rounds import rounds_to_rank
 from feedrate.reports.analysis.summarize import summarize
@@ -117,3 +119,29 @@ def test_a_stranger_s_command_is_quoted_for_the_shell() -> None:
 
 def test_an_old_record_is_not_continued() -> None:
     assert continued(replace(commanded("feedrate run D -o R"), schema_version=1), {}) == ""
+
+
+def test_a_record_that_cannot_be_continued_gets_the_command_of_a_new_run(tmp_path: Path) -> None:
+    run = timed(compared(1.05, (0.06, -0.06, 0.0)), 0, 20, 40, 60, 80, 100)
+    run = replace(run, environment=replace(run.environment, command="feedrate run D --loaders a,b -o runs/x/ --resume"))
+    [here] = answers(summarize([(tmp_path, run)], run.environment.commit))
+    assert here.next.command.endswith("-o runs/x/ --repeats 15 --seeds 0 --resume")
+    (tmp_path / "run.json.gz").touch()
+    [packed] = answers(summarize([(tmp_path, run)]))
+    assert packed.next.command == "feedrate run D --loaders a,b -o runs/x-2 --repeats 15 --seeds 0"
+    assert packed.next.sentence.startswith("A new run of 15 rounds should settle the order, about 10 minutes.")
+    assert packed.next.sentence.endswith("The record is compressed, so it cannot be continued.")
+    [later] = answers(summarize([(Path("run"), run)], "another"))
+    assert later.next.sentence.endswith("The record was made at another commit, so it cannot be continued.")
+    assert later.next.command == packed.next.command
+
+
+@pytest.mark.parametrize("output", ["-o RUN", "--output RUN", "--output=RUN"])
+def test_a_new_run_has_a_folder_beside_the_old_one(output: str) -> None:
+    command = continued(commanded(f"feedrate run DATA {output} --epochs 3"), {}, anew=True)
+    assert command == f"feedrate run DATA {output}-2 --epochs 3"
+
+
+def test_a_run_that_names_no_loaders_has_those_of_the_command_line() -> None:
+    trials = [trial(name, "train", 100, n) for n in range(2) for name in DEFAULT_LOADERS]
+    assert "--loaders" not in with_more_rounds(record(*trials), 1, frozenset()).options

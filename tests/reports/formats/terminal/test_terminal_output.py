@@ -21,7 +21,7 @@ from feedrate.bench.results.record import RunRecord
 from feedrate.reports.formats.terminal import letters
 from feedrate.reports.formats.terminal.columns import Column, print_columns
 from tests.samples.any_table.fourteen_loaders import NAMES, fourteen_loaders
-from tests.samples.sample_record import record, trial
+from tests.samples.sample_record import ENVIRONMENT, record, trial
 
 FEEDRATE = [sys.executable, "-m", "feedrate"]
 
@@ -113,6 +113,7 @@ def test_no_color_takes_the_colours_away(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def _compared(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
     stream = io.StringIO()
+    monkeypatch.setenv("FEEDRATE_COMMIT", ENVIRONMENT.commit or "")  # the records could be continued
     monkeypatch.setattr(terminal, "out", Console(file=stream, width=80))
     app(["compare", *(str(folder / word) for word in words)], standalone_mode=False)
     return stream.getvalue()
@@ -159,6 +160,16 @@ def test_a_long_command_goes_on_after_a_backslash_and_can_be_copied(
     goes_on = r" \\\n    "
     command = rf"^  feedrate run {'d' * 90}{goes_on}-o RUN --loaders a,b,c --repeats \d+ --seeds 0 --resume$"
     assert re.search(command, printed, re.MULTILINE)
+
+
+def test_the_record_of_another_commit_gets_a_command_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _noisy_run()
+    store.write(tmp_path / "x", replace(run, environment=replace(run.environment, commit="fedcba")))
+    printed = _compared(tmp_path, monkeypatch, "x@a", "x@b")
+    assert "The record was made at another commit, so it cannot be continued." in " ".join(printed.split())
+    assert re.search(r"-o RUN-2 --loaders a,b,c --repeats \d+ --seeds 0$", printed, re.MULTILINE)
 
 
 def test_compare_shows_the_settings_that_were_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
