@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import floor, inf, isfinite, log10
 
 NONE = "-"
@@ -85,6 +85,19 @@ def format_seconds(value: float | None) -> str:
         if abs(value) >= factor:
             return f"{format_three_digits(value / factor)} {unit}"
     return f"{format_three_digits(value * 1e6)} us"
+
+
+def format_ends(low: float, high: float, text: Callable[[float | None], str]) -> str:
+    """Format the ends of an interval: "2.00 to 3.00". An end that cannot be is left out: "up to 3.00", or "0.7000 or more" of an AUC.
+
+    Nothing that reports show is below 0, and no AUC is above 1.
+    """
+    below, above = low < 0, text is format_auc and high > 1
+    if below and above:
+        return "anything"
+    if below or above:
+        return f"up to {text(high)}" if below else f"{text(low)} or more"
+    return f"{text(low)} to {text(high)}"
 
 
 def format_duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from feedrate.bench.results.parts.steps import steps_of
 from feedrate.bench.results.record import EpochRecord, HarnessRecord, TrialResult
 from feedrate.bench.results.wait_causes import wait_causes
+from feedrate.reports import units
 from feedrate.reports.analysis.references import ceiling_share
 
 
@@ -118,6 +119,12 @@ def main_cause(stall: StallSplit | None) -> str:
         return ""
     name = max(CAUSES, key=lambda cause: float(getattr(stall, cause)))
     return f", mainly because of {MAIN_CAUSES[name]}" if getattr(stall, name) > 0 else ""
+
+
+def loss_text(loss: float) -> str:
+    """Format a loss: "12.0 %". No time is gained by waiting, so a negative one is noise and says so."""
+    text = units.format_percent(loss)
+    return f"none (noise: {text})" if text.startswith("-") else text
 
 
 def _between_steps_s(epoch: EpochRecord) -> float:

@@ -177,6 +177,8 @@ def share_text(share: Samples | None, ceiling: Samples | None) -> str:
     half = half_width(share.estimate)
     if half is None:
         return f"{units.format_percent(share.estimate.mean)} (n = 1)"
+    if is_wide(share.estimate):  # "0.6 ±0.9 %" would reach below 0
+        return f"{(share.estimate.low or 0.0) * 100:.1f} to {(share.estimate.high or 0.0) * 100:.1f} %"
     return f"{share.estimate.mean * 100:.1f} ±{half * 100:.1f} %"
 
 

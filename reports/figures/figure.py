@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 
+from feedrate.reports import units
 from feedrate.reports.analysis.summarize import Basis, Row, Samples
 from feedrate.reports.figures.palette import Look
 from feedrate.reports.names import plain
@@ -21,8 +22,8 @@ WIDE = 8
 """From this number of loaders on, a figure takes the full width of its page."""
 READING = (
     "A large mark is a mean over fresh processes, and a small tick is one process. A bar is a 95 % confidence interval (Student t). An arrow shows "
-    "that the interval goes on beyond the axis: its ends are then written at the end of the row or below the figure. A loader has one colour on "
-    "the whole page."
+    "that the interval goes on beyond the axis: its ends are then written at the end of the row or below the figure. An end that cannot be, such as "
+    "a rate below 0, is left out: 'up to 5'. A loader has one colour on the whole page."
 )
 """Says once on a page how its figures are read."""
 BARS = "Bars: 95 % confidence intervals (Student t)."
@@ -152,7 +153,7 @@ def mean_text(samples: Samples, text: Formatter) -> str:
     estimate = samples.estimate
     if estimate.low is None or estimate.high is None:
         return f"{text(estimate.mean)}, n = {estimate.n}"
-    return f"{text(estimate.mean)} ({text(estimate.low)} to {text(estimate.high)}, n = {estimate.n})"
+    return f"{text(estimate.mean)} ({units.format_ends(estimate.low, estimate.high, text)}, n = {estimate.n})"
 
 
 def line(
@@ -207,4 +208,4 @@ def _bounds(trace: dict[str, Any], axis: str, index: int, text: Formatter) -> st
     if not bars or bars["array"][index] is None:
         return ""
     low, high = trace["meta"][f"{axis}_ends"][index]
-    return f"{text(low)} to {text(high)}"
+    return units.format_ends(low, high, text)

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from feedrate.bench.results.stats import Estimate
+from feedrate.reports import units
 from feedrate.reports.analysis.summarize import Row, Samples
 from feedrate.reports.figures.figure import Formatter, mean_text
 from feedrate.reports.figures.palette import Look
@@ -54,7 +55,8 @@ def row_texts(rows: Sequence[tuple[str, Samples]], span: Span, text: Formatter) 
     texts = {}
     for label, samples in rows:
         estimate = samples.estimate
-        cut = f"<br>{text(estimate.low)} to {text(estimate.high)}" if span.cuts(estimate) else ""
+        bounded = estimate.low is not None and estimate.high is not None and span.cuts(estimate)
+        cut = f"<br>{units.format_ends(estimate.low or 0.0, estimate.high or 0.0, text)}" if bounded else ""
         texts[escape(label)] = f"{text(estimate.mean)}{cut}"
     return texts
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from feedrate.bench.results.stats import percentiles
 from feedrate.reports import units
-from feedrate.reports.analysis.stall_split import CAUSES, StallSplit
+from feedrate.reports.analysis.stall_split import CAUSES, StallSplit, loss_text
 from feedrate.reports.analysis.summarize import Basis, Row
 from feedrate.reports.figures import palette
 from feedrate.reports.figures.figure import Figure, basis_sentence, line
@@ -36,11 +36,12 @@ def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
         )  # fmt: skip
     for name, title, symbol, _ in TOTALS:
         totals = [getattr(stall, name) for _, stall in split]
+        shown = [max(total, 0.0) for total in totals]
         data.append(
             {
-                "type": "scatter", "mode": "markers", "name": title, "x": totals, "y": labels, "cliponaxis": False,
+                "type": "scatter", "mode": "markers", "name": title, "x": shown, "y": labels, "cliponaxis": False,
                 "marker": {"symbol": symbol, "size": 11, "color": palette.NEUTRAL, "line": {"width": 2, "color": palette.NEUTRAL if "open" in symbol else "#ffffff"}},
-                "customdata": [units.format_percent(total) for total in totals],
+                "customdata": [loss_text(total) for total in totals],
                 "hovertemplate": f"%{{y}}, {title}: %{{customdata}}<extra></extra>",
             }
         )  # fmt: skip
@@ -50,7 +51,7 @@ def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
         about=(
             "Training time lost to the loader, by cause. The diamond is the loss measured between trials: 1 - (training rows/s) / "
             "(replay rows/s). The circle is the loss measured within steps: waits in next() while the device was idle, and device time between "
-            "steps. If the two differ, the model's own steps were slower beside the loader."
+            "steps. If the two differ, the model's own steps were slower beside the loader. No loss is below 0: what was measured below it is noise, and is drawn at 0."
         ),
         basis=basis_sentence(
             rows, basis, "share of the training time", ("train_rows_per_s",), "the steady epochs of all processes are pooled"
@@ -62,7 +63,7 @@ def stalls(rows: Sequence[Row], basis: Basis) -> Figure:
             "barmode": "stack",
             "meta": {
                 "form": "rows", "ticks": {"xaxis": "share"}, "key": _stall_key(), "head": "time lost",
-                "values": {escape(label): units.format_percent(stall.differential) for label, stall in split},
+                "values": {escape(label): loss_text(stall.differential) for label, stall in split},
             },
         },
         x_text=units.format_percent,
@@ -87,8 +88,7 @@ def _stall_key() -> list[list[str]]:
 def _stall_span(split: Sequence[tuple[str, StallSplit]]) -> Span:
     bars = [sum(max(getattr(stall, name), 0.0) for name in CAUSES) for _, stall in split]
     totals = [getattr(stall, name) for _, stall in split for name, *_ in TOTALS]
-    low = min([0.0, *totals])
-    return linear_span([low, *bars, *totals], from_zero=low == 0.0, least=0.05)
+    return linear_span([*bars, *totals], least=0.05).for_marks
 
 
 def waiting(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from feedrate.reports import units
 from feedrate.reports.analysis import verdicts
-from feedrate.reports.analysis.answers.limit import ABOVE, kept, lost
+from feedrate.reports.analysis.answers.limit import ABOVE, kept, lost, noise
 from feedrate.reports.analysis.answers.memory_limit import memory_limit
 from feedrate.reports.analysis.answers.object_store import object_store
 from feedrate.reports.analysis.answers.open_verdicts import RowKey, open_verdicts
@@ -15,7 +15,7 @@ from feedrate.reports.analysis.answers.run_concerns import run_concerns
 from feedrate.reports.analysis.metrics import BY_NAME, METRICS, REPLACED_BY
 from feedrate.reports.analysis.provenance_diff import provenance_diff
 from feedrate.reports.analysis.references import replaced_baseline
-from feedrate.reports.analysis.stall_split import CAUSES, main_cause
+from feedrate.reports.analysis.stall_split import CAUSES, loss_text, main_cause
 from feedrate.reports.analysis.summarize import Comparison, Row, Samples
 
 TASKS = {
@@ -43,12 +43,12 @@ def verdict(row: Row) -> str:
         )
     share, cause = row.share.estimate, main_cause(row.stall)
     return {
-        "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.",
+        "one round": f"Not judged: {verdicts.ONE_ROUND}. In it, the loader kept {units.format_percent(share.mean)} of the ceiling.{noise(share)}",
         "above": f"Not judged: it {ABOVE}.",
         "share not known": "Not judged: its rounds differ too much. Run more rounds.",
         "ceiling not known": "Not judged: the rounds of the model without a loader are too few or differ too much. Run more rounds.",
-        "feeds": f"Fast enough: it delivers {kept(share)} of what the model can take, so a faster loader would change nothing.",
-        "may feed": f"Perhaps fast enough: it delivers {kept(share)} of what the model can take. More rounds would tell.",
+        "feeds": f"Fast enough: it delivers {kept(share)} of what the model can take, so a faster loader would change nothing.{noise(share)}",
+        "may feed": f"Perhaps fast enough: it delivers {kept(share)} of what the model can take. More rounds would tell.{noise(share)}",
         "held back": f"Limits the model to at most {units.format_percent(share.high)} of its ceiling{cause}.",
         "costs": f"Costs the model {lost(share)} of its speed{cause}.",
         "limits": f"Limits the model to {kept(share)} of its ceiling{cause}.",
@@ -121,6 +121,8 @@ def doubts(row: Row, comparison: Comparison, answered: Collection[RowKey] = ()) 
     """Return what speaks against a loader's figures: open verdicts, another AUC, flags, an unquiet machine."""
     lines = [*open_verdicts(row, comparison, answered), one_seed(row), auc_parity(row), *_without_likes(row.flags)]
     lines.append(verdicts.noise(row))
+    if verdicts.share_state(row.share, row.ceiling) == "above":
+        lines.append(f"it {ABOVE}")
     if verdicts.checked_every(row):
         lines.append("every row was checked while the clock ran: its rate is not for comparison")
     return [line for line in lines if line]
@@ -207,7 +209,7 @@ def stall_split(row: Row) -> str:
         return ""
     parts = [f"{name} {units.format_percent(share)}" for name in CAUSES if (share := getattr(row.stall, name)) >= 0.001]
     return (
-        f"training loses {units.format_percent(row.stall.differential)} against replay "
+        f"training time lost against replay: {loss_text(row.stall.differential)} "
         f"({units.format_percent(row.stall.direct)} measured as waits with an idle device)"
         f"{': ' + ', '.join(parts) if parts else '; no cause stands out'}"
     )

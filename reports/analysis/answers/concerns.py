@@ -8,6 +8,7 @@ from typing import Literal
 
 from feedrate.bench.results.record import TrialResult
 from feedrate.reports.analysis import verdicts
+from feedrate.reports.analysis.answers.limit import ABOVE
 from feedrate.reports.analysis.answers.wording import MAX_NAMES, names_of
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.names import middle
@@ -39,7 +40,15 @@ def concerns(comparison: Comparison) -> list[Concern]:
     if unchecked:
         text = f"{_who(unchecked, rows)}: {UNCHECKED}"
         found.append(Concern(text=text, place="checked", row=unchecked[0]))
-    return found + _shared(rows, [[*filter(None, [verdicts.noise(row)]), *_other_flags(row)] for row in rows])
+    return found + _shared(rows, [[*_of_precision(row), *_other_flags(row)] for row in rows])
+
+
+def _of_precision(row: Row) -> Iterator[str]:
+    """Yield what speaks against a row's figures, apart from flags."""
+    if verdicts.share_state(row.share, row.ceiling) == "above":
+        yield ABOVE
+    if noise := verdicts.noise(row):
+        yield noise
 
 
 def _trials(comparison: Comparison) -> Iterator[Concern]:

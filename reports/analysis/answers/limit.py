@@ -49,6 +49,12 @@ def lost(*shares: Estimate) -> str:
     return _interval(min(1 - (share.high or 0.0) for share in shares), max(1 - (share.low or 0.0) for share in shares))
 
 
+def noise(share: Estimate) -> str:
+    """Return a sentence if a loader's mean lies above the ceiling, which only noise explains; else nothing."""
+    text = units.format_percent(share.mean)
+    return f" The mean of {text} is above the ceiling, which is noise." if share.mean > 1 and text != "100.0 %" else ""
+
+
 def _interval(low: float, high: float) -> str:
     ends = f"{low * 100:.1f}", f"{high * 100:.1f}"
     return f"about {ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
@@ -67,13 +73,13 @@ def _of_first(row: Row, *, even: bool) -> str:
     cause = main_cause(row.stall)
     return {
         "one round": f"Not judged: one round has no interval. In it, {row.label} reached "
-        f"{units.format_percent(share.mean)} of the model's ceiling{' (more than 100 % is noise)' * (share.mean > 1)}.",
+        f"{units.format_percent(share.mean)} of the model's ceiling.{noise(share)}",
         "above": f"Not known: {row.label} {ABOVE}.",
         "share not known": f"Not known: the rounds of {row.label} differ too much.",
         "ceiling not known": f"Not known for {row.label}: the rounds of the model without a loader (its ceiling) are too few or differ too much.",
-        "feeds": f"The model. {row.label} delivers {kept(share)} of what the model can take, so a faster loader would change nothing.",
+        "feeds": f"The model. {row.label} delivers {kept(share)} of what the model can take, so a faster loader would change nothing.{noise(share)}",
         "may feed": f"Not settled. {row.label} delivers {kept(share)} of what the model can take. "
-        f"Above {FEEDS * 100:.0f} %, the model holds you back.",
+        f"Above {FEEDS * 100:.0f} %, the model holds you back.{noise(share)}",
         "held back": f"The loader: {name} delivers at most {units.format_percent(share.high)} of what the model can take{cause}. "
         "Its rounds differ, so the exact share is not known.",
         "costs": f"The loader, in part: {name} costs the model {lost(share)} of its speed{cause}.",

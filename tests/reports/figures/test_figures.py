@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from feedrate.bench.results.gpu_record import GpuRecord
-from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.record import EpochRecord, RunRecord
+from feedrate.bench.results.spec import Mode
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.figures.figure import Figure
 from feedrate.reports.figures.frontiers import on_frontier
@@ -136,3 +137,25 @@ def test_workers_of_a_sweep_are_the_loader_s_option_or_otherwise_the_run_s_setti
     by_setting = replace(by_setting, spec=replace(by_setting.spec, workers=4))
     [line] = _figures(record(by_option, by_setting))["workers"].data
     assert line["x"] == [2, 4]
+
+
+def test_what_cannot_be_below_zero_is_not_shown_below_zero() -> None:
+    def epoch(wall_s: float) -> EpochRecord:
+        return EpochRecord(rows=1000, wall_s=wall_s, wait_s=0.01, stall_s=0.01, wait_cpu_s=0.0, wait_others_cpu_s=0.0)
+
+    walls: list[tuple[str, Mode, tuple[float, float]]] = [
+        ("a", "train", (1.0, 2.0)),
+        ("replay", "replay", (1.02, 2.03)),
+    ]
+    run = record(
+        *(
+            replace(trial(name, mode, 1, n), epochs=(epoch(wall),))
+            for name, mode, rounds in walls
+            for n, wall in enumerate(rounds)
+        )
+    )
+    by_name = _figures(run)
+    stalls = by_name["stalls"]
+    assert stalls.layout["meta"]["values"] == {"a": "none (noise: -1.7 %)"}
+    assert min(value for trace in stalls.data for value in trace["x"]) == 0
+    assert _table(by_name["throughput"])[0]["rows/s: 95 % interval"] == "up to 3.93 k rows/s"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.bench.results.stats import Estimate
+from feedrate.reports import units
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.figures.overview import figures
 from feedrate.reports.figures.spans import arrows, cut_bars, linear_span, log_span
@@ -57,7 +58,21 @@ def test_a_cut_interval_is_written_in_its_row_or_below_the_figure() -> None:
     trials = [trial("a", "train", rate, repeat, auc=auc) for repeat, (rate, auc) in enumerate([(10, 0.5), (1000, 0.8)])]
     steady = [trial("b", "train", 500, repeat, auc=0.7) for repeat in range(2)]
     by_name = {figure.name: figure for figure in figures(summarize([(Path("a"), record(*trials, *steady))]))}
-    assert by_name["throughput"].layout["meta"]["values"] == {"a": "505<br>-5.78 k to 6.79 k", "b": "500"}
+    assert by_name["throughput"].layout["meta"]["values"] == {"a": "505<br>up to 6.79 k", "b": "500"}
     assert by_name["throughput"].cut == ""
-    assert "a (-1.2559 to 2.5559)" in by_name["auc"].cut
+    assert "a (anything)" in by_name["auc"].cut
     assert "b" not in by_name["auc"].cut
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.7, 0.8, "0.7000 to 0.8000"),
+        (0.9, 1.1, "0.9000 or more"),
+        (-0.1, 0.4, "up to 0.4000"),
+        (-1.0, 2.0, "anything"),
+    ],
+)
+def test_an_end_that_cannot_be_is_left_out(low: float, high: float, text: str) -> None:
+    assert units.format_ends(low, high, units.format_auc) == text
+    assert units.format_ends(1, 2, units.format_rate) == "1.00 rows/s to 2.00 rows/s"

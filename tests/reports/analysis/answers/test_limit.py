@@ -11,8 +11,9 @@ import pytest
 from feedrate.bench.results.record import TrialResult
 from feedrate.bench.results.stats import Estimate
 from feedrate.reports.analysis.answers.answer import answers
-from feedrate.reports.analysis.answers.limit import kept, limit
-from feedrate.reports.analysis.summarize import summarize
+from feedrate.reports.analysis.answers.concerns import concerns
+from feedrate.reports.analysis.answers.limit import ABOVE, kept, limit
+from feedrate.reports.analysis.summarize import Comparison, summarize
 from tests.samples.sample_record import record, trial
 
 DRIFT = (1.0, 1.5, 0.8, 1.2)
@@ -22,10 +23,14 @@ CALM = (0.999, 1.001, 1.0, 1.0)
 
 def said(ceiling: Sequence[float], **rounds: Sequence[float]) -> str:
     """Return what is said of loaders with these rates in each round."""
+    [answer] = answers(measured(ceiling, **rounds))
+    return limit(answer.field)
+
+
+def measured(ceiling: Sequence[float], **rounds: Sequence[float]) -> Comparison:
     trials = [_stalled(trial(name, "train", rate, n)) for name, rates in rounds.items() for n, rate in enumerate(rates)]
     replays = [trial("replay", "replay", rate, n) for n, rate in enumerate(ceiling)]
-    [answer] = answers(summarize([(Path("run"), replace(record(*trials, *replays), baseline="a"))]))
-    return limit(answer.field)
+    return summarize([(Path("run"), replace(record(*trials, *replays), baseline="a"))])
 
 
 def _stalled(result: TrialResult) -> TrialResult:
@@ -79,13 +84,18 @@ def test_one_round_gives_a_hint_that_is_worded_as_a_hint() -> None:
 
 
 def test_one_round_above_the_ceiling_is_called_noise() -> None:
-    assert "In it, a reached 101.0 % of the model's ceiling (more than 100 % is noise)." in said([1000], a=[1010])
+    assert (
+        "In it, a reached 101.0 % of the model's ceiling. The mean of 101.0 % is above the ceiling, which is noise."
+        in said([1000], a=[1010])
+    )
 
 
 def test_a_loader_above_its_ceiling_is_named() -> None:
-    text = said([1000] * 4, a=[1090, 1091, 1090, 1090], b=[500, 501, 500, 500])
+    comparison = measured([1000] * 4, a=[1090, 1091, 1090, 1090], b=[500, 501, 500, 500])
+    text = limit(answers(comparison)[0].field)
     assert text.startswith("Not known: a trained faster than the model without a loader (its ceiling). That cannot be")
     assert "With b, it is the loader" in text
+    assert f"a: {ABOVE}" in [concern.text for concern in concerns(comparison)]
 
 
 @pytest.mark.parametrize(
