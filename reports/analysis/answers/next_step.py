@@ -61,7 +61,10 @@ def _among_tied(field: Field) -> NextStep:
         return NextStep(
             sentence=f"{_use(sound)} Their speeds differ by less than 3 %: choose by memory or convenience."
         )
-    for narrow, purpose in ((False, "settle the order"), (True, "narrow the factor to ±3 %")):
+    others = [row for row, _ in unsettled]
+    order_of = f"settle the order of {names_of([best, *others])}"
+    factors = f"narrow the factor of {best.label} to {names_of(others)} to ±3 %"
+    for narrow, purpose in ((False, order_of), (True, factors)):
         needed = [rounds_to_rank(best, row, order.metric.name, narrow=narrow) for row, _ in unsettled]
         known = [rounds for rounds in needed if rounds is not None]
         if len(known) == len(needed):
@@ -96,7 +99,9 @@ def _after_the_first(field: Field) -> NextStep:
     rounds = rounds_to_judge_share(best)
     if rounds is None:
         return _run(f"{use}Run more rounds to learn whether the loader or the model holds you back.", field, None)
-    return _more_rounds(field, rounds, share_rounds(best), "tell whether the loader or the model holds you back", use)
+    return _more_rounds(
+        field, rounds, share_rounds(best), f"tell whether the loader or the model holds you back with {best.label}", use
+    )
 
 
 def _use(rows: Sequence[Row]) -> str:

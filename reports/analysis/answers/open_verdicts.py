@@ -36,28 +36,30 @@ def open_verdicts(row: Row, comparison: Comparison, answered: Collection[RowKey]
             yield "one round has no interval: run 2 more rounds or more"
         return
     if verdicts.is_wide(rate):
-        known = more_rounds(rounds_to_know(samples), record, done_rounds([row], metric.name))
+        known = more_rounds(rounds_to_know(samples), "narrow it", record, done_rounds([row], metric.name))
         yield f"its rate is uncertain after {rate.n} rounds: {known}"
     base = next((base for base in comparison.rows if _key(base) == base_key), None)
     if base is None or verdict is None or verdict.direction != "inconclusive" or {_key(row), base_key} <= {*answered}:
         return
     change = verdicts.change(verdict, metric)
     size = "" if change == verdicts.TOO_WIDE else f", {change}"
-    needed = more_rounds(rounds_to_rank(row, base, metric.name), record, done_rounds([row, base], metric.name))
+    pair = done_rounds([row, base], metric.name)
+    needed = more_rounds(rounds_to_rank(row, base, metric.name), "tell these two apart", record, pair)
     yield f"not proven faster or slower than {row.baseline} after {verdict.change.n} rounds{size}: {needed}"
 
 
-def more_rounds(rounds: int | None, record: RunRecord | None = None, done: Rounds = frozenset()) -> str:
+def more_rounds(rounds: int | None, purpose: str, record: RunRecord | None = None, done: Rounds = frozenset()) -> str:
     """Recommend this number of more rounds. None means that no reasonable number would settle it.
 
+    purpose: what they should do. Each pair of loaders needs a number of its own.
     record: the run that would be continued. Every seed gets equally many rounds, so it may need more. Default: two runs.
     done: the rounds on which the forecast rests.
     """
     if rounds is None:
         return f"over {MAX_MORE} more would be needed, so quieten the machine or leave it open"
     if record is None:
-        return f"about {rounds} more of each run should tell"
-    return f"about {with_more_rounds(record, rounds, done).rounds} more should tell"
+        return f"about {rounds} more of each run should {purpose}"
+    return f"about {with_more_rounds(record, rounds, done).rounds} more should {purpose}"
 
 
 def _key(row: Row) -> RowKey:

@@ -105,5 +105,6 @@ def _to_settle(base: RunRecord, head: RunRecord, line: Line) -> str:
         return f"{line.metric.title}: one round has no interval: run 2 more rounds or more"
     bases, heads = line_samples(base, head, line.base, line.head, line.batch_size, line.metric)
     done = frozenset(key[1:] for key in bases if key in heads)
-    needed = more_rounds(rounds_to_judge(heads, bases, paired=base == head), base if base == head else None, done)
+    rounds = rounds_to_judge(heads, bases, paired=base == head)
+    needed = more_rounds(rounds, "tell these two apart", base if base == head else None, done)
     return f"{line.metric.title}: not proven after {verdict.change.n} rounds: {needed}"

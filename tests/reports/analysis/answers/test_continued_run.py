@@ -129,7 +129,9 @@ def test_a_record_that_cannot_be_continued_gets_the_command_of_a_new_run(tmp_pat
     (tmp_path / "run.json.gz").touch()
     [packed] = answers(summarize([(tmp_path, run)]))
     assert packed.next.command == "feedrate run D --loaders a,b -o runs/x-2 --repeats 15 --seeds 0"
-    assert packed.next.sentence.startswith("A new run of 15 rounds should settle the order, about 10 minutes.")
+    assert packed.next.sentence.startswith(
+        "A new run of 15 rounds should settle the order of b and a, about 10 minutes."
+    )
     assert packed.next.sentence.endswith("The record is compressed, so it cannot be continued.")
     [later] = answers(summarize([(Path("run"), run)], "another"))
     assert later.next.sentence.endswith("The record was made at another commit, so it cannot be continued.")

@@ -42,7 +42,7 @@ def notes_of(loader: str, comparison: Comparison, *, answered: bool = False) -> 
 def test_a_note_and_the_advice_ask_for_as_many_rounds() -> None:
     comparison = compared(a=(100.0, 100.0, 100.0), b=NOISY)
     [answer], [note] = answers(comparison), notes_of("b", comparison)
-    asked = re.search(r"about (\d+) more should tell", note)
+    asked = re.search(r"about (\d+) more should tell these two apart", note)
     assert asked is not None
     assert answer.next.sentence.startswith(f"{asked[1]} more round")
 
@@ -52,7 +52,7 @@ def test_rounds_are_whole_cycles_of_the_seeds_in_a_note_and_in_the_advice() -> N
     seeded = [replace(one, spec=replace(one.spec, seed=one.spec.repeat, repeat=0)) for one in run.trials]
     comparison = summarize([(Path("run"), replace(run, trials=tuple(seeded)))])
     [answer], [note] = answers(comparison), notes_of("b", comparison)
-    asked = re.search(r"about (\d+) more should tell", note)
+    asked = re.search(r"about (\d+) more should tell these two apart", note)
     assert asked is not None
     assert int(asked[1]) % 3 == 0
     assert answer.next.sentence.startswith(f"{asked[1]} more rounds")
@@ -80,7 +80,9 @@ def test_the_rounds_that_make_a_rate_known_are_enough_and_one_fewer_is_not() -> 
         return verdicts.is_wide(Estimate(fmean(values), *interval_from(fmean(values), stdev(values), n, CONFIDENCE), n))
 
     assert [wide(3 + more - 1), wide(3 + more)] == [True, False]
-    assert notes_of("a", compared(a=values)) == [f"its rate is uncertain after 3 rounds: about {more} more should tell"]
+    assert notes_of("a", compared(a=values)) == [
+        f"its rate is uncertain after 3 rounds: about {more} more should narrow it"
+    ]
 
 
 @pytest.mark.parametrize("paired", [True, False])

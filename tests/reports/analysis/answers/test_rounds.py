@@ -51,7 +51,7 @@ def test_a_hopeless_pair_gets_no_number_but_advice() -> None:
 
 def test_a_difference_at_the_threshold_is_narrowed_instead() -> None:
     noise = (0.02, -0.02, 0.0, 0.02, -0.02)
-    assert "should narrow the factor to ±3 %" in advice(compared(1.03, noise)).sentence
+    assert "should narrow the factor of b to a to ±3 %" in advice(compared(1.03, noise)).sentence
 
 
 def test_one_round_gives_no_forecast() -> None:
@@ -70,4 +70,4 @@ def _share_run(*shares: float) -> RunRecord:
 def test_more_rounds_may_tell_whether_the_loader_feeds_the_model() -> None:
     run = _share_run(0.97, 1.0, 0.985)
     assert rounds_to_judge_share(rows_of(run)["a"]) in range(1, 20)
-    assert "should tell whether the loader or the model holds you back" in advice(run).sentence
+    assert "should tell whether the loader or the model holds you back with a" in advice(run).sentence

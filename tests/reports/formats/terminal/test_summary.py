@@ -100,7 +100,7 @@ def test_flags_that_differ_in_numbers_only_are_one_line() -> None:
 
 @pytest.mark.parametrize(("rates", "words"), [
     ((100.0,), "What next? 2 more rounds should give the first intervals."),
-    ((100.0, 112.0), "its rate is uncertain after 2 rounds: about 1 more should tell"),
+    ((100.0, 112.0), "its rate is uncertain after 2 rounds: about 1 more should narrow it"),
     ((100.0, 250.0), "its rate is uncertain after 2 rounds: about"),
 ])  # fmt: skip
 def test_an_open_verdict_says_how_many_rounds_would_settle_it(rates: tuple[float, ...], words: str) -> None:
