@@ -149,6 +149,16 @@ def format_times(*values: float) -> tuple[str, ...]:
     return texts
 
 
+def format_setting(value: object) -> str:
+    """Format the value of a setting without Python's notation: True -> "yes", (128, 64) -> "128, 64". Options of loaders are such text already."""
+    if isinstance(value, tuple | list):
+        return ", ".join(map(format_setting, value)) or "none"
+    text = str(value)
+    if text[:1] + text[-1:] in ("()", "[]", "{}"):
+        return ", ".join(part.strip().strip("'\"") for part in text[1:-1].strip(", ").split(",")) or "none"
+    return {"True": "yes", "False": "no", "None": "none", "": "none"}.get(text, text.strip("'\""))
+
+
 def format_auc(value: float | None) -> str:
     """Format an AUC with four decimals: 0.78654 -> "0.7865"."""
     return NONE if value is None else f"{value:.4f}"

@@ -7,13 +7,15 @@ otherwise write it 10,000 times. If a crash interrupts that, its last line is in
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from feedrate.bench.results import compressed
 from feedrate.bench.results.record import SCHEMA_VERSION, RunRecord, TrialResult
+from feedrate.bench.results.spec import ModelSpec, TrialSpec
 from feedrate.bench.results.whole_file import write_whole
 from feedrate.loaders.errors import FeedrateError
 
@@ -74,6 +76,23 @@ def read(run: Path) -> RunRecord:
     )
 
 
+def unrecorded_settings(run: Path) -> frozenset[str]:
+    """Return the settings that a record lacks because it is older than they are: "check", or "model: step" of the model.
+
+    In a record that was read, such a setting has today's default, which nobody chose.
+    """
+    try:
+        trials = msgspec.json.decode(_whole(compressed.read_bytes(path_of(run))), type=_Specs).trials
+    except compressed.UNREADABLE:
+        return frozenset()
+    keys = set(trials[0].spec) if trials else {field.name for field in fields(TrialSpec)}
+    model = trials[0].spec.get("model") if trials else None
+    lacking = {field.name for field in fields(TrialSpec)} - keys
+    if isinstance(model, dict):
+        lacking |= {f"model: {field.name}" for field in fields(ModelSpec) if field.name not in model}
+    return frozenset(lacking)
+
+
 def write(run: Path, record: RunRecord) -> None:
     """Replace run.json in one step. A reader sees the old one or the new one, whatever dies."""
     write_whole(path_to_write(run), _encode(record))
@@ -124,6 +143,14 @@ def _whole(content: bytes) -> bytes:
 
 class _Version(msgspec.Struct):
     schema_version: int
+
+
+class _Spec(msgspec.Struct):
+    spec: dict[str, Any]
+
+
+class _Specs(msgspec.Struct):
+    trials: list[_Spec]
 
 
 def _encode(record: RunRecord) -> bytes:

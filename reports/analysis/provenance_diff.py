@@ -12,6 +12,7 @@ from typing import Literal
 
 from feedrate.bench.results.record import RunRecord
 from feedrate.bench.results.spec import ModelSpec, TrialSpec
+from feedrate.reports import units
 from feedrate.reports.names import plain
 
 Kind = Literal["task", "machine", "version", "setting"]
@@ -54,7 +55,7 @@ def _facts(run: RunRecord, dataset_names: Mapping[str, str]) -> Iterator[tuple[t
     env = run.environment
 
     def of_trials(value: Callable[[TrialSpec], object]) -> str:
-        return ", ".join(sorted({str(value(trial.spec)) for trial in run.trials}))
+        return ", ".join(sorted({units.format_setting(value(trial.spec)) for trial in run.trials}))
 
     yield ("task", "dataset"), f"{dataset_names[run.dataset.fingerprint]} {run.dataset.fingerprint[:12]}"
     yield ("task", "device"), of_trials(lambda spec: spec.device.partition(":")[0])

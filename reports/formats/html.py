@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +10,10 @@ from markupsafe import Markup
 
 from feedrate.bench.results.profiles.explained import Explained
 from feedrate.bench.results.record import RunRecord
+from feedrate.bench.results.settings import NOT_RECORDED
 from feedrate.loaders.errors import FeedrateError
 from feedrate.reports import units
+from feedrate.reports.analysis.answers.run_concerns import FIRST_WITH_REASON
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.run_comparison import Line, Side, compare_runs
 from feedrate.reports.analysis.summarize import Comparison, Row
@@ -84,7 +86,7 @@ def run_of(name: str, run: RunRecord, link: RecordLink | None) -> dict[str, Any]
     return {
         "name": name,
         "environment": environment_rows(run),
-        "settings": settings(run),
+        "settings": settings(run, link.unrecorded if link else ()),
         "file": link,
         "cite": citation(run),
     }
@@ -164,7 +166,13 @@ def options_table(comparison: Comparison) -> list[tuple[str, list[tuple[str, boo
     """Return (option, values). Values has one (text, set by the user) for each row of the comparison, in its order."""
     names = dict.fromkeys(name for row in comparison.rows for name in row.options)
     return [
-        (name, [(row.options.get(name, units.NONE), f":{name}" in row.loader) for row in comparison.rows])
+        (
+            name,
+            [
+                (units.format_setting(row.options.get(name, units.NONE)), f":{name}" in row.loader)
+                for row in comparison.rows
+            ],
+        )
         for name in names
     ]
 
@@ -172,6 +180,7 @@ def options_table(comparison: Comparison) -> list[tuple[str, list[tuple[str, boo
 def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
     """Return facts about the run's environment and dataset as (name, text)."""
     env, data = run.environment, run.dataset
+    ends_said = run.schema_version >= FIRST_WITH_REASON
     commit = f"{env.commit[:12]}{', with uncommitted changes' if env.dirty else ''}" if env.commit else units.NONE
     return [
         ("GPU", f"{env.gpu}, {units.format_size(env.gpu_memory_bytes)}, driver {env.driver}" if env.gpu else "none"),
@@ -183,7 +192,7 @@ def environment_rows(run: RunRecord) -> list[tuple[str, str]]:
         ("Started", env.started_at),
         ("Command", env.command),
         ("Baseline", run.baseline or units.NONE),
-        ("Rounds", run.stopped or "the run did not finish"),
+        ("Rounds", run.stopped or ("the run did not finish" if ends_said else NOT_RECORDED)),
         ("Harness", f"{units.format_seconds(run.harness.step_s)} per step, calibrated" if run.harness else units.NONE),
         ("GPU condition", gpu_condition(run)),
         (
@@ -211,14 +220,24 @@ def gpu_condition(run: RunRecord) -> str:
     return ", ".join([*parts, f"throttled: {', '.join(reasons)}" if reasons else "not throttled"])
 
 
-def settings(run: RunRecord) -> list[tuple[str, str]]:
-    """Return each setting of the trials as (name, text). The text lists all values that the setting took."""
+def settings(run: RunRecord, unrecorded: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return each setting of the trials as (name, text). The text lists all values that the setting took.
+
+    unrecorded: settings that the record lacks. Today's default would stand there.
+    """
     names = [name for name in SPEC if name != "loader"] if run.trials else []
-    rows = [(name, _values([getattr(trial.spec, name) for trial in run.trials])) for name in names]
+    rows = [(name, _values(name, [getattr(trial.spec, name) for trial in run.trials])) for name in names]
     models = [trial.spec.model for trial in run.trials]
     fields = models[0].__dataclass_fields__ if models else ()
-    return rows + [(f"model: {name}", _values([getattr(model, name) for model in models])) for name in fields]
+    rows += [(f"model: {name}", _values(name, [getattr(model, name) for model in models])) for name in fields]
+    return [(name, NOT_RECORDED if name in unrecorded else text) for name, text in rows]
 
 
-def _values(values: list[object]) -> str:
-    return ", ".join(dict.fromkeys("default" if value is None else str(value) for value in values))
+UNSET = {"memory_budget_bytes": "no limit", "memory_limit_bytes": "no limit", "embedding_width": "NVTabular's rule"}
+"""What it means if a setting has no value."""
+
+
+def _values(name: str, values: Sequence[object]) -> str:
+    unset = UNSET.get(name, "none")
+    texts = list(dict.fromkeys(unset if value is None else units.format_setting(value) for value in values))
+    return (" or " if any(", " in text for text in texts) else ", ").join(texts)

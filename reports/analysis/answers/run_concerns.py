@@ -8,7 +8,7 @@ from feedrate.bench.results.record import RunRecord
 from feedrate.reports.analysis.answers.continued_run import missing_trials
 from feedrate.reports.analysis.summarize import Comparison
 
-_FIRST_WITH_REASON = 2
+FIRST_WITH_REASON = 2
 """First version of records that say why they ended."""
 
 
@@ -27,7 +27,7 @@ def run_concerns(comparison: Comparison) -> list[RunConcern]:
     found = [
         RunConcern(f"{f'run {name}' if several else 'the run'} did not finish: {_missing(record)}", number)
         for number, (name, record) in enumerate(comparison.runs)
-        if not record.stopped and record.schema_version >= _FIRST_WITH_REASON
+        if not record.stopped and record.schema_version >= FIRST_WITH_REASON
     ]
     dirty = [number for number, (_, record) in enumerate(comparison.runs) if record.environment.dirty]
     if dirty:

@@ -16,11 +16,13 @@ class RecordLink:
     text: str
     address: str
     """Relative to the page; empty if the file is not beside it."""
+    unrecorded: frozenset[str] = frozenset()
+    """Settings that it lacks. See `store.unrecorded_settings`."""
 
 
 def record_link(run: Path, page: Path) -> RecordLink:
     """Return the link to a run's file. One in another folder is only named, because the page may be moved alone."""
-    file = store.path_of(run)
+    file, unrecorded = store.path_of(run), store.unrecorded_settings(run)
     if file.absolute().parent == page.absolute().parent:
-        return RecordLink(file.name, quote(file.name))
-    return RecordLink(f"{file.absolute().parent.name}/{file.name}", "")
+        return RecordLink(file.name, quote(file.name), unrecorded)
+    return RecordLink(f"{file.absolute().parent.name}/{file.name}", "", unrecorded)

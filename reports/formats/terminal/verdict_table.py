@@ -61,7 +61,8 @@ def print_verdicts(
 
 def _settings(record: RunRecord, loader: str, size: int) -> dict[str, str]:
     trials = [trial for trial in record.trials if (trial.spec.loader, trial.spec.batch_size) == (loader, size)]
-    return settings_in_force(trial for trial in trials if trial.status == "ok")
+    in_force = settings_in_force(trial for trial in trials if trial.status == "ok")
+    return {name: units.format_setting(value) for name, value in in_force.items()}
 
 
 def _columns(lines: Sequence[Line]) -> list[Column]:

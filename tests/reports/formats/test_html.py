@@ -100,7 +100,7 @@ def test_options_of_loaders_are_listed_side_by_side() -> None:
     ]
     assert html.options_table(summarize([(Path("a"), record(*trials))])) == [
         ("workers", [("8", True), ("8", False)]),
-        ("pinned", [("True", False), ("True", False)]),
+        ("pinned", [("yes", False), ("yes", False)]),
     ]
 
 

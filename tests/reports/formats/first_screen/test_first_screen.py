@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from feedrate.bench.cli.report import write_report
 from feedrate.bench.results import store
 from feedrate.bench.results.stats import Estimate
+from feedrate.reports import units
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.formats import html, pagekit
 from feedrate.reports.formats.first_screen.citation import citation
@@ -102,3 +104,34 @@ def test_markup_in_names_is_inert_in_a_citation(name: str) -> None:
 def test_the_scripts_and_templates_of_the_first_screen_weigh_little() -> None:
     names = ("address.js", "tables.js", "answers.html", "ratio.html", "report.css", "report.js")
     assert sum(len(pagekit.page_file(name)) for name in names) < 40_000
+
+
+def test_settings_that_an_old_record_lacks_are_not_recorded(tmp_path: Path) -> None:
+    store.write(tmp_path, RUN)
+    assert record_link(tmp_path, tmp_path / "report.html").unrecorded == frozenset()
+    old = json.loads((tmp_path / "run.json").read_text())
+    for one in old["trials"]:
+        del one["spec"]["check"], one["spec"]["cache"], one["spec"]["model"]["step"]
+    (tmp_path / "run.json").write_text(json.dumps(old))
+    link = record_link(tmp_path, tmp_path / "report.html")
+    shown = dict(html.settings(store.read(tmp_path), link.unrecorded))
+    assert {name for name, text in shown.items() if text == "not recorded"} == {"check", "cache", "model: step"}
+    assert shown["shuffle"] == "yes"
+    assert shown["memory_budget_bytes"] == "no limit"
+    assert shown["model: hidden"] == "128, 128, 128"
+    assert shown["model: bottom"] == "none"
+    first_version = replace(RUN, schema_version=1, stopped="")
+    assert dict(html.environment_rows(first_version))["Rounds"] == "not recorded"
+    page = html.render(summarize([(tmp_path, store.read(tmp_path))]), records=[link])
+    assert '<th scope="row">check</th><td>not recorded</td>' in page
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "yes"), ("False", "no"), (None, "none"), ("None", "none"), ((), "none"), ("()", "none"), ("", "none"), ((128, 64), "128, 64"),
+        ("(128, 64)", "128, 64"), ("('a', 'b')", "a, b"), ("('a',)", "a"), ("['it']", "it"), ("'auto'", "auto"), (0.5, "0.5"), ("a(b)", "a(b)"),
+    ],
+)  # fmt: skip
+def test_a_setting_is_shown_without_python_s_notation(value: object, text: str) -> None:
+    assert units.format_setting(value) == text
