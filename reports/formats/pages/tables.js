@@ -51,6 +51,15 @@ function copyButton(words, about, text) {
   return button;
 }
 
+// Makes columns rest beside the first one, which stays: no number is half below it. The room after the last column lets the end rest there, too.
+function snap(box, table, first, heads) {
+  const room = box.clientWidth - first.offsetWidth;
+  const left = heads.map((head) => table.offsetWidth - head.offsetLeft).find((width) => width <= room);
+  const wide = table.offsetWidth > box.clientWidth + 1;
+  box.style.scrollPaddingLeft = `${first.offsetWidth}px`;
+  table.style.marginRight = wide && left !== undefined ? `${room - left}px` : "0";
+}
+
 for (const box of document.querySelectorAll(".scroll")) {
   const table = box.querySelector("table");
   const named = document.getElementById(box.getAttribute("aria-labelledby"));
@@ -64,6 +73,8 @@ for (const box of document.querySelectorAll(".scroll")) {
   frame.after(buttons);
   buttons.append(copyButton("Copy as Markdown", about, () => asMarkdown(table)), copyButton("Copy as CSV", about, () => asCsv(table)));
   const mark = () => {
+    const [first, ...heads] = table.tHead ? table.tHead.rows[0].cells : [];
+    if (first) snap(box, table, first, heads);
     frame.classList.toggle("more-left", box.scrollLeft > 1);
     frame.classList.toggle("more-right", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
   };

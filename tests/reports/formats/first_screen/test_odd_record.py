@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from feedrate.reports.analysis.summarize import summarize
+from feedrate.reports.formats import html
 from tests.samples.chromium import needs_chromium
 from tests.samples.records.odd_record import NAMES, odd_record
+from tests.samples.sample_record import record, trial
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 SIZES = [{"width": 1440, "height": 900}, {"width": 1024, "height": 768}, {"width": 390, "height": 844}]
@@ -19,9 +23,9 @@ Opened = Callable[..., Any]
 STUCK = """() => {
   const box = document.querySelector("#table").closest(".scroll");
   const before = [...document.querySelectorAll("#table th:first-child")].map((cell) => cell.getBoundingClientRect().left);
-  box.scrollLeft = 20;
+  box.scrollLeft = 150;
   const after = [...document.querySelectorAll("#table th:first-child")].map((cell) => cell.getBoundingClientRect().left);
-  return { moved: box.scrollLeft, stays: before.every((left, index) => left === after[index]) };
+  return { moved: box.scrollLeft > 0, stays: before.every((left, index) => left === after[index]) };
 }"""
 OPAQUE = """() => [...document.querySelectorAll("#table th:first-child")].every((cell) => {
   const colour = getComputedStyle(cell).backgroundColor;
@@ -68,11 +72,44 @@ def test_only_tables_scroll_sideways_and_their_first_column_stays(opened: Opened
     page.set_viewport_size(SIZES[2])
     page.wait_for_selector(".frame.more-right:not(.more-left) #table")
     wait_until(lambda: page.evaluate("document.documentElement.scrollWidth") == SIZES[2]["width"])
-    assert page.evaluate(STUCK) == {"moved": 20, "stays": True}
+    assert page.evaluate(STUCK) == {"moved": True, "stays": True}
     assert page.evaluate(OPAQUE)
     page.wait_for_selector(".frame.more-left #table")
     page.evaluate(f"{scroll} 1e6")
     page.wait_for_selector(".frame.more-left:not(.more-right) #table")
+
+
+COVERED = """left => {
+  const box = document.querySelector("#table").closest(".scroll");
+  box.scrollLeft = left;
+  const [first, ...cells] = document.querySelector("#table thead tr").cells, edge = first.getBoundingClientRect().right;
+  return cells.map(cell => cell.getBoundingClientRect()).filter(cell => cell.left < edge - 1 && cell.right > edge + 1).length;
+}"""
+
+
+def test_no_column_rests_half_below_the_first_one(opened: Opened, odd_page: Path) -> None:
+    page = opened(odd_page)
+    page.set_viewport_size(SIZES[2])
+    page.wait_for_selector(".frame.more-right:not(.more-left) #table")
+    for left in (35, 90, 150, 240, 333, 1e6):
+        wait_until(lambda left=left: page.evaluate(COVERED, left) == 0)
+
+
+def test_what_is_wrong_has_no_scroll_bar_of_its_own_and_a_long_list_unfolds(opened: Opened, tmp_path: Path) -> None:
+    flags = [[f"fault {letter * 3}"] for letter in "abcdefghijkl"]
+    trials = [replace(trial(f"loader-{n}", "train", 100 + n), flags=tuple(flag)) for n, flag in enumerate(flags)]
+    path = tmp_path / "report.html"
+    path.write_text(html.render(summarize([(Path("faults"), record(*trials))])))
+    page = opened(path)
+    for size in SIZES:
+        page.set_viewport_size(size)
+        assert page.locator(".wrong ul").evaluate_all(
+            "lists => lists.every(one => one.scrollHeight <= one.clientHeight + 1)"
+        )
+    shown = page.locator(".wrong li:visible")
+    before = shown.count()
+    page.click(".wrong summary")
+    assert (before, shown.count()) == (8, page.locator(".wrong li").count())
 
 
 def test_axe_finds_nothing_serious_in_both_schemes_at_both_widths(opened: Opened, odd_page: Path) -> None:
