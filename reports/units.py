@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import floor, inf, isfinite, log10
 
 NONE = "-"
@@ -16,6 +16,16 @@ _BEFORE_A_UNIT = re.compile(
 """Spaces at which no line may end."""
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 """SI prefixes of counts, largest first."""
+
+
+TIMES = 1.5
+"""A ratio of at least this, or of at most `FRACTION`, is written as "17 times" or "17 times slower", any other one as a percentage."""
+FRACTION = 0.5
+"""See `TIMES`."""
+RATE_WORDS = ("faster", "slower")
+"""Words for rates above and below others."""
+MAX_SPAN = 100.0
+"""Upper end of an interval divided by its lower end, above which an undecided ratio is not shown at all."""
 
 
 def kept_together(text: str) -> str:
@@ -142,7 +152,7 @@ def format_times(*values: float) -> tuple[str, ...]:
     """
     first = abs(values[0])
     for digits in (2, 3):
-        places = max(digits - 1 - floor(log10(first)), 0) if first else 0
+        places = max(digits - 1 - floor(log10(first)), 0) if first and isfinite(first) else 0
         texts = tuple(f"{value:.{places}f}" for value in values)
         if len(set(texts)) == len(set(values)):
             break
@@ -157,6 +167,40 @@ def format_setting(value: object) -> str:
     if text[:1] + text[-1:] in ("()", "[]", "{}"):
         return ", ".join(part.strip().strip("'\"") for part in text[1:-1].strip(", ").split(",")) or "none"
     return {"True": "yes", "False": "no", "None": "none", "": "none"}.get(text, text.strip("'\""))
+
+
+def format_factor(value: float, base: str = "", words: tuple[str, str] = RATE_WORDS) -> str:
+    """Format a ratio: "17 times nvtabular" beyond half and one and a half, otherwise "+1.2 % against nvtabular"."""
+    if in_times(value):
+        return format_fold(value, base, words) + f" {words[1]}" * (value < 1 and not base)
+    return f"{format_change(value - 1)}{f' against {base}' if base else ''}"
+
+
+def format_factor_span(low: float, high: float, base: str = "", words: tuple[str, str] = RATE_WORDS) -> str:
+    """Format the ends of an open ratio: "2.3 times slower to 4.4 times faster". Empty if they say nothing."""
+    if low <= 0 or high / low > MAX_SPAN:
+        return ""
+    ends = (
+        f"{format_fold(end)} {words[end < 1]}" if format_times(fold(end)) != ("1.0",) else "the same"
+        for end in (low, high)
+    )
+    return f"{' to '.join(ends)}{f' than {base}' if base else ''}"
+
+
+def format_fold(value: float, base: str = "", words: tuple[str, str] = RATE_WORDS, ends: Sequence[float] = ()) -> str:
+    """Return how many times more or less a ratio is: "17 times", "17 times nvtabular" or "17 times slower than nvtabular"."""
+    size = f"{format_times(fold(value), *ends)[0]} times"
+    return f"{size}{f' {words[1]} than' * (value < 1)} {base}" if base else size
+
+
+def fold(value: float) -> float:
+    """Return how many times more or less a ratio is, as a number from 1 on."""
+    return value if value >= 1 else quotient(1.0, value) or inf
+
+
+def in_times(value: float) -> bool:
+    """Return whether a ratio is written as "17 times"."""
+    return value >= TIMES or value <= FRACTION
 
 
 def format_auc(value: float | None) -> str:

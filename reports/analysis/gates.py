@@ -17,7 +17,7 @@ from feedrate.reports.analysis.run_comparison import (
     refuse_unlike,
     samples,
 )
-from feedrate.reports.analysis.verdicts import change
+from feedrate.reports.analysis.verdicts import change, word
 
 GATED = ("rows_per_s", *BY_NAME)
 """Names that a condition may use. `rows_per_s` stands for both throughputs, load and train."""
@@ -136,7 +136,8 @@ def _certain(line: Line) -> bool:
 
 
 def _sentence(gate: Gate, line: Line) -> str:
-    return f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title} {change(line.verdict, line.metric)}"
+    place = f"{gate.text}: {line.head}, batch {line.batch_size}, {line.metric.title}"
+    return f"{place} {word(line.verdict, line.metric)}: {change(line.verdict, line.metric)}"
 
 
 def _change(line: Line, gate: Gate) -> float:

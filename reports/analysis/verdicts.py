@@ -28,11 +28,6 @@ MAX_SHARE_HALF_WIDTH = 0.10
 """The same for a share of the ceiling, of 1, and for the ceiling itself, as a share of its mean."""
 FEEDS, HALF = 0.97, 0.5
 """Shares of the ceiling. Above FEEDS, the loader feeds the model. Below HALF, a verdict says what the loader leaves of it."""
-TIMES = 1.5
-"""A ratio of at least this, or of at most `FRACTION`, is written as "17 times", any other one as a percentage."""
-FRACTION = 0.5
-MAX_SPAN = 100.0
-"""Upper end of an interval divided by its lower end, above which an undecided ratio is not shown at all."""
 UNQUIET = 2.0
 """Fastest round divided by slowest round from which on the machine was not quiet."""
 _NO_CORRECTNESS = (
@@ -91,43 +86,41 @@ def word(verdict: Verdict, metric: Metric) -> str:
     if verdict.change.low is None:
         return "1 seed, no interval" if metric.name == "auc" else ONE_ROUND
     if verdict.direction in ("more", "less"):
-        names = ("faster", "slower") if metric.unit == "rows/s" else ("higher", "lower")
-        return names[verdict.direction == "less"]
+        return _words(metric)[verdict.direction == "less"]
     return "same" if verdict.direction == "same" else "undecided"
+
+
+def _words(metric: Metric) -> tuple[str, str]:
+    return units.RATE_WORDS if metric.unit == "rows/s" else ("higher", "lower")
 
 
 def change(verdict: Verdict, metric: Metric, base: str = "") -> str:
     """Format a change with the interval that decided: "+1.2 % (+0.3 % to +2.1 %)", "17 times (15 to 20)" or "+0.0010 (...)".
 
     An interval wider than `MAX_HALF_WIDTH` gives only the bound that is certain. If the verdict is open, it gives the interval.
+    "17 times" is faster or slower: the word of the verdict stands beside it.
     base: name to write into it, as in "17 times nvtabular (15 to 20)" and "+1.2 % against nvtabular (+0.3 % to +2.1 %)".
     """
-    estimate = verdict.change
+    estimate, words = verdict.change, _words(metric)
     low, high = estimate.low, estimate.high
     against = f" against {base}" if base else ""
     if metric.name in EFFECTS:
         return f"{estimate.mean:+.4f}{against}" + ("" if low is None else f" ({low:+.4f} to {high:+.4f})")
     if low is None or high is None:
-        return ratio_text(estimate.mean, base)
+        return units.format_factor(estimate.mean, base, words)
     if is_wide(estimate):
-        less = f"at most {ratio_text(high, base)}" if _in_times(high) else f"{ratio_text(high)} or lower{against}"
-        bounds = {"more": f"at least {ratio_text(low, base)}", "less": less}
-        return bounds.get(verdict.direction) or _span(low, high, base)
-    if _in_times(estimate.mean):
-        mean, *ends = units.format_times(estimate.mean, low, high)
-        return f"{mean} times{f' {base}' if base else ''} ({' to '.join(ends)})"
-    return f"{ratio_text(estimate.mean, base)} ({units.format_change(low - 1)} to {units.format_change(high - 1)})"
-
-
-def _span(low: float, high: float, base: str) -> str:
-    if low <= 0 or high / low > MAX_SPAN:
-        return TOO_WIDE
-    ends = (units.format_times(end)[0] for end in (low, high))
-    return f"{' to '.join(ends)} times{f' {base}' if base else ''}"
-
-
-def _in_times(value: float) -> bool:
-    return value >= TIMES or value <= FRACTION
+        less = (
+            f"at least {units.format_fold(high, base, words)}"
+            if units.in_times(high)
+            else f"{units.format_factor(high)} or lower{against}"
+        )
+        bounds = {"more": f"at least {units.format_factor(low, base, words)}", "less": less}
+        return bounds.get(verdict.direction) or units.format_factor_span(low, high, base, words) or TOO_WIDE
+    if units.in_times(estimate.mean):
+        ends = (low, high) if estimate.mean > 1 else (units.fold(high), units.fold(low))
+        texts = units.format_times(units.fold(estimate.mean), *ends)[1:]
+        return f"{units.format_fold(estimate.mean, base, words, ends)} ({' to '.join(texts)})"
+    return f"{units.format_factor(estimate.mean, base)} ({units.format_change(low - 1)} to {units.format_change(high - 1)})"
 
 
 def smallest_visible(verdict: Verdict, metric: Metric) -> str:
@@ -138,13 +131,6 @@ def smallest_visible(verdict: Verdict, metric: Metric) -> str:
     if metric.name in EFFECTS:
         return f"{smallest:.4f}"
     return NOT_KNOWN if smallest > MAX_HALF_WIDTH * verdict.change.mean else units.format_percent(smallest)
-
-
-def ratio_text(value: float, base: str = "") -> str:
-    """Format a ratio: "17 times nvtabular" beyond half and one and a half, otherwise "+1.2 % against nvtabular"."""
-    if _in_times(value):
-        return f"{units.format_times(value)[0]} times{f' {base}' if base else ''}"
-    return f"{units.format_change(value - 1)}{f' against {base}' if base else ''}"
 
 
 def share_state(share: Samples | None, ceiling: Samples | None) -> ShareState:

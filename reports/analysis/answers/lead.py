@@ -39,13 +39,13 @@ def measured_factor(best: Row, row: Row, metric: Metric) -> str:
         return f"{best.label} and {row.label} cannot be compared"
     ratio, low, high = verdict.change.mean, verdict.change.low, verdict.change.high
     if low is None or high is None:
-        return f"{verdicts.ratio_text(ratio, row.label)} in one round, which may be chance"
-    size = verdicts.ratio_text(ratio, row.label)
-    if low > verdicts.FRACTION and high < verdicts.TIMES:
+        return f"{units.format_factor(ratio, row.label)} in one round, which may be chance"
+    size = units.format_factor(ratio, row.label)
+    if low > units.FRACTION and high < units.TIMES:
         ends = f"{units.format_change(low - 1)} to {units.format_change(high - 1)}"
     else:
-        ends = f"{units.format_times(low)[0]} to {units.format_times(high)[0]} times"
-    if low <= 0 or high / low > verdicts.MAX_SPAN:
+        ends = units.format_factor_span(low, high)
+    if not ends:
         return f"{size} in the measured rounds, but they differ so much that this says little"
     return f"{size} in the measured rounds, but anything from {ends} is possible (99 % interval)"
 

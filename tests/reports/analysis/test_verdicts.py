@@ -46,8 +46,9 @@ def _everything(comparison: Comparison) -> str:
         ([11.0, 11.1, 10.9], "+10.0 % against nvtabular (+4.4 % to +15.9 %)"),
         ([50.0, 90.0, 70.0, 60.0], "at least 3.2 times nvtabular"),
         ([10.0, 20.0, 5.0], verdicts.TOO_WIDE),
-        ([18.0, 20.0, 26.0], "0.71 to 6.2 times nvtabular"),
-        ([1.0, 2.0, 1.5, 1.2], "at most 0.33 times nvtabular"),
+        ([18.0, 20.0, 26.0], "1.4 times slower to 6.2 times faster than nvtabular"),
+        ([0.60, 0.58, 0.59], "17 times slower than nvtabular (15 to 19)"),
+        ([1.0, 2.0, 1.5, 1.2], "at least 3.0 times slower than nvtabular"),
     ],
 )
 def test_a_change_shows_the_interval_that_decided_or_what_is_certain(head: list[float], words: str) -> None:
