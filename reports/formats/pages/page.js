@@ -23,9 +23,13 @@ function filter() {
   for (const part of document.querySelectorAll("[data-part]")) {
     part.hidden = words().trim() !== "" && !part.querySelector("tr[data-row]:not([hidden])");
   }
+  none.textContent = words().trim() && !document.querySelector("tr[data-row]:not([hidden])") ? "Nothing matches." : "";
 }
 
+const none = document.createElement("p");
+none.setAttribute("role", "status");
 if (box) {
+  box.parentElement.after(none);
   views.push({
     save(state) { if (box.value) state.set("filter", box.value); },
     show(state) { box.value = state.get("filter") || ""; },

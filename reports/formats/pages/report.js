@@ -37,7 +37,11 @@ function tracesOf(figure) {
 function draw() {
   for (const figure of figures) {
     const element = document.getElementById(figure.name);
-    drawFigure(figure, tracesOf(figure), element, { adapt: (layout) => zoomed(figure.name, layout) });
+    const traces = tracesOf(figure);
+    const empty = !traces.some((trace) => visible(trace) && (trace.x || trace.y || []).length);
+    element.closest("section").hidden = empty;
+    if (empty) continue;
+    drawFigure(figure, traces, element, { adapt: (layout) => zoomed(figure.name, layout) });
     watchZoom(element);
   }
 }
@@ -46,7 +50,12 @@ function filter() {
   const cards = document.querySelectorAll(".card[data-loader]");
   for (const element of document.querySelectorAll("[data-loader]")) element.hidden = !shows(element.dataset.loader);
   const shown = [...cards].filter((card) => !card.hidden).length;
-  document.getElementById("shown").textContent = shown === cards.length ? "" : `${shown} of ${cards.length} shown`;
+  const named = shown ? `${shown} of ${cards.length} shown` : "No loader matches.";
+  document.getElementById("shown").textContent = shown === cards.length ? "" : named;
+  for (const section of document.querySelectorAll("main > section")) {
+    const parts = [...section.querySelectorAll("[data-loader]")];
+    if (parts.length) section.hidden = parts.every((part) => part.hidden);
+  }
   draw();
   remember();
 }

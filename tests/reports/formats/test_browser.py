@@ -74,6 +74,19 @@ def test_typing_a_name_shows_only_the_matching_loaders(browser: Any, report: Pat
     assert len(page.evaluate(labels)) == 3
 
 
+def test_a_filter_without_a_match_says_so_and_leaves_no_empty_part(browser: Any, report: Path) -> None:
+    reader = Reader(browser, report)
+    page = reader.page
+    page.fill("#filter", "nothing is called so")
+    assert page.locator("#shown").text_content() == "No loader matches."
+    for part in (".card", "#table", "#verdicts", ".figure"):
+        assert page.locator(f"{part}:visible").count() == 0
+    page.fill("#filter", "")
+    assert page.locator("#shown").text_content() == ""
+    assert page.locator(".figure:visible .plot-container").count() > 10
+    assert reader.messages == []
+
+
 def test_a_column_sorts_both_ways_by_number_and_by_keyboard(browser: Any, report: Path) -> None:
     page = Reader(browser, report).page
     button = page.locator("#table .sort", has_text="First batch")
@@ -134,7 +147,7 @@ def test_the_frontier_is_drawn_for_the_loaders_that_are_shown(browser: Any, repo
     assert set(page.evaluate(edge)) <= set(remaining)
     assert max(page.evaluate(edge)) == max(remaining) < max(speeds)
     page.fill("#filter", "no such loader")
-    assert page.evaluate(edge) == []
+    assert not page.locator("#frontier-peak-gpu-bytes").is_visible()
     page.fill("#filter", "")
     assert page.evaluate(edge) == full_edge
 

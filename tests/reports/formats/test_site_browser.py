@@ -81,3 +81,12 @@ def test_a_page_without_a_filter_copies_and_draws(browser: Any, tmp_path: Path) 
     assert page.locator(".figure").count() == 2
     assert page.locator(".copy button").count() >= 2
     assert messages == []
+
+
+def test_a_filter_without_a_match_says_so(browser: Any, site: Path) -> None:
+    page, messages = _open(browser, site.as_uri())
+    page.fill("#filter", "nothing is called so")
+    assert page.locator("[role=status]").all_text_contents() == ["Nothing matches."]
+    page.fill("#filter", "")
+    assert page.locator("[role=status]").all_text_contents() == [""]
+    assert messages == []

@@ -27,7 +27,9 @@ def _of(trials: Sequence[TrialResult]) -> Answer:
 def test_a_lead_in_every_round_is_said_and_is_no_proof() -> None:
     found = _answer(a=(100, 105, 95), b=(180, 260, 190))
     assert found.which == "In training, b was faster than a in all 3 rounds, but 3 rounds do not prove it."
-    assert found.factor.startswith("2.1 times a in the measured rounds, but anything from 1.2 times slower to 5.3 times faster")
+    assert found.factor.startswith(
+        "2.1 times a in the measured rounds, but anything from 1.2 times slower to 5.3 times faster"
+    )
     assert "1 more round should settle the order of b and a" in found.next.sentence
     assert found.field.measured == "3 rounds on A GPU, batch size 100"
 
