@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,8 @@ from feedrate.reports.names import middle
 
 Place = Literal["loader", "trials", "checked"]
 UNCHECKED = "this record is from an older version, which did not compare the rows of timed epochs with the dataset"
+_NOTES = {"its AUC is": "its AUC differs", "its rate is not for comparison": "every row was checked"}
+"""How the notes begin that tell more than lines which begin in this way. Any other note holds its line."""
 MAX_DETAIL = 240
 """Longest part of a trial's message, in characters, that a line quotes."""
 
@@ -30,6 +33,8 @@ class Concern:
     """The first loader that it concerns."""
     trial: int = 0
     """Of the trials without a result, the first one that it concerns."""
+    note: str = ""
+    """Part of the note on the loader that tells more. Each line leads to a note of its own."""
 
 
 def concerns(comparison: Comparison) -> list[Concern]:
@@ -72,9 +77,14 @@ def _shared(rows: Sequence[Row], texts: Sequence[Sequence[str]]) -> list[Concern
         for text in lines:
             rows_of.setdefault(text, []).append(row)
     return [
-        Concern(text=f"{_who(concerned, rows)}: {text}", place="loader", row=concerned[0])
+        Concern(text=f"{_who(concerned, rows)}: {text}", place="loader", row=concerned[0], note=_note(text))
         for text, concerned in rows_of.items()
     ]
+
+
+def _note(text: str) -> str:
+    longer = next((note for start, note in _NOTES.items() if text.startswith(start)), text)
+    return re.sub(r" \(in \d+ of \d+ trials\)$", "", longer)
 
 
 def _who(concerned: Sequence[Row], rows: Sequence[Row]) -> str:

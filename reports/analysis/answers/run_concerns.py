@@ -19,13 +19,15 @@ class RunConcern:
     text: str
     run: int
     """Place of the first of these runs in the comparison."""
+    fact: str
+    """Which fact about the run tells more. See `html.environment_rows`."""
 
 
 def run_concerns(comparison: Comparison) -> list[RunConcern]:
     """Return a line for each unfinished run, and one for all runs with uncommitted changes."""
     several = len(comparison.runs) > 1
     found = [
-        RunConcern(f"{f'run {name}' if several else 'the run'} did not finish: {_missing(record)}", number)
+        RunConcern(f"{f'run {name}' if several else 'the run'} did not finish: {_missing(record)}", number, "Rounds")
         for number, (name, record) in enumerate(comparison.runs)
         if not record.stopped and record.schema_version >= FIRST_WITH_REASON
     ]
@@ -33,7 +35,7 @@ def run_concerns(comparison: Comparison) -> list[RunConcern]:
     if dirty:
         names = f" of {', '.join(comparison.runs[number][0] for number in dirty)}" if several else ""
         text = f"the checkout{names} had uncommitted changes, so nobody can repeat this measurement exactly"
-        found.append(RunConcern(text, dirty[0]))
+        found.append(RunConcern(text, dirty[0], "feedrate"))
     return found
 
 

@@ -9,6 +9,7 @@ from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of, r
 from feedrate.reports.analysis.answers.concerns import Concern, concerns
 from feedrate.reports.analysis.answers.field import Field
 from feedrate.reports.analysis.answers.run_concerns import run_concerns
+from feedrate.reports.analysis.references import replaced_baseline
 from feedrate.reports.analysis.summarize import Comparison, Row
 from feedrate.reports.formats import sentences
 
@@ -53,7 +54,7 @@ def first_screen(comparison: Comparison) -> FirstScreen:
     """Return what the page says first."""
     found = answers(comparison)
     ids = {_key(row): loader_id(number) for number, row in enumerate(comparison.rows)}
-    lines = [Line(concern.text, _place(concern, ids)) for concern in concerns(comparison)]
+    lines = [Line(concern.text, _place(concern, ids, comparison)) for concern in concerns(comparison)]
     total = sum(len(run.trials) for _, run in comparison.runs)
     return FirstScreen(
         title=_title(comparison, found),
@@ -74,6 +75,16 @@ def _title(comparison: Comparison, found: Sequence[Answer]) -> str:
 def loader_id(number: int) -> str:
     """Return the id of the card of a comparison's row."""
     return f"loader-{number + 1}"
+
+
+def note_id(card: str, number: int) -> str:
+    """Return the id of a note on a card."""
+    return f"{card}-note-{number + 1}"
+
+
+def fact_id(run: int, name: str) -> str:
+    """Return the id of a fact about a run, such as its GPU."""
+    return f"run-{run + 1}-{name.lower().replace(' ', '-')}"
 
 
 def _view(answer: Answer, ids: dict[tuple[str, int, str], str]) -> AnswerView:
@@ -99,15 +110,25 @@ def _key(row: Row) -> tuple[str, int, str]:
     return row.run, row.batch_size, row.loader
 
 
-def _place(concern: Concern, ids: dict[tuple[str, int, str], str]) -> str:
+def _place(concern: Concern, ids: dict[tuple[str, int, str], str], comparison: Comparison) -> str:
     if concern.place == "loader" and concern.row is not None:
-        return f"{ids[_key(concern.row)]}-notes"
+        card, notes = ids[_key(concern.row)], sentences.of_row(concern.row, comparison)
+        number = next((number for number, note in enumerate(notes) if concern.note in note), None)
+        return f"{card}-notes" if number is None else note_id(card, number)
     return f"not-ok-{concern.trial + 1}" if concern.place == "trials" else "column-rows-checked"
 
 
 def _cautions(comparison: Comparison) -> Sequence[Line]:
     """Return what limits the comparison as a whole. What concerns whole runs stands in their sections."""
-    places = {concern.text: f"run-{concern.run + 1}" for concern in run_concerns(comparison)}
+    places = {concern.text: fact_id(concern.run, concern.fact) for concern in run_concerns(comparison)}
     places |= dict.fromkeys(sentences.unlike(comparison), "run-1")
     places |= dict.fromkeys(sentences.all_in_order(comparison), "column-all-in")
+    if any(row.verdicts for row in comparison.rows):
+        lost = (
+            replaced_baseline(run, row.batch_size)
+            for name, run in comparison.runs
+            for row in comparison.rows
+            if row.run == name
+        )
+        places |= dict.fromkeys(lost, "column-against-baseline")
     return [Line(text, places.get(text, "results")) for text in sentences.cautions(comparison)]

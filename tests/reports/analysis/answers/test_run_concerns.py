@@ -27,10 +27,10 @@ def test_a_finished_run_of_a_clean_checkout_is_no_concern() -> None:
 
 def test_an_unfinished_run_says_how_many_trials_are_missing() -> None:
     assert _texts(_run(stopped="", last=False)) == [
-        RunConcern("the run did not finish: its 3 rounds lack 1 of 6 trials", 0)
+        RunConcern("the run did not finish: its 3 rounds lack 1 of 6 trials", 0, "Rounds")
     ]
     assert _texts(_run(stopped="")) == [
-        RunConcern("the run did not finish: it ended after 3 rounds, before the planned end", 0)
+        RunConcern("the run did not finish: it ended after 3 rounds, before the planned end", 0, "Rounds")
     ]
 
 
@@ -40,6 +40,8 @@ def test_the_first_version_of_records_does_not_say_how_a_run_ended() -> None:
 
 def test_several_runs_are_named() -> None:
     assert _texts(_run(), _run(dirty=True), _run(stopped="", dirty=True)) == [
-        RunConcern("run z did not finish: it ended after 3 rounds, before the planned end", 2),
-        RunConcern("the checkout of y, z had uncommitted changes, so nobody can repeat this measurement exactly", 1),
+        RunConcern("run z did not finish: it ended after 3 rounds, before the planned end", 2, "Rounds"),
+        RunConcern(
+            "the checkout of y, z had uncommitted changes, so nobody can repeat this measurement exactly", 1, "feedrate"
+        ),
     ]

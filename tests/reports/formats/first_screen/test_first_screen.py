@@ -49,10 +49,23 @@ def test_runs_that_must_not_be_compared_say_so_first() -> None:
 
 
 def test_each_line_of_what_is_wrong_has_a_place_on_the_page() -> None:
-    comparison = summarize([(Path("odd"), odd_record())])
-    page = html.render(comparison)
-    for line in first_screen(comparison).wrong:
-        assert f'id="{line.place}"' in page
+    flags = (
+        "the GPU was throttled: heat",
+        "host memory grew by 9.0 MB or more in every epoch: a leak?",
+        "it printed: 3 lines",
+    )
+    flagged = [replace(one, flags=flags) for one in (trial("a", "train", rate, n) for n, rate in enumerate((1, 9, 2)))]
+    checked = [trial("b", "train", 4, n) for n in range(3)]
+    checked = [replace(one, spec=replace(one.spec, check="every")) for one in checked]
+    faulty = replace(record(*flagged, *checked), stopped="", environment=replace(RUN.environment, dirty=True))
+    for run in (odd_record(), faulty):
+        comparison = summarize([(Path("odd"), run)])
+        page, lines = html.render(comparison), first_screen(comparison).wrong
+        for line in lines:
+            assert f'id="{line.place}"' in page
+        places = [line.place for line in lines]
+        assert sorted(set(places)) == sorted(places)
+    assert {"loader-1-note-2", "run-1-rounds", "run-1-feedrate"} <= set(places)
 
 
 def test_bars_share_an_axis_and_what_is_too_wide_is_cut() -> None:
