@@ -12,11 +12,16 @@ from feedrate.reports import units
 from feedrate.reports.analysis.summarize import Basis, Row
 from feedrate.reports.figures.figure import Figure, basis_sentence, line, mean_text
 from feedrate.reports.figures.palette import Look
+from feedrate.reports.figures.points import loader_axis, numbers_of, points, row_texts, rows_with
 from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends, linear_span, log_span
 
 Place = Callable[[Sequence[Row], Basis, Row], tuple[str, int] | None]
 """Returns a row's place in a sweep: the label of its line, and its position on the x axis. None leaves the row out."""
 
+MAX_STEP, MAX_SHIFT = 0.08, 0.3
+"""How far, in epochs, lines are drawn beside each other: from one to the next, and the first and the last from their epoch."""
+SWEEP_ROOM = 0.05
+"""Room on both sides of a linear axis of settings, as a share of its length, so that no mark at 0 is cut."""
 AUC_LENGTH = 0.002
 """Shortest axis of an AUC. Smaller differences are noise and look like it."""
 
@@ -30,8 +35,10 @@ def auc(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure
             f"{units.format_auc(basis.best_auc)}, which no model can beat."
         )
     drawn = [row for row in rows if row.auc_by_epoch]
-    x = [list(range(1, len(row.auc_by_epoch) + 1)) for row in drawn]
-    data, span = _auc_lines(styles, drawn, x, lambda epoch: f"epoch {epoch}")
+    if max((len(row.auc_by_epoch) for row in drawn), default=0) == 1:
+        return _auc_rows(rows, basis, styles, about.replace(" after each epoch", ""))
+    x = [_beside(range(1, len(row.auc_by_epoch) + 1), number, len(drawn)) for number, row in enumerate(drawn)]
+    data, span = _auc_lines(styles, drawn, x, lambda epoch: f"epoch {round(epoch)}")
     return Figure(
         name="auc",
         title="AUC by epoch",
@@ -43,8 +50,36 @@ def auc(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure
             "yaxis": {"title": {"text": "AUC, whole validation split"}, **span.axis},
             "meta": {"form": "lines", "ticks": {"yaxis": "number"}},
         },
+        x_text=lambda epoch: str(round(epoch)),
         y_text=units.format_auc,
     )
+
+
+def _beside(epochs: Sequence[int], number: int, lines: int) -> list[float]:
+    """Return where the points of a line are drawn: lines of equal AUC lie beside each other, and none is hidden."""
+    step = min(MAX_STEP, 2 * MAX_SHIFT / max(lines - 1, 1))
+    return [epoch + step * (number - (lines - 1) / 2) for epoch in epochs]
+
+
+def _auc_rows(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look], about: str) -> Figure:
+    """Draw the AUC of a single epoch: a mark for each loader, because a line needs two points."""
+    measured = rows_with(rows, "auc")
+    numbers, estimates = numbers_of(measured)
+    span = linear_span(numbers, estimates, from_zero=False, least=AUC_LENGTH)
+    data = points(measured, "AUC", styles, span, units.format_auc)
+    return Figure(
+        name="auc",
+        title="AUC after one epoch",
+        about=about,
+        basis=basis_sentence(rows, basis, "AUC from 0 to 1", ("auc",)),
+        data=data,
+        layout={
+            "xaxis": {"title": {"text": "AUC, whole validation split"}, **span.axis},
+            "yaxis": loader_axis(rows, data),
+            "meta": {"form": "rows", "values": row_texts(measured, span, units.format_auc), "ticks": {"xaxis": "number"}},
+        },
+        x_text=units.format_auc,
+    )  # fmt: skip
 
 
 def auc_over_time(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> Figure:
@@ -52,7 +87,7 @@ def auc_over_time(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look])
     drawn, x = [], []
     for row in rows:
         trials = [trial for trial in row.trials["train"] if trial.auc and trial.epochs]
-        if trials and row.auc_by_epoch:
+        if trials and len(row.auc_by_epoch) > 1:
             walls = [[epoch.wall_s for epoch in trial.epochs or ()] for trial in trials]
             drawn.append(row)
             x.append(
@@ -125,10 +160,10 @@ def utilisation(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -
     )
 
 
-def _epochs(x: Sequence[Sequence[int]]) -> dict[str, Any]:
+def _epochs(x: Sequence[Sequence[float]]) -> dict[str, Any]:
     """Return the axis of epochs: whole numbers. At most eight are written."""
     last = max((len(epochs) for epochs in x), default=1)
-    return {"tick0": 1, "dtick": -(-last // 8), "range": [0.8, last + 0.2]}
+    return {"tick0": 1, "dtick": -(-last // 8), "range": [0.6, last + 0.4]}
 
 
 def _auc_lines(
@@ -170,8 +205,9 @@ def _sweep(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look], name: 
     swept = {key: points for key, points in lines.items() if len({x for x, _ in points}) > 1}
     samples = [row.metrics[metric] for (metric, *_), points in swept.items() for _, row in points]
     y = log_span([value for sample in samples for value in sample.values], [sample.estimate for sample in samples])
-    x_axis = log_span if "log" in axis else linear_span
     places = [float(x) for points in swept.values() for x, _ in points]
+    length = max(places, default=1.0) or 1.0
+    linear = Span(-SWEEP_ROOM * length, (1 + SWEEP_ROOM) * length, False)
     return Figure(
         name=name,
         title=f"Throughput over {name.replace('-', ' ')}",
@@ -183,7 +219,7 @@ def _sweep(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look], name: 
             for trace in _sweep_line(styles, f"{label}, {title}", label, points, metric, y)
         ],
         layout={
-            "xaxis": {"title": {"text": axis}, **x_axis(places).axis},
+            "xaxis": {"title": {"text": axis}, **(log_span(places) if "log" in axis else linear).axis},
             "yaxis": {"title": {"text": "rows/s, log scale"}, **y.axis},
             "meta": {"form": "lines", "ticks": {"xaxis": "count", "yaxis": "count"}},
         },

@@ -6,19 +6,21 @@ A loader is on the frontier if no other is better in one value without being wor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
+from feedrate.bench.results.stats import Estimate
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Basis, Row
 from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric, mean_text
 from feedrate.reports.figures.palette import NEUTRAL, Look
 from feedrate.reports.figures.points import numbers_of, rows_with
-from feedrate.reports.figures.spans import Span, arrows, cut_bars, ends, linear_span, log_span
+from feedrate.reports.figures.spans import MARK_ROOM, Span, arrows, cut_bars, ends, linear_span, log_span
 
-AUC_LENGTH = 0.002
-"""Shortest axis of an AUC. Smaller differences are noise and look like it."""
+LENGTHS = {"auc": 0.002, "shuffle_quality": 0.1}
+"""Shortest axis of prices that are shares of 1. Smaller differences are noise and look like it."""
 
 
 def frontiers(rows: Sequence[Row], basis: Basis, styles: Mapping[str, Look]) -> list[Figure]:
@@ -46,7 +48,7 @@ def frontier(
     metric = BY_NAME[price]
     speed_text = "in training" if speed == "train_rows_per_s" else "loader only"
     prices = numbers_of(rows_with(drawn, price))
-    x = linear_span(*prices, from_zero=False, least=AUC_LENGTH) if price == "auc" else linear_span(*prices).for_marks
+    x = _span(price, *prices)
     y = log_span(*numbers_of(rows_with(drawn, speed)))
     return Figure(
         name=f"frontier-{price.replace('_', '-')}",
@@ -78,6 +80,15 @@ def on_frontier(points: Sequence[tuple[float, float]], *, lower: bool) -> list[t
         if not frontier_points or speed > frontier_points[-1][1]:
             frontier_points.append((price, speed))
     return sorted(frontier_points)
+
+
+def _span(price: str, values: Sequence[float], estimates: Sequence[Estimate]) -> Span:
+    """Return the axis of a price. Shares of 1 that are close to each other are drawn close up, but differences that are noise look like it."""
+    if price not in LENGTHS:
+        return linear_span(values, estimates).for_marks
+    span = linear_span(values, estimates, from_zero=False, least=LENGTHS[price])
+    room = MARK_ROOM * (span.high - span.low)
+    return replace(span, low=max(span.low, -room), high=min(span.high, 1 + 2 * room))
 
 
 def _unit(metric: str) -> str:

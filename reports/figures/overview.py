@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from feedrate.bench.results.stats import Estimate
 from feedrate.reports import units
 from feedrate.reports.analysis.metrics import BY_NAME
 from feedrate.reports.analysis.summarize import Basis, Comparison, Row, Samples
 from feedrate.reports.analysis.verdicts import NO_SHARE, share_state
 from feedrate.reports.figures.distributions import auc, auc_over_time, sweeps, utilisation
-from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric
+from feedrate.reports.figures.figure import Figure, Formatter, basis_sentence, host_memory_metric, mean_text
 from feedrate.reports.figures.frontiers import frontiers
 from feedrate.reports.figures.palette import NEUTRAL, Look, looks
 from feedrate.reports.figures.points import loader_axis, numbers_of, points, row_texts, rows_with
-from feedrate.reports.figures.spans import Span, linear_span, log_span
+from feedrate.reports.figures.spans import Span, cut_bars, ends, linear_span, log_span
 from feedrate.reports.figures.waits import stalls, wait_distribution, wait_times, waiting
 
 
@@ -65,14 +66,19 @@ def _throughput(
     span = log_span([*numbers, *(samples.estimate.mean for _, samples in ceilings)], estimates)
     data = points(measured, BY_NAME[metric].title, styles, span, units.format_rate)
     if data and ceilings:
-        data.append(_ceilings(ceilings))
+        data = [
+            *(_band(label, ceiling.estimate, span) for label, ceiling in ceilings if ceiling.estimate.low is not None),
+            *data,
+        ]
+        data.append(_ceilings(ceilings, span))
     layout = _rows_layout(rows, data, measured, span, "rows/s, log scale", units.format_count, "count")
     if ceilings:
-        layout["meta"]["key"] = [["❘", NEUTRAL, "model only, the ceiling"]]
+        known = any(samples.estimate.low is not None for _, samples in ceilings)
+        layout["meta"]["key"] = [["❘", NEUTRAL, f"model only, the ceiling{', with its 95 % interval' * known}"]]
     return Figure(
         name=name,
         title=title,
-        about=f"{BY_NAME[metric].about} A grey line is the rate of the model without a loader."
+        about=f"{BY_NAME[metric].about} A grey line is the rate of the model without a loader, and a grey band its 95 % interval."
         if ceilings
         else BY_NAME[metric].about,
         basis=basis_sentence(rows, basis, "rows/s", (metric,)),
@@ -82,13 +88,24 @@ def _throughput(
     )
 
 
-def _ceilings(ceilings: Sequence[tuple[str, Samples]]) -> dict[str, Any]:
-    means = [samples.estimate.mean for _, samples in ceilings]
+def _band(label: str, ceiling: Estimate, span: Span) -> dict[str, Any]:
+    """Return the interval of a row's ceiling as a wide pale line."""
+    low, high = max(ceiling.low or 0.0, span.low), min(ceiling.high or 0.0, span.high)
+    return {
+        "type": "scatter", "mode": "lines", "name": "Model only (ceiling), 95 % interval", "x": [low, high], "y": [escape(label)] * 2,
+        "line": {"color": NEUTRAL, "width": 24}, "opacity": 0.3, "hoverinfo": "skip", "meta": {"loader": escape(label), "pale": True},
+    }  # fmt: skip
+
+
+def _ceilings(ceilings: Sequence[tuple[str, Samples]], span: Span) -> dict[str, Any]:
+    estimates = [samples.estimate for _, samples in ceilings]
+    means = [estimate.mean for estimate in estimates]
     return {
         "type": "scatter", "mode": "markers", "name": "Model only (ceiling)", "x": means, "y": [escape(label) for label, _ in ceilings],
         "marker": {"symbol": "line-ns-open", "size": 24, "color": NEUTRAL, "line": {"width": 3}},
-        "meta": {"x_values": [list(samples.values) for _, samples in ceilings]},
-        "customdata": [units.format_rate(mean) for mean in means], "hovertemplate": "%{y}, model only: %{customdata}<extra></extra>",
+        "meta": {"x_values": [list(samples.values) for _, samples in ceilings], "x_ends": ends(estimates)},
+        "error_x": {**cut_bars(estimates, span, NEUTRAL), "visible": False},
+        "customdata": [mean_text(samples, units.format_rate) for _, samples in ceilings], "hovertemplate": "%{y}, model only: %{customdata}<extra></extra>",
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ const PAPER_PLOT_PX = 200;
 const COLUMN_PX = 308; // width of one of two columns on paper
 const PLOT_PX = 300; // height of a plot that has no rows
 const MOST_BESIDE = 5; // with more marks than this, their names stand in a column
+const MOST_PATH = 60; // points of a line up to which names stay clear of it
 const NO_LABELS = { shapes: [], annotations: [] };
 let printing = false;
 
@@ -48,7 +49,8 @@ function endsOf(traces) {
     let at = trace.y.length - 1;
     while (at > 0 && trace.y[at] === null) at -= 1;
     const bars = { x: barOf(trace, "x", at), y: barOf(trace, "y", at) };
-    return { x: trace.x[at], y: trace.y[at], bars, name: trace.name, colour: trace.line ? trace.line.color : trace.marker.color };
+    const path = trace.x.length > 1 && trace.x.length <= MOST_PATH ? trace.x.map((x, index) => [x, trace.y[index], barOf(trace, "y", index)]).filter(([, y]) => y !== null) : null;
+    return { x: trace.x[at], y: trace.y[at], bars, path, name: trace.name, colour: trace.line ? trace.line.color : trace.marker.color, dash: (trace.line || {}).dash };
   });
 }
 

@@ -1,5 +1,6 @@
 "use strict";
 // Writes each loader's name at the end of its line, or beside its mark. No two names overlap. On a narrow figure, numbers stand for long names.
+const FAR_PX = 60; // lines that end further than this from the right have their names beside their ends, if there is room
 const LABEL_PX = 1.35; // distance of two names, as a multiple of the size of the font
 
 // Spreads positions so that neighbours are at least `gap` apart and all are within 0 and `end`. Order is kept.
@@ -46,15 +47,60 @@ function isInside([x, y], plot) {
   return x >= -1 && x <= plot.width + 1 && y >= -1 && y <= plot.height + 1;
 }
 
+// Returns what names must not cover of lines: small boxes along them, and the bars of their intervals. Null for marks, and for lines of too many points.
+function along(ends, plot) {
+  if (ends.some(({ path }) => !path)) return null;
+  return ends.flatMap(({ path }) => {
+    const points = path.map(([x, y]) => [plot.x(x), plot.y(y)]);
+    const bars = path.map(([, , [low, high]], index) => ({ x0: points[index][0] - 5, x1: points[index][0] + 5, y0: plot.y(high) - 3, y1: plot.y(low) + 3 }));
+    return bars.concat(points.slice(1).flatMap(([x1, y1], index) => {
+      const [x0, y0] = points[index];
+      const count = Math.ceil(Math.hypot(x1 - x0, y1 - y0) / 6) + 1;
+      return Array.from({ length: count }, (_, number) => [x0 + ((x1 - x0) * number) / count, y0 + ((y1 - y0) * number) / count])
+        .map(([x, y]) => ({ x0: x - 4, x1: x + 4, y0: y - 4, y1: y + 4 }));
+    }));
+  });
+}
+
+const isFar = ([x], plot) => plot.width - x >= FAR_PX;
+
+// Returns a piece of a line, which stands before its name.
+function sample(y, { colour, dash }) {
+  return { ...leader([-2, y], [13, y], colour), line: { color: colour, width: 2, dash: dash || "solid" }, opacity: 1 };
+}
+
+// Returns the places of names beside lines that end far from the right, where a dotted line to the column would cross the others. Null where there is no room:
+// such a name has a piece of its line before it.
+function innerPlaces(ends, points, texts, plot, size) {
+  const taken = along(ends, plot);
+  return points.map(([x, y], index) => {
+    if (!taken || !isFar([x], plot) || !isInside([x, y], plot)) return null;
+    const box = freePlace([x, y], widthOf(texts[index], size) + 6, size * LABEL_PX, taken, { ...plot, right: 0 });
+    if (box) taken.push(box);
+    return box;
+  });
+}
+
 // Returns the names at the ends of the lines. plot: the drawn plot's axes and size.
 function lineLabels(ends, texts, _lines, plot, size) {
   const points = ends.map(({ x, y }) => [plot.x(x), plot.y(y)]);
-  const places = spread(points.map(([, y]) => y), size * LABEL_PX, plot.height);
+  const inner = innerPlaces(ends, points, texts, plot, size);
+  const outer = points.map((_, index) => index).filter((index) => !inner[index]);
+  const heights = spread(outer.map((index) => points[index][1]), size * LABEL_PX, plot.height);
+  const places = points.map((_, index) => {
+    const box = inner[index];
+    return box ? [box.x0 + 3 - plot.width, (box.y0 + box.y1) / 2] : [16, heights[outer.indexOf(index)]];
+  });
+  const paths = ends.every(({ path }) => path);
   return {
-    shapes: ends.flatMap(({ colour }, index) => (isInside(points[index], plot) ? [leader([points[index][0] - plot.width, points[index][1]], [14, places[index]], colour)] : [])),
+    shapes: outer.filter((index) => isInside(points[index], plot)).map((index) => {
+      const [[x, y], end] = [points[index], ends[index]];
+      const far = paths && isFar([x], plot);
+      return far ? sample(places[index][1], end) : leader([x - plot.width, y], [14, places[index][1]], end.colour);
+    }),
     annotations: texts.map((text, index) => ({
       text: escaped(text), hovertext: ends[index].name, captureevents: true, xref: "paper", yref: "paper", x: 1, y: 1, xanchor: "left", yanchor: "middle",
-      xshift: 16, yshift: -places[index], showarrow: false, font: { size }, name: "loader",
+      xshift: places[index][0], yshift: -places[index][1], showarrow: false, font: { size }, name: "loader",
     })),
   };
 }

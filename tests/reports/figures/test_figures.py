@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from feedrate.bench.results.gpu_record import GpuRecord
-from feedrate.bench.results.record import EpochRecord, RunRecord
+from feedrate.bench.results.record import EpochRecord, RunRecord, ShuffleRecord
 from feedrate.bench.results.spec import Mode
 from feedrate.reports.analysis.summarize import summarize
 from feedrate.reports.figures.figure import Figure
@@ -159,3 +161,32 @@ def test_what_cannot_be_below_zero_is_not_shown_below_zero() -> None:
     assert stalls.layout["meta"]["values"] == {"a": "none (noise: -1.7 %)"}
     assert min(value for trace in stalls.data for value in trace["x"]) == 0
     assert _table(by_name["throughput"])[0]["rows/s: 95 % interval"] == "up to 3.93 k rows/s"
+
+
+def test_the_ceiling_has_its_interval_as_a_band() -> None:
+    replays = [trial("replay", "replay", rate, repeat) for repeat, rate in enumerate((1000, 1020, 980))]
+    figure = _figures(record(*replays, *(trial("a", "train", 500, repeat) for repeat in range(3))))["throughput"]
+    band = figure.data[0]
+    assert band["x"] == [pytest.approx(950.3, abs=0.1), pytest.approx(1049.7, abs=0.1)]
+    assert figure.table[1][-1][3] == "950 rows/s to 1.05 k rows/s"
+
+
+def test_no_line_is_hidden_by_one_of_the_same_auc_and_one_epoch_is_no_line() -> None:
+    same = record(*(trial(name, "train", 100, repeat, auc=0.8) for name in "ab" for repeat in range(2)))
+    first, second = _figures(same)["auc"].data
+    assert first["y"] == second["y"]
+    assert [round(x) for x in first["x"]] == [round(x) for x in second["x"]] == [1, 2]
+    assert first["x"] != second["x"]
+    assert [line["epoch"] for line in _table(_figures(same)["auc"])] == ["1", "2", "1", "2"]
+    once = _figures(replace(same, trials=tuple(replace(one, auc=(0.8,)) for one in same.trials)))
+    assert once["auc"].layout["meta"]["form"] == "rows"
+    assert "auc-over-time" not in once
+
+
+def test_axes_have_room_for_marks_at_zero_and_shares_close_to_each_other_are_drawn_close_up() -> None:
+    runs = [trial(f"a:workers={n}", "train", 100 + n, repeat) for n in (0, 8) for repeat in range(2)]
+    shuffle = ShuffleRecord(displacement=0.99, diversity=0.99, quality=0.99, expected_low=0.98, samples=9)
+    by_name = _figures(record(*(replace(one, shuffle=shuffle) for one in runs)))
+    assert by_name["workers"].layout["xaxis"]["range"] == pytest.approx([-0.4, 8.4])
+    low, high = by_name["frontier-shuffle-quality"].layout["xaxis"]["range"]
+    assert 0.8 < low < 0.99 < high < 1.01

@@ -154,7 +154,7 @@ def test_an_interval_that_leaves_the_axis_has_arrows_and_its_ends_in_words(brows
     page = _open(browser, crowded)
     arrows = "figures[0].data.filter(trace => (trace.marker || {}).symbol == 'triangle-left' || [].concat((trace.marker || {}).symbol).includes('triangle-left')).length"
     assert page.evaluate(arrows) == 1
-    assert any("-55.5 M to 149 M" in words for words, *_ in _figures(page)[0][3])
+    assert any("up to 149 M" in words for words, *_ in _figures(page)[0][3])
 
 
 THREE = REAL.parents[1] / "h100-nvtabular-2026-11-25"
@@ -185,6 +185,19 @@ def test_no_mark_is_cut_at_an_axis_and_no_line_goes_through_a_name(browser: Any,
             assert set(page.evaluate(CUT)) <= {"stalls"}, "totals stand at 0, where the bars begin"
             assert page.evaluate(CROSSED) == []
             assert _faults(page) == []
+
+
+LONG_LEADERS = """() => document.getElementById("auc-over-time").layout.shapes
+  .filter((shape) => shape.line && shape.line.dash === "dot" && Math.abs(shape.x1 - shape.x0) > 90).length"""
+
+
+def test_the_name_of_a_line_that_ends_early_stands_beside_its_end(browser: Any, real: Path, crowded: Path) -> None:
+    for path in (real, crowded):
+        page = _open(browser, path, 1440)
+        assert page.evaluate(LONG_LEADERS) == 0
+        assert page.locator("#auc-over-time .annotation").count() == page.evaluate(
+            "document.getElementById('auc-over-time').data.filter(trace => !trace.meta.pale).length"
+        )
 
 
 def test_causes_of_waiting_are_named_on_their_bars_and_the_key_has_the_others(browser: Any, tmp_path: Path) -> None:

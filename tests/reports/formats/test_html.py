@@ -67,7 +67,8 @@ def test_figures_without_data_are_left_out() -> None:
 
 def test_points_carry_interval_and_raw_samples() -> None:
     [figure] = [figure for figure in figures(summarize([(Path("a"), RUN)])) if figure.name == "throughput"]
-    [raw, mean] = [trace for trace in figure.data if trace["meta"].get("loader") == "fast"]
+    [band, raw, mean] = [trace for trace in figure.data if trace["meta"].get("loader") == "fast"]
+    assert band["x"] == [1000, 1000]
     assert mean["x"][0] == pytest.approx(800)
     assert mean["error_x"]["array"][0] == pytest.approx(24.8, abs=0.1)
     assert raw["x"] == pytest.approx([790, 800, 810])
