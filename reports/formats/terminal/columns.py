@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from feedrate.reports import units
@@ -20,6 +21,8 @@ TABLE_WIDTH = 80
 """Narrower terminals get blocks instead of tables."""
 GAP = 2
 """Spaces between two columns, and before what continues a name."""
+UNDER_WIDTH = 22
+"""Width of what stands below a cell, in characters."""
 _BREAK = re.compile(r"(?<=\w)[-:=_/]|[.,](?!\d)| ")
 """Where a name may be broken: never inside a number."""
 
@@ -36,6 +39,8 @@ class Column:
     """What stands between title and unit on one line."""
     rank: int = 0
     """If the table is too wide, columns over 0 are left out, those with the highest rank first. Blocks have 0 and 1."""
+    under: bool = False
+    """Whether its cells stand below those of the column before it if the table is too wide. Then it is not left out."""
     left: bool = False
     """Whether the cells stand on the left. Names do."""
     styles: Sequence[str] = ()
@@ -65,13 +70,34 @@ def _in_letters_of(console: Console, column: Column) -> Column:
 def _lines(columns: Sequence[Column], width: int, rule: str) -> Iterator[Text]:
     names, *values = columns
     if width >= TABLE_WIDTH:
-        for kept in _without_ranks(values):
+        merged = _merged(values)
+        for kept in (values, *_without_ranks(merged)):
             if _width([names, *kept]) <= width:
                 return _table([names, *kept], rule)
-        needed = [column for column in values if column.rank == 0]
+        needed = [column for column in merged if column.rank == 0]
         if _width(needed) + GAP <= width:
             return _named_lines(names, needed, width, rule)
     return _blocks(names, [column for column in values if column.rank < 2], width)
+
+
+def _merged(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns with those below others that may stand there: each cell and the unit get further lines."""
+    merged: list[Column] = []
+    for column in columns:
+        if not column.under:
+            merged.append(column)
+            continue
+        above = merged.pop()
+        cells = [
+            cell if more == units.NONE else "\n".join([cell, *_narrow(more)])
+            for cell, more in zip(above.cells, column.cells, strict=True)
+        ]
+        merged.append(replace(above, unit=f"{above.unit}\n{column.title}", cells=cells))
+    return merged
+
+
+def _narrow(text: str) -> list[str]:
+    return [line.strip() for line in paragraph_lines(text, UNDER_WIDTH)]
 
 
 def _without_ranks(columns: Sequence[Column]) -> Iterator[Sequence[Column]]:
@@ -87,14 +113,14 @@ def _width(columns: Sequence[Column]) -> int:
 def _widest(column: Column) -> int:
     from rich.cells import cell_len
 
-    return max(map(cell_len, (column.title, column.unit, *column.cells)))
+    return max(cell_len(line) for text in (column.title, column.unit, *column.cells) for line in text.split("\n"))
 
 
 def _table(columns: Sequence[Column], rule: str) -> Iterator[Text]:
     yield from _head(columns)
     yield _rule(columns, rule)
     for row in range(len(columns[0].cells)):
-        yield _line(columns, [column.cells[row] for column in columns], row)
+        yield from _row(columns, row)
 
 
 def _named_lines(names: Column, values: Sequence[Column], width: int, rule: str) -> Iterator[Text]:
@@ -108,17 +134,21 @@ def _named_lines(names: Column, values: Sequence[Column], width: int, rule: str)
     yield _rule(table, rule)
     for row, name in enumerate(names.cells):
         yield from _folded(name, width)
-        yield _line(table, [column.cells[row] for column in table], row)
+        yield from _row(table, row)
 
 
 def _blocks(names: Column, values: Sequence[Column], width: int) -> Iterator[Text]:
-    """Each row is a block: the name, and below it a line for each value that was measured."""
+    """Each row is a block: the name, and below it a line for each value that was measured.
+
+    The values stand in a column of their own. If one of them is too long for it, each follows its title in all blocks.
+    """
     from rich.text import Text
 
     titles = [f"{column.title}{column.joint}{column.unit}" if column.unit else column.title for column in values]
     longest = max(map(len, titles), default=0)
     longest_cell = max((len(cell) for column in values for cell in column.cells), default=0)
     gap = GAP if GAP + longest + GAP + longest_cell <= width else 1
+    aligned = GAP + longest + gap + longest_cell <= width
     for row, name in enumerate(names.cells):
         if row:
             yield Text("")
@@ -127,18 +157,22 @@ def _blocks(names: Column, values: Sequence[Column], width: int) -> Iterator[Tex
             cell = column.cells[row]
             if cell == units.NONE:
                 continue
-            line = Text.assemble(f"{'':{GAP}}{title:<{longest}}{'':{gap}}", (cell, column.style(row)))
-            yield from [line] if len(line) <= width else _below(title, cell, width, column.style(row))
+            if aligned:
+                yield Text.assemble(f"{'':{GAP}}{title:<{longest}}{'':{gap}}", (cell, column.style(row)))
+            else:
+                yield from _after(title, cell, width, column.style(row))
 
 
-def _below(title: str, cell: str, width: int, style: str) -> Iterator[Text]:
-    """Yield a title, and below it a value that is too long to stand beside it. Numbers and their units stay together."""
+def _after(title: str, cell: str, width: int, style: str) -> Iterator[Text]:
+    """Yield a title with a value after it, in as many lines as they need. Numbers and their units stay together."""
     from rich.text import Text
 
-    yield from _folded(f"{'':{GAP}}{title}", width)
-    for part in paragraph_lines(cell, width - 2 * GAP):
-        for line in _folded(part.strip(), width - 2 * GAP):
-            yield Text(f"{'':{2 * GAP}}{line.plain}", style=style)
+    first, *rest = (
+        line.plain for part in paragraph_lines(f"{'':{GAP}}{title}: {cell}", width) for line in _folded(part, width)
+    )
+    at = min(GAP + len(title) + 2, len(first))
+    yield Text.assemble(first[:at], (first[at:], style))
+    yield from (Text(line, style=style) for line in rest)
 
 
 def _folded(name: str, width: int, style: str = "") -> Iterator[Text]:
@@ -160,7 +194,15 @@ def _folded(name: str, width: int, style: str = "") -> Iterator[Text]:
 def _head(columns: Sequence[Column]) -> Iterator[Text]:
     yield _line(columns, [column.title for column in columns])
     if any(column.unit for column in columns):
-        yield _line(columns, [column.unit for column in columns])
+        for units_of_line in zip_longest(*(column.unit.split("\n") for column in columns), fillvalue=""):
+            yield _line(columns, units_of_line)
+
+
+def _row(columns: Sequence[Column], row: int) -> Iterator[Text]:
+    """Yield a row. Only its first line has the cells' styles."""
+    lines = zip_longest(*(column.cells[row].split("\n") for column in columns), fillvalue="")
+    for number, cells in enumerate(lines):
+        yield _line(columns, cells, row if number == 0 else None)
 
 
 def _rule(columns: Sequence[Column], rule: str) -> Text:

@@ -121,7 +121,7 @@ def _verdicts(name: str, rows: Sequence[Row], n_ceilings: int) -> Iterator[Colum
     rest = [units.NONE] * n_ceilings
     yield Column(title="Against", unit=title, joint=" ", cells=[*words, *rest], styles=[*styles, *[""] * n_ceilings])
     if any(interval != units.NONE for interval in intervals):
-        yield Column(title="99 % interval", cells=[*intervals, *rest], rank=1)
+        yield Column(title="99 % interval", cells=[*intervals, *rest], rank=1, under=True)
 
 
 def _verdict(row: Row, name: str) -> tuple[str, str, str]:

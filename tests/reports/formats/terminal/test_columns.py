@@ -64,11 +64,31 @@ def test_a_table_is_split_by_columns_and_each_part_has_the_names() -> None:
     assert [part[1][1] for part in parts] == ["1", "2"]
 
 
-def test_a_value_that_does_not_fit_beside_its_title_stands_below_it_with_whole_numbers() -> None:
-    values = Column(title="Against nvtabular:defaults", cells=["at least -92.7 % to -90.1 %"])
-    assert _printed(40, Column(title="Loader", cells=["a"]), values) == [
+def test_values_follow_their_titles_in_all_blocks_if_one_is_too_long_to_be_aligned() -> None:
+    values = Column(title="Against nvtabular:defaults", cells=["at least -92.7 % to -90.1 %", "same"])
+    stall = Column(title="Stall", cells=["1", "2"])
+    assert _printed(40, Column(title="Loader", cells=["a", "b"]), values, stall) == [
         "a",
-        "  Against nvtabular:defaults",
-        "    at least -92.7 % to -90.1 %",
+        "  Against nvtabular:defaults: at least",
+        "    -92.7 % to -90.1 %",
+        "  Stall: 1",
+        "",
+        "b",
+        "  Against nvtabular:defaults: same",
+        "  Stall: 2",
     ]
-    assert _printed(24, Column(title="Loader", cells=["a"]), values)[-2:] == ["    at least -92.7 % to", "    -90.1 %"]
+
+
+def test_an_interval_without_room_stands_below_its_verdict_and_is_not_left_out() -> None:
+    columns = [
+        Column(title="Loader", cells=["n" * 50, "m"]),
+        Column(title="Against", unit="a", cells=["faster", "baseline"]),
+        Column(title="interval", cells=["1.6 times slower to 1.5 times faster", "-"], rank=1, under=True),
+    ]
+    head, unit, interval, _, *rows = _printed(80, *columns)
+    assert [line.split() for line in (head, unit, interval)] == [["Loader", "Against"], ["a"], ["interval"]]
+    assert [line.split() for line in rows] == [
+        ["n" * 50, "faster"], "1.6 times slower to".split(), "1.5 times faster".split(), ["m", "baseline"]
+    ]  # fmt: skip
+    assert len({len(line) for line in (head, unit, interval, *rows)}) == 1
+    assert _printed(120, *columns)[0].endswith("interval")
