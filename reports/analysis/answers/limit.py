@@ -50,9 +50,13 @@ def lost(*shares: Estimate) -> str:
 
 
 def noise(share: Estimate) -> str:
-    """Return a sentence if a loader's mean lies above the ceiling, which only noise explains; else nothing."""
+    """Return a sentence if a loader's mean lies above the ceiling, which cannot be; else nothing."""
     text = units.format_percent(share.mean)
-    return f" The mean of {text} is above the ceiling, which is noise." if share.mean > 1 and text != "100.0 %" else ""
+    return (
+        f" The mean of {text} is above the ceiling: that is noise, or the ceiling was measured too low."
+        if share.mean > 1 and text != "100.0 %"
+        else ""
+    )
 
 
 def _interval(low: float, high: float) -> str:

@@ -85,7 +85,7 @@ def test_one_round_gives_a_hint_that_is_worded_as_a_hint() -> None:
 
 def test_one_round_above_the_ceiling_is_called_noise() -> None:
     assert (
-        "In it, a reached 101.0 % of the model's ceiling. The mean of 101.0 % is above the ceiling, which is noise."
+        "In it, a reached 101.0 % of the model's ceiling. The mean of 101.0 % is above the ceiling: that is noise, or"
         in said([1000], a=[1010])
     )
 
