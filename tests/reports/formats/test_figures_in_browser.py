@@ -17,6 +17,7 @@ from feedrate.reports.formats import history_page, html
 from feedrate.reports.formats.site import build
 from tests.reports.crowded_record import REAL, crowded_record, long_name
 from tests.samples.chromium import needs_chromium
+from tests.samples.records.odd_record import odd_record
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 WIDTHS = (1440, 1024, 390)
@@ -98,6 +99,26 @@ def test_no_text_lies_on_another_and_figures_grow_with_their_rows(
     assert {*many} >= ROWS
     for name in ROWS:
         assert many[name] - few[name] >= 4 * 34
+
+
+CUT_TEXT = """() => [...document.querySelectorAll("main :is(h1, h2, h3, p, li, dt, dd, td, th, pre, label, summary)")].filter((element) => {
+  const box = element.getBoundingClientRect(), frame = element.closest(".scroll, .contents, .chosen");
+  const leaves = !frame && (box.left < -1 || box.right > innerWidth + 1);
+  return element.checkVisibility() && (leaves || (getComputedStyle(element).overflow !== "visible" && element.scrollWidth > element.clientWidth + 1));
+}).map((element) => `${element.tagName} ${element.textContent.slice(0, 60)}`)"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_odd_record_has_no_text_on_another_and_none_that_is_cut(width: int, browser: Any, tmp_path: Path) -> None:
+    """200 trials of 14 loaders with names of 50 characters, a void baseline, and a rate of ±228 %."""
+    path = tmp_path / "odd.html"
+    path.write_text(html.render(summarize([(Path("odd"), odd_record())])))
+    page = _open(browser, path, width)
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    assert _faults(page) == []
+    assert page.evaluate(TOO_WIDE) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(CUT_TEXT) == []
 
 
 def test_no_text_lies_on_another_in_a_history(browser: Any, tmp_path: Path) -> None:
