@@ -22,6 +22,10 @@ UNLISTED = {
 }  # fmt: skip
 """Colours that the legend does not list. In flame graphs, a colour is a library."""
 TIMELINE = "timeline"
+DEVICE: frozenset[LaneKind] = frozenset({"kernels", "copies"})
+"""Kinds of lanes that show what a device did."""
+ON_DEVICE = ": kernels and copies have the colour of the part that launched them. Hatched times are those in which the device is idle."
+"""What the page says of such lanes."""
 ROWS: dict[str, tuple[LaneKind, str]] = {
     "device: kernels": ("kernels", "device"),
     "device: copies": ("copies", "device"),
@@ -39,6 +43,8 @@ class Chart:
     about: str
     groups: list[dict[str, Any]]
     """The loaders of a timeline, one above the other on one axis, or the threads of a flame graph."""
+    has_device: bool = False
+    """Whether a lane shows what a device did."""
 
     @property
     def is_flame(self) -> bool:
@@ -62,9 +68,11 @@ def chart_data(drawn: Iterable[Chart]) -> dict[str, Any]:
 
 
 def _timeline(profiles: Sequence[Profile]) -> Chart:
-    groups = []
+    groups, kinds, linked = [], set(), False
     for number, profile in enumerate(profiles):
         lanes = profile.lanes or _lanes_of(profile.timeline)
+        kinds |= {lane.kind for lane in lanes}
+        linked |= any(any(lane.link) for lane in lanes)
         if lanes:
             groups.append(
                 {
@@ -80,11 +88,12 @@ def _timeline(profiles: Sequence[Profile]) -> Chart:
         title="Timeline of some steps",
         about=(
             "Each lane is a thread, a worker process or a stream of the device, in some steps from the middle of the recording. All loaders share "
-            "one time axis, which begins when a step asks for its batch. Colours say which part of the step a bar belongs to: kernels and copies "
-            "have the colour of the part that launched them. Hatched times are those in which the device is idle. Arrows lead from calls to the "
-            "work that they launched."
+            "one time axis, which begins when a step asks for its batch. Colours say which part of the step a bar belongs to"
+            + (ON_DEVICE if kinds & DEVICE else ".")
+            + (" Arrows lead from calls to the work that they launched." if linked else "")
         ),
         groups=groups,
+        has_device=bool(kinds & DEVICE),
     )
 
 

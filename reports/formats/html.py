@@ -31,6 +31,10 @@ from feedrate.reports.formats.first_screen.record_link import RecordLink
 from feedrate.reports.formats.first_screen.view import first_screen
 from feedrate.reports.formats.page_tables.results import results_table
 
+OLD_PROFILE = (
+    "An older version of feedrate recorded this profile. It lacks the kernels and functions of each part of a step, the calls that launched work, and "
+    "the numbers of steps."
+)
 PROFILE_SCRIPTS = ("profile-layout.js", "profile-input.js", "profile.js")
 
 
@@ -101,7 +105,7 @@ def profile_of(explained: Explained) -> dict[str, Any]:
         "heading": heading(profile),
         "findings": explained.findings,
         "busy": explained.busy,
-        "notes": profile.notes,
+        "notes": [*profile.notes, *([OLD_PROFILE] if not (profile.parts or profile.marks) else [])],
         "tables": profile_tables(profile),
     }
 

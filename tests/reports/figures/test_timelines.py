@@ -71,3 +71,14 @@ def test_a_published_profile_of_any_age_is_drawn(path: Path) -> None:
     assert {"ranges", "kernels"} <= kinds
     assert sum(len(lane["start"]) for lane in chart.groups[0]["lanes"]) == len(profile.timeline)
     assert len(script_json(chart_data([chart]))) < 300_000
+
+
+def test_the_page_speaks_only_of_what_the_timeline_has() -> None:
+    [host] = charts([PROFILE])
+    assert not host.has_device
+    assert "Hatched" not in host.about
+    assert "Arrows" not in host.about
+    kernels = replace(LANE, title="stream 7", kind="kernels", link=(0, 4))
+    [device] = charts([PROFILE, replace(PROFILE, lanes=(LANE, kernels))])
+    assert device.has_device
+    assert "Hatched times are those in which the device is idle. Arrows lead from calls" in device.about

@@ -15,7 +15,7 @@ from rich.console import Console
 from feedrate.bench.cli import profile, terminal
 from feedrate.bench.results import store
 from feedrate.bench.results.profiles.explained import explain
-from feedrate.bench.results.profiles.record import Bar, PartRow, Profile, RangeRow
+from feedrate.bench.results.profiles.record import Bar, PartRow, Profile, RangeRow, StepMark
 from feedrate.bench.results.record import TrialResult
 from feedrate.reports.analysis.history import history
 from feedrate.reports.analysis.summarize import summarize
@@ -149,6 +149,12 @@ def test_a_profile_s_causes_and_timeline_are_in_the_page() -> None:
     page = html.render(summarize([(Path("a"), RUN)]), profiles=[explain(_profile())], made_at=AT)
     assert "<strong>input-bound: fetch</strong>" in page
     assert 'href="#timeline-title"' in page
+    assert html.OLD_PROFILE in page
+    assert (
+        html.OLD_PROFILE
+        not in html.profile_of(explain(replace(_profile(), marks=(StepMark(number=1, start_s=0.0),))))["notes"]
+    )
+    assert "<code>feedrate explain DIR --open</code>" in page
     assert "<b>gemm</b>" not in page
     content = re.search(r'id="profiles-data">(.*?)</script>', page)
     assert content is not None
