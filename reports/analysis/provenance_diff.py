@@ -55,7 +55,7 @@ def _facts(run: RunRecord, dataset_names: Mapping[str, str]) -> Iterator[tuple[t
     env = run.environment
 
     def of_trials(value: Callable[[TrialSpec], object]) -> str:
-        return ", ".join(sorted({units.format_setting(value(trial.spec)) for trial in run.trials}))
+        return ", ".join(sorted(map(units.format_setting, {value(trial.spec) for trial in run.trials})))
 
     yield ("task", "dataset"), f"{dataset_names[run.dataset.fingerprint]} {run.dataset.fingerprint[:12]}"
     yield ("task", "device"), of_trials(lambda spec: spec.device.partition(":")[0])

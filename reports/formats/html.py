@@ -50,17 +50,18 @@ def render(
     profiles: profiles of the runs' loaders. records: the files of the runs, in their order, for links.
     made_at: time printed at the foot of the page. Default: now.
     """
+    notes = [sentences.of_row(row, comparison) for row in comparison.rows]
     page_figures = [*figures(comparison), *profile_figures(profiles)]
     plotly, js = pagekit.plotly(), pagekit.page_script("report.js", "zoom.js")
     profile_charts = charts([explained.profile for explained in profiles])
     profile_js = "".join(map(pagekit.page_file, PROFILE_SCRIPTS)) if profile_charts else ""
     page: str = pagekit.template("report.html").render(
-        first=first_screen(comparison),
+        first=first_screen(comparison, notes),
         task=sentences.task(comparison),
         against=against_first(comparison),
         policy=pagekit.policy_of_one_file(plotly, js, *filter(None, [profile_js]), images="data: blob:"),
         table=results_table(comparison),
-        cards=[card(row, comparison) for row in comparison.rows],
+        cards=[card(row, lines) for row, lines in zip(comparison.rows, notes, strict=True)],
         figures=page_figures,
         how_to_read=READING,
         figures_json=pagekit.figures_json(page_figures),
@@ -139,8 +140,8 @@ def _line(line: Line) -> list[str]:
     ]
 
 
-def card(row: Row, comparison: Comparison) -> dict[str, Any]:
-    """Return the content of a loader's card on the page, by the template's names."""
+def card(row: Row, notes: Sequence[str]) -> dict[str, Any]:
+    """Return the content of a loader's card on the page, by the template's names. notes: what a reader must know of it."""
     state = share_state(row.share, row.ceiling)
     share = None if state in NO_SHARE or row.share is None else row.share.estimate
     bar = None if share is None else share.high if state == "held back" else share.mean
@@ -160,7 +161,7 @@ def card(row: Row, comparison: Comparison) -> dict[str, Any]:
         "share": None if bar is None else round(min(bar, 1.0) * 100, 1),
         "share_text": share_text(row.share, row.ceiling),
         "facts": [(name, value) for name, value in facts if value != units.NONE],
-        "sentences": sentences.of_row(row, comparison),
+        "sentences": notes,
         "deviations": row.deviations,
         "backend": row.backend or "no result",
     }
@@ -243,5 +244,7 @@ UNSET = {"memory_budget_bytes": "no limit", "memory_limit_bytes": "no limit", "e
 
 def _values(name: str, values: Sequence[object]) -> str:
     unset = UNSET.get(name, "none")
-    texts = list(dict.fromkeys(unset if value is None else units.format_setting(value) for value in values))
+    texts = list(
+        dict.fromkeys(unset if value is None else units.format_setting(value) for value in dict.fromkeys(values))
+    )
     return (" or " if any(", " in text for text in texts) else ", ").join(texts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from feedrate.reports.analysis.answers.answer import Answer, answers, rate_of, refusal, summary
 from feedrate.reports.analysis.answers.concerns import Concern, concerns
 from feedrate.reports.analysis.answers.field import Field
+from feedrate.reports.analysis.answers.open_verdicts import RowKey
 from feedrate.reports.analysis.answers.run_concerns import run_concerns
 from feedrate.reports.analysis.references import replaced_baseline
 from feedrate.reports.analysis.summarize import Comparison, Row
@@ -50,11 +51,12 @@ class FirstScreen:
     """Trials with a result."""
 
 
-def first_screen(comparison: Comparison) -> FirstScreen:
-    """Return what the page says first."""
+def first_screen(comparison: Comparison, notes: Sequence[Sequence[str]]) -> FirstScreen:
+    """Return what the page says first. notes: the notes on the card of each row, to which lines lead."""
     found = answers(comparison)
     ids = {_key(row): loader_id(number) for number, row in enumerate(comparison.rows)}
-    lines = [Line(concern.text, _place(concern, ids, comparison)) for concern in concerns(comparison)]
+    notes_of = {_key(row): lines for row, lines in zip(comparison.rows, notes, strict=True)}
+    lines = [Line(concern.text, _place(concern, ids, notes_of)) for concern in concerns(comparison)]
     total = sum(len(run.trials) for _, run in comparison.runs)
     return FirstScreen(
         title=_title(comparison, found),
@@ -110,9 +112,9 @@ def _key(row: Row) -> tuple[str, int, str]:
     return row.run, row.batch_size, row.loader
 
 
-def _place(concern: Concern, ids: dict[tuple[str, int, str], str], comparison: Comparison) -> str:
+def _place(concern: Concern, ids: dict[RowKey, str], notes_of: dict[RowKey, Sequence[str]]) -> str:
     if concern.place == "loader" and concern.row is not None:
-        card, notes = ids[_key(concern.row)], sentences.of_row(concern.row, comparison)
+        card, notes = ids[_key(concern.row)], notes_of[_key(concern.row)]
         number = next((number for number, note in enumerate(notes) if concern.note in note), None)
         return f"{card}-notes" if number is None else note_id(card, number)
     return f"not-ok-{concern.trial + 1}" if concern.place == "trials" else "column-rows-checked"

@@ -13,14 +13,18 @@ from feedrate.bench.cli.report import write_report
 from feedrate.bench.results import store
 from feedrate.bench.results.stats import Estimate
 from feedrate.reports import units
-from feedrate.reports.analysis.summarize import summarize
-from feedrate.reports.formats import html, pagekit
+from feedrate.reports.analysis.summarize import Comparison, summarize
+from feedrate.reports.formats import html, pagekit, sentences
 from feedrate.reports.formats.first_screen.citation import citation
 from feedrate.reports.formats.first_screen.ratio_bar import MARGIN, WIDTH, ratio_bars
 from feedrate.reports.formats.first_screen.record_link import record_link
-from feedrate.reports.formats.first_screen.view import first_screen
+from feedrate.reports.formats.first_screen.view import FirstScreen, first_screen
 from tests.samples.records.odd_record import odd_record
 from tests.samples.sample_record import RUN, record, trial
+
+
+def _first_screen(comparison: Comparison) -> FirstScreen:
+    return first_screen(comparison, [sentences.of_row(row, comparison) for row in comparison.rows])
 
 
 def test_the_answers_come_in_the_order_of_the_questions() -> None:
@@ -43,7 +47,7 @@ def test_a_command_from_a_record_is_only_text_on_the_page() -> None:
 
 def test_runs_that_must_not_be_compared_say_so_first() -> None:
     other = replace(RUN, dataset=replace(RUN.dataset, fingerprint="f" * 16))
-    screen = first_screen(summarize([(Path("a"), RUN), (Path("b"), other)]))
+    screen = _first_screen(summarize([(Path("a"), RUN), (Path("b"), other)]))
     assert screen.title.startswith("These runs must not be compared, because they differ in dataset")
     assert len(screen.answers) == 2
 
@@ -60,7 +64,7 @@ def test_each_line_of_what_is_wrong_has_a_place_on_the_page() -> None:
     faulty = replace(record(*flagged, *checked), stopped="", environment=replace(RUN.environment, dirty=True))
     for run in (odd_record(), faulty):
         comparison = summarize([(Path("odd"), run)])
-        page, lines = html.render(comparison), first_screen(comparison).wrong
+        page, lines = html.render(comparison), _first_screen(comparison).wrong
         for line in lines:
             assert f'id="{line.place}"' in page
         places = [line.place for line in lines]
