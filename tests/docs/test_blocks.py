@@ -22,7 +22,7 @@ from tests.docs.shell import Shell, forget, less
 
 WITH_BLOCKS = [page for page in PAGES if any(not block.left_out for block in blocks(page))]
 LEFT_OUT = [block for page in PAGES for block in blocks(page) if block.left_out]
-MAX_LEFT_OUT = 23
+MAX_LEFT_OUT = 25
 """Raise this only if a new block really cannot run on two cores without a network."""
 
 

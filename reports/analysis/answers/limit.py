@@ -117,7 +117,7 @@ def _of_ceiling(rows: Sequence[Row]) -> str:
     for row in rows:
         vague = row.ceiling is not None and verdicts.is_wide(row.ceiling.estimate, MAX_SHARE_HALF_WIDTH)
         if vague and _state(row) in SETTLED and len(share_rounds(row)) > 1:
-            return "The ceiling's rounds differ, so each loader was compared with the ceiling of the same round."
+            return "The ceiling itself is not known, because its rounds differ; each loader was compared with the ceiling of the same round."
     return ""
 
 

@@ -48,7 +48,7 @@ def test_a_ceiling_whose_rounds_differ_still_judges_each_loader_within_its_round
     assert text == (
         "The model. b delivers 99.4 to 99.6 % of what the model can take, so a faster loader would change nothing. "
         "With c and a, it is the loader: they cost the model 20.9 to 60.1 % of its speed. "
-        "The ceiling's rounds differ, so each loader was compared with the ceiling of the same round."
+        "The ceiling itself is not known, because its rounds differ; each loader was compared with the ceiling of the same round."
     )
 
 
