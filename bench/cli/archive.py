@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from feedrate.bench.cli.options import Output
+from feedrate.bench.cli.options import Output, local_path
 
-Runs = Annotated[Path, typer.Argument(help="Folder with runs in it, at any depth.")]
+Runs = Annotated[Path, typer.Argument(parser=local_path, help="Folder with runs in it, at any depth.")]
 
 
 def history(
     runs: Runs,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write an HTML page to FILE.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", parser=local_path, help="Also write an HTML page to FILE."),
     ] = None,
 ) -> None:
     """Show how metrics moved over many runs, and at which commit."""
@@ -48,10 +49,12 @@ def site(runs: Runs, output: Output) -> None:
 
 
 def tables(
-    documents: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Markdown files to write.")],
-    records: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records that the files name.")] = Path(
-        "reports/published"
-    ),
+    documents: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", parser=local_path, help="Markdown files to write.")
+    ],
+    records: Annotated[
+        Path, typer.Option(metavar="DIR", parser=local_path, help="Folder of the records that the files name.")
+    ] = Path("reports/published"),
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing. The exit code is 2 if a file is not up to date.")
     ] = False,
@@ -78,7 +81,7 @@ def tables(
 
 
 def validate(
-    records: Annotated[list[Path], typer.Argument(help="run.json files, or folders that have one.")],
+    records: Annotated[list[Path], typer.Argument(parser=local_path, help="run.json files, or folders that have one.")],
     publish: Annotated[
         bool, typer.Option("--publish", help="Also refuse a record without a commit, or with uncommitted changes.")
     ] = False,

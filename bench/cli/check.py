@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from feedrate.bench.cli.options import MAX_INT32, MAX_ROWS, MAX_SECONDS, MAX_WORKERS
+from feedrate.bench.cli.options import MAX_INT32, MAX_ROWS, MAX_SECONDS, MAX_WORKERS, local_path
 
 if TYPE_CHECKING:
     from feedrate.loaders.rule_result import RuleResult
@@ -21,7 +21,11 @@ def check(
     device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda or cuda:N.")] = "cpu",
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Check on the training rows of a prepared dataset. Default: generated rows."),
+        typer.Option(
+            metavar="DIR",
+            parser=local_path,
+            help="Check on the training rows of a prepared dataset. Default: generated rows.",
+        ),
     ] = None,
     rows: Annotated[int, typer.Option(metavar="N", min=1, max=MAX_ROWS, help="Number of generated rows.")] = 10_007,
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, max=MAX_INT32, help="Rows per batch.")] = 512,

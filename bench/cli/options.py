@@ -87,7 +87,7 @@ def local_path(value: Any) -> Path:
     """Read a local path. Raises BadParameter for an address in an object store."""
     path = path_of(value)
     if isinstance(path, StorePath):
-        raise typer.BadParameter(f"{path} is in an object store: name a local path")
+        raise typer.BadParameter(f"{str(path)!r} is in an object store: name a local path")
     return path
 
 

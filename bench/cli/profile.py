@@ -27,6 +27,7 @@ from feedrate.bench.cli.options import (
     Words,
     numbers,
     words,
+    local_path,
 )
 from feedrate.loaders.errors import FeedrateError, require_over_zero
 
@@ -118,7 +119,10 @@ def profile(
 
 def explain(
     run: Annotated[
-        Path, typer.Argument(help="Folder that `feedrate profile` or `feedrate run` wrote, or a profile.json file.")
+        Path,
+        typer.Argument(
+            parser=local_path, help="Folder that `feedrate profile` or `feedrate run` wrote, or a profile.json file."
+        ),
     ],
     *,
     open_viewer: Open = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from feedrate.bench.cli.options import local_path
 from feedrate.loaders.errors import FeedrateError, require_no_file
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ Format = Literal["table", "markdown", "csv", "json", "parquet"]
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or their run.json files.")],
+    runs: Annotated[list[Path], typer.Argument(parser=local_path, help="Folders of runs, or their run.json files.")],
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
+            parser=local_path,
             help="HTML page to write. Default: report.html in the folder of a single run.",
         ),
     ] = None,
@@ -36,9 +38,15 @@ def report(
     ] = "table",
     samples: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also write every epoch and step of every trial to this Parquet file."),
+        typer.Option(
+            metavar="FILE",
+            parser=local_path,
+            help="Also write every epoch and step of every trial to this Parquet file.",
+        ),
     ] = None,
-    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write each figure to this folder.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", parser=local_path, help="Also write each figure to this folder.")
+    ] = None,
     figure_format: Annotated[Literal["svg", "png"], typer.Option(help="File format of --figures.")] = "svg",
     wide: Annotated[bool, typer.Option("--wide", help="Print every column and all notes in the table.")] = False,
 ) -> None:

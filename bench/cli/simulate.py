@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feedrate.bench.cli.options import MAX_INT32, MAX_SEED, Numbers
+from feedrate.bench.cli.options import MAX_INT32, MAX_SEED, Numbers, local_path
 from feedrate.bench.simulation.workload import MAX_JITTER
 from feedrate.loaders.errors import FeedrateError
 
@@ -56,6 +56,7 @@ def simulate(
         list[Path],
         typer.Argument(
             metavar="RUN...",
+            parser=local_path,
             help="Runs of one machine and dataset, with the loader alone (load) and the model alone (replay).",
         ),
     ],
@@ -125,7 +126,8 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, max=MAX_SEED, help="Seed of the jitter.")] = 0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write an HTML page to FILE.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", parser=local_path, help="Also write an HTML page to FILE."),
     ] = None,
 ) -> None:
     """Predict training on many nodes from a measured run: rows/s, waiting, and what holds it back first.

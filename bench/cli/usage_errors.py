@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import typer
 
+from feedrate.loaders.error_text import without_secrets
+
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """The base of Typer's usage errors. Newer versions of Typer keep it in a private copy of Click, so it has no public name."""
 _PREFIXES = ("Value error, ", "Assertion failed, ")
@@ -57,7 +59,7 @@ def _value_of(option: str, argv: Sequence[str]) -> str | None:
     """The word after the option, or after its equals sign; None if it was not typed."""
     for place, word in enumerate(argv):
         if word == option and place + 1 < len(argv):
-            return argv[place + 1]
+            return without_secrets(argv[place + 1])
         if word.startswith(f"{option}="):
-            return word.partition("=")[2]
+            return without_secrets(word.partition("=")[2])
     return None

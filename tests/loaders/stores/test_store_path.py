@@ -75,3 +75,15 @@ def test_an_address_without_a_bucket_is_refused(text: str) -> None:
 def test_no_text_has_credentials(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
     assert one_line(text) == shown
+
+
+@pytest.mark.parametrize("text", ["s3://AKIA:gehe/im@bucket/data", "gs://anna@bucket/data", "s3a://AKIA:gehe/im"])
+def test_credentials_in_front_of_a_bucket_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(FeedrateError, match="has a user or password in front of the bucket") as refused:
+        path_of(text)
+    assert not any(secret in str(refused.value) for secret in ("AKIA", "gehe", "anna", "im@"))
+    assert len(str(refused.value)) <= 300
+
+
+def test_an_access_point_is_no_password() -> None:
+    assert str(path_of("s3://arn:aws:s3:us-east-1:123:accesspoint/one/data")).endswith("accesspoint/one/data")
