@@ -25,9 +25,9 @@ from feedrate.bench.cli.options import (
     TaskOption,
     Wait,
     Words,
+    local_path,
     numbers,
     words,
-    local_path,
 )
 from feedrate.loaders.errors import FeedrateError, require_over_zero
 

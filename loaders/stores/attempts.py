@@ -19,6 +19,8 @@ FIRST_PAUSE_S = 0.1
 """Pause after the first failure. Each later pause is twice as long, and all of them vary by half."""
 _NO_CREDENTIALS = ("Credential", "SSOToken", "TokenRetrieval", "ProfileNotFound", "RefreshError")
 """Parts of the names of errors that botocore and google-auth raise before they send anything."""
+_UNUSABLE = ("ParamValidation", "InvalidRegion")
+"""Parts of the names of errors that botocore raises for a bucket or region that cannot exist."""
 _PERMANENT = (errno.EINVAL, errno.EPERM, errno.ENOSYS)
 
 
@@ -74,6 +76,10 @@ def _final(path: StorePath, error: Exception, doing: str) -> StoreError | None:
         )
     if isinstance(error, FileNotFoundError) or status == 404:
         return MissingFile(f"{path} does not exist: check the address")
+    if any(part in name for part in _UNUSABLE) or type(error) is ValueError:
+        return StoreError(
+            f"{path} cannot be {doing} ({_short(error)}): check the address, and the region and endpoint of this process"
+        )
     if getattr(error, "errno", None) in _PERMANENT or isinstance(error, TypeError | NotImplementedError):
         return StoreError(f"{path} cannot be {doing} ({_short(error)}): check the address")
     return None

@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from feedrate.loaders.stores.attempts import MissingFile, attempt
+from feedrate.loaders.stores.attempts import MissingFile, StoreError, attempt
 from feedrate.loaders.stores.filesystems import filesystem
 from feedrate.loaders.stores.finding import StoredFiles, find_stored
 from feedrate.loaders.stores.range_file import PART_BYTES, RangeFile
-from feedrate.loaders.stores.store_path import StorePath
+from feedrate.loaders.stores.store_path import NAMED_BUCKETS, StorePath
 from feedrate.loaders.stores.stored_object import StoredObject
 
 AHEAD_BYTES = 8 * PART_BYTES
+UNFINISHED = "feedrate-unfinished"
+"""A file that stands in a folder of a store while feedrate copies to it. It remains if the copy is interrupted."""
 Counted = Callable[[int], None]
 """Is told of bytes as they are copied."""
 
@@ -50,7 +52,8 @@ def copy_out(folder: Path, address: StorePath, last: str, sent: Counted) -> None
     last: the file that makes the others count. It is removed first and copied last, so that a copy that was interrupted
     is no whole one. Raises StoreError.
     """
-    before = _names_below(address)
+    before = _names_below(address) | {UNFINISHED}
+    _mark(address / UNFINISHED)
     if last in before:
         _remove(address / last)
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -61,12 +64,32 @@ def copy_out(folder: Path, address: StorePath, last: str, sent: Counted) -> None
         _remove(address / name)
 
 
+def require_writable(address: StorePath) -> None:
+    """Raise StoreError if nothing can be copied to an address: web servers take no files, and a bucket must exist."""
+    if address.is_web:
+        raise StoreError(f"{address} is on a web server, which takes no files: name a local folder, or an object store")
+    if address.scheme in NAMED_BUCKETS:
+        bucket = StorePath(*address.parts[:2])
+        store = filesystem(bucket)
+        try:
+            attempt(bucket, lambda: store.info(bucket.url))
+        except MissingFile:
+            raise
+        except StoreError:
+            return  # who may write below a folder need not be allowed to look at the bucket
+
+
 def _names_below(address: StorePath) -> set[str]:
     try:
         found = find_stored(address)
     except MissingFile:
         return set()
     return {"/".join(file.inner[1:]) for file in found.files}
+
+
+def _mark(address: StorePath) -> None:
+    store = filesystem(address)
+    attempt(address, lambda: store.pipe_file(address.url, b""), doing="written")
 
 
 def _put(file: Path, address: StorePath) -> None:

@@ -12,6 +12,8 @@ REQUESTS = 16
 """Requests of a process that may be under way at a time."""
 THREADS = "feedrate-store"
 """How the threads are called that wait for the answers. They last as long as the process."""
+_INSTALL = dict.fromkeys(("s3", "s3a", "gs", "gcs", "http", "https"), "run `pip install 'feedrate[stores]'`")
+"""What to do without the package of a scheme. Other schemes need one that the extra does not have."""
 CONNECT_S, READ_S = 10, 30
 """Seconds without an answer after which a request has failed, and is sent again."""
 
@@ -28,7 +30,7 @@ def filesystem(path: StorePath) -> Any:
         files = fsspec.filesystem(path.scheme, **_options(path.scheme))
     except ImportError as error:
         raise StoreError(
-            f"{path} cannot be opened ({one_line(str(error), 80)}): run `pip install 'feedrate[stores]'`"
+            f"{path} cannot be opened ({one_line(str(error), 80)}): {_INSTALL.get(path.scheme, 'install that package')}"
         ) from error
     except ValueError:
         raise StoreError(

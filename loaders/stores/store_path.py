@@ -13,7 +13,7 @@ from feedrate.loaders.errors import FeedrateError
 
 _ADDRESS = re.compile(r"([a-zA-Z][\w+.-]*)://(.*)", re.DOTALL)
 _WEB = ("http", "https")
-_NAMED_BUCKETS = ("s3", "s3a", "gs", "gcs")
+NAMED_BUCKETS = ("s3", "s3a", "gs", "gcs")
 """Schemes with the name of a bucket and nothing else before the first slash."""
 _UNQUOTED = "%!$&'()*+,;=:@~"
 """Characters of a web address that are written as they are. A name in it is quoted already where it has to be."""
@@ -129,7 +129,7 @@ def path_of(text: str | Path) -> Path:
     authority, _, name = rest.partition("/")
     if not authority.rpartition("@")[2]:
         raise FeedrateError(f"{scheme}:// is followed by no bucket or host: write it as {scheme}://NAME/FOLDER")
-    if scheme in _NAMED_BUCKETS and (set("@:") & set(authority)) and not authority.startswith("arn:"):
+    if scheme in NAMED_BUCKETS and (set("@:") & set(authority)) and not authority.startswith("arn:"):
         raise FeedrateError(
             f"an address with {scheme}:// has a user or password in front of the bucket, which feedrate does not take there: "
             "set the environment variables or the profile that the store's own tools use"

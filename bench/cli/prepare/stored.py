@@ -43,11 +43,9 @@ def in_stores(prepare: Callable[..., Dataset]) -> Callable[..., None]:
 
 def _prepare(prepare: Callable[..., Dataset], options: dict[str, Any], output: Path, scratch: Path) -> Dataset:
     """Prepare with copies of the sources, and copy the result. scratch: an empty folder of this machine."""
-    exists = isinstance(output, StorePath) and output.is_dir()
-    if exists and not (options["overwrite"] or options["if_missing"]):
-        raise FeedrateError(f"{output} exists: pass --overwrite to replace it or choose another -o")
-    if exists and not (output / "dataset.json").is_file():
-        raise FeedrateError(f"{output} is not a dataset, so --overwrite does not touch it: choose another -o")
+    exists = isinstance(output, StorePath) and _is_dataset(
+        output, replaced=options["overwrite"] or options["if_missing"]
+    )
     addresses: dict[str, str] = {}
     with _with_addresses(addresses):
         if options["paths"]:
@@ -62,6 +60,24 @@ def _prepare(prepare: Callable[..., Dataset], options: dict[str, Any], output: P
         dataset = prepare(**options)
     _copied_out(options["output"], output)
     return replace(dataset, folder=output)
+
+
+def _is_dataset(output: StorePath, *, replaced: bool) -> bool:
+    """Return whether there is a dataset, and not nothing or what an interrupted copy has left.
+
+    replaced: whether a dataset there is no error. Raises FeedrateError if nothing can be written there.
+    """
+    from feedrate.loaders.stores.copying import UNFINISHED, require_writable
+
+    require_writable(output)
+    complete = (output / "dataset.json").is_file()
+    if not complete and ((output / UNFINISHED).is_file() or not output.is_dir()):
+        return False
+    if not replaced:
+        raise FeedrateError(f"{output} exists: pass --overwrite to replace it or choose another -o")
+    if not complete:
+        raise FeedrateError(f"{output} is not a dataset, so --overwrite does not touch it: choose another -o")
+    return True
 
 
 def _copied_in(paths: Sequence[Path], folder: Path, addresses: dict[str, str]) -> list[Path]:

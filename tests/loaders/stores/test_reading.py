@@ -111,6 +111,8 @@ def test_what_does_not_recover_is_said_in_a_sentence_without_credentials(store: 
         (type("FileExpired", (OSError,), {})("gone"), FileChanged, "changed while it was read"),
         (FileNotFoundError("gone"), MissingFile, "does not exist"),
         (NotImplementedError("no"), StoreError, "cannot be read"),
+        (type("InvalidRegionError", (ValueError,), {})("no"), StoreError, "check the address, and the region and"),
+        (ValueError("Invalid endpoint: nonsense"), StoreError, "cannot be read .ValueError: Invalid endpoint: nonsense"),
     ],
 )  # fmt: skip
 def test_what_cannot_recover_is_not_tried_again(
@@ -158,3 +160,16 @@ def test_the_state_of_a_file_changes_with_it(store: Store) -> None:
 def test_an_unknown_scheme_is_refused_by_name() -> None:
     with pytest.raises(StoreError, match=r"^foo://bucket/a has the scheme 'foo', which fsspec does not know"):
         path_of("foo://bucket/a").read_bytes()
+
+
+def test_the_package_of_another_scheme_is_not_said_to_be_in_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_scheme: str, **_options: object) -> None:
+        raise ImportError("Install the package of this scheme")
+
+    monkeypatch.setattr(fsspec, "filesystem", missing)
+    for address, remedy in [
+        ("s3://a/b", r"run `pip install 'feedrate\[stores\]'`"),
+        ("abfs://a/b", "install that package"),
+    ]:
+        with pytest.raises(StoreError, match=rf"Install the package of this scheme\): {remedy}$"):
+            path_of(address).read_bytes()
