@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 from feedrate.loaders.error_text import one_line
@@ -25,6 +28,7 @@ def filesystem(path: StorePath) -> Any:
     or lacks the package for it.
     """
     import fsspec
+    from fsspec.asyn import AsyncFileSystem
 
     try:
         files = fsspec.filesystem(path.scheme, **_options(path.scheme))
@@ -36,9 +40,19 @@ def filesystem(path: StorePath) -> Any:
         raise StoreError(
             f"{path} has the scheme {path.scheme!r}, which fsspec does not know: use s3, gs, https or another of its schemes"
         ) from None
+    if isinstance(files, AsyncFileSystem):
+        _name_threads(os.getpid())
     if path.scheme in ("s3", "s3a"):
         files.retries = 1
     return files
+
+
+@lru_cache(1)
+def _name_threads(_process: int) -> None:
+    """Name the threads, too, in which fsspec's event loop looks up hosts and reads ~/.netrc. They last as long as it."""
+    from fsspec.asyn import get_loop
+
+    get_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix=THREADS))
 
 
 def _options(scheme: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def test_an_address_with_credentials_is_used_and_not_shown(small: Dataset, s3: L
     s3.faults.cut = 1
     assert sum(batch.label.numel() for batch in loader.epoch(0)) == small.split("train").rows
     loader.close()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("asyncio")]
     assert all("?sig=ab%2Fcd" in asked for asked in s3.faults.requests)
     assert set(s3.faults.authorizations) == {f"Basic {base64.b64encode(b'anna:geheim').decode()}"}
     assert read_dataset(path_of(address)).info == small.info
