@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feedrate.bench.cli.options import local_text
+
 if TYPE_CHECKING:
     from feedrate.bench.results.record import RunRecord
     from feedrate.reports.analysis.provenance_diff import Difference
 
 
 def compare(
-    base: Annotated[str, typer.Argument(help="A run, or RUN@LOADER for one loader of it.")],
+    base: Annotated[str, typer.Argument(parser=local_text, help="A run, or RUN@LOADER for one loader of it.")],
     head: Annotated[
         str,
-        typer.Argument(help="The run or RUN@LOADER to judge. Default: the other loaders of BASE against its baseline."),
+        typer.Argument(
+            parser=local_text,
+            help="The run or RUN@LOADER to judge. Default: the other loaders of BASE against its baseline.",
+        ),
     ] = "",
     fail_if: Annotated[
         str,

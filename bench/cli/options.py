@@ -91,6 +91,12 @@ def local_path(value: Any) -> Path:
     return path
 
 
+def local_text(value: Any) -> str:
+    """Read text that begins with a local path. Raises BadParameter for an address in an object store."""
+    local_path(value)
+    return str(value)
+
+
 MAX_BYTES = 10**18
 MAX_INT32 = 2**31 - 1
 MAX_SEED = 2**63 - 1

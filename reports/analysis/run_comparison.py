@@ -11,7 +11,6 @@ from feedrate.bench.results.record import RunRecord, TrialResult
 from feedrate.bench.results.spec import Mode
 from feedrate.bench.results.stats import Verdict, judge_difference, judge_ratio
 from feedrate.loaders.errors import FeedrateError
-from feedrate.loaders.stores.store_path import StorePath, path_of
 from feedrate.reports.analysis.metrics import METRICS, Metric
 from feedrate.reports.analysis.plausibility import refuse_implausible
 from feedrate.reports.analysis.provenance_diff import Kind, provenance_diff
@@ -87,8 +86,6 @@ def read_side(text: str) -> Side:
 
     Raises FeedrateError if the record cannot be read, holds impossible numbers, or lacks the loader.
     """
-    if isinstance(address := path_of(text), StorePath):
-        raise FeedrateError(f"{address} is in an object store: copy the run to a local folder")
     path, _, loader = text.partition("@")
     record = store.read(Path(path))
     refuse_implausible(Path(path), record)

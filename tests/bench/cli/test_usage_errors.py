@@ -97,7 +97,7 @@ def cached_environment() -> Environment:
             "--samples: 'https://host/a' is in an object store: name a local path",
         ),
         ("report x --figures s3://bucket/a", "--figures: 's3://bucket/a' is in an object store: name a local path"),
-        ("compare s3://bucket/run@cupy", "s3://bucket/run@cupy is in an object store: copy the run to a local folder"),
+        ("compare s3://bucket/run@cupy", "'s3://bucket/run@cupy' is in an object store: name a local path"),
         ("explain s3://bucket/run", "'s3://bucket/run' is in an object store: name a local path"),
         ("simulate s3://bucket/run", "'s3://bucket/run' is in an object store: name a local path"),
         ("site s3://bucket/runs -o x", "'s3://bucket/runs' is in an object store: name a local path"),
