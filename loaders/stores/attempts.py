@@ -15,6 +15,8 @@ from feedrate.loaders.stores.traffic import traffic
 
 Result = TypeVar("Result")
 ATTEMPTS = 6
+TIMEOUTS = 3
+"""So many attempts without any answer in time are enough: each takes half a minute."""
 FIRST_PAUSE_S = 0.1
 """Pause after the first failure. Each later pause is twice as long, and all of them vary by half."""
 _NO_CREDENTIALS = ("Credential", "SSOToken", "TokenRetrieval", "ProfileNotFound", "RefreshError")
@@ -42,8 +44,8 @@ def attempt(path: StorePath, request: Callable[[], Result], *, doing: str = "rea
     doing: what the request does to the file, in the words of a message: read, written or removed.
     Raises MissingFile, FileChanged, or StoreError with what else is wrong. No message or cause holds credentials.
     """
-    pause_s = FIRST_PAUSE_S
-    for left in reversed(range(ATTEMPTS)):
+    pause_s, timeouts = FIRST_PAUSE_S, 0
+    for number in range(1, ATTEMPTS + 1):
         traffic().count(requests=1)
         try:
             return request()
@@ -51,9 +53,10 @@ def attempt(path: StorePath, request: Callable[[], Result], *, doing: str = "rea
             raise
         except Exception as error:  # each library has errors of its own
             final = _final(path, error, doing)
-            if final is None and not left:
+            timeouts += "Timeout" in type(error).__name__
+            if final is None and (number == ATTEMPTS or timeouts == TIMEOUTS):
                 final = StoreError(
-                    f"{path} could not be {doing} in {ATTEMPTS} attempts ({_short(_real(error))}): check the store and the network"
+                    f"{path} could not be {doing} in {number} attempts ({_short(_real(error))}): check the store and the network"
                 )
         if final is not None:
             raise final  # without its cause, whose text may hold a signed address

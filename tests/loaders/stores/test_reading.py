@@ -93,6 +93,13 @@ def test_failed_requests_are_sent_again_and_counted(store: Store) -> None:
     assert (used.requests, used.retries, used.bytes) == (4, 3, 10)
 
 
+def test_a_store_that_never_answers_is_given_up_sooner(store: Store) -> None:
+    stored = StoredObject(store.path)
+    store.errors = [TimeoutError("no answer")] * ATTEMPTS
+    with pytest.raises(StoreError, match="could not be read in 3 attempts .TimeoutError: no answer"):
+        stored.fetch(0, 10)
+
+
 def test_what_does_not_recover_is_said_in_a_sentence_without_credentials(store: Store) -> None:
     stored = StoredObject(store.path)
     store.errors = [OSError("no way to https://anna:geheim@host/a?sig=x1")] * ATTEMPTS
