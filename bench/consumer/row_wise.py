@@ -32,6 +32,7 @@ class RowWiseTables(nn.Module):
         """Keep this rank's rows of the tables. weights: float32 [C, D] for each table, equal on every rank."""
         super().__init__()
         self._ranks = ranks
+        self._rows = [len(weight) for weight in weights]
         self._widths = [weight.shape[1] for weight in weights]
         self.shards = nn.ParameterList(nn.Parameter(weight.detach()[rank::ranks].clone()) for weight in weights)
         for shard in self.shards:
@@ -40,9 +41,12 @@ class RowWiseTables(nn.Module):
         """When rows and gradients were being exchanged."""
 
     def forward(self, columns: Sequence[Column]) -> list[Tensor]:
-        """Return for each table the batch's rows or the sums of its bags, float32 [B, D]. Waits for the device."""
+        """Return for each table the batch's rows or the sums of its bags, float32 [B, D]. Waits for the device.
+
+        Raises IndexError for an id that its table does not have.
+        """
         ids = [values.long() for values, _ in columns]
-        route = _Route.of(ids, self._ranks, self.moments)
+        route = _Route.of(ids, self._rows, self._ranks, self.moments)
         asked = route.ask()
         rows = [shard.index_select(0, wanted) for shard, wanted in zip(self.shards, asked, strict=True)]
         got = route.answer(rows, self._widths)
@@ -98,8 +102,11 @@ class _Route:
         self._places = order
 
     @classmethod
-    def of(cls, ids: Sequence[Tensor], ranks: int, moments: Moments) -> _Route:
-        """Sort the ids, int64 [n] for each table, by their owners, and tell these how many will come."""
+    def of(cls, ids: Sequence[Tensor], rows: Sequence[int], ranks: int, moments: Moments) -> _Route:
+        """Sort the ids, int64 [n] for each table, by their owners, and tell these how many will come.
+
+        rows: of each table. Raises IndexError.
+        """
         tables = len(ids)
         together = torch.cat(list(ids))
         table = torch.repeat_interleave(
@@ -109,8 +116,12 @@ class _Route:
         key, order = torch.sort(together % ranks * tables + table, stable=True)
         mine = torch.bincount(key, minlength=ranks * tables).view(ranks, tables)
         theirs = torch.empty_like(mine)
+        outside = (together < 0) | (together >= torch.tensor(rows, device=together.device)[table])
         with moments.noted(mine.is_cuda):
             dist.all_to_all_single(theirs, mine)
+        if outside.any():  # the owner of such a row would fail instead of the rank that asks for it
+            first = int(outside.nonzero()[0])
+            raise IndexError(f"a batch has the id {together[first]} in a column of {rows[int(table[first])]:,} ids")
         return cls(order, (together // ranks)[order], (mine, theirs), moments)
 
     def ask(self) -> list[Tensor]:
