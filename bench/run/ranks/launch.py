@@ -12,6 +12,7 @@ import msgspec
 
 from feedrate.bench.host.kept_process import Ended
 from feedrate.bench.host.lifecycle.search_path import module_command
+from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.host.ranks.rank_files import RankFiles, first_death
 from feedrate.bench.results.messages import Message, Task
 from feedrate.bench.results.record import TrialResult
@@ -99,7 +100,13 @@ class _Torchrun:
 
     def failure(self, _ended: Ended, output: bytes) -> TrialResult | str:
         failed = self.files.failure(self.number)
-        return first_death(output) if failed is None else failed_result(*failed)
+        if failed is not None:
+            return failed_result(*failed)
+        death = first_death(output)
+        silent = [rank for rank in range(self.number) if not self.files.has_lost(rank)]
+        if len(silent) == 1 and not death.startswith(f"rank {silent[0]}:"):
+            return f"rank {silent[0]}: {how_it_died(0)}"  # which torchrun takes for a good end
+        return death
 
     def quietest(self) -> int:
         return self.files.quietest(self.number)

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from feedrate.bench.host.kept_process import Ended
+from feedrate.bench.host.ranks.rank_files import RankFiles
 from feedrate.bench.results.messages import Task
 from feedrate.bench.results.spec import TrialSpec
 from feedrate.bench.run.ranks.launch import launch
@@ -37,3 +39,20 @@ def test_a_preparation_and_a_single_rank_take_one_process() -> None:
         with launch("python", task) as how:
             assert how.ranks is None
             assert msgspec.json.decode(how.stdin, type=Task) == task
+
+
+def test_a_rank_that_ends_well_too_early_is_named_by_what_the_others_lost(temporary: Path) -> None:
+    """torchrun then only sees how the ranks end that wait for it."""
+    with launch("python", Task(spec=replace(SPEC, ranks=3), dataset="data")) as how:
+        assert how.ranks is not None
+        files = RankFiles(Path(how.command[-1]))
+        files.fail(0, b"", lost=True)
+        output = b"Root Cause (first observed failure):\n  rank      : 0 (local_rank: 0)\n  exitcode  : 1 (pid: 7)\n"
+        assert how.ranks.failure(Ended(1, False), output).startswith("rank 0: ")
+        files.fail(2, b"", lost=True)
+        assert (
+            how.ranks.failure(Ended(1, False), output)
+            == "rank 1: its process exited with code 0 before it delivered a result"
+        )
+        killed = output.replace(b": 0 (", b": 1 (").replace(b": 1 (pid", b": -9 (pid")
+        assert "rank 1: its process was killed by SIGKILL" in how.ranks.failure(Ended(1, False), killed)
