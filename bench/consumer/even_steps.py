@@ -19,8 +19,9 @@ class EvenSteps:
     leaves the optimizer of such a rank behind, so that the replicas drift apart in the next epoch.
     """
 
-    def __init__(self, step: EagerStep) -> None:
-        self._step, self._left = step, 0
+    def __init__(self, step: EagerStep, on_step: Callable[[], None] = lambda: None) -> None:
+        """on_step: called before each step and each prediction."""
+        self._step, self._left, self._on_step = step, 0, on_step
         self._last: Batch | None = None
         self.flush, self.least_bytes = step.flush, step.least_bytes
 
@@ -50,11 +51,13 @@ class EvenSteps:
         for _ in range(self._left):
             if self._last is None:
                 raise FeedrateError("this rank has no batch for the steps that the others take: use fewer ranks")
+            self._on_step()
             take_part(self._last)
         self._last = None
 
     def _take_turn(self, batch: Batch) -> None:
         if not self._left:
             raise FeedrateError("an epoch has more batches than the rows of any rank fill, and the others would wait")
+        self._on_step()
         self._left -= 1
         self._last = batch

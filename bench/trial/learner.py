@@ -41,7 +41,8 @@ class Learner:
 
         replica = Replica(model, group.size)
         step = EagerStep(model, spec, replica)  # a Plan refuses the fast step on several ranks
-        return cls(step, replica, EvenSteps(step), None if isinstance(model, EmbeddingModel) else model.tables)
+        tables = None if isinstance(model, EmbeddingModel) else model.tables
+        return cls(step, replica, EvenSteps(step, group.step_begins), tables)
 
     @property
     def in_turn(self) -> Step:

@@ -52,7 +52,7 @@ def main() -> None:
     spec = replace(task.spec, device=launched.device_of(task.spec.device))
     make_current(spec.device)
     try:
-        with joined(launched, spec.device, WAIT_S, live) as group:
+        with joined(launched, spec.device, WAIT_S, live, files.counter(launched.rank)) as group:
             message = attempt(replace(task, spec=spec), say, mark, group)
             result = message.result
             assert result is not None, "an attempt ends with a result"

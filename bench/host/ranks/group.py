@@ -48,6 +48,10 @@ class Group(Protocol):
         """Wait until every rank has come here. Raises LostRank."""
         ...
 
+    def step_begins(self) -> None:
+        """Tell that this rank takes its next step together with the others."""
+        ...
+
     @property
     def local_rank(self) -> int:
         """This process's number on its host, from 0."""
@@ -68,6 +72,9 @@ class Alone:
 
     def barrier(self) -> None:
         """Return at once."""
+
+    def step_begins(self) -> None:
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +113,19 @@ class Launched:
 class TorchGroup:
     """The default process group of torch.distributed. Values pass through gloo, gradients on GPUs through NCCL."""
 
-    def __init__(self, launched: Launched, on_wait: Callable[[], None] = lambda: None, processes: Any = None) -> None:
-        """on_wait: called each time before this rank waits for the others. processes: torch's group if not the default one."""
+    def __init__(
+        self,
+        launched: Launched,
+        on_wait: Callable[[], None] = lambda: None,
+        on_step: Callable[[], None] = lambda: None,
+        processes: Any = None,
+    ) -> None:
+        """on_wait, on_step: called each time before this rank waits for the others, and before it takes a step with them.
+
+        processes: torch's group if not the default one.
+        """
         self._launched, self._on_wait, self._processes = launched, on_wait, processes
+        self.step_begins = on_step
 
     @property
     def rank(self) -> int:
@@ -151,12 +168,16 @@ ALONE = Alone()
 
 @contextmanager
 def joined(
-    launched: Launched, device: str, timeout_s: float, on_wait: Callable[[], None] = lambda: None
+    launched: Launched,
+    device: str,
+    timeout_s: float,
+    on_wait: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Iterator[TorchGroup]:
     """Join the other ranks for as long as the block lasts.
 
-    timeout_s: after which a rank that waits for another one gives up. on_wait: called each time before this rank waits for the
-    others. Raises LostRank.
+    timeout_s: after which a rank that waits for another one gives up. on_wait, on_step: called each time before this rank waits
+    for the others, and before it takes a step with them. Raises LostRank.
     """
     from datetime import timedelta
 
@@ -165,7 +186,7 @@ def joined(
     backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
     with peers():
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
-    yield TorchGroup(launched, on_wait)
+    yield TorchGroup(launched, on_wait, on_step)
     dist.destroy_process_group()  # only in a good end: a process that fails must not wait for the others
 
 

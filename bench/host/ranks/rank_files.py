@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import mmap
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,8 @@ from pathlib import Path
 from feedrate.bench.host.processes import how_it_died
 from feedrate.bench.results.whole_file import write_whole
 from feedrate.loaders.scratch.temporary_folder import TemporaryFolder
+
+_COUNT = struct.Struct("<q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,28 @@ class RankFiles:
         """Return when a rank gave its last sign of life, in seconds of time.time(). 0 if it gave none."""
         return _mtime(self._life(rank))
 
+    def counter(self, rank: int) -> Callable[[], None]:
+        """Return a function to call at each step that all ranks take together, so cheap that it may be called on the clock."""
+        file = self._steps(rank)
+        file.write_bytes(bytes(_COUNT.size))
+        with file.open("r+b") as opened:
+            count, steps = mmap.mmap(opened.fileno(), _COUNT.size), itertools.count(1)
+        return lambda: _COUNT.pack_into(count, 0, next(steps))
+
+    def steps(self, rank: int) -> int:
+        """Return how many steps a rank has begun."""
+        file = self._steps(rank)
+        return int(_COUNT.unpack(file.read_bytes())[0]) if file.exists() else 0
+
     def quietest(self, ranks: int) -> int:
-        """Return the rank that gave its last sign of life first."""
-        return min(range(ranks), key=self.last_sign_s)
+        """Return the rank for whose next step the others wait, or the one that gave its last sign of life first."""
+        return min(range(ranks), key=lambda rank: (self.steps(rank), self.last_sign_s(rank)))
 
     def _life(self, rank: int) -> Path:
         return self.folder / f"alive-{rank}"
+
+    def _steps(self, rank: int) -> Path:
+        return self.folder / f"steps-{rank}"
 
     def _failure(self, rank: int, *, lost: bool) -> Path:
         return self.folder / f"{'lost' if lost else 'failed'}-{rank}.json"

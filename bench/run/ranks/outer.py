@@ -56,6 +56,8 @@ class Outcome:
     """When it failed or died, in seconds of time.time(): the clocks of several hosts differ a little."""
     silent_s: float = 0.0
     """Since its last sign of life."""
+    steps: int = 0
+    """That it has begun."""
     printed: bytes = b""
     """The last of what it printed if it failed or died."""
 
@@ -129,10 +131,10 @@ def _one_trial(group: OuterGroup, order: Order, task: Task, files: RankFiles) ->
         over_s, patience_s = time.time(), PATIENCE_S
     finally:
         ended = child.end(patience_s)
-    own = _outcome(files, group.launched.rank, ended, child.stderr.content())
-    return replace(
-        own, at_s=own.at_s or min(ends, default=over_s), silent_s=over_s - files.last_sign_s(group.launched.rank)
-    )
+    rank = group.launched.rank
+    own = _outcome(files, rank, ended, child.stderr.content())
+    silent_s = over_s - files.last_sign_s(rank)
+    return replace(own, at_s=own.at_s or min(ends, default=over_s), silent_s=silent_s, steps=files.steps(rank))
 
 
 @dataclass(slots=True)
@@ -154,8 +156,8 @@ class _Outcomes:
         return failed_result(rank, cause.message) if cause.message else f"rank {rank}: {cause.death}"
 
     def quietest(self) -> int:
-        silences = [outcome.silent_s for outcome in self.gather()]
-        return silences.index(max(silences))
+        outcomes = self.gather()
+        return min(range(len(outcomes)), key=lambda rank: (outcomes[rank].steps, -outcomes[rank].silent_s))
 
     def printed(self) -> bytes:
         return b"".join(outcome.printed for outcome in self.known[1:] if outcome.is_cause)
@@ -163,7 +165,7 @@ class _Outcomes:
     def gather(self) -> list[Outcome]:
         """Return the outcome of every rank. The other processes end their ranks. Raises LostRank."""
         if not self.known:
-            own = Outcome(silent_s=time.time() - self.files.last_sign_s(0))
+            own = Outcome(silent_s=time.time() - self.files.last_sign_s(0), steps=self.files.steps(0))
             self.group.meet()
             values = self.group.all(msgspec.json.encode(own))
             self.known = [msgspec.json.decode(value, type=Outcome) for value in values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -56,3 +57,16 @@ def test_a_rank_that_ends_well_too_early_is_named_by_what_the_others_lost(tempor
         )
         killed = output.replace(b": 0 (", b": 1 (").replace(b": 1 (pid", b": -9 (pid")
         assert "rank 1: its process was killed by SIGKILL" in how.ranks.failure(Ended(1, False), killed)
+
+
+def test_the_quietest_rank_is_the_one_for_whose_step_the_others_wait(tmp_path: Path) -> None:
+    files = RankFiles(tmp_path)
+    for rank in (1, 0):
+        files.live(rank)
+        os.utime(tmp_path / f"alive-{rank}", (rank, rank))
+    assert files.quietest(2) == 0
+    steps = [files.counter(rank) for rank in range(2)]
+    for step in (*steps, steps[0]):
+        step()
+    assert [files.steps(rank) for rank in range(2)] == [2, 1]
+    assert files.quietest(2) == 1
