@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 from typing import IO, Any
 
 import pyarrow as pa
@@ -72,10 +73,11 @@ def digest(*contents: bytes) -> str:
 
 
 def own_folder(folder: Path) -> None:
-    """Create the folder of the parts for this user alone. Raises FeedrateError if another user has made one."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create the folder of the parts for this user alone. Raises FeedrateError if another user has made one, or it is a file."""
+    if not folder.is_symlink() and not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o022 or folder.is_symlink():
+    if not S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise FeedrateError(f"{folder} is not a folder that only you can write to: remove it, or choose another -o")
 
 

@@ -59,6 +59,8 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
     (tmp_path / "link").symlink_to(tmp_path / "own")
-    for name in ("open", "link"):
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    for name in ("open", "link", "broken", "file"):
         with pytest.raises(FeedrateError, match=f"{name} is not a folder that only you can write to"):
             own_folder(tmp_path / name)
