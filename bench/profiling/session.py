@@ -55,11 +55,13 @@ def run(loaders: Sequence[str], data: Path, output: Path, request: ProfileReques
     require_whole("--steps", request.steps, 1)
     require_over_zero("--timeout", request.timeout_s)
     require_no_file("-o", output)
-    require_distinct("loaders", loaders)
+    for name, values in (("loaders", loaders), ("--profile-ranks", request.profiled_ranks)):
+        if not values:
+            raise FeedrateError(f"{name} is empty: name at least one")
+        require_distinct(name, values)
     require_choice("--profiler", request.profiler, ("auto", *get_args(Profiler)))
     check_texts(loaders)
     require_ranks(request.ranks, request.model)
-    require_distinct("--profile-ranks", request.profiled_ranks)
     if max(request.profiled_ranks) >= request.ranks:
         raise FeedrateError(
             f"--profile-ranks names rank {max(request.profiled_ranks)}, but the ranks are 0 to {request.ranks - 1}: raise --ranks"

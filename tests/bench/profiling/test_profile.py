@@ -126,6 +126,13 @@ def test_a_rank_that_there_is_not_is_refused(small: Dataset, tmp_path: Path) -> 
         session.run(["native-batched"], small.folder, tmp_path / "run", request)
 
 
+def test_no_loaders_and_no_ranks_are_refused(small: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(FeedrateError, match="loaders is empty: name at least one"):
+        session.run([], small.folder, tmp_path / "run", REQUEST)
+    with pytest.raises(FeedrateError, match="--profile-ranks is empty: name at least one"):
+        session.run(["native-batched"], small.folder, tmp_path / "run", replace(REQUEST, profiled_ranks=()))
+
+
 def test_the_command_prints_cause_evidence_and_remedy(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
