@@ -176,9 +176,9 @@ class Evaluations:
                 labels.append(batch.label.clone())  # a view would keep the memory that it lies in
                 if number == 0:
                     rows.add(batch)
-            output, label = (_of_all_ranks(context.group, parts, spec.device) for parts in (outputs, labels))
-            loss = finite("validation loss", float(loss_of(output, label, spec.model).item()), number)
-            area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
+        output, label = (_of_all_ranks(context.group, parts, spec.device) for parts in (outputs, labels))
+        loss = finite("validation loss", float(loss_of(output, label, spec.model).item()), number)
+        area = finite("AUC (has the valid split both labels?)", auc(output, label), number)
         title = f"the valid split, after epoch {number + 1}"
         try:
             watch.end(title, sum(map(len, labels)))

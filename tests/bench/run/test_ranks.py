@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.datasets.canonical import Dataset, SplitName
 from feedrate.bench.datasets.options import PrepareOptions
 from feedrate.bench.datasets.sequence.synthetic import prepare_synthetic_sequence
 from feedrate.bench.datasets.synthetic import prepare_synthetic
@@ -190,17 +190,18 @@ def _ranks_alive() -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["mlp", "dlrm", "sequence"])
-def test_tables_shared_row_by_row_learn_what_whole_ones_do(task: Task, tmp_path: Path) -> None:
-    """One of the ranks has a batch more, which has one row."""
+@pytest.mark.parametrize(("task", "uneven_split"), [("mlp", "train"), ("dlrm", "valid"), ("sequence", "train")])
+def test_tables_shared_row_by_row_learn_what_whole_ones_do(task: Task, uneven_split: SplitName, tmp_path: Path) -> None:
+    """One of the ranks has a batch more of the split, which has one row."""
     prepare = prepare_synthetic_sequence if task == "sequence" else prepare_synthetic
-    dataset = prepare(tmp_path / "data", rows=5_003, options=PrepareOptions(seed=1))
-    rows = dataset.info.splits["train"].rows
+    dataset = prepare(tmp_path / "data", rows=5_006, options=PrepareOptions(seed=1))
+    rows = dataset.info.splits[uneven_split].rows
+    batch_size = {"train": 1_001, "valid": 500}[uneven_split]
     assert rows % 2
+    assert rows // 2 % batch_size == 0
     spec = replace(
-        SPEC, mode="train", loader="native-batched", batch_size=rows // 2 // 3, epochs=3, model=model_of(task, {})
+        SPEC, mode="train", loader="native-batched", batch_size=batch_size, epochs=3, model=model_of(task, {})
     )
-    assert rows // 2 % spec.batch_size == 0
     whole = run(spec, dataset)
     shared = run(replace(spec, model=model_of(task, {"embeddings": "row-wise"})), dataset)
     assert (shared.status, shared.detail) == ("ok", "")
