@@ -42,7 +42,7 @@ class Learner:
         replica = Replica(model, group.size)
         step = EagerStep(model, spec, replica)  # a Plan refuses the fast step on several ranks
         tables = None if isinstance(model, EmbeddingModel) else model.tables
-        return cls(step, replica, EvenSteps(step, group.step_begins), tables)
+        return cls(step, replica, EvenSteps(step, group), tables)
 
     @property
     def in_turn(self) -> Step:
@@ -50,7 +50,7 @@ class Learner:
         return self.step if self.even is None else self.even
 
     def learning(self, steps: int) -> AbstractContextManager[object]:
-        """Learn within the block, and take part in the others' steps at its end. steps: of the rank that has most batches."""
+        """Learn within the block, and take part in the others' steps at its end. steps: of the rank that has most batches, if shards are even."""
         if self.tables is not None:
             self.tables.moments.forget()  # an evaluation exchanges rows, too
         return nullcontext() if self.even is None else self.even.learning(steps)

@@ -223,6 +223,11 @@ def first_decides(group: Group, decide: Callable[[], bool]) -> bool:
     return group.all(b"yes" if group.rank == 0 and decide() else b"")[0] == b"yes"
 
 
+def any_wants(group: Group, wants: bool) -> bool:
+    """Return whether any rank wants what it asks for. Raises LostRank."""
+    return any(group.all(b"yes" if wants else b""))
+
+
 def free_port() -> int:
     """Return a port of this host that nobody listens at."""
     with socket.socket() as probe:
