@@ -22,6 +22,8 @@ from tests.docs.shell import Shell, forget, less
 
 WITH_BLOCKS = [page for page in PAGES if any(not block.left_out for block in blocks(page))]
 LEFT_OUT = [block for page in PAGES for block in blocks(page) if block.left_out]
+ABORTED = "terminate called without an active exception"
+"""What torch 2.13 prints when it aborts a process at its end, in about one of eight with a gloo group, without feedrate, too."""
 MAX_LEFT_OUT = 25
 """Raise this only if a new block really cannot run on two cores without a network."""
 
@@ -69,6 +71,8 @@ def _run(block: Block, shell: Shell) -> None:
         forget(shell.folder)
         return
     code, output = shell.run(block.code)
+    if ABORTED in output:
+        code, output = shell.run(block.code)
     assert code == 0, f"{block.place}: exit code {code}\n{output}"
 
 
