@@ -26,6 +26,9 @@ from feedrate.loaders.parquet.columns import Columns, draw_order, order_generato
 BLOCK_ROWS = 32_768
 """Minimum number of rows gathered at once. Their output fits into the CPU's caches."""
 
+SMALL_ORDER = 32_768
+"""Rows up to which an order is drawn at once: that takes 0.1 ms, and a thread could take 3 ms to start."""
+
 
 class HostRows:
     """Packed rows in host memory. A thread draws the next epoch's order while the current one is delivered."""
@@ -65,6 +68,10 @@ class HostRows:
         # It ends with the call. torch keeps a team of OpenMP threads for each thread that has used one. While there are more
         # of them than cores, those of the model sleep between its operations, and its steps take a tenth longer.
         rows, config = len(self._packed.rows), self._config
+        if rows <= SMALL_ORDER:
+            done: Future[torch.Tensor] = Future()
+            done.set_result(draw_order(rows, order_generator(config.seed, epoch)))
+            return done
         thread = ThreadPoolExecutor(1, thread_name_prefix="order")
         drawn = thread.submit(draw_order, rows, order_generator(config.seed, epoch))
         thread.shutdown(wait=False)
