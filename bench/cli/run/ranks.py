@@ -19,13 +19,14 @@ from feedrate.loaders.errors import FeedrateError
 def main() -> None:
     """Do this process's part of the run, and end without torch's own end, which aborts the process now and then."""
     try:
-        _take_part()
+        take_part()
     except SystemExit as end:
         sys.stdout.flush()
         leave(end.code if isinstance(end.code, int) else 1)
 
 
-def _take_part() -> None:
+def take_part() -> None:
+    """Do this process's part of the run. Raises SystemExit for an error of the user's."""
     with readable_errors():
         if sys.argv[1:2] != ["run"]:
             raise FeedrateError("feedrate.rank starts ranks of `run` only: python -m feedrate.rank run DATA -o DIR")

@@ -137,7 +137,7 @@ def test_what_is_missing_is_named(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["rank.py", *arguments])
     with pytest.raises(SystemExit) as ended:
-        ranks.main()
+        ranks.take_part()
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"{sentence}\n"
 
