@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from feedrate.bench.consumer.models.embeddings import EmbeddingModel
 from feedrate.bench.consumer.steps import EagerStep, Step, make_step
-from feedrate.bench.host.ranks.group import Group
+from feedrate.bench.host.ranks.group import Alone, Group
 from feedrate.bench.results.record import EpochRecord
 from feedrate.bench.results.spec import ModelSpec
 
-if TYPE_CHECKING:  # a single rank need not import what averages gradients
+if TYPE_CHECKING:  # a single process need not import what averages gradients
     from feedrate.bench.consumer.even_steps import EvenSteps
     from feedrate.bench.consumer.replica import Replica
     from feedrate.bench.consumer.row_wise import RowWiseModel, RowWiseTables
@@ -25,22 +25,22 @@ class Learner:
     step: Step
     """To take as often as all others."""
     replica: Replica | None = None
-    """None for a single rank."""
+    """None for a trial of one process that no launcher started."""
     even: EvenSteps | None = None
-    """The step within blocks that see to it that all ranks take it equally often. None for a single rank."""
+    """The step within blocks that see to it that all ranks take it equally often. None where replica is."""
     tables: RowWiseTables | None = None
     """Of the model, if their rows lie on several ranks."""
 
     @classmethod
     def of(cls, model: EmbeddingModel | RowWiseModel, spec: ModelSpec, group: Group) -> Learner:
         """Build the step that the spec names."""
-        if isinstance(model, EmbeddingModel) and group.size == 1:
-            return cls(make_step(model, spec))
+        if isinstance(model, EmbeddingModel) and (isinstance(group, Alone) or spec.step == "fast"):
+            return cls(make_step(model, spec))  # a Plan refuses the fast step on several ranks
         from feedrate.bench.consumer.even_steps import EvenSteps
         from feedrate.bench.consumer.replica import Replica
 
         replica = Replica(model, group.size)
-        step = EagerStep(model, spec, replica)  # a Plan refuses the fast step on several ranks
+        step = EagerStep(model, spec, replica)
         tables = None if isinstance(model, EmbeddingModel) else model.tables
         return cls(step, replica, EvenSteps(step, group), tables)
 

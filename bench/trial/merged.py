@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from feedrate.bench.host.ranks.group import Group
+from feedrate.bench.host.ranks.group import Alone, Group
 from feedrate.bench.results.ranks_record import RankEpoch, RankRecord, RanksRecord
 from feedrate.bench.results.record import EpochRecord, ShuffleRecord, TrialResult
 from feedrate.bench.results.spec import shared_fields
@@ -30,8 +30,8 @@ class Part:
 
 
 def merged(group: Group, result: TrialResult) -> TrialResult:
-    """Return the trial's result on every rank. It is this rank's own in a group of one. Raises LostRank."""
-    if group.size == 1:
+    """Return the trial's result on every rank. It is this process's own if no launcher started it. Raises LostRank."""
+    if isinstance(group, Alone):
         return result
     own = Part(
         device=result.spec.device,

@@ -82,11 +82,11 @@ class OuterRanks:
 
     @contextmanager
     def launch(self, python: str, task: Task) -> Iterator[Launch]:
-        """Have each process start its rank, and yield how to start rank 0. A single process starts as in any other run.
+        """Have each process start its rank, and yield how to start rank 0. A single rank joins a group of its own, too.
 
         Raises LostRank if a process has ended.
         """
-        if task.spec.ranks == 1 or task.only_prepare:
+        if task.only_prepare:
             with launch(python, task) as how:
                 yield how
             return

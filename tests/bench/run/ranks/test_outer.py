@@ -80,6 +80,39 @@ def test_two_hosts_run_one_plan_and_a_rank_that_dies_fails_its_trial_only(folder
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_one_rank_trains_as_many_do_and_as_well_as_a_process_of_its_own(
+    device: str, folder: Path, small: Dataset
+) -> None:
+    options = ("--modes", "load,train", "--seeds", "0", "--device", device)
+    agent = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "1",
+        "-m",
+        "feedrate.rank",
+    ]
+    alone = [sys.executable, "-m", "feedrate"]
+    for command, name in ((agent, "rank"), (alone, "alone")):
+        started = start([*command, *run_arguments(small, "native-batched", *options, folder=name)])
+        output = started.communicate(timeout=120)
+        assert started.returncode == 0, output
+    rank, alone_trials = (
+        {trial.spec.mode: trial for trial in store.read(folder / name).trials} for name in ("rank", "alone")
+    )
+    assert {mode: trial.ranks for mode, trial in alone_trials.items()} == {"load": None, "train": None}
+    for trial in rank.values():
+        assert trial.ranks is not None
+        assert (trial.ranks.backend, len(trial.ranks.ranks)) == ("gloo" if device == "cpu" else "nccl", 1)
+    assert all(epoch.allreduce_s for epoch in rank["train"].epochs or ())
+    assert rank["train"].auc == pytest.approx(alone_trials["train"].auc, abs=0.005)
+    assert rank["train"].train_loss == pytest.approx(alone_trials["train"].train_loss, rel=1e-3)
+
+
+@pytest.mark.slow
 def test_variables_set_by_hand_are_enough_and_a_rank_that_hangs_is_named(folder: Path, small: Dataset) -> None:
     arguments = run_arguments(small, "their_ranks:Hangs", "--timeout", "10")
     processes = by_hand(arguments)
@@ -149,8 +182,8 @@ def test_a_memory_limit_is_refused_because_ranks_start_apart() -> None:
         app(arguments, standalone_mode=False, obj=OuterRanks(group))
 
 
-def run_arguments(data: Dataset, loaders: str, *options: str) -> list[str]:
-    return ["run", str(data.folder), "-o", "run", "--loaders", loaders, *RUN, *options]
+def run_arguments(data: Dataset, loaders: str, *options: str, folder: str = "run") -> list[str]:
+    return ["run", str(data.folder), "-o", folder, "--loaders", loaders, *RUN, *options]
 
 
 def by_hand(arguments: Sequence[str]) -> list[Started]:
