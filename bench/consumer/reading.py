@@ -1,8 +1,8 @@
 """Reads every byte of a batch on its device, so that a loader that has only enqueued its copies does not look fast.
 
 Reading yields a sum of each tensor's 4-byte words. The sums of an epoch tell whether it delivered the dataset's values.
-On a GPU, one kernel reads every tensor of the batch, so that reading does not limit the loaders being measured. Without
-CuPy, and on the CPU, each tensor is summed.
+On a GPU, one kernel reads every tensor of the batch, so that reading does not limit the loaders being measured. On the CPU
+of an epoch of many batches, one compiled loop does. Otherwise, and on a GPU without CuPy, torch sums each tensor.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from feedrate.bench.consumer.addresses import addresses
 from feedrate.loaders.base import Batch, Schema
 
 THREADS = 256
 """Threads of a block."""
 PARTS = 64
 """Blocks that read one tensor. Each reads 4 KB at a time, so a column of 65,536 words is read at once."""
+MANY_BATCHES = 100
+"""Batches of an epoch from which on a compiled loop reads them on the CPU. To load Numba takes as long as thousands of sums by torch."""
 
 _SOURCE = r"""
 typedef unsigned long long u64;
@@ -78,15 +81,22 @@ class BatchReader(Protocol):
         ...
 
 
-def reader(device: str, tensors: int) -> BatchReader:
-    """Return a reader of batches that have this many tensors, each with elements of 4 or 8 bytes."""
+def reader(device: str, tensors: int, batches: int) -> BatchReader:
+    """Return a reader of batches that have this many tensors, each with elements of 4 or 8 bytes.
+
+    batches: of an epoch, about. It decides how they are read on the CPU, so that all loaders of a run are read alike.
+    """
     if device != "cpu":
         try:
             import cupy  # pyright: ignore[reportMissingImports]
         except ImportError:
             return TensorReader(tensors)
         return FusedReader(cupy, device, tensors)
-    return TensorReader(tensors)
+    if batches < MANY_BATCHES:
+        return TensorReader(tensors)
+    from feedrate.bench.consumer.host_reading import HostReader
+
+    return HostReader(tensors)
 
 
 def word_sum(tensor: torch.Tensor) -> torch.Tensor:
@@ -186,9 +196,7 @@ class FusedReader:
         tensors = batch.tensors()
         if len(tensors) != self._tensors:  # whoever looks at the batch's form will say so
             return
-        if not all(map(torch.Tensor.is_contiguous, tensors)):  # nbytes can exceed the memory behind the tensor
-            tensors = [tensor.contiguous() for tensor in tensors]
-        numbers = [tensor.data_ptr() for tensor in tensors] + [tensor.nbytes >> 2 for tensor in tensors]
+        tensors, numbers = addresses(tensors)
         if torch.cuda.current_device() == self._index:
             self._launch(*numbers)
         else:  # a loader may have made another device the current one, whose context does not know the kernel

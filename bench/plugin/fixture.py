@@ -217,11 +217,12 @@ def timed(request: BenchmarkRequest, benchmark: Any, dataset: Dataset) -> dict[s
     clocks: list[EpochClock] = []
     spec = ModelSpec()
     model = build_model(dataset.info.schema, spec, seed=request.seed, device=request.device)
-    read = reader(request.device, dataset.info.schema.tensors)
+    batches = -(-dataset.info.splits["train"].rows // request.batch_size)
+    read = reader(request.device, dataset.info.schema.tensors, batches)
     consume: Any = make_step(model, spec) if request.mode == "train" else read
 
     def epoch() -> None:
-        read.begin(-(-dataset.info.splits["train"].rows // request.batch_size))
+        read.begin(batches)
         clock = EpochClock(lambda: loader.epoch(len(clocks)), request.device)
         for batch in clock:
             consume(batch)

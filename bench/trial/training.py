@@ -140,7 +140,7 @@ class Evaluations:
     def __init__(self, context: TrialContext) -> None:
         self._context, spec = context, context.spec
         self._loader = context.open_loader("valid", shuffle=False)
-        self._read = reader(spec.device, context.dataset.info.schema.tensors)
+        self._read = reader(spec.device, context.dataset.info.schema.tensors, context.most_batches("valid"))
         self._rows = TimedRows(
             context.dataset,
             "valid",

@@ -78,7 +78,7 @@ def run_trial(context: TrialContext) -> tuple[TrialResult, Windows]:
     """Run the trial. Raises what the loader raises, and GateFailed or FormBroken if its rows are not the dataset's."""
     spec = context.spec
     gpu_bytes_before = gpu_bytes_used(spec.device)
-    read = reader(spec.device, context.dataset.info.schema.tensors)
+    read = reader(spec.device, context.dataset.info.schema.tensors, context.most_batches("train"))
     at, imported_s, model = utc(), since_process_start(), DrawnModel(context)
     start = Start(at=at, imported_s=imported_s, backend=context.choice.adapter.backend(spec.device))
     warm = warm_up(context, model, read)

@@ -12,23 +12,24 @@ import numba
 import numpy as np
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile a function with Numba on its first call, without the interpreter's lock, and cache it if there is a folder for that."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        compiled: Callable[..., None] = numba.njit(cache=True, **options)(function)
+        fast: Callable[..., None] = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # Numba found no folder to cache in, so each process compiles anew
-        compiled = numba.njit(**options)(function)
-    return compiled
+        fast = numba.njit(**options)(function)
+    return fast
 
 
-@_compiled
+@compiled
 def gather(rows: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
     """Set out[i] = rows[order[i]]. Positions in `order` must lie within `rows`: nothing checks them."""
     for place in range(len(order)):
         out[place] = rows[order[place]]
 
 
-@_compiled
+@compiled
 def unpack_bags(codes: np.ndarray, lengths: np.ndarray, offsets: np.ndarray, values: np.ndarray) -> None:
     """Unpack bags of codes (id + 1) into contiguous ids and their offsets.
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from feedrate.bench.consumer.host_reading import HostReader
 from feedrate.bench.consumer.reading import (
+    MANY_BATCHES,
     PARTS,
     THREADS,
     FusedReader,
@@ -43,11 +45,20 @@ def small_batch(device: str, ids: torch.dtype = torch.int32) -> Batch:
     return Batch({"a": values[2:]}, {"b": (values, offsets)}, {"c": torch.ones(6, device=device)[::2]}, label)
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize(
+    ("device", "batches", "kind"),
+    [
+        ("cpu", 3, TensorReader),
+        ("cpu", MANY_BATCHES, HostReader),
+        pytest.param("cuda", 3, FusedReader, marks=pytest.mark.gpu),
+    ],
+)
 @pytest.mark.parametrize("ids", [torch.int32, torch.int64])
-def test_a_reader_keeps_the_sums_of_each_batch_apart(device: str, ids: torch.dtype) -> None:
-    read = reader(device, 5)
-    assert isinstance(read, TensorReader if device == "cpu" else FusedReader)
+def test_a_reader_keeps_the_sums_of_each_batch_apart(
+    device: str, batches: int, kind: type[object], ids: torch.dtype
+) -> None:
+    read = reader(device, 5, batches)
+    assert isinstance(read, kind)
     for expected in (3, 2):  # the second epoch forgets the first one
         read.begin(expected)
         for _ in range(expected):
@@ -65,19 +76,38 @@ def test_a_column_of_negative_zeros_has_another_sum_than_one_of_zeros() -> None:
     assert word_sums(zeros) != word_sums(negative)
 
 
-@pytest.mark.gpu
-def test_on_a_gpu_batches_beyond_the_expected_ones_are_read_too() -> None:
-    read = reader("cuda", 5)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_batches_beyond_the_expected_ones_are_read_too(device: str) -> None:
+    read = reader(device, 5, MANY_BATCHES)
     read.begin(1)
     for _ in range(4):
-        read(small_batch("cuda"))
-    assert len(read.sums()) == 2
+        read(small_batch(device))
+    sums = read.sums()
+    assert len(sums) == 2
+    assert (sums[1] == 3 * sums[0]).all()
+
+
+@pytest.mark.parametrize("words", [0, 1, 7, 100_003])
+def test_the_compiled_loop_sums_what_torch_sums(words: int) -> None:
+    values = torch.randint(-(2**31), 2**31, (words,), dtype=torch.int32)
+    batch = Batch({"a": values, "b": values.flip(0)[: words // 2]}, {}, {}, values.view(torch.float32))
+    read = HostReader(3)
+    read.begin(1)
+    read(batch)
+    assert read.sums().tolist() == [[word % 2**64 for word in word_sums(batch)]]
+
+
+def test_a_tensor_without_values_is_refused_and_not_read() -> None:
+    read = HostReader(1)
+    read.begin(1)
+    with pytest.raises(NotImplementedError, match="meta"):
+        read(Batch({}, {}, {}, torch.zeros(3, device="meta")))
 
 
 @pytest.mark.gpu
 def test_a_gpu_sums_long_columns_right() -> None:
     values = torch.randint(-(2**31), 2**31, (10_000_019,), dtype=torch.int32, device="cuda")
-    read = reader("cuda", 1)
+    read = reader("cuda", 1, 1)
     read.begin(1)
     read(Batch({}, {}, {}, values.view(torch.float32)))
     assert int(read.sums()[0, 0]) == int(values.sum()) % 2**64

@@ -34,7 +34,7 @@ def epoch(dataset: Dataset, number: int, split: str = "train") -> list[Batch]:
 def watched(dataset: Dataset, *, every: bool = False) -> tuple[TimedRows, Callable[[Iterable[Batch]], None]]:
     """Return a watch, and a function that passes one epoch through it as a trial does."""
     rows = dataset.info.splits["train"].rows
-    read = reader("cpu", dataset.info.schema.tensors)
+    read = reader("cpu", dataset.info.schema.tensors, batches=14)
     watch = TimedRows(dataset, "train", read, batch_size=SIZE, device="cpu", every=every)
 
     def run(batches: Iterable[Batch]) -> None:
