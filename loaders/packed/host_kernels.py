@@ -10,6 +10,12 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+AHEAD = 16
+"""Places that a gather fetches ahead. Measured on two cores: 8 to 64 take two thirds of the time without."""
 
 
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
@@ -22,10 +28,31 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
     return fast
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _fetch(_typing: Any, rows: Any, place: Any) -> Any:
+    """Ask the CPU for rows[place], which is needed soon. `rows` is one-dimensional."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        row = cgutils.get_item_pointer(context, builder, signature.args[0], array, [arguments[1]], wraparound=False)
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
+        to_read, into_all_caches, of_data = number(0), number(3), number(1)
+        builder.call(prefetch, [builder.bitcast(row, pointer), to_read, into_all_caches, of_data])
+        return context.get_dummy_value()
+
+    return types.void(rows, place), generate
+
+
 @compiled
 def gather(rows: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
     """Set out[i] = rows[order[i]]. Positions in `order` must lie within `rows`: nothing checks them."""
-    for place in range(len(order)):
+    last = max(len(order) - AHEAD, 0)
+    for place in range(last):
+        _fetch(rows, order[place + AHEAD])
+        out[place] = rows[order[place]]
+    for place in range(last, len(order)):
         out[place] = rows[order[place]]
 
 
