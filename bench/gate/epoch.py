@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
-
 from feedrate.bench.datasets.canonical import SplitInfo
 from feedrate.bench.datasets.rows.checksum import Checksum, RowSum
 from feedrate.bench.datasets.rows.order_sample import OrderSample
 from feedrate.bench.gate.batch_watch import wrong_size
+from feedrate.bench.gate.hashed_twice import HashedTwice
 from feedrate.bench.gate.shuffle import ShuffleWatch
 from feedrate.bench.host.ranks.group import ALONE, Group, shard_rows, total
 from feedrate.bench.results.record import ShuffleRecord
@@ -87,11 +86,8 @@ def check_epoch(
     size, or if the epoch does not end.
     Raises WrongRows if the rows differ from the split's.
     """
-    at_once, later = RowSum(), RowSum()
     watch = ShuffleWatch(order_sample, shard_rows(group, wanted.rows), device) if order_sample else None
-    held: list[Batch] = []
-    sums: list[torch.Tensor] = []
-    start: torch.Tensor | None = None
+    hashed, held = HashedTwice(watch), list[Batch]()
     rows, odd = 0, None
     for number, batch in enumerate(map(plain_batch, batches)):
         require_form(batch, schema, device=device, batch_size=batch_size)
@@ -101,22 +97,19 @@ def check_epoch(
             check_offsets(batch)
         rows += len(batch.label)
         refuse_endless(rows, wanted.rows, batch_size)
-        hashes = at_once.add(batch)
-        sums.append(hashes.sum())
-        start = hashes if start is None else start
-        if watch:
-            watch.add(hashes)
+        hashed.add(batch)
         held.append(batch)
         if len(held) == HELD_BATCHES:
-            _hash_again(held, later, device)
+            _hash_again(held, hashed, device)
             held = []
-    _hash_again(held, later, device)
-    refuse_wrong(
-        of_all_ranks(group, at_once), of_all_ranks(group, later), wanted, batch_size, [int(total) for total in sums]
-    )
-    if sentence := wrong_size(odd, len(sums), batch_size):
+    hashed.flush()
+    _hash_again(held, hashed, device)
+    at_once, later = (of_all_ranks(group, sums) for sums in (hashed.at_once, hashed.later))
+    refuse_wrong(at_once, later, wanted, batch_size, [int(total) for total in hashed.sums])
+    if sentence := wrong_size(odd, len(hashed.sums), batch_size):
         raise GateFailed(sentence)
-    return Delivered([] if start is None else start.tolist(), watch.result(batch_size) if watch else None)
+    start = [] if hashed.start is None else hashed.start.tolist()
+    return Delivered(start, watch.result(batch_size) if watch else None)
 
 
 def of_all_ranks(group: Group, rows: RowSum) -> Checksum:
@@ -127,12 +120,12 @@ def of_all_ranks(group: Group, rows: RowSum) -> Checksum:
     return Checksum(total(group, own.rows), f"{total(group, int(own.digest, 16)) % 2**64:016x}")
 
 
-def _hash_again(held: list[Batch], later: RowSum, device: str) -> None:
+def _hash_again(held: list[Batch], hashed: HashedTwice, device: str) -> None:
     """Wait for the device, then check and hash the held batches a second time."""
     synchronise(device)
     for batch in held:
         check_offsets(batch)
-        later.add(batch)
+    hashed.again(held)
 
 
 def check_offsets(batch: Batch) -> None:
@@ -178,7 +171,7 @@ def refuse_wrong(at_once: Checksum, later: Checksum, wanted: SplitInfo, batch_si
         raise WrongRows(count)
     repeated = next((number for number, (before, after) in enumerate(pairwise(sums)) if before == after), None)
     if repeated is not None:
-        raise WrongRows(f"batch {repeated + 1} repeats batch {repeated}")
+        raise WrongRows(f"batch {repeated + 2} repeats batch {repeated + 1}")
     raise WrongRows(f"the checksum of the rows is {at_once.digest}, but must be {wanted.checksum}")
 
 

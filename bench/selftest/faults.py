@@ -42,7 +42,7 @@ FAULTS = (
     PlantedFault("row_replaced", "void", "1 row is missing and 1 row is delivered more than once"),
     PlantedFault("labels_shifted", "void", "the values of the label match the dataset but belong to different rows"),
     PlantedFault(
-        "stale_batch", "void", "batch 2 repeats batch 1; .* rows are missing and .* rows are delivered more than once"
+        "stale_batch", "void", "batch 3 repeats batch 2; .* rows are missing and .* rows are delivered more than once"
     ),
     PlantedFault("buffer_reused", "void", "changed while the consumer held it: the loader reused its buffer"),
     PlantedFault("offsets_off_by_one", "void", "the values or offsets of genres are wrong"),

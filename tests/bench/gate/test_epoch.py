@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from feedrate.bench.datasets.canonical import Dataset
+from feedrate.bench.gate import hashed_twice
 from feedrate.bench.gate.epoch import Delivered, GateFailed, WrongRows, check_epoch, wrong_count
 from feedrate.bench.gate.row_diagnosis import explain, explain_rows
 from feedrate.bench.trial.context import reported
@@ -39,6 +40,25 @@ def test_a_correct_epoch_passes_in_any_order(columns: Columns, small: Dataset) -
     forward, backward = _check(batches, small), _check([*batches[-2::-1], batches[-1]], small)
     assert len(forward.start) == SIZE
     assert forward.start != backward.start
+
+
+def test_small_batches_are_judged_alike_whether_hashed_alone_or_together(
+    columns: Columns, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = torch.randperm(columns.rows, generator=torch.Generator().manual_seed(0))
+    batches, train = [columns.take(rows) for rows in order.split(SIZE)], small.info.splits["train"]
+    delivered = []
+    for together in (1, 1500, 10**6):
+        monkeypatch.setattr(hashed_twice, "TOGETHER_ROWS", together)
+        sample = small.order_sample("train")
+        delivered.append(
+            check_epoch(batches, train, small.info.schema, order_sample=sample, batch_size=SIZE, device="cpu")
+        )
+        with pytest.raises(WrongRows, match="batch 3 repeats batch 2"):
+            _check([*batches[:2], batches[1], *batches[3:]], small)
+    assert delivered[0].shuffle is not None
+    assert delivered[0].shuffle.samples > 3000
+    assert delivered[1:] == delivered[:1] * 2
 
 
 def test_a_batch_overwritten_later_is_distinguished_from_one_that_was_not_ready(
