@@ -50,13 +50,16 @@ def lost(*shares: Estimate) -> str:
 
 
 def noise(share: Estimate) -> str:
-    """Return a sentence if a loader's mean lies above the ceiling, which cannot be; else nothing."""
+    """Return a sentence if a loader's mean lies above the ceiling, which cannot be; else nothing.
+
+    An interval that holds 100 % says that noise explains it. One that does not has a sentence of its own, ABOVE.
+    """
     text = units.format_percent(share.mean)
-    return (
-        f" The mean of {text} is above the ceiling: that is noise, or the ceiling was measured too low."
-        if share.mean > 1 and text != "100.0 %"
-        else ""
-    )
+    if share.mean <= 1 or text == "100.0 %":
+        return ""
+    if share.low is not None and share.low < 1:
+        return f" The mean of {text} is above the ceiling by no more than the noise of the rounds."
+    return f" The mean of {text} is above the ceiling: that is noise, or the ceiling was measured too low."
 
 
 def _interval(low: float, high: float) -> str:

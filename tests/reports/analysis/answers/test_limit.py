@@ -90,6 +90,12 @@ def test_one_round_above_the_ceiling_is_called_noise() -> None:
     )
 
 
+def test_a_mean_above_the_ceiling_within_its_interval_casts_no_doubt_on_the_answer() -> None:
+    text = said([1000, 1001, 999, 1000], a=[1003, 1008, 996, 1009])
+    assert text.startswith("The model. a delivers 99.")
+    assert "The mean of 100.4 % is above the ceiling by no more than the noise of the rounds." in text
+
+
 def test_a_loader_above_its_ceiling_is_named() -> None:
     comparison = measured([1000] * 4, a=[1090, 1091, 1090, 1090], b=[500, 501, 500, 500])
     text = limit(answers(comparison)[0].field)
