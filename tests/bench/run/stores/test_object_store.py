@@ -47,7 +47,8 @@ def test_a_run_records_what_it_asked_of_the_store(
         assert len(asked) == 2
         if trial.spec.mode == "load":  # cupy reads the next epoch's first windows in advance
             assert sum(network.requests for network in asked) >= 2
-            assert 0.5 * size < sum(network.bytes for network in asked) < 3 * size
+            again = sum(network.retries for network in asked)  # a busy machine answers too late now and then
+            assert 0.5 * size < sum(network.bytes for network in asked) < (3 + again) * size
     assert record.environment.command == f"feedrate run {address}"
     written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert SECRET.encode() not in written
